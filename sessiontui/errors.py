@@ -1,0 +1,113 @@
+"""Every exception sessiontui raises on purpose.
+
+SessionTuiError
+├── ConfigError                a setting cannot be used          CLI: message, exit 2
+├── DecodeError                bytes are not a session           UI: placeholder row
+└── StorageError               a backend failed; has `path`      UI: on the row, in the status line
+    ├── SessionNotFoundError     also a FileNotFoundError (errno ENOENT)
+    ├── SessionExistsError       also a FileExistsError: a rename or restore would overwrite
+    ├── WriteConflictError       it changed since we read it       re-read, decide
+    ├── InvalidPathError         also a ValueError: refused before anything was touched
+    ├── WrongTypeError           a key or file of another kind stands in the place
+    ├── WriterClosedError        a line was written after `close`
+    ├── AccessError              no permission, or a wrong password
+    └── BackendDownError         no connection; the command did not run
+        └── OutcomeUnknownError  the connection died after a write was sent
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+
+class SessionTuiError(Exception):
+    """Base of every error that sessiontui raises on purpose."""
+
+
+class ConfigError(SessionTuiError):
+    """A setting, a source URL or an option cannot be used."""
+
+
+class DecodeError(SessionTuiError):
+    """Bytes are not what a session holds."""
+
+
+class StorageError(SessionTuiError):
+    """A backend failed."""
+
+    path: str | None
+    """Path of the session concerned, or None where the whole source is."""
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class SessionNotFoundError(StorageError, FileNotFoundError):
+    """No session has this path."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"no such session: {path}", path=path)
+        self.errno = errno.ENOENT
+        self.strerror = os.strerror(errno.ENOENT)
+        self.filename = path
+
+    def __str__(self) -> str:
+        return f"no such session: {self.path}"
+
+
+class SessionExistsError(StorageError, FileExistsError):
+    """A session already stands where another was to be put."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"a session already has this path: {path}", path=path)
+        self.errno = errno.EEXIST
+        self.strerror = os.strerror(errno.EEXIST)
+        self.filename = path
+
+    def __str__(self) -> str:
+        return f"a session already has this path: {self.path}"
+
+
+class WriteConflictError(StorageError):
+    """The session is not what the caller saw when it decided to write."""
+
+    expected_size: int | None
+    """Size in bytes the caller expected; None: that it did not exist."""
+    actual_size: int | None
+    """Size in bytes found; None: it does not exist."""
+
+    def __init__(self, path: str, *, expected_size: int | None, actual_size: int | None) -> None:
+        expected = "absent" if expected_size is None else f"{expected_size} bytes"
+        actual = "absent" if actual_size is None else f"{actual_size} bytes"
+        super().__init__(
+            f"the session changed meanwhile ({expected} expected, {actual} found): {path}",
+            path=path,
+        )
+        self.expected_size = expected_size
+        self.actual_size = actual_size
+
+
+class InvalidPathError(StorageError, ValueError):
+    """A path that this operation refuses; nothing was touched."""
+
+
+class WrongTypeError(StorageError):
+    """Something that is not a session stands where one is expected."""
+
+
+class WriterClosedError(StorageError):
+    """A line was written to a writer after it was closed."""
+
+
+class AccessError(StorageError):
+    """The source refuses: wrong password, missing right, read-only."""
+
+
+class BackendDownError(StorageError):
+    """The source cannot be reached; what was asked did not run."""
+
+
+class OutcomeUnknownError(BackendDownError):
+    """The connection died after a write was sent: it may or may not have run."""

@@ -1,0 +1,1 @@
+"""Pure values that the rooms of the project speak to one another."""

@@ -1,0 +1,71 @@
+"""What happened to a session, as exact deltas.
+
+Applied in order to the state that was there when the subscription began,
+they give the state that is there now: nothing is missed, nothing doubled.
+Offsets and sizes are bytes, times are integer milliseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A session appeared."""
+
+    path: str
+    size: int
+    mtime_ms: int
+    title: bytes | None = None
+    """Value of the title hash field as stored (JSON), if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Bytes were added at the end; a line may come in several pieces."""
+
+    path: str
+    start: int
+    """Offset of the first new byte; the size before."""
+    data: bytes
+    mtime_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """The bytes changed in another way than by growing: forget what was read."""
+
+    path: str
+    size: int
+    mtime_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A session is gone."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """A session moved, bytes unchanged."""
+
+    path: str
+    """Where it was."""
+    new_path: str
+    mtime_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retitled:
+    """The title hash field changed; the bytes may have too (then `Rewritten` comes as well)."""
+
+    path: str
+    title: bytes | None
+    """The field as stored (JSON), or None when it is gone."""
+    mtime_ms: int
+
+
+Change = Created | Appended | Rewritten | Removed | Renamed | Retitled

@@ -1,0 +1,38 @@
+"""Where things are kept: the stylesheets, the configuration, the caches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platformdirs import PlatformDirs
+
+_PACKAGE = Path(__file__).resolve().parent
+_DIRS = PlatformDirs("sessiontui", appauthor=False)
+
+
+def styles_dir() -> Path:
+    """Return the folder of the Textual CSS, in a checkout or in a wheel."""
+    beside = _PACKAGE.parent / "styles"
+    if (_PACKAGE.parent / "pyproject.toml").is_file() and beside.is_dir():
+        return beside
+    return _PACKAGE / "styles"
+
+
+def config_file() -> Path:
+    """Return where the configuration file is looked for; it need not exist."""
+    return _DIRS.user_config_path / "config.toml"
+
+
+def state_dir() -> Path:
+    """Return the folder for what is remembered between runs; it need not exist."""
+    return _DIRS.user_state_path
+
+
+def data_dir() -> Path:
+    """Return the folder for what must not be lost; it need not exist."""
+    return _DIRS.user_data_path
+
+
+def cache_dir() -> Path:
+    """Return the folder for what can be rebuilt; it need not exist."""
+    return _DIRS.user_cache_path

@@ -1,0 +1,235 @@
+"""What a store of sessions must be able to do; everything else is built on top.
+
+A backend moves bytes and never parses them. Each call is one atomic step in
+the store: it happens whole or not at all, and bytes, mtime and title change
+together. Paths are `str` with undecodable bytes as lone surrogates
+(`surrogateescape`); sizes and offsets are bytes; times are integer
+milliseconds since the epoch.
+
+Every call may raise `BackendDownError` (it did not run), `AccessError` and
+`WrongTypeError`; every call that changes something may raise
+`OutcomeUnknownError` (it was sent and the connection died): the caller then
+awaits `fence()`, looks, and decides. A backend never retries a change by itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+HEAD_BYTES = 256
+"""How much of a session's beginning `probe` returns, to tell a rewrite from an append."""
+
+
+class Stat(msgspec.Struct, frozen=True, gc=False):
+    """What the index knows of a session."""
+
+    path: str
+    size: int
+    mtime_ms: int | None
+    """None where the store has none or an invalid one: then it counts as now."""
+    title: bytes | None = None
+    """The title hash field as stored (JSON); always None in a folder."""
+
+
+class ScanBatch(msgspec.Struct, frozen=True, gc=False):
+    """Some of the sessions of a store; a path may come twice, the later one counts."""
+
+    stats: tuple[Stat, ...]
+    warnings: tuple[str, ...] = ()
+    """What was passed over and why, safe to show, naming the key or file."""
+
+
+class Range(msgspec.Struct, frozen=True, gc=False):
+    """Bytes `[start, stop)` of a session; a negative start counts from the end, stop None is the end."""
+
+    path: str
+    start: int
+    stop: int | None = None
+
+
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """A session as one snapshot shows it."""
+
+    stat: Stat
+    head: bytes
+    """The first `HEAD_BYTES` bytes."""
+    data: bytes
+    """The bytes of the range that was asked for."""
+    identity: object = None
+    """Changes when another file took the path (an inode, say); None where a store has no such thing."""
+
+
+class TrashItem(msgspec.Struct, frozen=True):
+    """A deleted session that can be brought back."""
+
+    id: str
+    """Sorts by time of deletion."""
+    path: str
+    """The session's path before."""
+    stats: tuple[Stat, ...]
+    """Everything that was deleted with it, the session first."""
+    deleted_ms: int
+    expires_ms: int
+
+
+class Dirty(msgspec.Struct, frozen=True):
+    """These sessions may have changed; more may be told than did."""
+
+    paths: frozenset[str]
+
+
+class Rescan(msgspec.Struct, frozen=True):
+    """Changes may have been missed: compare the whole index. Comes after every (re)connect too."""
+
+    reason: str
+
+
+class FeedState(msgspec.Struct, frozen=True):
+    """How changes reach us at the moment; shown to the user."""
+
+    tier: Literal["tracking", "keyspace", "inotify", "polling", "memory", "none"]
+    live: bool
+    error: str | None = None
+    """One line in plain words without any secret, when not live."""
+    retry_s: float | None = None
+    """Seconds until the next attempt, when not live."""
+
+
+Signal = Dirty | Rescan | FeedState
+
+
+class Backend(Protocol):
+    """A store of sessions."""
+
+    label: str
+    """Where it is, without any secret: `redis://cache:6379/0 · omp:sessions:` or a folder."""
+
+    def scan(self) -> AsyncIterator[ScanBatch]:
+        """Yield the index in batches, as it is read."""
+        ...
+
+    def scan_under(self, prefix: str) -> AsyncIterator[ScanBatch]:
+        """Yield everything in the store whose path starts with `prefix`, listed as a session or not.
+
+        In a folder this finds every file, also those that `scan` does not list
+        (logs, drafts, lock files); in Redis every key.
+        """
+        ...
+
+    async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+        """Return each session with some of its bytes, of one snapshot; None for one that is gone."""
+        ...
+
+    async def read(self, ranges: Sequence[Range]) -> list[bytes | None]:
+        """Return the bytes of each range, in as few round trips as possible; None for no session."""
+        ...
+
+    async def append(self, path: str, data: bytes, *, mtime_ms: int) -> Stat:
+        """Add `data` at the end, creating the session where there is none, without any check."""
+        ...
+
+    async def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        mtime_ms: int,
+        expected_size: int | Literal["any", "absent"] = "any",
+        title: bytes | Literal["keep"] | None = "keep",
+    ) -> Stat:
+        """Replace the whole session.
+
+        Raises:
+            WriteConflictError: The size is not `expected_size`; nothing changed.
+        """
+        ...
+
+    async def patch(
+        self, path: str, *, old: bytes, new: bytes, mtime_ms: int, title: bytes | Literal["keep"]
+    ) -> Stat:
+        """Replace the first bytes `old` by `new` of the same length, in place, and set the title.
+
+        Safe beside a running agent: the length stays. Both may be empty.
+
+        Raises:
+            SessionNotFoundError: There is no such session.
+            WriteConflictError: The session does not begin with `old`; nothing changed.
+        """
+        ...
+
+    async def prepend(
+        self, path: str, data: bytes, *, expected_size: int, mtime_ms: int, title: bytes
+    ) -> Stat:
+        """Put `data` before the first byte, without reading the whole into memory here.
+
+        Raises:
+            WriteConflictError: The size is not `expected_size`; nothing changed.
+        """
+        ...
+
+    async def rename(self, moves: Sequence[tuple[str, str]], *, overwrite: bool = False) -> None:
+        """Move sessions with mtime and title, all or none; a destination's old title vanishes.
+
+        Raises:
+            SessionNotFoundError: A source is missing; nothing moved.
+            SessionExistsError: A destination exists and `overwrite` is false; nothing moved.
+        """
+        ...
+
+    async def delete(self, paths: Sequence[str]) -> None:
+        """Remove sessions with mtime and title for good; the first must exist, others may be gone.
+
+        Raises:
+            SessionNotFoundError: The first is missing; nothing was removed.
+        """
+        ...
+
+    async def trash(self, item: TrashItem) -> None:
+        """Move what `item.stats` lists to where no agent looks, with everything `restore` needs.
+
+        Raises:
+            SessionNotFoundError: The session itself is missing; nothing moved.
+        """
+        ...
+
+    async def restore(self, item_id: str) -> TrashItem:
+        """Bring back exactly what was deleted: bytes, mtime, title, artifacts.
+
+        Raises:
+            SessionNotFoundError: Nothing of this id is in the trash (any more).
+            SessionExistsError: One of the paths is taken again; nothing moved.
+        """
+        ...
+
+    async def trashed(self) -> list[TrashItem]:
+        """Return what can be restored, newest first; expired items are gone or removed by this."""
+        ...
+
+    async def fence(self) -> None:
+        """Return once no write sent earlier can take effect any more.
+
+        To be awaited after `OutcomeUnknownError`, before looking whether it did.
+        Raises `BackendDownError` while that cannot be told.
+        """
+        ...
+
+    def watch(
+        self, visible: Callable[[], Collection[str]] = tuple
+    ) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:
+        """Subscribe; entered means subscribed, or that the first `FeedState` says why not yet.
+
+        The iterator never ends by itself: it reconnects, and says `Rescan` whenever
+        something may have been missed. `visible` names the paths that deserve
+        quick answers where changes have to be polled.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what the backend opened itself."""
+        ...
