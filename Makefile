@@ -1,0 +1,47 @@
+# Everything runs in an environment of its own in .venv, which the first target makes.
+# Needed beforehand: Python 3.11 or newer (another one: make PYTHON=/path/to/python test), git.
+
+SHELL := /bin/sh
+PYTHON ?=
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install test lint types check demo format pictures clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+install: $(STAMP) ## make the environment in .venv
+
+$(STAMP): pyproject.toml .ci/environment
+	@PYTHON='$(PYTHON)' sh .ci/environment .venv
+	@touch $(STAMP)
+
+test: lint types check ## run everything that CI runs
+
+lint: $(STAMP) ## style and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(STAMP) ## the static types
+	$(BIN)/mypy
+
+check: $(STAMP) ## the tests, and whether the pictures are fresh
+	$(BIN)/python -m pytest -q
+	$(BIN)/python -m screenshots.scenes --check
+
+demo: $(STAMP) ## open the app on a private server with sessions and live agents
+	@$(BIN)/sessiontui demo
+
+format: $(STAMP) ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+pictures: $(STAMP) ## draw the pictures anew
+	$(BIN)/python -m screenshots.scenes
+
+clean: ## remove the environment and everything that was built
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
