@@ -1,0 +1,168 @@
+"""How figures, times and states read on the screen; pure, and safe to show as they come.
+
+Times are milliseconds since the epoch, durations milliseconds, sizes bytes.
+Everything here returns one short line without any text from outside.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from sessiontui.catalogue.row import Activity
+
+Tone = Literal["live", "attention", "failed", "past", "plain"]
+"""What a colour means: a design token of the theme, or `plain` for the foreground."""
+
+_STEPS = ((60_000, 1_000, "s"), (3_600_000, 60_000, "m"), (86_400_000, 3_600_000, "h"))
+_DAY = 86_400_000
+_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
+
+
+class Sign(NamedTuple):
+    """How a state is told: a symbol, a word where it says something, and a colour."""
+
+    symbol: str
+    ascii: str
+    """The symbol where the terminal or the user wants ASCII alone."""
+    word: str
+    """Empty where the symbol says it all."""
+    tone: Tone
+
+    def glyph(self, *, ascii_only: bool = False) -> str:
+        """Return the symbol to draw; always one cell wide."""
+        return self.ascii if ascii_only else self.symbol
+
+
+SIGNS: dict[Activity, Sign] = {
+    "running": Sign("●", "*", "running", "live"),
+    "thinking": Sign("●", "*", "thinking", "live"),
+    "waiting": Sign("◐", "?", "waiting", "attention"),
+    "stalled": Sign("◌", "o", "stalled", "attention"),
+    "crashed": Sign("!", "!", "crashed", "failed"),
+    "error": Sign("✗", "x", "error", "failed"),
+    "aborted": Sign("⊘", "/", "aborted", "past"),
+    "done": Sign("✓", "+", "", "past"),
+    "exited": Sign("✓", "+", "", "past"),
+    "unknown": Sign("·", ".", "", "past"),
+}
+"""Every state a session can be in."""
+
+FORK = Sign("⑂", "Y", "", "past")
+"""A session that was forked from another."""
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in at most 7 cells, in steps of 1,000: `812 MB`, `1.2 MB`."""
+    value = float(count)
+    unit = 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:
+        value /= 1000
+        unit += 1
+    digits = f"{value:.1f}" if 0 < unit and value < 9.95 else f"{value:.0f}"
+    return f"{digits} {_UNITS[unit]}"
+
+
+def count(number: int) -> str:
+    """Return a whole number with its thousands apart: `1,284`."""
+    return f"{number:,}"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun: `1 session`, `1,284 sessions`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def tokens(number: int) -> str:
+    """Return a number of tokens in at most 5 cells: `940`, `3.1k`, `214k`, `1.2M`."""
+    value = float(number)
+    for unit in ("", "k", "M"):
+        if value < 999.5 or unit == "M":
+            digits = f"{value:.1f}" if unit and value < 9.95 else f"{value:.0f}"
+            return digits + unit
+        value /= 1000
+    return str(number)
+
+
+def cost(dollars: float) -> str:
+    """Return a cost: `$0.84`, `<$0.01` for what is nearly nothing, `$1,204` without cents."""
+    if 0 < dollars < 0.01:
+        return "<$0.01"
+    return f"${dollars:,.2f}" if dollars < 1000 else f"${dollars:,.0f}"
+
+
+def duration(ms: int) -> str:
+    """Return a span of time in one unit: `12s`, `4m`, `2h`, `3d`, `5w`; years from 104 weeks on."""
+    span = max(0, ms)
+    for below, unit_ms, letter in _STEPS:
+        if span < below:
+            return f"{span // unit_ms}{letter}"
+    days = span // _DAY
+    if days < 14:
+        return f"{days}d"
+    return f"{days // 7}w" if days < 728 else f"{days // 365}y"
+
+
+def age(then_ms: int, now_ms: int) -> str:
+    """Return how long ago something was: `now` within five seconds, else as `duration`."""
+    return "now" if now_ms - then_ms < 5_000 else duration(now_ms - then_ms)
+
+
+def clock_time(then_ms: int, now_ms: int, zone: tzinfo | None = None) -> str:
+    """Return a time as short as it is clear: `14:02` today, else with its day or its year.
+
+    Args:
+        then_ms: The time.
+        now_ms: What counts as today is told from this.
+        zone: Time zone to show it in; None for the local one.
+    """
+    then, now = _local(then_ms, zone), _local(now_ms, zone)
+    if then is None or now is None:
+        return "–"
+    if then.date() == now.date():
+        return then.strftime("%H:%M")
+    return then.strftime("%d %b %H:%M" if then.year == now.year else "%d %b %Y")
+
+
+def exact_time(then_ms: int, zone: tzinfo | None = None) -> str:
+    """Return a time in full, `2026-11-23 14:02:09`; a dash for one no calendar has."""
+    then = _local(then_ms, zone)
+    return "–" if then is None else then.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _local(ms: int, zone: tzinfo | None) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(ms / 1000, tz=zone) if zone else _naive(ms)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _naive(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000).astimezone()
+
+
+def cut_end(text: str, width: int) -> str:
+    """Return `text` with at most `width` characters, its end cut: for titles."""
+    if len(text) <= width:
+        return text
+    return text[: max(0, width - 1)] + "…" if width > 0 else ""
+
+
+def cut_middle(text: str, width: int) -> str:
+    """Return `text` with at most `width` characters, its middle cut: for paths."""
+    if len(text) <= width:
+        return text
+    if width < 2:
+        return "…"[: max(0, width)]
+    end = (width - 1) * 2 // 3
+    start = width - 1 - end
+    return f"{text[:start]}…{text[len(text) - end :]}"
+
+
+def home_relative(path: str, home: str) -> str:
+    """Return `path` with the user's home as `~`."""
+    root = home.rstrip("/")
+    if root and (path == root or path.startswith(root + "/")):
+        return "~" + path[len(root) :]
+    return path

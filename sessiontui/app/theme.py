@@ -1,0 +1,142 @@
+"""Our dark and light themes, and the design tokens that every stylesheet may use.
+
+Colour has meaning and little area. The tokens, by meaning:
+
+- `$live`       something happens right now
+- `$attention`  it needs the user
+- `$failed`     it went wrong
+- `$past`       what is over, and what only explains; still easy to read
+- `$faint`      what may be overlooked: guides, placeholders
+- `$rule`, `$rule-focused`      lines between panes; the second beside the focused one
+- `$cursor`, `$cursor-blurred`  background of the chosen row, in the focused pane and elsewhere
+- `$match`      characters a filter or a search hit
+- `$added`, `$removed`          lines of a change
+- `$chrome`     background of header and footer
+- `$dialog`, `$dialog-shade`    background of a dialog, and of what lies behind it
+"""
+
+from __future__ import annotations
+
+from textual.theme import Theme
+
+DARK = "sessiontui-dark"
+LIGHT = "sessiontui-light"
+
+_DARK_TOKENS = {
+    "live": "#5ecfa6",
+    "attention": "#e8b65a",
+    "failed": "#f2777a",
+    "past": "#8f97a6",
+    "faint": "#5b6373",
+    "rule": "#2b303b",
+    "rule-focused": "#5b86c4",
+    "cursor": "#26374f",
+    "cursor-blurred": "#20252f",
+    "match": "#e8b65a",
+    "added": "#7fc99b",
+    "removed": "#e58a8d",
+    "chrome": "#14161b",
+    "dialog": "#1d2129",
+    "dialog-shade": "#0b0c0f 70%",
+}
+
+_LIGHT_TOKENS = {
+    "live": "#0b7a59",
+    "attention": "#8f5f00",
+    "failed": "#bf2a37",
+    "past": "#626977",
+    "faint": "#9ba1ad",
+    "rule": "#d5d7dc",
+    "rule-focused": "#2f66b0",
+    "cursor": "#d6e4f7",
+    "cursor-blurred": "#ebedf0",
+    "match": "#8f5f00",
+    "added": "#1d7a41",
+    "removed": "#b23a3f",
+    "chrome": "#fbfbf9",
+    "dialog": "#ffffff",
+    "dialog-shade": "#6b7280 40%",
+}
+
+
+def _shared(tokens: dict[str, str], *, on_cursor: str) -> dict[str, str]:
+    """Return the tokens with the Textual variables that follow from them."""
+    return tokens | {
+        "block-cursor-background": tokens["cursor"],
+        "block-cursor-foreground": on_cursor,
+        "block-cursor-text-style": "none",
+        "block-cursor-blurred-background": tokens["cursor-blurred"],
+        "border": tokens["rule-focused"],
+        "border-blurred": tokens["rule"],
+        "scrollbar": tokens["rule"],
+        "scrollbar-hover": tokens["faint"],
+        "scrollbar-active": tokens["rule-focused"],
+        "scrollbar-background": tokens["chrome"],
+        "scrollbar-background-hover": tokens["chrome"],
+        "scrollbar-background-active": tokens["chrome"],
+        "scrollbar-corner-color": tokens["chrome"],
+        "input-selection-background": tokens["cursor"],
+        "button-focus-text-style": "bold",
+    }
+
+
+def themes() -> tuple[Theme, Theme]:
+    """Return our own themes, the dark one first."""
+    dark = Theme(
+        name=DARK,
+        primary="#5b86c4",
+        secondary="#8f97a6",
+        accent="#5ecfa6",
+        success="#5ecfa6",
+        warning="#e8b65a",
+        error="#f2777a",
+        foreground="#d9dde5",
+        background="#14161b",
+        surface="#14161b",
+        panel="#1d2129",
+        dark=True,
+        variables=_shared(_DARK_TOKENS, on_cursor="#f4f6fa"),
+    )
+    light = Theme(
+        name=LIGHT,
+        primary="#2f66b0",
+        secondary="#626977",
+        accent="#0b7a59",
+        success="#0b7a59",
+        warning="#8f5f00",
+        error="#bf2a37",
+        foreground="#22262e",
+        background="#fbfbf9",
+        surface="#fbfbf9",
+        panel="#f1f2f4",
+        dark=False,
+        variables=_shared(_LIGHT_TOKENS, on_cursor="#101318"),
+    )
+    return dark, light
+
+
+def token_defaults(theme: Theme) -> dict[str, str]:
+    """Return the tokens for a theme that is not ours, from the colours it has.
+
+    Args:
+        theme: The theme in use; what it defines itself wins over these.
+    """
+    colors = theme.to_color_system().generate()
+    foreground = colors["foreground"]
+    return {
+        "live": colors["success"],
+        "attention": colors["warning"],
+        "failed": colors["error"],
+        "past": f"{foreground} 65%",
+        "faint": f"{foreground} 40%",
+        "rule": f"{foreground} 18%",
+        "rule-focused": colors["primary"],
+        "cursor": f"{colors['primary']} 35%",
+        "cursor-blurred": f"{foreground} 8%",
+        "match": colors["warning"],
+        "added": colors["success"],
+        "removed": colors["error"],
+        "chrome": colors["background"],
+        "dialog": colors["panel"],
+        "dialog-shade": f"{colors['background']} 70%",
+    }
