@@ -1,0 +1,51 @@
+"""From a source to its backend, and from an error to what the user can do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessiontui.errors import AccessError, BackendDownError, ConfigError, SessionTuiError
+from sessiontui.models.source import DirectorySource, RedisSource
+from sessiontui.workspace.values import Problem, one_line
+
+if TYPE_CHECKING:
+    from sessiontui.models.source import Source
+    from sessiontui.storage.backend import Backend
+
+
+def open_backend(source: Source, password: str | None = None) -> Backend:
+    """Return the backend of a source, not connected yet.
+
+    What a backend needs is imported here, so that a folder never loads Redis
+    and the first paint waits for neither.
+
+    Args:
+        source: Where the sessions are.
+        password: Used instead of the one in the source, if given.
+    """
+    if isinstance(source, RedisSource):
+        from sessiontui.storage.redis_backend import RedisBackend
+
+        return RedisBackend.from_source(source, password=password)
+    from sessiontui.storage.directory import DirectoryBackend
+
+    return DirectoryBackend(source.path)
+
+
+def problem_of(error: SessionTuiError, source: Source, *, retry_s: float | None) -> Problem:
+    """Return what to tell the user when the source cannot be shown."""
+    message = one_line(error)
+    if isinstance(error, ConfigError):
+        return Problem("invalid", message, "Correct the source and start again.")
+    if isinstance(error, AccessError):
+        lowered = message.lower()
+        if "password" in lowered or "auth" in lowered:
+            return Problem("password", message, "Enter the password to try again.")
+        return Problem("permission", message, "Ask for this right, or use another source.", retry_s)
+    if isinstance(error, BackendDownError) and isinstance(source, DirectorySource):
+        return Problem("missing", message, "It is shown as soon as it exists.", retry_s)
+    if isinstance(error, BackendDownError):
+        return Problem(
+            "unreachable", message, "Check the address, and that the server runs.", retry_s
+        )
+    return Problem("invalid", message, "Use another source, or look at it by hand.", retry_s)

@@ -1,0 +1,86 @@
+"""Deleting with a way back: what a deletion would take, doing it, undoing it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from sessiontui.workspace.values import DeletePlan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from sessiontui.storage import SessionStorage
+    from sessiontui.storage.backend import TrashItem
+    from sessiontui.workspace.values import Held
+
+_DAY_MS: Final = 86_400_000
+
+
+class Deletions:
+    """Remembers what was deleted in this run, so that the last can be undone.
+
+    Args:
+        held: Tells why a running agent may hold a session open, or None.
+        noted: Shows a note on a session's row while something is done with it.
+        retention_days: How long the trash keeps what is deleted.
+    """
+
+    def __init__(
+        self,
+        held: Callable[[str], Held | None],
+        noted: Callable[[str, str], AbstractContextManager[None]],
+        retention_days: int,
+    ) -> None:
+        self._held = held
+        self._noted = noted
+        self._keep_ms = retention_days * _DAY_MS
+        self._done: list[tuple[str, ...]] = []
+
+    async def plan(self, storage: SessionStorage, paths: Sequence[str]) -> DeletePlan:
+        """Find out what a deletion of these sessions would take; nothing is changed.
+
+        Raises:
+            SessionNotFoundError: One of them is gone.
+        """
+        stats = await asyncio.gather(*(storage.artifacts(path) for path in paths))
+        held = tuple(item for path in paths if (item := self._held(path)) is not None)
+        return DeletePlan(tuple(paths), tuple(tuple(items) for items in stats), held)
+
+    async def delete(self, storage: SessionStorage, plan: DeletePlan) -> list[TrashItem]:
+        """Move the plan's sessions to the trash, each with what belongs to it.
+
+        Raises:
+            StorageError: Of the first session that could not be deleted; those
+                before it are in the trash, and `undo` brings them back.
+        """
+        items: list[TrashItem] = []
+        try:
+            for path in plan.paths:
+                with self._noted(path, "deleting…"):
+                    items.append(await storage.trash_session(path, keep_ms=self._keep_ms))
+        finally:
+            if items:
+                self._done.append(tuple(item.id for item in items))
+        return items
+
+    async def undo(self, storage: SessionStorage) -> list[TrashItem]:
+        """Bring back what the last `delete` took; empty if there is nothing to undo.
+
+        Raises:
+            StorageError: Some could not be brought back; they stay in the trash
+                and can be tried again.
+        """
+        if not self._done:
+            return []
+        left = list(self._done.pop())
+        restored: list[TrashItem] = []
+        try:
+            while left:
+                restored.append(await storage.restore(left[-1]))
+                left.pop()
+        finally:
+            if left:
+                self._done.append(tuple(left))
+        return restored

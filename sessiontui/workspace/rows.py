@@ -1,0 +1,164 @@
+"""Turns what changed in the store into rows of the catalogue, one batch at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from sessiontui.catalogue.facts import activity, append_facts, id_from_path
+from sessiontui.catalogue.row import Row
+from sessiontui.models.changes import Appended, Created, Removed, Renamed, Retitled, Rewritten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sessiontui.catalogue.catalogue import Catalogue
+    from sessiontui.models.changes import Change
+
+_RECENT_MS: Final = 3_600_000
+"""A session that is quiet for longer is neither running nor waiting for anybody."""
+_CARRIES: Final = 4096
+"""Growing sessions whose cut-off last line is kept, to go on with what comes next."""
+
+
+class RowKeeper:
+    """Owns what the rows say; order, folds and filter are the catalogue's.
+
+    Args:
+        catalogue: Gets the rows.
+        unread: Called with paths whose heads and tails are to be read.
+        clock: The time in milliseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        unread: Callable[[Iterable[str]], None],
+        clock: Callable[[], int],
+    ) -> None:
+        self._catalogue = catalogue
+        self._rows = catalogue.rows
+        self._unread = unread
+        self._clock = clock
+        self._carries: dict[str, bytes] = {}
+        self._recent: set[str] = set()
+
+    def apply(self, changes: Iterable[Change]) -> frozenset[str]:
+        """Bring the catalogue up to date; return the paths concerned, old and new ones."""
+        fresh: dict[str, Row] = {}
+        gone: set[str] = set()
+        touched: set[str] = set()
+        for change in changes:
+            touched.add(change.path)
+            if isinstance(change, Removed):
+                fresh.pop(change.path, None)
+                gone.add(change.path)
+                self._carries.pop(change.path, None)
+            elif isinstance(change, Renamed):
+                touched.add(change.new_path)
+                row = fresh.pop(change.path, None) or self._rows.get(change.path)
+                gone.add(change.path)
+                gone.discard(change.new_path)
+                self._carries.pop(change.path, None)
+                if row is not None:
+                    fresh[change.new_path] = replace(
+                        row, path=change.new_path, mtime_ms=change.mtime_ms, note="", failed=False
+                    )
+            else:
+                old = fresh.get(change.path)
+                if old is None and change.path not in gone:
+                    old = self._rows.get(change.path)
+                new = self._row(old, change)
+                if new is not None:
+                    gone.discard(change.path)
+                    fresh[change.path] = new
+        self._catalogue.remove(gone)
+        self.put(fresh.values())
+        self._unread(row.path for row in self._newest_first(fresh.values()) if not row.read)
+        return frozenset(touched)
+
+    def clear(self) -> None:
+        """Forget every row."""
+        self._catalogue.remove(list(self._rows))
+        self._carries.clear()
+        self._recent.clear()
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Put rows into the catalogue as they are."""
+        rows = list(rows)
+        horizon = self._clock() - _RECENT_MS
+        self._recent.update(row.path for row in rows if row.mtime_ms >= horizon)
+        self._catalogue.upsert(rows)
+
+    def note(self, path: str, text: str, *, failed: bool = False) -> bool:
+        """Put a note on a row; tell whether the row is there and says something else now."""
+        row = self._rows.get(path)
+        if row is None or (row.note == text and row.failed == failed):
+            return False
+        self._catalogue.upsert([replace(row, note=text, failed=failed)])
+        return True
+
+    def named(self, name: str) -> list[Row]:
+        """Return the rows whose id or file name is `name`, else those that begin with it."""
+        exact: list[Row] = []
+        begin: list[Row] = []
+        for row in self._rows.values():
+            file_name = row.path.rpartition("/")[2]
+            names = (row.id or id_from_path(row.path) or "", file_name)
+            if name in names or name == file_name.removesuffix(".jsonl"):
+                exact.append(row)
+            elif row.path.startswith(name) or any(item.startswith(name) for item in names):
+                begin.append(row)
+        return exact or begin
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many sessions run and how many wait for the user, at the moment."""
+        now = self._clock()
+        running = waiting = 0
+        for path in list(self._recent):
+            row = self._rows.get(path)
+            if row is None or row.mtime_ms < now - _RECENT_MS:
+                self._recent.discard(path)
+                continue
+            doing = activity(row, now_ms=now)
+            running += doing in ("running", "thinking")
+            waiting += doing == "waiting"
+        return running, waiting
+
+    def _row(self, old: Row | None, change: Created | Appended | Rewritten | Retitled) -> Row | None:
+        """Return the row after one change; None where there is nothing to show."""
+        if isinstance(change, Created):
+            return Row(
+                path=change.path,
+                size=change.size,
+                mtime_ms=change.mtime_ms,
+                title_field=change.title,
+            )
+        if old is None:
+            return None
+        if isinstance(change, Retitled):
+            return replace(
+                old, title_field=change.title, mtime_ms=change.mtime_ms, read=False
+            )
+        if isinstance(change, Rewritten):
+            self._carries.pop(change.path, None)
+            return replace(old, size=change.size, mtime_ms=change.mtime_ms, read=False)
+        grown = replace(
+            old,
+            size=change.start + len(change.data),
+            mtime_ms=change.mtime_ms,
+            grew_ms=self._clock(),
+        )
+        if not old.read:
+            return grown
+        grown, carry = append_facts(grown, self._carries.pop(change.path, b""), change.data)
+        if carry:
+            self._carries[change.path] = carry
+            if len(self._carries) > _CARRIES:
+                self._carries.pop(next(iter(self._carries)))
+        return grown
+
+    @staticmethod
+    def _newest_first(rows: Iterable[Row]) -> list[Row]:
+        return sorted(rows, key=lambda row: row.mtime_ms, reverse=True)

@@ -1,0 +1,453 @@
+"""The source, its sessions and the open transcripts, kept current; no interface in it.
+
+The app and the command line both run on this. One task connects, subscribes,
+loads and applies what changes; another reads heads and tails. What listeners
+get is coalesced: one `RowsChanged` for each batch of the feed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
+
+from sessiontui.catalogue.catalogue import Catalogue
+from sessiontui.catalogue.facts import held
+from sessiontui.config import Config
+from sessiontui.errors import BackendDownError, SessionTuiError, StorageError
+from sessiontui.storage import SessionStorage
+from sessiontui.storage.backend import FeedState
+from sessiontui.workspace.connect import open_backend, problem_of
+from sessiontui.workspace.deletions import Deletions
+from sessiontui.workspace.documents import OpenDocuments
+from sessiontui.workspace.reader import RowReader
+from sessiontui.workspace.rows import RowKeeper
+from sessiontui.workspace.values import (
+    DeletePlan,
+    Held,
+    RowsChanged,
+    StateChanged,
+    Update,
+    WorkspaceState,
+    one_line,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+    from sessiontui.catalogue.row import Row
+    from sessiontui.models.source import Source
+    from sessiontui.storage import ChangeFeed
+    from sessiontui.storage.backend import Backend, Range, TrashItem
+    from sessiontui.transcript.document import Document
+
+_FIRST_RETRY_S: Final = 0.25
+_LONGEST_RETRY_S: Final = 5.0
+_COUNT_EVERY_S: Final = 1.0
+
+
+def now_ms() -> int:
+    """Return the time, in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Workspace:
+    """Everything there is to show and to do with one source.
+
+    Made by `open_workspace`. `catalogue` and `state` are read by whoever shows
+    them; nobody but the workspace changes rows and state, while order, folds and
+    filter of the catalogue belong to the view.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        config: Config,
+        clock: Callable[[], int],
+        home: str,
+        connect: Callable[[Source, str | None], Backend],
+    ) -> None:
+        self.source = source
+        self.config = config
+        self.clock = clock
+        self.catalogue = Catalogue(home=home)
+        self.state = WorkspaceState()
+        self._connect = connect
+        self._password: str | None = None
+        self._listeners: list[Callable[[Update], None]] = []
+        self._storage: SessionStorage | None = None
+        self._loaded = self._new_future()
+        self._retry_s = _FIRST_RETRY_S
+        self._retry = asyncio.Event()
+        self._applied = asyncio.Condition()
+        self._reader = RowReader(self._read_many, self.catalogue.rows, self._rows_read)
+        self._rows = RowKeeper(self.catalogue, self._reader.add, clock)
+        self._documents = OpenDocuments(self.read_raw, self._publish)
+        self._deletions = Deletions(self._held, self._noted, config.retention_days)
+
+    # What there is
+
+    def listen(self, callback: Callable[[Update], None]) -> Callable[[], None]:
+        """Call `callback` in the event loop with each update; return what ends that."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)
+
+    def row(self, path: str) -> Row | None:
+        """Return the row of a session, or None."""
+        return self.catalogue.rows.get(path)
+
+    def held(self, path: str) -> str | None:
+        """Return in plain words why a running agent may hold the session open, or None."""
+        item = self._held(path)
+        return None if item is None else item.reason
+
+    async def ready(self) -> None:
+        """Wait until the whole index is read.
+
+        Raises:
+            SessionTuiError: The source cannot be read for now; `state.problem` tells why.
+        """
+        await asyncio.shield(self._loaded)
+
+    async def settled(self) -> None:
+        """Wait until every write is confirmed, every change applied and every row read."""
+        await self.ready()
+        await self.drain()
+        async with self._applied:
+            await self._applied.wait_for(self._is_current)
+        await self._reader.settled()
+
+    def show(self, paths: Sequence[str]) -> None:
+        """Say which rows are in view: they are read, and where need be polled, first."""
+        self._reader.show(paths)
+        if self._storage is not None:
+            self._storage.visible = frozenset(paths)
+
+    async def read_rows(self, paths: Sequence[str]) -> list[Row]:
+        """Return these rows with heads and tails read; a session that is gone is left out."""
+        await self._reader.read_now(paths)
+        return [row for path in paths if (row := self.row(path)) is not None]
+
+    async def find(self, name: str) -> list[Row]:
+        """Return the sessions that `name` may mean, newest first.
+
+        A whole path, id or file name wins over a beginning of one. More than one
+        row means that `name` is ambiguous.
+        """
+        if name in self.catalogue.rows:
+            return await self.read_rows([name])
+        found = self._rows.named(name)
+        if not found:
+            await self._reader.read_now(list(self.catalogue.rows))
+            found = self._rows.named(name)
+        found.sort(key=lambda row: row.mtime_ms, reverse=True)
+        return await self.read_rows([row.path for row in found])
+
+    async def open_document(self, path: str) -> Document:
+        """Return the transcript of a session; the feed keeps it current until it is closed.
+
+        Raises:
+            SessionNotFoundError: There is no such session.
+        """
+        return self._documents.open(path, self._connected.stat_sync(path).size)
+
+    def close_document(self, path: str) -> None:
+        """Let go of a transcript."""
+        self._documents.close(path)
+
+    async def read_raw(self, path: str, start: int, stop: int) -> bytes:
+        """Return bytes `[start, stop)` of a session as they are stored.
+
+        Raises:
+            SessionNotFoundError: There is no such session.
+        """
+        return await self._connected.read_range(path, start, stop)
+
+    # What can be done
+
+    async def refresh(self) -> None:
+        """Read the whole index anew, after every pending write.
+
+        Raises:
+            StorageError: It could not be read; what is shown stays as it was.
+        """
+        with self._reporting():
+            await self._connected.refresh()
+
+    async def rename(
+        self, path: str, *, title: str | None = None, new_path: str | None = None
+    ) -> None:
+        """Give a session another title, another path, or both; the title goes first.
+
+        A body without a title slot is rewritten only while no agent holds it open.
+        Drafts and other artifacts move along.
+
+        Raises:
+            SessionExistsError: Another session has `new_path`.
+            StorageError: It failed; the row is as before and says why.
+        """
+        storage = self._connected
+        with self._noted(path, "renaming…"):
+            if title is not None:
+                await storage.update_session_title(
+                    path, title, allow_rewrite=self.held(path) is None
+                )
+            if new_path is not None and new_path != path:
+                await storage.rename_session_with_artifacts(path, new_path)
+
+    async def plan_delete(self, paths: Sequence[str]) -> DeletePlan:
+        """Find out what a deletion would take; see `Deletions.plan`."""
+        return await self._deletions.plan(self._connected, paths)
+
+    async def delete(self, plan: DeletePlan) -> list[TrashItem]:
+        """Move the plan's sessions to the trash; see `Deletions.delete`."""
+        return await self._deletions.delete(self._connected, plan)
+
+    async def undo(self) -> list[TrashItem]:
+        """Bring back what the last `delete` of this run took; see `Deletions.undo`."""
+        with self._reporting():
+            return await self._deletions.undo(self._connected)
+
+    async def trashed(self) -> list[TrashItem]:
+        """Return what can be restored, newest first."""
+        return await self._connected.trashed()
+
+    async def restore(self, item_id: str) -> TrashItem:
+        """Bring back one item of the trash exactly.
+
+        Raises:
+            SessionNotFoundError: It is not in the trash any more.
+            SessionExistsError: Its path is taken again.
+        """
+        with self._reporting():
+            return await self._connected.restore(item_id)
+
+    async def drain(self) -> None:
+        """Wait for every pending write; raise the first failure since the last time."""
+        await self._connected.drain()
+
+    async def retry(self, password: str | None = None) -> None:
+        """Try the source again at once, with another password if one is given."""
+        if password is not None:
+            self._password = password
+        self._retry.set()
+
+    # How it runs
+
+    async def run(self) -> None:
+        """Connect, load and follow until cancelled; `open_workspace` starts it."""
+        while True:
+            error = await self._serve()
+            retry_s = self._retry_s if isinstance(error, BackendDownError) else None
+            self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
+            self._retry.clear()
+            self._set_state(
+                problem=problem_of(error, self.source, retry_s=retry_s),
+                loading=False,
+                feed=FeedState(tier="none", live=False, error=one_line(error), retry_s=retry_s),
+            )
+            waiting, self._loaded = self._loaded, self._new_future()
+            if not waiting.done():
+                waiting.set_exception(error)
+                waiting.exception()  # Nobody has to wait for it.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._retry.wait(), retry_s)
+            self._set_state(loading=True)
+
+    def stopped(self, running: asyncio.Task[None]) -> None:
+        """Tell whoever waits for the index that `run` has ended."""
+        if not self._loaded.done():
+            error = None if running.cancelled() else running.exception()
+            self._loaded.set_exception(error or BackendDownError("the workspace is closed"))
+            self._loaded.exception()
+
+    async def _serve(self) -> SessionTuiError:
+        """Show the source for as long as that works; return what ended it."""
+        self._rows.clear()
+        try:
+            backend = self._connect(self.source, self._password)
+            async with SessionStorage(backend, contents="on_demand") as storage:
+                self._storage = storage
+                remove = storage.on_state(self._storage_changed)
+                try:
+                    async with storage.changes(own=True) as feed, asyncio.TaskGroup() as tasks:
+                        tasks.create_task(self._apply(feed))
+                        tasks.create_task(self._read(storage))
+                        tasks.create_task(self._count())
+                        await storage.load()
+                        self._load_done()
+                finally:
+                    remove()
+                    self._storage = None
+        except* SessionTuiError as group:
+            error = group
+        return _first(error)
+
+    def _load_done(self) -> None:
+        self._retry_s = _FIRST_RETRY_S
+        self._set_state(loading=False, problem=None, last_error=None)
+        if not self._loaded.done():
+            self._loaded.set_result(None)
+
+    async def _apply(self, feed: ChangeFeed) -> None:
+        """Apply what the feed tells, batch by batch."""
+        async for batch in feed.batches():
+            touched = self._rows.apply(batch)
+            for change in batch:
+                self._documents.apply(change)
+            self._publish(RowsChanged(touched))
+            self._recount()
+            async with self._applied:
+                self._applied.notify_all()
+
+    async def _read(self, storage: SessionStorage) -> None:
+        """Read heads and tails; while the source is away, wait for it to come back."""
+        delay = _FIRST_RETRY_S
+        while True:
+            try:
+                await self._reader.run()
+            except StorageError as error:
+                self._set_state(last_error=one_line(error))
+                await asyncio.sleep(delay)
+                live = storage.feed_state.live
+                delay = _FIRST_RETRY_S if live else min(delay * 2, _LONGEST_RETRY_S)
+
+    async def _count(self) -> None:
+        """Count who runs and who waits once a second: silence changes it too."""
+        while True:
+            self._recount()
+            await asyncio.sleep(_COUNT_EVERY_S)
+
+    async def _read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
+        return await self._connected.read_many(ranges)
+
+    def _rows_read(self, rows: list[Row]) -> None:
+        self._rows.put(rows)
+        self._publish(RowsChanged(frozenset(row.path for row in rows)))
+
+    def _is_current(self) -> bool:
+        """Tell whether the catalogue shows what the mirror holds."""
+        stats = self._connected.stats()
+        rows = self.catalogue.rows
+        return len(stats) == len(rows) and all(
+            (row := rows.get(stat.path)) is not None and row.size == stat.size for stat in stats
+        )
+
+    def _storage_changed(self) -> None:
+        storage = self._connected
+        self._set_state(
+            feed=storage.feed_state, pending=storage.pending, warnings=tuple(storage.warnings)
+        )
+
+    def _recount(self) -> None:
+        running, waiting = self._rows.counts()
+        self._set_state(
+            sessions=self.catalogue.sessions,
+            bytes=self.catalogue.bytes,
+            running=running,
+            waiting=waiting,
+        )
+
+    def _set_state(self, **fields: Any) -> None:
+        state = replace(self.state, **fields)
+        if state != self.state:
+            self.state = state
+            self._publish(StateChanged())
+
+    def _publish(self, update: Update) -> None:
+        for listener in tuple(self._listeners):
+            listener(update)
+
+    @contextmanager
+    def _noted(self, path: str, note: str) -> Iterator[None]:
+        """Show `note` on the row meanwhile; a failure stays there until the next action."""
+        self._note(path, note)
+        try:
+            with self._reporting():
+                yield
+        except StorageError as error:
+            self._note(path, one_line(error), failed=True)
+            raise
+        except BaseException:
+            self._note(path, "")
+            raise
+        self._note(path, "")
+
+    def _held(self, path: str) -> Held | None:
+        row = self.row(path)
+        reason = None if row is None else held(row, now_ms=self.clock())
+        return None if row is None or reason is None else Held(path, row.title, reason)
+
+    def _note(self, path: str, text: str, *, failed: bool = False) -> None:
+        if self._rows.note(path, text, failed=failed):
+            self._publish(RowsChanged(frozenset((path,))))
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """Put a failure into the state, and take the last one out on success."""
+        try:
+            yield
+        except StorageError as error:
+            self._set_state(last_error=one_line(error))
+            raise
+        self._set_state(last_error=None)
+
+    @property
+    def _connected(self) -> SessionStorage:
+        if self._storage is None:
+            message = self.state.problem.message if self.state.problem else "not connected yet"
+            raise BackendDownError(message)
+        return self._storage
+
+    @staticmethod
+    def _new_future() -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
+
+
+def _first(group: BaseExceptionGroup[SessionTuiError]) -> SessionTuiError:
+    """Return the first error of a group, however deep."""
+    for error in group.exceptions:
+        return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    raise group
+
+
+@asynccontextmanager
+async def open_workspace(
+    source: Source,
+    *,
+    config: Config | None = None,
+    clock: Callable[[], int] = now_ms,
+    home: str | None = None,
+    connect: Callable[[Source, str | None], Backend] = open_backend,
+) -> AsyncIterator[Workspace]:
+    """Yield a workspace at once; it connects and loads in the background.
+
+    On the way out pending writes are waited for and everything opened is closed.
+
+    Args:
+        source: Where the sessions are.
+        config: Settings; the defaults if None.
+        clock: The time in milliseconds since the epoch.
+        home: The home folder, shown as `~`; the user's own if None.
+        connect: Opens the backend of the source, with a password typed by the user.
+    """
+    workspace = Workspace(
+        source,
+        config=Config() if config is None else config,
+        clock=clock,
+        home=str(Path.home()) if home is None else home,
+        connect=connect,
+    )
+    running = asyncio.create_task(workspace.run(), name="workspace")
+    running.add_done_callback(workspace.stopped)
+    try:
+        yield workspace
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
