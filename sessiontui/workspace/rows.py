@@ -126,7 +126,9 @@ class RowKeeper:
             waiting += doing == "waiting"
         return running, waiting
 
-    def _row(self, old: Row | None, change: Created | Appended | Rewritten | Retitled) -> Row | None:
+    def _row(
+        self, old: Row | None, change: Created | Appended | Rewritten | Retitled
+    ) -> Row | None:
         """Return the row after one change; None where there is nothing to show."""
         if isinstance(change, Created):
             return Row(
