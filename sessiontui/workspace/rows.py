@@ -42,7 +42,6 @@ class RowKeeper:
         self._unread = unread
         self._clock = clock
         self._carries: dict[str, bytes] = {}
-        self._recent: set[str] = set()
 
     def apply(self, changes: Iterable[Change]) -> frozenset[str]:
         """Bring the catalogue up to date; return the paths concerned, old and new ones."""
@@ -58,13 +57,14 @@ class RowKeeper:
             elif isinstance(change, Renamed):
                 touched.add(change.new_path)
                 row = fresh.pop(change.path, None) or self._rows.get(change.path)
-                gone.add(change.path)
                 gone.discard(change.new_path)
                 self._carries.pop(change.path, None)
                 if row is not None:
-                    fresh[change.new_path] = replace(
+                    moved = replace(
                         row, path=change.new_path, mtime_ms=change.mtime_ms, note="", failed=False
                     )
+                    self._catalogue.rename(change.path, moved)
+                    fresh[change.new_path] = moved
             else:
                 old = fresh.get(change.path)
                 if old is None and change.path not in gone:
@@ -80,15 +80,11 @@ class RowKeeper:
 
     def clear(self) -> None:
         """Forget every row."""
-        self._catalogue.remove(list(self._rows))
+        self._catalogue.clear()
         self._carries.clear()
-        self._recent.clear()
 
     def put(self, rows: Iterable[Row]) -> None:
         """Put rows into the catalogue as they are."""
-        rows = list(rows)
-        horizon = self._clock() - _RECENT_MS
-        self._recent.update(row.path for row in rows if row.mtime_ms >= horizon)
         self._catalogue.upsert(rows)
 
     def note(self, path: str, text: str, *, failed: bool = False) -> bool:
@@ -116,11 +112,7 @@ class RowKeeper:
         """Return how many sessions run and how many wait for the user, at the moment."""
         now = self._clock()
         running = waiting = 0
-        for path in list(self._recent):
-            row = self._rows.get(path)
-            if row is None or row.mtime_ms < now - _RECENT_MS:
-                self._recent.discard(path)
-                continue
+        for row in self._catalogue.recent(now - _RECENT_MS):
             doing = activity(row, now_ms=now)
             running += doing in ("running", "thinking")
             waiting += doing == "waiting"

@@ -347,8 +347,8 @@ class Workspace:
     def _recount(self) -> None:
         running, waiting = self._rows.counts()
         self._set_state(
-            sessions=self.catalogue.sessions,
-            bytes=self.catalogue.bytes,
+            sessions=self.catalogue.totals.sessions,
+            bytes=self.catalogue.totals.bytes,
             running=running,
             waiting=waiting,
         )
