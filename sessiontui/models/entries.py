@@ -24,7 +24,9 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     parent_id: str | None = None
     timestamp_ms: int | None = None
     data: dict[str, Any]
-    """The whole object."""
+    """The whole object; only its beginning where `partial`."""
+    partial: bool = False
+    """Whether the line is too long to be decoded whole (`decode.WHOLE_BYTES`)."""
 
 
 class BadLine(msgspec.Struct, frozen=True, gc=False, kw_only=True):

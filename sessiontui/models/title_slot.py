@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
+
+from sessiontui.models.encode import to_json
+from sessiontui.models.times import iso_time
 
 SLOT_BYTES = 256
 """Length of the slot, its newline included."""
 
 TitleSource = Literal["user", "auto"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,16 +50,6 @@ class TitleField(msgspec.Struct, frozen=True, kw_only=True):
 def normal_title(text: str) -> str:
     """Return the first line of `text` without control characters and outer blanks, as omp does."""
     return _CONTROL.sub("", re.split("\r?\n", text, maxsplit=1)[0]).strip()
-
-
-def iso_time(ms: int) -> str:
-    """Return `ms` as JavaScript's `toISOString` writes it: 24 characters, UTC, milliseconds.
-
-    Raises:
-        OverflowError: It is outside the years 1 to 9999.
-    """
-    moment = _EPOCH + timedelta(milliseconds=ms)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_slot(line: bytes) -> Slot | None:
@@ -131,27 +121,22 @@ def title_field(title: str, source: TitleSource | None, updated_at: int) -> byte
         source: Who named the session.
         updated_at: When, in milliseconds since the epoch.
     """
-    named = f',"source":"{source}"' if source else ""
-    head = f'{{"title":"{_escape(normal_title(title))}"{named}'
-    return f'{head},"updatedAt":"{iso_time(updated_at)}"}}'.encode()
+    fields: dict[str, str] = {"title": normal_title(title)}
+    if source:
+        fields["source"] = source
+    return to_json(fields | {"updatedAt": iso_time(updated_at)}).encode()
 
 
 def _cut(title: str, room: int) -> bytes:
     """Return the JSON form of as many whole code points as `room` bytes hold."""
     pieces: list[bytes] = []
     for character in title:
-        piece = _escape(character).encode()
+        piece = to_json(character)[1:-1].encode()
         room -= len(piece)
         if room < 0:
             break
         pieces.append(piece)
     return b"".join(pieces)
-
-
-def _escape(text: str) -> str:
-    """Return the inside of a JSON string as JavaScript writes it: lone surrogates as escapes."""
-    quoted = json.dumps(text, ensure_ascii=False)[1:-1]
-    return _SURROGATE.sub(lambda match: f"\\u{ord(match.group()):04x}", quoted)
 
 
 def _json_object(data: bytes) -> dict[str, Any] | None:
