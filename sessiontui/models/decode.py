@@ -22,7 +22,7 @@ from sessiontui.models.times import time_ms
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WHOLE_BYTES = 16 * 1024 * 1024
+WHOLE_BYTES = 8 * 1024 * 1024
 """A line longer than this is known by its first bytes alone."""
 HEAD_BYTES = 64 * 1024
 """How many of them are looked at."""
