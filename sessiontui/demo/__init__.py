@@ -1,0 +1,1 @@
+"""Believable sessions and live agents, to try the app without having any of one's own."""
