@@ -1,0 +1,400 @@
+"""All sessions of a source in the order in which they are shown.
+
+`rows` is what is known; the order, the groups, the families and what fits the
+search follow from it. They are brought up to date when they are looked at, so
+that a burst of changes costs one update, and a change of one session touches
+that session's lines alone.
+"""
+
+from __future__ import annotations
+
+from heapq import nsmallest
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sessiontui.catalogue.families import Families
+from sessiontui.catalogue.order import Sort, folder_of, place_of, text_place
+from sessiontui.catalogue.outline import Folds, Group, Layout, Outline
+from sessiontui.catalogue.query import Query, haystack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sessiontui.catalogue.lines import Line
+    from sessiontui.catalogue.order import Place
+    from sessiontui.catalogue.row import Row
+
+_SLICE = 1000
+"""How many sessions one step of a search looks at: a few milliseconds."""
+_REBUILD = 2
+"""Arranged anew when more than one in so many sessions changed."""
+
+NO_PROJECT = "(no project)"
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """What there is in all, whatever is shown."""
+
+    sessions: int
+    bytes: int
+    groups: int
+
+
+class Catalogue:
+    """Rows, ordered, grouped by project, nested, and searched."""
+
+    def __init__(
+        self, *, home: str, sort: Sort = "modified", reverse: bool = False, flat: bool = False
+    ) -> None:
+        self._home = home.rstrip("/")
+        self.sort: Sort = sort
+        self.reverse = reverse
+        self.flat = flat
+        self.query: Query | None = None
+        self._rows: dict[str, Row] = {}
+        self.rows: Mapping[str, Row] = MappingProxyType(self._rows)
+        """Every session by its path; always up to date."""
+        self._bytes = 0
+        self._before: dict[str, Row | None] = {}
+        """Sessions changed since the last look, each as it was then."""
+        self._folds = Folds()
+        self._agreed: dict[str, str | None] = {}
+        """Folder -> the one project of the sessions read in it; None: there are several."""
+        self._recent: set[str] = set()
+        self._recent_since: int | None = None
+        self._families = Families(self._rows, self.project)
+        self._full = Outline(self._rows, self._families, self.project, self._layout(), self._folds)
+        self._found: Outline | None = None
+        self._scores: dict[str, int] = {}
+        self._hays: dict[str, str] = {}
+        """What is searched of each session; only while there is a search."""
+        self._search: object = None
+        self._searched_late: set[str] = set()
+        """Sessions that changed while a search was going on."""
+
+    # Changing
+
+    def upsert(self, rows: Iterable[Row]) -> None:
+        """Enter sessions that are new or changed."""
+        known, before, since = self._rows, self._before, self._recent_since
+        grown = 0
+        for row in rows:
+            path = row.path
+            old = known.get(path)
+            if old is not None:
+                if old == row:
+                    continue
+                grown -= old.size
+            grown += row.size
+            known[path] = row
+            if path not in before:
+                before[path] = old
+            if since is not None and row.mtime_ms >= since:
+                self._recent.add(path)
+        self._bytes += grown
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Take sessions away; unknown ones are no matter."""
+        for path in paths:
+            old = self._rows.pop(path, None)
+            if old is not None:
+                self._bytes -= old.size
+                self._before.setdefault(path, old)
+                self._recent.discard(path)
+
+    def rename(self, old: str, row: Row) -> None:
+        """Let a session stand at another path, folded as it was."""
+        if old != row.path:
+            folded = self._folds.sessions.pop(old, None)
+            if folded is not None:
+                self._folds.sessions[row.path] = folded
+            self.remove((old,))
+        self.upsert((row,))
+
+    def clear(self) -> None:
+        """Forget every session; order, folds and search stay."""
+        self.remove(list(self._rows))
+        self._sync()
+        self._agreed.clear()
+
+    def order_by(self, sort: Sort, *, reverse: bool = False) -> None:
+        """Choose the order of sessions and groups."""
+        if (sort, reverse) != (self.sort, self.reverse):
+            self.sort, self.reverse = sort, reverse
+            self._arrange()
+
+    def set_flat(self, flat: bool) -> None:
+        """Show the sessions without their projects (True) or grouped by them."""
+        if flat != self.flat:
+            self.flat = flat
+            self._arrange()
+
+    def _arrange(self) -> None:
+        self._sync()
+        self._full = Outline(self._rows, self._families, self.project, self._layout(), self._folds)
+        self._full.build(self._rows)
+        if self._found is not None:
+            self._show_found()
+
+    def _layout(self) -> Layout:
+        group_place = None
+        if self.sort == "title":
+            group_place = self._group_by_title
+        elif self.sort == "size":
+            group_place = self._group_by_size
+        return Layout(
+            place=place_of(self.sort, reverse=self.reverse),
+            group_place=group_place,
+            lifted=self.sort != "title",
+            grouped=not self.flat,
+        )
+
+    def _group_by_title(self, group: Group) -> Place:
+        return (text_place(group.key, reverse=self.reverse),)
+
+    def _group_by_size(self, group: Group) -> Place:
+        return (group.bytes if self.reverse else -group.bytes,)
+
+    # Projects
+
+    def project(self, row: Row) -> str:
+        """Return the project of a session as it is shown: `~/code/api`.
+
+        Without a header it is the folder of the path. A session not read yet
+        is taken to belong where those read in its folder do, if they agree.
+        """
+        cwd = row.cwd
+        if cwd:
+            home = self._home
+            if home and cwd.startswith(home) and cwd[len(home) : len(home) + 1] in ("", "/"):
+                cwd = "~" + cwd[len(home) :]
+            return cwd if len(cwd) == 1 else cwd.rstrip("/") or "/"
+        folder = folder_of(row.path)
+        if not row.read and (agreed := self._agreed.get(folder)) is not None:
+            return agreed
+        return folder or NO_PROJECT
+
+    def _agree(self, changed: Iterable[str]) -> set[str]:
+        """Learn projects of folders; return the unread sessions that change theirs by it."""
+        moved: set[str] = set()
+        for path in changed:
+            row = self._rows.get(path)
+            if row is None or not row.read or not row.cwd:
+                continue
+            folder = folder_of(path)
+            project = self.project(row)
+            agreed = self._agreed.get(folder, "")
+            if agreed is None or agreed == project:
+                continue
+            self._agreed[folder] = None if agreed else project
+            moved.update(
+                other
+                for other in self._families.inside(folder)
+                if (seen := self._rows.get(other)) is not None and not seen.read
+            )
+        return moved
+
+    # Keeping up
+
+    def _sync(self) -> None:
+        """Bring everything that follows from the rows up to date."""
+        if not self._before:
+            return
+        before, self._before = self._before, {}
+        moved = self._agree(before)
+        shifted = self._families.update(before, moved)
+        changed = shifted.union(before, moved) if shifted or moved else before.keys()
+        if len(changed) * _REBUILD > len(self._rows):
+            self._full.build(self._rows)
+        else:
+            self._full.update(changed, self._rows.__contains__)
+        if self._search is not None:
+            self._searched_late.update(changed)
+        for path in changed:
+            self._hays.pop(path, None)
+        if self._found is not None and self.query is not None:
+            for path in changed:
+                self._rate(path, self.query, self._scores)
+            self._found.update(changed, self._scores.__contains__)
+
+    # Searching
+
+    def search(self, text: str) -> Iterator[None]:
+        """Search step by step, so that a key pressed meanwhile is not kept waiting.
+
+        Yields after every few milliseconds of work; when it is exhausted the
+        result is shown. Until then what was shown stays. A newer search makes
+        an older one end without effect.
+
+        Args:
+            text: What the user typed; blank shows everything again.
+        """
+        query = Query(text)
+        self._search = token = object()
+        if query:
+            return self._search_steps(query, token)
+        self._search = self.query = self._found = None
+        self._scores, self._hays = {}, {}
+        return iter(())
+
+    def filter(self, text: str) -> None:
+        """Search at once."""
+        for _ in self.search(text):
+            pass
+
+    def _search_steps(self, query: Query, token: object) -> Iterator[None]:
+        self._sync()
+        self._searched_late = set()
+        narrowed = self.query is not None and query.narrows(self.query)
+        paths: Sequence[str] = list(self._scores if narrowed else self._rows)
+        scores: dict[str, int] = {}
+        for start in range(0, len(paths), _SLICE):
+            for path in paths[start : start + _SLICE]:
+                self._rate(path, query, scores)
+            yield
+            if self._search is not token:
+                return
+        self._sync()
+        for path in self._searched_late:
+            self._rate(path, query, scores)
+        self._search = None
+        self.query, self._scores = query, scores
+        self._show_found()
+
+    def _rate(self, path: str, query: Query, scores: dict[str, int]) -> None:
+        row = self._rows.get(path)
+        score = 0
+        if row is not None:
+            hay = self._hays.get(path)
+            if hay is None:
+                hay = self._hays[path] = haystack(row, self.project(row))
+            score = query.score(hay)
+        if score:
+            scores[path] = score
+        else:
+            scores.pop(path, None)
+
+    def _show_found(self) -> None:
+        place, scores = place_of(self.sort, reverse=self.reverse), self._scores
+        layout = Layout(
+            place=lambda row: (-scores[row.path], *place(row)),
+            group_place=None,
+            lifted=False,
+            grouped=not self.flat,
+            nested=False,
+            width=3,
+        )
+        found = Outline(self._rows, self._families, self.project, layout, Folds())
+        found.build(self._scores)
+        self._found = found
+
+    # Looking
+
+    @property
+    def _shown(self) -> Outline:
+        self._sync()
+        return self._full if self._found is None else self._found
+
+    @property
+    def height(self) -> int:
+        """How many lines there are."""
+        return self._shown.height
+
+    @property
+    def shown(self) -> int:
+        """How many sessions fit the search; all where there is none."""
+        return self._shown.sessions
+
+    @property
+    def totals(self) -> Totals:
+        """What there is in all."""
+        self._sync()
+        return Totals(len(self._rows), self._bytes, self._full.groups)
+
+    def line(self, y: int) -> Line:
+        """Return one line.
+
+        Raises:
+            IndexError: There is no such line.
+        """
+        for line in self._shown.lines(y, y + 1):
+            return line
+        raise IndexError(y)
+
+    def lines(self, start: int, stop: int) -> list[Line]:
+        """Return the lines from `start` to before `stop`, as far as there are any."""
+        return list(self._shown.lines(start, stop))
+
+    def line_of(self, path: str) -> int | None:
+        """Return the line of a session; None where it is folded away or does not fit the search."""
+        return self._shown.line_of(path)
+
+    def line_of_group(self, key: str) -> int | None:
+        """Return the line of a project's heading."""
+        return self._shown.line_of_group(key)
+
+    def group_of(self, path: str) -> str | None:
+        """Return the project under which a session stands, folded away or not."""
+        return self._shown.group_of(path)
+
+    def parent_of(self, path: str) -> str | None:
+        """Return the session beneath which this one is nested."""
+        self._sync()
+        return self._families.parent(path)
+
+    def children_of(self, path: str) -> list[str]:
+        """Return the sessions nested directly beneath this one, by path."""
+        self._sync()
+        return sorted(self._families.children(path))
+
+    def with_id(self, identity: str) -> list[str]:
+        """Return the paths of the sessions whose header has this id."""
+        self._sync()
+        return sorted(self._families.with_id(identity))
+
+    def newest(self, count: int) -> list[Row]:
+        """Return the sessions modified last, the newest first."""
+        return nsmallest(count, self._rows.values(), key=place_of("modified", reverse=False))
+
+    def recent(self, since_ms: int) -> list[Row]:
+        """Return the sessions modified at `since_ms` or later, in no order.
+
+        Looks at all of them only when it is asked further back than before.
+        """
+        if self._recent_since is None or since_ms < self._recent_since:
+            self._recent = {path for path, row in self._rows.items() if row.mtime_ms >= since_ms}
+        self._recent_since = since_ms
+        rows = [self._rows[path] for path in self._recent]
+        fresh = [row for row in rows if row.mtime_ms >= since_ms]
+        if len(fresh) < len(rows):
+            self._recent = {row.path for row in fresh}
+        return fresh
+
+    # Folding
+
+    def fold_group(self, key: str, *, closed: bool) -> None:
+        """Close or open a project."""
+        self._shown.fold_group(key, closed=closed)
+
+    def fold_session(self, path: str, *, opened: bool | None) -> None:
+        """Show all that is nested beneath a session (True), nothing (False), or what is usual."""
+        self._shown.fold_session(path, opened)
+
+    def fold_all(self, *, closed: bool) -> None:
+        """Close or open every project."""
+        self._shown.fold_groups(closed=closed)
+
+    def reveal(self, path: str) -> int | None:
+        """Unfold whatever hides a session; return its line, None where it does not fit the search."""
+        shown = self._shown
+        group = shown.group_of(path)
+        if group is None:
+            return None
+        shown.fold_group(group, closed=False)
+        above = self._families.parent(path)
+        while above is not None and shown.line_of(path) is None:
+            shown.fold_session(above, opened=True)
+            above = self._families.parent(above)
+        return shown.line_of(path)

@@ -1,0 +1,292 @@
+"""Which session stands beneath which: subagents and forks under their parent.
+
+A subagent lies in the sidecar folder of its parent: the parent's path without
+`.jsonl`. A fork names its parent by id or by path in its header, and stands
+beneath it where both belong to the same project.
+
+What headers claim may be wrong: of sessions that are each other's ancestors,
+the one with the smallest path stands at the top; a line of descent longer than
+`MAX_ANCESTORS` is not followed; deeper than `MAX_DEPTH` everyone is a sibling.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessiontui.catalogue.order import file_name, folder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from sessiontui.catalogue.row import Row
+
+MAX_DEPTH = 6
+"""How many levels below a project's first one are shown."""
+MAX_ANCESTORS = 64
+"""How far a line of descent is followed."""
+
+_SUFFIX = ".jsonl"
+
+
+class Families:
+    """Parents and children among the sessions of `rows`."""
+
+    def __init__(self, rows: Mapping[str, Row], project: Callable[[Row], str]) -> None:
+        self._rows = rows
+        self._project = project
+        self._inside: dict[str, set[str]] = {}
+        """Folder -> the sessions and folders directly in it."""
+        self._ids: dict[str, set[str]] = {}
+        self._wanting: dict[str, set[str]] = {}
+        """Id or path -> the sessions whose header names it as their parent."""
+        self._claimed: dict[str, str] = {}
+        """Session -> its parent, as found; may contain circles."""
+        self._claimants: dict[str, set[str]] = {}
+        self._parents: dict[str, str] = {}
+        self._children: dict[str, set[str]] = {}
+
+    def parent(self, path: str) -> str | None:
+        """Return the session beneath which this one stands."""
+        return self._parents.get(path)
+
+    def children(self, path: str) -> Collection[str]:
+        """Return the sessions directly beneath this one, in no order."""
+        return self._children.get(path, ())
+
+    def root(self, path: str) -> str:
+        """Return the session at the top of this one's family, maybe itself."""
+        while (parent := self._parents.get(path)) is not None:
+            path = parent
+        return path
+
+    @property
+    def nested(self) -> Mapping[str, str]:
+        """Every session that stands beneath another, with that other."""
+        return self._parents
+
+    def is_subagent(self, path: str) -> bool:
+        """Tell whether the session lies in the sidecar folder of its parent."""
+        claimed = self._claimed.get(path)
+        return claimed is not None and path.startswith(claimed.removesuffix(_SUFFIX) + "/")
+
+    def with_id(self, identity: str) -> Collection[str]:
+        """Return the sessions whose header has this id; a copied file shares it."""
+        return self._ids.get(identity, ())
+
+    def inside(self, folder: str) -> Collection[str]:
+        """Return the sessions and folders directly in a folder."""
+        return self._inside.get(folder, ())
+
+    def update(self, before: Mapping[str, Row | None], moved: Collection[str]) -> set[str]:
+        """Follow a change of the rows.
+
+        Args:
+            before: For each changed session its row before; None where it is new.
+            moved: Sessions whose project changed without a change of their row.
+
+        Returns:
+            Sessions that left or joined a family, and the parents that lost or won one.
+        """
+        came = [path for path, old in before.items() if old is None and path in self._rows]
+        gone = [path for path, old in before.items() if old is not None and path not in self._rows]
+        owners: dict[str, str | None] = {}
+        doubtful = self._list(came, owners)
+        doubtful.update(gone)
+        for path in gone:
+            self._unlist(path)
+        doubtful.update(self._sidecars([*came, *gone]))
+        for path, old in before.items():
+            new = self._rows.get(path)
+            if old is None or new is None:
+                if self._wanting:
+                    doubtful.update(self._wanting.get(path, ()))
+                if old is None and (new is None or (new.id is None and new.parent is None)):
+                    continue
+            doubtful.update(self._note(path, old, new))
+        for path in moved:
+            doubtful.update((path, *self._dependents(path, self._rows.get(path))))
+        changed = set()
+        for path in doubtful:
+            claimed = self._find_parent(path, owners) if path in self._rows else None
+            if claimed != self._claimed.get(path) or path not in self._rows:
+                self._claim(path, claimed)
+                changed.add(path)
+        return self._settle(changed) if changed else changed
+
+    def _note(self, path: str, old: Row | None, new: Row | None) -> set[str]:
+        """Take over id and claimed parent; return who may be concerned."""
+        old_id, new_id = old and old.id, new and new.id
+        old_parent, new_parent = old and old.parent, new and new.parent
+        project_kept = (
+            old is not None and new is not None and (old.cwd, old.read) == (new.cwd, new.read)
+        )
+        if old_id == new_id and old_parent == new_parent and project_kept:
+            return set()
+        concerned = {path, *self._dependents(path, old), *self._dependents(path, new)}
+        if old_id != new_id:
+            _discard(self._ids, old_id, path)
+            _add(self._ids, new_id, path)
+        if old_parent != new_parent:
+            for name in _names_of(old_parent):
+                _discard(self._wanting, name, path)
+            for name in _names_of(new_parent):
+                _add(self._wanting, name, path)
+        return concerned
+
+    def _dependents(self, path: str, row: Row | None) -> set[str]:
+        """Return the sessions whose header names this one as their parent."""
+        found = set(self._wanting.get(path, ()))
+        if row is not None and row.id is not None:
+            found |= self._wanting.get(row.id, set())
+        return found
+
+    def _list(self, paths: Iterable[str], owners: dict[str, str | None]) -> set[str]:
+        """Enter new sessions into their folders; return those that lie in a sidecar folder."""
+        arrived: dict[str, list[str]] = {}
+        for path in paths:
+            folder = path.rpartition("/")[0]
+            entries = arrived.get(folder)
+            if entries is None:
+                arrived[folder] = [path]
+            else:
+                entries.append(path)
+        found: set[str] = set()
+        for folder, entries in arrived.items():
+            if self._owner(folder, owners) is not None:
+                found.update(entries)
+            self._inside.setdefault(folder, set()).update(entries)
+            below = folder
+            while below:
+                above = folder_of(below)
+                if below in (known := self._inside.setdefault(above, set())):
+                    break
+                known.add(below)
+                below = above
+        return found
+
+    def _unlist(self, path: str) -> None:
+        folder = folder_of(path)
+        _discard(self._inside, folder, path)
+        while folder and folder not in self._inside:
+            folder, gone = folder_of(folder), folder
+            _discard(self._inside, folder, gone)
+
+    def _sidecars(self, paths: Collection[str]) -> set[str]:
+        """Return every session in the sidecar folders of these."""
+        if len(paths) > len(self._inside):
+            within = set(paths)
+            waiting = [folder for folder in self._inside if folder + _SUFFIX in within]
+        else:
+            stems = (path[: -len(_SUFFIX)] for path in paths if path.endswith(_SUFFIX))
+            waiting = [stem for stem in stems if stem in self._inside]
+        found = set()
+        while waiting:
+            for entry in self._inside[waiting.pop()]:
+                if entry in self._rows:
+                    found.add(entry)
+                if entry in self._inside:
+                    waiting.append(entry)
+        return found
+
+    def _owner(self, folder: str, owners: dict[str, str | None]) -> str | None:
+        """Return the session in whose sidecar folder this folder lies; `owners` remembers."""
+        if folder not in owners:
+            owner: str | None = None
+            above = folder
+            while above and owner is None:
+                owner = above + _SUFFIX if above + _SUFFIX in self._rows else None
+                above = folder_of(above)
+            owners[folder] = owner
+        return owners[folder]
+
+    def _find_parent(self, path: str, owners: dict[str, str | None]) -> str | None:
+        """Return the parent that the path or the header tells."""
+        owner = self._owner(folder_of(path), owners)
+        if owner is not None and owner != path:
+            return owner
+        row = self._rows[path]
+        for name in _names_of(row.parent):
+            named = name if name in self._rows else min(self._ids.get(name, ()), default=None)
+            if named is not None:
+                same = self._project(self._rows[named]) == self._project(row)
+                return named if same and named != path else None
+        return None
+
+    def _claim(self, path: str, parent: str | None) -> None:
+        old = self._claimed.pop(path, None)
+        _discard(self._claimants, old, path)
+        if parent is not None:
+            self._claimed[path] = parent
+            _add(self._claimants, parent, path)
+
+    def _settle(self, changed: set[str]) -> set[str]:
+        """Work out anew where `changed` and all who descend from them stand."""
+        concerned, level = set(changed), changed
+        for _ in range(MAX_ANCESTORS):
+            level = {child for path in level for child in self._claimants.get(path, ())} - concerned
+            if not level:
+                break
+            concerned |= level
+        touched = set(changed)
+        for path in concerned:
+            parent, old = self._standing(path), self._parents.get(path)
+            if parent == old:
+                continue
+            if old is not None:
+                del self._parents[path]
+                _discard(self._children, old, path)
+                touched.add(old)
+            if parent is not None:
+                self._parents[path] = parent
+                _add(self._children, parent, path)
+                touched.add(parent)
+            touched.add(path)
+        return touched
+
+    def _standing(self, path: str) -> str | None:
+        """Return beneath whom a session stands, circles broken and depth bounded."""
+        ancestors: list[str] = []
+        seen = {path: 0}
+        above = self._claimed.get(path)
+        while above is not None:
+            if above in seen:
+                circle = [path, *ancestors][seen[above] :]
+                top = min(circle)
+                if top == path:
+                    return None
+                del ancestors[ancestors.index(top) + 1 :]
+                break
+            if len(ancestors) == MAX_ANCESTORS:
+                return None
+            seen[above] = len(ancestors) + 1
+            ancestors.append(above)
+            above = self._claimed.get(above)
+        if not ancestors:
+            return None
+        return ancestors[max(0, len(ancestors) - MAX_DEPTH)]
+
+
+def _names_of(parent: str | None) -> tuple[str, ...]:
+    """Return what `parentSession` may be found by: itself, and the id in a file's name."""
+    if not parent:
+        return ()
+    if "/" not in parent and not parent.endswith(_SUFFIX):
+        return (parent,)
+    identity = file_name(parent).rpartition("_")[2]
+    return (parent, identity) if identity else (parent,)
+
+
+def _add(index: dict[str, set[str]], name: str | None, path: str) -> None:
+    if name is not None:
+        entries = index.get(name)
+        if entries is None:
+            index[name] = {path}
+        else:
+            entries.add(path)
+
+
+def _discard(index: dict[str, set[str]], name: str | None, path: str) -> None:
+    if name is not None and (entries := index.get(name)) is not None:
+        entries.discard(path)
+        if not entries:
+            del index[name]

@@ -1,0 +1,43 @@
+"""The lines of the list, as values."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from sessiontui.catalogue.row import Row  # noqa: TC001  (msgspec reads it)
+
+Fold = Literal["none", "open", "partly", "closed"]
+"""Whether there is anything beneath a line, and whether it is shown."""
+
+
+class GroupLine(msgspec.Struct, frozen=True, gc=False):
+    """A project's heading."""
+
+    key: str
+    """The project as it is shown: `~/code/api`."""
+    sessions: int
+    bytes: int
+    newest_ms: int
+    fold: Fold
+
+
+class RowLine(msgspec.Struct, frozen=True, gc=False):
+    """A session's line."""
+
+    row: Row
+    depth: int
+    """0: directly beneath its project."""
+    kind: Literal["session", "fork", "subagent"]
+    fold: Fold
+    hidden: int
+    """How many sessions beneath it are not shown."""
+
+    @property
+    def key(self) -> str:
+        """The session's path."""
+        return self.row.path
+
+
+Line = GroupLine | RowLine

@@ -1,0 +1,68 @@
+"""In which order sessions stand.
+
+A session's place is a tuple that ends with its path, so that no two places are
+equal and lists of them can be searched by bisection. Smaller stands higher.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessiontui.catalogue.row import Row
+
+Sort = Literal["modified", "created", "title", "size"]
+
+SORTS: tuple[Sort, ...] = ("modified", "created", "title", "size")
+"""In the order in which a key steps through them."""
+
+Place = tuple[int | bytes | str, ...]
+
+_TITLE_LENGTH = 120
+_COMPLEMENT = bytes(255 - byte for byte in range(256))
+
+
+def folder_of(path: str) -> str:
+    """Return what stands before the last slash; empty where there is none."""
+    return path.rpartition("/")[0]
+
+
+def file_name(path: str) -> str:
+    """Return the last part of a path, without `.jsonl`."""
+    return path.rpartition("/")[2].removesuffix(".jsonl") or path
+
+
+def shown_title(row: Row) -> str:
+    """Return the title, or the file's name while there is none; as stored, not yet `clean`."""
+    return row.title or file_name(row.path)
+
+
+def text_place(text: str, *, reverse: bool) -> bytes:
+    """Return bytes that sort as `text` does without regard to case, or the other way round.
+
+    UTF-8 sorts by code point. The complement of each byte turns the order
+    round, and a final 255 puts a prefix after what it begins.
+    """
+    data = text[:_TITLE_LENGTH].casefold().encode("utf-8", "surrogatepass")
+    return data.translate(_COMPLEMENT) + b"\xff" if reverse else data
+
+
+def place_of(sort: Sort, *, reverse: bool) -> Callable[[Row], Place]:
+    """Return the function that gives a row its place.
+
+    Not reversed: the newest first, the largest first, titles from A to Z. A
+    session without a known beginning counts as created when it was modified.
+    """
+    if sort == "title":
+        return lambda row: (text_place(shown_title(row), reverse=reverse), row.path)
+    sign = 1 if reverse else -1
+    if sort == "size":
+        return lambda row: (sign * row.size, row.path)
+    if sort == "created":
+        return lambda row: (
+            sign * (row.mtime_ms if row.created_ms is None else row.created_ms),
+            row.path,
+        )
+    return lambda row: (sign * row.mtime_ms, row.path)

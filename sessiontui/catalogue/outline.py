@@ -1,0 +1,422 @@
+"""Sessions in their order, grouped and nested, and the lines that they fill.
+
+Each shown session has a key: its place among its siblings after the places of
+all its ancestors. Sorted, these keys are the lines of a group from top to
+bottom, so a line is found by bisection and a session that moves costs one
+deletion and one insertion, whatever the number of sessions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sessiontui.catalogue.lines import Fold, GroupLine, Line, RowLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+    from sessiontui.catalogue.families import Families
+    from sessiontui.catalogue.order import Place
+    from sessiontui.catalogue.row import Row
+
+_CHUNK = 512
+"""How many starts of groups are worked out at once."""
+_MANY = 64
+"""From how many insertions into a group on sorting is cheaper than inserting one by one."""
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """How an outline is arranged."""
+
+    place: Callable[[Row], Place]
+    group_place: Callable[[Group], Place] | None
+    """Where a group stands; None: where its first session does."""
+    lifted: bool
+    """Whether a family stands where its first member would, rather than where its head would."""
+    grouped: bool = True
+    nested: bool = True
+    width: int = 2
+    """How many items a place has."""
+
+
+class Folds(msgspec.Struct):
+    """What the user folded and unfolded."""
+
+    groups: set[str] = msgspec.field(default_factory=set)
+    """Groups that are closed."""
+    sessions: dict[str, bool] = msgspec.field(default_factory=dict)
+    """Sessions that are open (True) or closed; otherwise forks are shown and subagents are not."""
+
+
+class Group:
+    """The sessions of one project."""
+
+    __slots__ = ("bytes", "key", "keys", "newest_ms", "order", "sessions")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.keys: list[Place] = []
+        self.sessions = 0
+        self.bytes = 0
+        self.newest_ms: int | None = 0
+        self.order: Place = ()
+
+
+class _Spot(msgspec.Struct, gc=False):
+    """Where a session stands: its key (empty while folded away), and what it adds to its group."""
+
+    key: Place
+    group: Group
+    size: int
+    mtime_ms: int
+
+
+class Outline:
+    """Lines of groups and sessions over `rows`."""
+
+    def __init__(
+        self,
+        rows: Mapping[str, Row],
+        families: Families,
+        project: Callable[[Row], str],
+        layout: Layout,
+        folds: Folds,
+    ) -> None:
+        self._rows = rows
+        self._families = families
+        self._project = project
+        self.layout = layout
+        self.folds = folds
+        self._spots: dict[str, _Spot] = {}
+        self._groups: dict[str, Group] = {}
+        self._order: list[tuple[Place, str]] = []
+        self._heights: list[int] = []
+        self._starts: list[int] = [0]
+        """First line of each group, as far as worked out; the rest is made when it is needed."""
+        self.height = 0
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions there are, shown or folded away."""
+        return len(self._spots)
+
+    @property
+    def groups(self) -> int:
+        """How many groups there are."""
+        return len(self._groups)
+
+    # Building and changing
+
+    def build(self, paths: Iterable[str]) -> None:
+        """Arrange `paths` anew; families must be whole in it where the layout is nested."""
+        place, project, rows = self.layout.place, self._project, self._rows
+        nested = self._families.nested if self.layout.nested else {}
+        heads = set(nested.values())
+        spots: dict[str, _Spot] = {}
+        groups: dict[str, Group] = {}
+        grouped = self.layout.grouped
+        for path in paths:
+            if path in nested:
+                continue
+            row = rows[path]
+            name = project(row) if grouped else ""
+            group = groups.get(name)
+            if group is None:
+                group = groups[name] = Group(name)
+            if path in heads:
+                for member, key in self._family(path).items():
+                    self._enter(spots, member, key, group)
+                continue
+            key = place(row)
+            spots[path] = _Spot(key, group, row.size, row.mtime_ms)
+            group.keys.append(key)
+            group.sessions += 1
+            group.bytes += row.size
+            group.newest_ms = None
+        self._spots, self._groups = spots, groups
+        for group in groups.values():
+            group.keys.sort()
+            group.order = self._group_place(group)
+        self._order = sorted((group.order, name) for name, group in groups.items())
+        self._heights = [self._height(groups[name]) for _, name in self._order]
+        self._starts = [0]
+        self.height = sum(self._heights)
+
+    def update(self, paths: Collection[str], keep: Callable[[str], bool]) -> None:
+        """Put sessions where they belong now.
+
+        Args:
+            paths: Sessions that are new, changed or gone, and whoever their going
+                or coming leaves in another family.
+            keep: Tells whether a session is to be in the outline at all.
+        """
+        touched: dict[str, Group] = {}
+        added: dict[str, list[Place]] = {}
+        heads: dict[str, None] = {}
+        for path in paths:
+            if keep(path):
+                heads[self._families.root(path) if self.layout.nested else path] = None
+            elif (spot := self._spots.pop(path, None)) is not None:
+                self._leave(path, spot, touched)
+        for head in heads:
+            name = self._project(self._rows[head]) if self.layout.grouped else ""
+            group = self._groups.get(name)
+            if group is None:
+                group = self._groups[name] = Group(name)
+            touched[name] = group
+            for path, key in self._family(head).items():
+                self._move(path, key, group, touched, added)
+        for name, keys in added.items():
+            group = touched[name]
+            if len(keys) < _MANY:
+                for key in keys:
+                    insort(group.keys, key)
+            else:
+                group.keys.extend(keys)
+                group.keys.sort()
+        for group in touched.values():
+            self._regroup(group)
+
+    def _move(
+        self,
+        path: str,
+        key: Place,
+        group: Group,
+        touched: dict[str, Group],
+        added: dict[str, list[Place]],
+    ) -> None:
+        row, spot = self._rows[path], self._spots.get(path)
+        if spot is not None and spot.key == key and spot.group is group:
+            group.bytes += row.size - spot.size
+            _age(group, spot.mtime_ms, row.mtime_ms)
+            spot.size, spot.mtime_ms = row.size, row.mtime_ms
+            return
+        if spot is not None:
+            self._leave(path, spot, touched)
+        self._spots[path] = _Spot(key, group, row.size, row.mtime_ms)
+        group.sessions += 1
+        group.bytes += row.size
+        _age(group, 0, row.mtime_ms)
+        if key:
+            added.setdefault(group.key, []).append(key)
+
+    def _leave(self, path: str, spot: _Spot, touched: dict[str, Group]) -> None:
+        group = spot.group
+        touched[group.key] = group
+        group.sessions -= 1
+        group.bytes -= spot.size
+        _age(group, spot.mtime_ms, 0)
+        if spot.key:
+            del group.keys[bisect_left(group.keys, spot.key)]
+
+    def _enter(self, spots: dict[str, _Spot], path: str, key: Place, group: Group) -> None:
+        row = self._rows[path]
+        spots[path] = _Spot(key, group, row.size, row.mtime_ms)
+        group.sessions += 1
+        group.bytes += row.size
+        group.newest_ms = None
+        if key:
+            group.keys.append(key)
+
+    def _family(self, head: str) -> dict[str, Place]:
+        """Return the keys of a family's members, empty for those folded away."""
+        children = self._families.children if self.layout.nested else None
+        if children is None or not children(head):
+            return {head: self.layout.place(self._rows[head])}
+        order = [head]
+        for member in order:
+            order.extend(children(member))
+        places = {member: self.layout.place(self._rows[member])[:-1] for member in order}
+        if self.layout.lifted:
+            for member in reversed(order[1:]):
+                parent = self._families.parent(member)
+                if parent is not None:
+                    places[parent] = min(places[parent], places[member])
+        keys: dict[str, Place] = {head: (*places[head], head)}
+        for member in order:
+            key = keys[member]
+            for child in children(member):
+                shown = bool(key) and self._shows(member, child)
+                keys[child] = (*key, *places[child], child) if shown else ()
+        return keys
+
+    def _shows(self, parent: str, child: str) -> bool:
+        chosen = self.folds.sessions.get(parent)
+        return not self._families.is_subagent(child) if chosen is None else chosen
+
+    def _group_place(self, group: Group) -> Place:
+        if self.layout.group_place is not None:
+            return self.layout.group_place(group)
+        return group.keys[0][: self.layout.width - 1]
+
+    def _height(self, group: Group) -> int:
+        if not self.layout.grouped:
+            return len(group.keys)
+        return 1 if group.key in self.folds.groups else 1 + len(group.keys)
+
+    def _regroup(self, group: Group) -> None:
+        """Put a group where it belongs now, or take it away when it is empty."""
+        index = bisect_left(self._order, (group.order, group.key))
+        known = index < len(self._order) and self._order[index][1] == group.key
+        if not group.keys:
+            if known:
+                self._drop(index)
+            if self._groups.get(group.key) is group:
+                del self._groups[group.key]
+            return
+        order, height = self._group_place(group), self._height(group)
+        if known and order == group.order:
+            if height != self._heights[index]:
+                self.height += height - self._heights[index]
+                self._heights[index] = height
+                del self._starts[index + 1 :]
+            return
+        if known:
+            self._drop(index)
+        group.order = order
+        index = bisect_left(self._order, (order, group.key))
+        self._order.insert(index, (order, group.key))
+        self._heights.insert(index, height)
+        self.height += height
+        del self._starts[index + 1 :]
+
+    def _drop(self, index: int) -> None:
+        del self._order[index]
+        self.height -= self._heights.pop(index)
+        del self._starts[index + 1 :]
+
+    # Folding
+
+    def fold_group(self, key: str, *, closed: bool) -> None:
+        """Close or open a group."""
+        (self.folds.groups.add if closed else self.folds.groups.discard)(key)
+        if (group := self._groups.get(key)) is not None:
+            self._regroup(group)
+
+    def fold_groups(self, *, closed: bool) -> None:
+        """Close or open every group."""
+        for key in list(self._groups):
+            self.fold_group(key, closed=closed)
+
+    def fold_session(self, path: str, opened: bool | None) -> None:
+        """Show everything beneath a session (True), nothing (False), or what is usual (None)."""
+        if opened is None:
+            self.folds.sessions.pop(path, None)
+        else:
+            self.folds.sessions[path] = opened
+        if path in self._spots:
+            self.update((path,), self._spots.__contains__)
+
+    # Looking up
+
+    def group_of(self, path: str) -> str | None:
+        """Return the group in which a session stands."""
+        spot = self._spots.get(path)
+        return None if spot is None else spot.group.key
+
+    def line_of(self, path: str) -> int | None:
+        """Return the line of a session; None where it is folded away or not here."""
+        spot = self._spots.get(path)
+        if spot is None or not spot.key:
+            return None
+        if self.layout.grouped and spot.group.key in self.folds.groups:
+            return None
+        offset = bisect_left(spot.group.keys, spot.key)
+        return self._start(spot.group) + offset + (1 if self.layout.grouped else 0)
+
+    def line_of_group(self, key: str) -> int | None:
+        """Return the line of a group's heading."""
+        group = self._groups.get(key)
+        return None if group is None or not self.layout.grouped else self._start(group)
+
+    def lines(self, start: int, stop: int) -> Iterator[Line]:
+        """Yield the lines from `start` to before `stop`, as far as there are any."""
+        y, stop = max(start, 0), min(stop, self.height)
+        if y >= stop:
+            return
+        self._reach(lambda last: last > y)
+        index = bisect_right(self._starts, y) - 1
+        while y < stop:
+            group = self._groups[self._order[index][1]]
+            self._reach_index(index)
+            offset = y - self._starts[index]
+            if self.layout.grouped:
+                if offset == 0:
+                    yield self._group_line(group)
+                    y += 1
+                    offset = 1
+                offset -= 1
+            end = min(stop, self._starts[index] + self._heights[index])
+            for key in group.keys[offset : offset + end - y]:
+                yield self._row_line(key)
+            y, index = end, index + 1
+
+    def _group_line(self, group: Group) -> GroupLine:
+        if group.newest_ms is None:
+            group.newest_ms = max(
+                self._rows[member].mtime_ms for member in self._members(group)
+            )
+        return GroupLine(
+            key=group.key,
+            sessions=group.sessions,
+            bytes=group.bytes,
+            newest_ms=group.newest_ms,
+            fold="closed" if group.key in self.folds.groups else "open",
+        )
+
+    def _members(self, group: Group) -> Iterator[str]:
+        width = self.layout.width
+        for key in group.keys:
+            if len(key) == width:
+                head = str(key[-1])
+                yield head
+                if self.layout.nested and self._families.children(head):
+                    yield from (member for member in self._family(head) if member != head)
+
+    def _row_line(self, key: Place) -> RowLine:
+        path = str(key[-1])
+        row = self._rows[path]
+        children = self._families.children(path) if self.layout.nested else ()
+        hidden = sum(not self._spots[child].key for child in children)
+        fold: Fold = "none"
+        if children:
+            fold = "open" if not hidden else "closed" if hidden == len(children) else "partly"
+        subagent = self._families.is_subagent(path)
+        return RowLine(
+            row=row,
+            depth=len(key) // self.layout.width - 1,
+            kind="subagent" if subagent else "fork" if row.parent else "session",
+            fold=fold,
+            hidden=hidden,
+        )
+
+    def _start(self, group: Group) -> int:
+        index = bisect_left(self._order, (group.order, group.key))
+        self._reach_index(index)
+        return self._starts[index]
+
+    def _reach_index(self, index: int) -> None:
+        self._reach(lambda _: len(self._starts) > index)
+
+    def _reach(self, enough: Callable[[int], bool]) -> None:
+        """Work out starts of groups, in chunks, until there are enough of them."""
+        starts, heights = self._starts, self._heights
+        while not enough(starts[-1]) and len(starts) < len(heights):
+            line = starts[-1]
+            for height in heights[len(starts) - 1 : len(starts) - 1 + _CHUNK]:
+                line += height
+                starts.append(line)
+
+
+def _age(group: Group, old_ms: int, new_ms: int) -> None:
+    """Keep the newest time of a group; None: to be looked for when it is asked."""
+    newest = group.newest_ms
+    if newest is None:
+        return
+    if new_ms >= newest:
+        group.newest_ms = new_ms
+    elif old_ms >= newest:
+        group.newest_ms = None

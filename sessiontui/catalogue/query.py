@@ -1,0 +1,153 @@
+"""What the user types to find a session, how well a session fits, and which characters do.
+
+A query is words; a session fits when every word does. A word fits where it
+stands in the title, project, id, path or first message, or where its letters
+follow one another in the title or the project. Case makes no difference.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from sessiontui.catalogue.order import file_name, folder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sessiontui.catalogue.row import Row
+
+_FIELD_LENGTH = 300
+"""How much of each field is searched."""
+
+_AT_START, _AT_WORD, _IN_TITLE = 1000, 800, 600
+_INITIALS = 500
+_IN_PROJECT, _IN_NAME, _IN_FOLDER, _IN_MESSAGE = 450, 350, 300, 250
+_LETTERS = 200
+"""Of letters that only follow one another; less the further apart they stand."""
+
+
+def fold(text: str) -> str:
+    """Return `text` without regard to case, of the same length."""
+    folded = text.lower()
+    if len(folded) == len(text):
+        return folded
+    return "".join(low if len(low := char.lower()) == 1 else char for char in text)
+
+
+def haystack(row: Row, project: str) -> str:
+    """Return what is searched of a row: title, project, name with id, folder, first message, a line each."""
+    name = file_name(row.path)
+    identity = "" if row.id is None or row.id in name else row.id + " "
+    fields = (row.title, project, identity + name, folder_of(row.path), row.first_message)
+    return fold("\n".join(field[:_FIELD_LENGTH].replace("\n", " ") for field in fields))
+
+
+class _Word:
+    """One word of a query."""
+
+    def __init__(self, word: str) -> None:
+        self.text = word
+        self.length = len(word)
+        escaped = [re.escape(char) for char in word]
+        # Possessive and atomic: each letter is taken at its first place and never reconsidered,
+        # which finds every fit and keeps the time linear whatever the text.
+        self._letters = re.compile("".join(f"[^{char}]*+{char}" for char in escaped))
+        self._initials = re.compile("".join(rf"(?>.*?(?<![^\W_]){char})" for char in escaped))
+
+    def score(self, hay: str) -> int:
+        """Return how well the word fits a haystack; 0: not at all."""
+        title_end = hay.find("\n")
+        found = hay.find(self.text)
+        if 0 <= found < title_end:
+            if found == 0:
+                return _AT_START
+            return _AT_WORD if hay.find(" " + self.text, 0, title_end) >= 0 else _IN_TITLE
+        if (loose := self._loose(hay, 0, title_end)) == _INITIALS:
+            return loose
+        project_end = hay.find("\n", title_end + 1)
+        if found >= 0:
+            return self._elsewhere(hay, found, project_end)
+        return max(loose, self._loose(hay, title_end + 1, project_end) * 3 // 4)
+
+    def _elsewhere(self, hay: str, found: int, project_end: int) -> int:
+        if found < project_end:
+            return _IN_PROJECT + (50 if hay[found - 1] in "/\n" else 0)
+        name_end = hay.find("\n", project_end + 1)
+        if found < name_end:
+            return _IN_NAME
+        return _IN_FOLDER if found < hay.find("\n", name_end + 1) else _IN_MESSAGE
+
+    def _loose(self, hay: str, start: int, end: int) -> int:
+        """Return how well letters that follow one another between `start` and `end` fit."""
+        match = self._letters.match(hay, start, end)
+        if match is None or self.length == 1:
+            return 0
+        if self._initials.match(hay, start, end):
+            return _INITIALS
+        last = match.end() - 1
+        first = last
+        for char in reversed(self.text[:-1]):
+            first = hay.rfind(char, start, first)
+        return max(1, _LETTERS * self.length // (last - first + 1))
+
+    def positions(self, text: str) -> Iterator[int]:
+        """Yield which characters of a folded text fit."""
+        found = text.find(" " + self.text) + 1
+        if not (text.startswith(self.text) or found):
+            found = text.find(self.text)
+        if text.startswith(self.text):
+            found = 0
+        if found >= 0 and text.startswith(self.text, found):
+            yield from range(found, found + self.length)
+            return
+        if self.length == 1:
+            return
+        if self._initials.match(text):
+            yield from self._initial_positions(text)
+            return
+        match = self._letters.match(text)
+        if match is not None:
+            place = match.end()
+            for char in reversed(self.text):
+                place = text.rfind(char, 0, place)
+                yield place
+
+    def _initial_positions(self, text: str) -> Iterator[int]:
+        place = -1
+        for char in self.text:
+            place = text.find(char, place + 1)
+            while place > 0 and text[place - 1].isalnum():
+                place = text.find(char, place + 1)
+            yield place
+
+
+class Query:
+    """A parsed query."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._words = [_Word(word) for word in dict.fromkeys(fold(text).split())]
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to find."""
+        return bool(self._words)
+
+    def score(self, hay: str) -> int:
+        """Return how well a haystack fits, larger is better; 0: not at all."""
+        total = 0
+        for word in self._words:
+            score = word.score(hay)
+            if not score:
+                return 0
+            total += score
+        return total
+
+    def narrows(self, other: Query) -> bool:
+        """Tell whether whatever fits this query fits the other one too."""
+        return self.text.startswith(other.text)
+
+    def positions(self, text: str) -> frozenset[int]:
+        """Return which characters of a shown text to light up."""
+        folded = fold(text[:_FIELD_LENGTH])
+        return frozenset(place for word in self._words for place in word.positions(folded))
