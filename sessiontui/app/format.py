@@ -6,8 +6,10 @@ Everything here returns one short line without any text from outside.
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from rich.cells import cell_len
 
 if TYPE_CHECKING:
     from sessiontui.catalogue.row import Activity
@@ -17,6 +19,7 @@ Tone = Literal["live", "attention", "failed", "past", "plain"]
 
 _STEPS = ((60_000, 1_000, "s"), (3_600_000, 60_000, "m"), (86_400_000, 3_600_000, "h"))
 _DAY = 86_400_000
+_NEVER = "unknown"
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
@@ -60,7 +63,7 @@ def size(count: int) -> str:
     while value >= 999.5 and unit < len(_UNITS) - 1:
         value /= 1000
         unit += 1
-    digits = f"{value:.1f}" if 0 < unit and value < 9.95 else f"{value:.0f}"
+    digits = f"{value:.1f}" if unit and value < 9.95 else f"{value:.0f}"
     return f"{digits} {_UNITS[unit]}"
 
 
@@ -76,13 +79,10 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 def tokens(number: int) -> str:
     """Return a number of tokens in at most 5 cells: `940`, `3.1k`, `214k`, `1.2M`."""
-    value = float(number)
-    for unit in ("", "k", "M"):
-        if value < 999.5 or unit == "M":
-            digits = f"{value:.1f}" if unit and value < 9.95 else f"{value:.0f}"
-            return digits + unit
-        value /= 1000
-    return str(number)
+    if number < 1000:
+        return str(number)
+    value, unit = (number / 1e3, "k") if number < 999_500 else (number / 1e6, "M")
+    return f"{value:.1f}{unit}" if value < 9.95 else f"{value:.0f}{unit}"
 
 
 def cost(dollars: float) -> str:
@@ -119,45 +119,55 @@ def clock_time(then_ms: int, now_ms: int, zone: tzinfo | None = None) -> str:
     """
     then, now = _local(then_ms, zone), _local(now_ms, zone)
     if then is None or now is None:
-        return "–"
+        return _NEVER
     if then.date() == now.date():
         return then.strftime("%H:%M")
     return then.strftime("%d %b %H:%M" if then.year == now.year else "%d %b %Y")
 
 
 def exact_time(then_ms: int, zone: tzinfo | None = None) -> str:
-    """Return a time in full, `2026-11-23 14:02:09`; a dash for one no calendar has."""
+    """Return a time in full, `2026-11-23 14:02:09`; `unknown` for one no calendar has."""
     then = _local(then_ms, zone)
-    return "–" if then is None else then.strftime("%Y-%m-%d %H:%M:%S")
+    return _NEVER if then is None else then.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _local(ms: int, zone: tzinfo | None) -> datetime | None:
     try:
-        return datetime.fromtimestamp(ms / 1000, tz=zone) if zone else _naive(ms)
+        return datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone(zone)
     except (OverflowError, OSError, ValueError):
         return None
 
 
-def _naive(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000).astimezone()
-
-
 def cut_end(text: str, width: int) -> str:
-    """Return `text` with at most `width` characters, its end cut: for titles."""
-    if len(text) <= width:
+    """Return `text` in at most `width` cells, its end cut: for titles."""
+    if len(text) <= width * 2 and cell_len(text) <= width:
         return text
-    return text[: max(0, width - 1)] + "…" if width > 0 else ""
+    return _first_cells(text, width - 1) + "…" if width > 0 else ""
 
 
 def cut_middle(text: str, width: int) -> str:
-    """Return `text` with at most `width` characters, its middle cut: for paths."""
-    if len(text) <= width:
+    """Return `text` in at most `width` cells, its middle cut: for paths."""
+    if len(text) <= width * 2 and cell_len(text) <= width:
         return text
     if width < 2:
         return "…"[: max(0, width)]
     end = (width - 1) * 2 // 3
-    start = width - 1 - end
-    return f"{text[:start]}…{text[len(text) - end :]}"
+    return f"{_first_cells(text, width - 1 - end)}…{_last_cells(text, end)}"
+
+
+def _first_cells(text: str, width: int) -> str:
+    """Return as much of the beginning as fits; looks at no more than may fit."""
+    kept = text[: max(0, width) * 2]
+    while kept and cell_len(kept) > width:
+        kept = kept[:-1]
+    return kept
+
+
+def _last_cells(text: str, width: int) -> str:
+    kept = text[-width * 2 :] if width > 0 else ""
+    while kept and cell_len(kept) > width:
+        kept = kept[1:]
+    return kept
 
 
 def home_relative(path: str, home: str) -> str:

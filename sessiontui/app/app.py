@@ -1,0 +1,123 @@
+"""The application: puts theme, keys and screens together and routes what concerns all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import App
+from textual.binding import Binding
+
+from sessiontui.app.actions import Keys
+from sessiontui.app.screens.main import MainScreen
+from sessiontui.app.theme import DARK, LIGHT, themes, token_defaults
+from sessiontui.paths import styles_dir
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+    from textual.screen import Screen
+
+    from sessiontui.app.actions import Action
+    from sessiontui.workspace import Workspace
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class SessionApp(App[None], inherit_bindings=False):
+    """Shows one workspace; whoever opened the workspace closes it.
+
+    Args of the constructor:
+        workspace: What to show; may still be connecting.
+
+    Raises:
+        ConfigError: The configured keys cannot be used.
+    """
+
+    ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
+    """Ours is opened by the action table's key."""
+    CSS_PATH: ClassVar = sorted(styles_dir().glob("*.tcss"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "interrupt", show=False, priority=True, system=True),
+    ]
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.keys = Keys(workspace.config.keys)
+        super().__init__()
+        self.workspace = workspace
+        for theme in themes():
+            self.register_theme(theme)
+        self.theme = workspace.config.theme or DARK
+        self.set_keymap(self.keys.overrides)
+        self._leaving = False
+
+    def get_default_screen(self) -> Screen[None]:
+        """Return the main screen."""
+        return MainScreen(self.workspace, self.keys)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Return the design tokens, for themes that do not define them."""
+        return token_defaults(self.current_theme)
+
+    @property
+    def main(self) -> MainScreen:
+        """The main screen, also while a dialog is open."""
+        screen = self.screen_stack[0]
+        if not isinstance(screen, MainScreen):
+            raise TypeError("the first screen is always the main one")
+        return screen
+
+    def on_mount(self) -> None:
+        """End properly when told to from outside."""
+        if not self.is_headless:
+            loop = asyncio.get_running_loop()
+            for number in _SIGNALS:
+                loop.add_signal_handler(number, self.exit)
+
+    def on_unmount(self) -> None:
+        """Leave signals as they were."""
+        if not self.is_headless:
+            loop = asyncio.get_running_loop()
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def show_session(self, path: str) -> None:
+        """Move the highlight to a session."""
+        self.main.show_session(path)
+
+    async def run_listed(self, action: Action) -> None:
+        """Do what an action of the table says."""
+        await self.main.run_listed(action)
+
+    def action_interrupt(self) -> None:
+        """Copy what is selected, else quit."""
+        if self.screen.get_selected_text():
+            self.screen.action_copy_text()
+        else:
+            self.action_leave()
+
+    @work(group="leave", exclusive=True)
+    async def action_leave(self) -> None:
+        """Quit, asking first while writes are pending."""
+        if await self.main.changing.may_leave():
+            self.exit()
+
+    def action_palette(self) -> None:
+        """Open the command palette."""
+        from textual.command import CommandPalette
+
+        from sessiontui.app.commands import ActionCommands, SessionCommands
+
+        if not CommandPalette.is_open(self):
+            self.push_screen(CommandPalette({ActionCommands, SessionCommands}))
+
+    def action_show_keys(self) -> None:
+        """Show what every key does."""
+        from sessiontui.app.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.keys))
+
+    def action_next_theme(self) -> None:
+        """Switch between our dark and our light theme."""
+        self.theme = LIGHT if self.current_theme.dark else DARK

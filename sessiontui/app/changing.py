@@ -1,0 +1,167 @@
+"""What the user does to sessions: rename, delete, undo, refresh; asks first, tells after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from sessiontui.app import format as formats
+from sessiontui.catalogue.order import shown_title
+from sessiontui.errors import SessionTuiError
+from sessiontui.models.source import DirectorySource
+from sessiontui.models.text import clean
+from sessiontui.workspace import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from textual.screen import Screen
+
+    from sessiontui.app.actions import Keys
+    from sessiontui.app.format import Tone
+    from sessiontui.workspace import DeletePlan, Workspace
+
+_TITLE_CELLS = 40
+
+
+class Changing:
+    """Runs one action from its key to its last word.
+
+    Every method is a coroutine for a worker of the screen; dialogs are waited
+    for. A failure leaves the row as it was and is told in one line.
+
+    Args:
+        screen: Shows the dialogs.
+        workspace: Does it.
+        keys: Names the keys in what is told.
+        tell: Shows one line with its tone.
+    """
+
+    def __init__(
+        self,
+        screen: Screen[None],
+        workspace: Workspace,
+        keys: Keys,
+        tell: Callable[[str, Tone], None],
+    ) -> None:
+        self._screen = screen
+        self._workspace = workspace
+        self._keys = keys
+        self._tell = tell
+        self._unit = "file" if isinstance(workspace.source, DirectorySource) else "key"
+
+    async def rename(self, path: str) -> None:
+        """Ask for a new title and path, and change what was changed."""
+        from sessiontui.app.screens.rename import RenameDialog
+
+        row = self._workspace.row(path)
+        if row is None:
+            return
+        wanted = await self._screen.app.push_screen_wait(
+            RenameDialog(
+                row,
+                held=self._workspace.held(path),
+                taken=lambda new: new in self._workspace.catalogue.rows,
+                unit=self._unit,
+            )
+        )
+        if wanted is None:
+            return
+        try:
+            await self._workspace.rename(path, title=wanted.title, new_path=wanted.path)
+        except SessionTuiError as error:
+            self._tell(f"Not renamed: {one_line(error)}", "failed")
+        else:
+            self._tell(f"Renamed {self._name(wanted.path or path)}", "plain")
+
+    async def delete(self, paths: Sequence[str]) -> None:
+        """Say what a deletion takes, and carry it out if the user still wants it."""
+        try:
+            plan = await self._agreed(await self._workspace.plan_delete(paths))
+            if plan is None or not plan.paths:
+                return
+            name = self._name(plan.paths[0])
+            items = await self._workspace.delete(plan)
+        except SessionTuiError as error:
+            self._tell(f"Not deleted: {one_line(error)}", "failed")
+            return
+        what = name if len(items) == 1 else formats.counted(len(items), "session")
+        it = "it" if len(items) == 1 else "them"
+        self._tell(f"Deleted {what}   {self._keys.first('undo')} brings {it} back", "plain")
+
+    async def _agreed(self, plan: DeletePlan) -> DeletePlan | None:
+        """Return what the user agreed to; asks again if an agent took up one meanwhile."""
+        from sessiontui.app.screens.delete import DeleteDialog
+
+        known: set[str] = set()
+        while True:
+            row = self._workspace.row(plan.paths[0])
+            agreed = await self._screen.app.push_screen_wait(
+                DeleteDialog(
+                    plan,
+                    plan.paths[0] if row is None else shown_title(row),
+                    unit=self._unit,
+                    days=self._workspace.config.retention_days,
+                    undo_key=self._keys.first("undo"),
+                )
+            )
+            if agreed is None:
+                return None
+            known |= {item.path for item in plan.held}
+            if all(path in known or not self._workspace.held(path) for path in agreed.paths):
+                return agreed
+            plan = await self._workspace.plan_delete(agreed.paths)
+
+    async def undo(self) -> None:
+        """Bring back what was deleted last."""
+        try:
+            items = await self._workspace.undo()
+        except SessionTuiError as error:
+            self._tell(f"Not brought back: {one_line(error)}", "failed")
+            return
+        if not items:
+            self._tell("Nothing to undo", "past")
+        elif len(items) == 1:
+            self._tell(f"Brought back {self._name(items[0].path)}", "plain")
+        else:
+            self._tell(f"Brought back {formats.counted(len(items), 'session')}", "plain")
+
+    async def refresh(self) -> None:
+        """Read everything again."""
+        try:
+            await self._workspace.refresh()
+        except SessionTuiError as error:
+            self._tell(f"Not refreshed: {one_line(error)}", "failed")
+        else:
+            sessions = formats.counted(self._workspace.state.sessions, "session")
+            self._tell(f"Refreshed: {sessions}", "past")
+
+    async def may_leave(self) -> bool:
+        """Return whether to quit; asks while writes are pending."""
+        from sessiontui.app.screens.dialog import Question
+
+        pending = self._workspace.state.pending
+        if not pending:
+            return True
+        answer = await self._screen.app.push_screen_wait(
+            Question(
+                Content("Quit now?"),
+                [
+                    Content(
+                        f"{formats.counted(pending, 'write')} not confirmed by the source yet;"
+                        " quitting waits for what can still be written."
+                    )
+                ],
+                yes="Quit",
+                no="Stay",
+            )
+        )
+        return answer is not None
+
+    def _name(self, path: str) -> str:
+        """Return a session's title in quotes, or its path."""
+        row = self._workspace.row(path)
+        if row is not None:
+            return f"“{formats.cut_end(clean(shown_title(row)), _TITLE_CELLS)}”"
+        return formats.cut_middle(clean(path), _TITLE_CELLS)

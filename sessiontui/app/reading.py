@@ -1,0 +1,88 @@
+"""Which transcript is open: that of the highlighted session, the newest wish alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessiontui.errors import StorageError
+from sessiontui.workspace import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.screen import Screen
+    from textual.timer import Timer
+
+    from sessiontui.app.widgets.transcript import TranscriptView
+    from sessiontui.workspace import Workspace
+
+_SETTLE_S = 0.06
+"""How long the highlight must rest before a transcript is read; the first is read at once."""
+
+
+class Reading:
+    """Opens and closes transcripts for the view.
+
+    A wish that was overtaken by another while it was read is let go. At most one
+    transcript is open, and for a moment the one that takes its place.
+
+    Args:
+        screen: Runs the timer and the worker.
+        workspace: Has the transcripts.
+        view: Shows one.
+        failed: Told in one line why a transcript cannot be read.
+    """
+
+    def __init__(
+        self,
+        screen: Screen[None],
+        workspace: Workspace,
+        view: TranscriptView,
+        failed: Callable[[str], None],
+    ) -> None:
+        self._screen = screen
+        self._workspace = workspace
+        self._view = view
+        self._failed = failed
+        self._timer: Timer | None = None
+        self.path: str | None = None
+        """Session whose transcript is shown."""
+        self.wanted: str | None = None
+        """Session whose transcript is shown as soon as it can be."""
+
+    def wish(self, path: str | None) -> None:
+        """Show the transcript of this session, or none, once the highlight rests."""
+        if path == self.wanted:
+            return
+        self.wanted = path
+        if self._timer is not None:
+            self._timer.stop()
+        if path is None or self.path is None:
+            self._start()
+        else:
+            self._timer = self._screen.set_timer(_SETTLE_S, self._start)
+
+    def moved(self, path: str, new_path: str | None) -> None:
+        """Follow a session to its new path, or let go of one that is gone."""
+        if self.wanted == path:
+            self.wanted = new_path
+        if self.path == path:
+            self.path = new_path
+            if new_path is None:
+                self._view.document = None
+
+    def _start(self) -> None:
+        self._screen.run_worker(self._open(self.wanted), group="reading", exclusive=True)
+
+    async def _open(self, path: str | None) -> None:
+        document = None
+        if path is not None:
+            try:
+                document = await self._workspace.open_document(path)
+            except StorageError as error:
+                self._failed(one_line(error))
+                path = None
+        before, self.path = self.path, path
+        self._view.document = document
+        if before is not None and before != path:
+            self._workspace.close_document(before)

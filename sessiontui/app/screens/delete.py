@@ -1,0 +1,127 @@
+"""Asks before sessions are moved to the trash: what goes, how much, and who would mind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.content import Content
+from textual.widgets import Static
+
+from sessiontui.app import format as formats
+from sessiontui.app.screens.dialog import Choice, Dialog
+from sessiontui.models.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.binding import BindingType
+    from textual.widget import Widget
+
+    from sessiontui.workspace import DeletePlan
+
+_TITLE_CELLS = 48
+_HELD_SHOWN = 3
+_DRAFT = "/draft.txt"
+
+
+class DeleteDialog(Dialog["DeletePlan"]):
+    """The answer is the plan to carry out, or None to keep everything."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "dismiss_none", show=False),
+        Binding("o", "choose('others')", show=False),
+        Binding("y", "choose('all')", show=False),
+    ]
+
+    def __init__(
+        self, plan: DeletePlan, title: str, *, unit: str, days: int, undo_key: str
+    ) -> None:
+        """Make the dialog for a plan.
+
+        Args:
+            plan: What a deletion would take.
+            title: Title of the session, if there is just one; as stored.
+            unit: What the source keeps: `key` or `file`.
+            days: How long the trash keeps it.
+            undo_key: Key that brings it back.
+        """
+        super().__init__()
+        self.plan = plan
+        self._unit = unit
+        self._days = days
+        self._undo_key = undo_key
+        self._one = len(plan.paths) == 1
+        self.question = self._ask(title)
+        self.choices = self._choices()
+
+    def _ask(self, title: str) -> Content:
+        if not self._one:
+            return Content(f"Delete {formats.counted(len(self.plan.paths), 'session')}?")
+        shown = formats.cut_end(clean(title) or "Untitled", _TITLE_CELLS)
+        return Content(f"Delete “{shown}”?")
+
+    def _choices(self) -> tuple[Choice, ...]:
+        held, all_of_them = len(self.plan.held), len(self.plan.paths)
+        choices = [Choice("keep", "Keep", "esc")]
+        if 0 < held < all_of_them:
+            rest = all_of_them - held
+            label = f"Delete the {rest} others" if rest > 1 else "Delete the other"
+            choices.append(Choice("others", label, "o"))
+        if held:
+            label = "Delete it anyway" if self._one else "Delete all anyway"
+        else:
+            label = "Delete" if self._one else "Delete all"
+        choices.append(Choice("all", label, "y", danger=True))
+        return tuple(choices)
+
+    def body(self) -> Iterable[Widget]:
+        """Yield what goes, how it comes back, and which sessions are in use."""
+        yield Static(self._amount(), classes="consequence")
+        it = "it" if self._one else "them"
+        yield Static(
+            Content.styled(
+                f"Kept in the trash for {formats.counted(self._days, 'day')};"
+                f" {self._undo_key} brings {it} back.",
+                "$past",
+            ),
+            classes="consequence",
+        )
+        if self.plan.held:
+            yield Static(self._warning(), classes="warning")
+
+    def _amount(self) -> Content:
+        plan = self.plan
+        drafts = sum(stat.path.endswith(_DRAFT) for stats in plan.stats for stat in stats)
+        amount = f"{formats.counted(plan.count, self._unit)}, {formats.size(plan.bytes)}"
+        if drafts:
+            amount += ", with its draft" if self._one else ", with their drafts"
+        return Content(amount + ".")
+
+    def _warning(self) -> Content:
+        """Say in plain words who is still at work."""
+        held = self.plan.held
+        if self._one:
+            return Content(
+                f"An agent may be at work in it: it {clean(held[0].reason)}."
+                " That agent would lose the rest of its work."
+            )
+        names = ", ".join(
+            f"“{formats.cut_end(clean(item.title) or 'Untitled', 32)}” ({clean(item.reason)})"
+            for item in held[:_HELD_SHOWN]
+        )
+        if len(held) > _HELD_SHOWN:
+            names += f" and {len(held) - _HELD_SHOWN} more"
+        who = "One of them is" if len(held) == 1 else f"{len(held)} of them are"
+        whose = "Its agent" if len(held) == 1 else "Their agents"
+        return Content(f"{who} in use: {names}. {whose} would lose the rest of the work.")
+
+    def choose(self, choice_id: str) -> None:
+        """Answer with the plan, the part of it that nobody holds, or nothing."""
+        plans = {"all": self.plan, "others": self.plan.without_held()}
+        self.dismiss(plans.get(choice_id))
+
+    def action_choose(self, choice_id: str) -> None:
+        """Take a key only if its button is there."""
+        if any(choice.id == choice_id for choice in self.choices):
+            super().action_choose(choice_id)

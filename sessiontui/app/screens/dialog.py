@@ -1,0 +1,113 @@
+"""What every dialog has: a question, its consequences, buttons with keys, a harmless Escape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from textual import on
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+    from textual.widget import Widget
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A button."""
+
+    id: str
+    label: str
+    key: str
+    """How its key is written; the screen binds it."""
+    danger: bool = False
+
+
+class Dialog(ModalScreen[Answer | None]):
+    """A question in the middle of the screen; dismissed with None it changed nothing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss_none", "Keep", show=False),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+    ]
+
+    question: Content
+    choices: Sequence[Choice]
+    """The harmless one first; the first has the focus unless there are fields."""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question, the body and the buttons."""
+        with Vertical(classes="dialog"):
+            yield Static(self.question, classes="question")
+            yield from self.body()
+            with Horizontal(classes="buttons"):
+                for choice in self.choices:
+                    yield Button(
+                        button_label(choice),
+                        id=choice.id,
+                        classes="danger" if choice.danger else "",
+                        compact=True,
+                    )
+
+    def body(self) -> Iterable[Widget]:
+        """Yield what stands between the question and the buttons."""
+        return ()
+
+    def choose(self, choice_id: str) -> None:
+        """Do what a button says; to be written for each dialog."""
+        raise NotImplementedError
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        if event.button.id is not None:
+            self.choose(event.button.id)
+
+    def action_choose(self, choice_id: str) -> None:
+        """Press a button by its key, unless it is disabled."""
+        if not self.query_one(f"#{choice_id}", Button).disabled:
+            self.choose(choice_id)
+
+    def action_dismiss_none(self) -> None:
+        """Close the dialog; nothing happens."""
+        self.dismiss(None)
+
+
+def button_label(choice: Choice) -> Content:
+    """Return what a button shows: what it does and its key."""
+    return Content.assemble(f" {choice.label}  ", (choice.key, "dim"), " ")
+
+
+class Question(Dialog[str]):
+    """Asks one question; the answer is the id of the button, or None for the harmless one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "dismiss_none", show=False),
+        Binding("y", "choose('yes')", show=False),
+    ]
+
+    def __init__(self, question: Content, lines: Sequence[Content], *, yes: str, no: str) -> None:
+        super().__init__()
+        self.question = question
+        self.lines = lines
+        self.choices = (Choice("no", no, "esc"), Choice("yes", yes, "y", danger=True))
+
+    def body(self) -> Iterable[Widget]:
+        """Yield the consequences, a line each."""
+        for line in self.lines:
+            yield Static(line, classes="consequence")
+
+    def choose(self, choice_id: str) -> None:
+        """Answer."""
+        self.dismiss(None if choice_id == "no" else choice_id)

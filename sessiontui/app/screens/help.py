@@ -1,0 +1,76 @@
+"""What every key does, as the action table has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from sessiontui.app.actions import ACTIONS, CONTEXTS, Context, Keys
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+_KEY_CELLS = 13
+
+
+class HelpScreen(ModalScreen[None]):
+    """Lists the keys by where they work; any of the closing keys goes back."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,f1,enter", "dismiss_none", "Close", show=False),
+    ]
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (100, "-wide")]
+
+    def __init__(self, keys: Keys) -> None:
+        super().__init__()
+        self._keys = keys
+
+    def compose(self) -> ComposeResult:
+        """Lay out one column for the list and one for the transcript."""
+        with VerticalScroll(classes="help"):
+            with Horizontal(classes="columns"):
+                with Vertical(classes="column"):
+                    yield self._section("list")
+                    yield self._section("everywhere")
+                with Vertical(classes="column"):
+                    yield self._section("transcript")
+                    yield Static(self._mouse(), classes="section")
+            yield Static(Content.styled("esc closes", "$past"), classes="closing")
+
+    def _section(self, context: Context) -> Static:
+        lines = [Content.styled(CONTEXTS[context], "bold")]
+        for action in ACTIONS:
+            if action.context == context:
+                keys = " ".join(self._keys.of(action.id))
+                lines.append(
+                    Content.assemble((f"{keys:<{_KEY_CELLS}} ", "$live"), (action.help, ""))
+                )
+        return Static(Content("\n").join(lines), classes="section")
+
+    def _mouse(self) -> Content:
+        lines = [
+            ("click", "Choose"),
+            ("double click", "Read"),
+            ("heading", "Sort, or turn the order round"),
+            ("wheel", "Scroll; up stops following"),
+            ("drag the rule", "Make a pane wider"),
+        ]
+        return Content("\n").join(
+            [
+                Content.styled("Mouse", "bold"),
+                *(
+                    Content.assemble((f"{where:<{_KEY_CELLS}} ", "$live"), (what, ""))
+                    for where, what in lines
+                ),
+            ]
+        )
+
+    def action_dismiss_none(self) -> None:
+        """Go back."""
+        self.dismiss(None)

@@ -1,0 +1,374 @@
+"""The main screen: the list on the left, the highlighted transcript on the right.
+
+Lays the widgets out and carries messages between them and the workspace.
+What the workspace tells is collected and shown once for each turn of the
+message loop, however much arrives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+
+from sessiontui.app import format as formats
+from sessiontui.app.actions import Action, Keys, bindings
+from sessiontui.app.changing import Changing
+from sessiontui.app.reading import Reading
+from sessiontui.app.screens.problem import ProblemView
+from sessiontui.app.widgets.details import Details
+from sessiontui.app.widgets.filter import FilterLine
+from sessiontui.app.widgets.footer import Footer, Note
+from sessiontui.app.widgets.header import Header
+from sessiontui.app.widgets.session_tree import SessionTree, SortHeader
+from sessiontui.app.widgets.splitter import PaneRule, Splitter
+from sessiontui.app.widgets.transcript import TranscriptView
+from sessiontui.catalogue.facts import activity
+from sessiontui.catalogue.order import SORTS
+from sessiontui.workspace import DocumentGone, RowsChanged, StateChanged
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from sessiontui.app.format import Tone
+    from sessiontui.workspace import Update, Workspace
+
+_NARROW = 80
+"""Up to so many columns only one pane is shown."""
+_LOW = 15
+"""Up to so many rows the rules are left out and the heading is one line."""
+_LIST_SHARE = 0.46
+_LIST_LEAST, _TRANSCRIPT_LEAST = 24, 30
+
+
+class MainScreen(Screen[None]):
+    """Browses the sessions of one workspace."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere")]
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [
+        (0, "-narrow"),
+        (_NARROW + 1, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-low"), (_LOW + 1, "-high")]
+
+    class Updated(Message):
+        """Something of what was collected is to be shown."""
+
+        def can_replace(self, message: Message) -> bool:
+            """Let one message stand for all that wait."""
+            return isinstance(message, MainScreen.Updated)
+
+    def __init__(self, workspace: Workspace, keys: Keys) -> None:
+        super().__init__()
+        self.workspace = workspace
+        self.keys = keys
+        self.tree = SessionTree(now=workspace.clock, id="sessions")
+        self.view = TranscriptView(id="transcript")
+        self.header = Header(id="header")
+        self.details = Details(id="details")
+        self.filter_line = FilterLine(id="find-line")
+        self.sort_header = SortHeader(id="sort")
+        self.footer = Footer(keys)
+        self.problem = ProblemView(
+            workspace.source, retry_key=keys.first("refresh"), quit_key=keys.first("quit")
+        )
+        self.reading = Reading(self, workspace, self.view, self._cannot_read)
+        self.changing = Changing(self, workspace, keys, self.tell)
+        self._share = _LIST_SHARE
+        self._rows: set[str] | None = set()
+        self._retry_at_ms: int | None = None
+
+    def compose(self) -> ComposeResult:
+        """Lay out header, panes and footer."""
+        yield self.header
+        yield PaneRule(id="rule-top")
+        with Horizontal(id="panes"):
+            with Vertical(id="left"):
+                with Horizontal(id="list-head"):
+                    yield self.filter_line
+                    yield self.sort_header
+                yield self.tree
+            yield Splitter(id="splitter")
+            with Vertical(id="right"):
+                yield self.details
+                yield self.view
+        yield self.problem
+        yield PaneRule(id="rule-bottom")
+        yield self.footer
+
+    def on_mount(self) -> None:
+        """Begin to listen; what the workspace knows already is shown as well."""
+        self.header.place = self.workspace.source.label
+        self.tree.catalogue = self.workspace.catalogue
+        self.query_one("#rule-bottom", PaneRule).opens_down = False
+        self._remove_listener = self.workspace.listen(self._collect)
+        self._collect(StateChanged())
+        self._collect(RowsChanged(None))
+        self.set_interval(1.0, self._tick)
+        self.tree.focus()
+
+    def on_unmount(self) -> None:
+        """Listen no more."""
+        self._remove_listener()
+
+    # From the workspace to the widgets
+
+    def _collect(self, update: Update) -> None:
+        """Take note of what happened and see that it is shown soon."""
+        if isinstance(update, DocumentGone):
+            self.reading.moved(update.path, update.new_path)
+        elif isinstance(update, RowsChanged):
+            if update.paths is None:
+                self._rows = None
+            elif self._rows is not None:
+                self._rows |= update.paths
+        elif isinstance(update, StateChanged):
+            problem = self.workspace.state.problem
+            if problem is not None and problem is not self.problem.problem:
+                wait = None if problem.retry_s is None else round(problem.retry_s * 1000)
+                self._retry_at_ms = None if wait is None else self.workspace.clock() + wait
+        self.post_message(self.Updated())
+
+    def on_main_screen_updated(self) -> None:
+        """Show what was collected."""
+        rows, self._rows = self._rows, set()
+        if rows is None or rows:
+            self.tree.rows_changed(rows)
+            self.sort_header.show(self.workspace.catalogue)
+            self._show_matches()
+        self._show_state()
+        self._show_details()
+
+    def _show_state(self) -> None:
+        state = self.workspace.state
+        self.header.state = state
+        empty = not state.loading and state.sessions == 0
+        shown = state.problem is not None or empty
+        if shown:
+            self.problem.problem = state.problem
+        if shown != self.has_class("-problem"):
+            self.set_class(shown, "-problem")
+            (self.problem if shown else self.tree).focus()
+        self._count_down()
+
+    def _show_details(self) -> None:
+        path = self.tree.highlighted
+        row = None if path is None else self.workspace.row(path)
+        now = self.workspace.clock()
+        self.details.now_ms = now
+        self.details.row = row
+        if row is not None:
+            self.details.activity = activity(row, now_ms=now)
+
+    def _tick(self) -> None:
+        self._show_details()
+        self._count_down()
+
+    def _count_down(self) -> None:
+        left = None
+        if self._retry_at_ms is not None:
+            left = max(0, math.ceil((self._retry_at_ms - self.workspace.clock()) / 1000))
+        self.problem.wait_s = left
+
+    def _show_matches(self) -> None:
+        filtered = bool(self.filter_line.text)
+        self.filter_line.tell(self.workspace.catalogue.shown if filtered else None)
+
+    def _cannot_read(self, reason: str) -> None:
+        self.tell(f"Cannot read the transcript: {reason}", "failed")
+
+    def tell(self, text: str, tone: Tone) -> None:
+        """Show one line where the keys stand."""
+        self.footer.note = Note(text, tone)
+
+    # From the widgets to the workspace
+
+    @on(SessionTree.Highlighted)
+    def _highlighted(self, event: SessionTree.Highlighted) -> None:
+        self.reading.wish(event.key)
+        self._show_details()
+
+    @on(SessionTree.Opened)
+    def _opened(self, event: SessionTree.Opened) -> None:
+        self.reading.wish(event.key)
+        self.add_class("-reading")
+        self.view.focus()
+
+    @on(SessionTree.ViewChanged)
+    def _view_changed(self, event: SessionTree.ViewChanged) -> None:
+        self.workspace.show(event.keys)
+
+    @on(SessionTree.SortChosen)
+    def _sort_chosen(self, event: SessionTree.SortChosen) -> None:
+        self._order_by(event.sort, reverse=event.reverse)
+
+    def _order_by(self, sort: str, *, reverse: bool) -> None:
+        self.workspace.catalogue.order_by(sort, reverse=reverse)
+        self.tree.rows_changed(None)
+        self.sort_header.show(self.workspace.catalogue)
+
+    @on(FilterLine.Changed)
+    def _filter_changed(self, event: FilterLine.Changed) -> None:
+        self._search(event.text)
+
+    @work(group="filter", exclusive=True)
+    async def _search(self, text: str) -> None:
+        """Filter in slices, so that the next key is never waited for."""
+        for _ in self.workspace.catalogue.search(text):
+            await asyncio.sleep(0)
+        self.tree.rows_changed(None)
+        self._show_matches()
+
+    @on(FilterLine.Left)
+    def _filter_left(self) -> None:
+        self.tree.focus()
+
+    @on(ProblemView.PasswordGiven)
+    @work(group="retry", exclusive=True)
+    async def _password_given(self, event: ProblemView.PasswordGiven) -> None:
+        await self.workspace.retry(event.password)
+
+    @on(Footer.Chosen)
+    async def _footer_chosen(self, event: Footer.Chosen) -> None:
+        await self.run_listed(event.action)
+
+    @on(TranscriptView.FollowChanged)
+    def _follow_changed(self, event: TranscriptView.FollowChanged) -> None:
+        if event.following:
+            text = Content.styled("following", "$live")
+        elif event.new_lines:
+            text = Content.styled(
+                f"+{formats.counted(event.new_lines, 'new line')}"
+                f"   {self.keys.first('follow')} follows",
+                "$attention",
+            )
+        else:
+            text = Content.styled(f"{self.keys.first('follow')} follows", "$past")
+        self.query_one("#rule-bottom", PaneRule).text = text
+
+    # Where things stand
+
+    def on_resize(self) -> None:
+        """Keep the share of each pane."""
+        self._place_rule()
+
+    @on(Splitter.Moved)
+    def _rule_moved(self, event: Splitter.Moved) -> None:
+        self._share = event.column / max(1, self.size.width)
+        self._place_rule()
+
+    def _place_rule(self) -> None:
+        """Give each pane its width; the rules meet where the upright one stands."""
+        width = self.size.width
+        left: int | None = None
+        if width > _NARROW:
+            most = width - 1 - _TRANSCRIPT_LEAST
+            left = max(_LIST_LEAST, min(most, round(width * self._share)))
+        self.query_one("#left").styles.width = "1fr" if left is None else left
+        reading = self.has_class("-reading")
+        for rule in self.query(PaneRule):
+            rule.joint = left
+            if left is None:
+                rule.bright = (0, width)
+            else:
+                rule.bright = (left + 1, width) if reading else (0, left)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Let rules and keys tell which pane has the focus."""
+        self._show_pane(reading=event.widget is self.view)
+
+    def _show_pane(self, *, reading: bool) -> None:
+        self.set_class(reading, "-reading")
+        self.footer.context = "transcript" if reading else "list"
+        self._place_rule()
+
+    def on_key(self) -> None:
+        """Take away what was told, once the user goes on."""
+        self.footer.clear_note()
+
+    # What keys do
+
+    async def run_listed(self, action: Action) -> None:
+        """Do what an action of the table says, wherever the focus is."""
+        target = {"list": self.tree, "transcript": self.view}.get(action.context, self)
+        await self.app.run_action(action.run, default_namespace=target)
+
+    def show_session(self, path: str) -> None:
+        """Move the highlight to a session, even if a filter or a fold hides it."""
+        if self.filter_line.text:
+            self.filter_line.clear()
+            self.workspace.catalogue.filter("")
+        self.workspace.catalogue.reveal(path)
+        self.tree.rows_changed(None)
+        self.tree.select(path)
+        self._focus_pane(reading=False)
+
+    def _focus_pane(self, *, reading: bool) -> None:
+        self._show_pane(reading=reading)
+        (self.view if reading else self.tree).focus()
+
+    def action_other_pane(self) -> None:
+        """Go to the other pane."""
+        self._focus_pane(reading=not self.has_class("-reading"))
+
+    def action_back(self) -> None:
+        """Go back to the list."""
+        self._focus_pane(reading=False)
+
+    def action_find(self) -> None:
+        """Type a filter."""
+        self._show_pane(reading=False)
+        self.filter_line.open()
+
+    def action_clear_filter(self) -> None:
+        """Show every session again."""
+        self.filter_line.clear()
+
+    def action_sort(self) -> None:
+        """Sort by the next key."""
+        now = SORTS.index(self.workspace.catalogue.sort)
+        self._order_by(SORTS[(now + 1) % len(SORTS)], reverse=False)
+
+    def action_sort_reverse(self) -> None:
+        """Turn the order round."""
+        catalogue = self.workspace.catalogue
+        self._order_by(catalogue.sort, reverse=not catalogue.reverse)
+
+    @work(group="change")
+    async def action_rename(self) -> None:
+        """Rename the highlighted session."""
+        path = self.tree.highlighted
+        if path is None:
+            self.tell("Choose a session to rename", "past")
+        else:
+            await self.changing.rename(path)
+
+    @work(group="change")
+    async def action_delete(self) -> None:
+        """Delete the highlighted session."""
+        path = self.tree.highlighted
+        if path is None:
+            self.tell("Choose a session to delete", "past")
+        else:
+            await self.changing.delete([path])
+
+    @work(group="change")
+    async def action_undo(self) -> None:
+        """Undo the last deletion."""
+        await self.changing.undo()
+
+    @work(group="refresh", exclusive=True)
+    async def action_refresh_all(self) -> None:
+        """Read everything again, or try an unreachable source at once."""
+        if self.workspace.state.problem is None:
+            await self.changing.refresh()
+        else:
+            await self.workspace.retry()

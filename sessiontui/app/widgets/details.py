@@ -1,0 +1,91 @@
+"""The heading of a transcript: which session it is and how it stands, in three lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from sessiontui.app import format as formats
+from sessiontui.catalogue.order import shown_title
+from sessiontui.catalogue.row import Activity, Row
+from sessiontui.models.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_BESIDE = 3
+"""Cells kept free between what stands left and what stands right."""
+
+
+class Details(Widget):
+    """Shows one row in full; in a low terminal the title and the state alone."""
+
+    row: reactive[Row | None] = reactive[Row | None](None)
+    activity: reactive[Activity] = reactive[Activity]("unknown")
+    now_ms: reactive[int] = reactive(0)
+    ascii_only: reactive[bool] = reactive(False)
+    home: str = ""
+    """Shown as `~`."""
+
+    def render(self) -> Content:
+        """Return the lines that fit the height."""
+        row = self.row
+        if row is None:
+            return Content.empty()
+        width = self.size.width - 2
+        title = clean(shown_title(row))
+        if self.size.height < 3:
+            return self._beside(Content.styled(title, "bold"), self._state(row), width)
+        changed = Content.styled(formats.exact_time(row.mtime_ms), "$past")
+        where = Content.styled(formats.cut_middle(self._place(row), width), "$past")
+        facts = Content.styled(" · ", "$faint").join([self._state(row), *self._facts(row)])
+        lines = [
+            self._beside(Content.styled(title, "bold"), changed, width),
+            Content(" ") + facts.truncate(width, ellipsis=True),
+            Content(" ") + where,
+        ]
+        return Content("\n").join(lines)
+
+    def _beside(self, left: Content, right: Content, width: int) -> Content:
+        """Return one line with `right` at its end, or without it where it leaves too little."""
+        room = width - right.cell_length - _BESIDE
+        if room < min(left.cell_length, 20):
+            return Content(" ") + left.truncate(width, ellipsis=True)
+        left = left.truncate(room, ellipsis=True)
+        gap = " " * (width - left.cell_length - right.cell_length)
+        return Content.assemble(" ", left, gap, right)
+
+    def _state(self, row: Row) -> Content:
+        """Return what it does now: an action of ours before what its agent does."""
+        if row.note:
+            style = "$failed" if row.failed else "$attention"
+            return Content.styled(clean(row.note), style)
+        sign = formats.SIGNS[self.activity]
+        words = [sign.glyph(ascii_only=self.ascii_only), sign.word or self.activity]
+        if self.activity == "running" and row.tool:
+            words.append(clean(row.tool))
+            if row.tool_since_ms is not None:
+                words.append(formats.duration(self.now_ms - row.tool_since_ms))
+        return Content.styled(" ".join(words), f"${sign.tone}")
+
+    def _facts(self, row: Row) -> Iterable[Content]:
+        if row.model:
+            yield Content.styled(clean(row.model), "$past")
+        if row.agent != "unknown":
+            yield Content.styled(row.agent, "$past")
+        yield Content.styled(formats.size(row.size), "$past")
+        if row.created_ms is not None:
+            yield Content.styled(f"since {formats.exact_time(row.created_ms)[:16]}", "$past")
+
+    def _place(self, row: Row) -> str:
+        """Return its folder of work and its path, both as they are told to the user."""
+        path = formats.home_relative(clean(row.path), self.home)
+        if not row.cwd:
+            return path
+        folder = formats.home_relative(clean(row.cwd), self.home)
+        room = max(8, self.size.width - 2 - cell_len(folder) - 3)
+        return f"{folder} · {formats.cut_middle(path, room)}"

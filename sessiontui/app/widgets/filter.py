@@ -1,0 +1,90 @@
+"""The line over the list in which a filter is typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from sessiontui.app import format as formats
+from sessiontui.app.screens.rename import SAFE_TEXT
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+_LONGEST = 256
+
+
+class FilterInput(Input):
+    """The field itself; arrows and Enter go on to the list, Escape takes the filter away."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,down", "done", show=False),
+        Binding("escape", "clear", show=False),
+    ]
+
+    def action_done(self) -> None:
+        """Keep the filter and go to the list."""
+        self.post_message(FilterLine.Left(cleared=False))
+
+    def action_clear(self) -> None:
+        """Take the filter away and go to the list."""
+        self.value = ""
+        self.post_message(FilterLine.Left(cleared=True))
+
+
+class FilterLine(Horizontal):
+    """Shows the filter and how much it leaves; posts what is typed, filters nothing itself."""
+
+    @dataclass
+    class Changed(Message):
+        """The filter reads differently."""
+
+        text: str
+
+    @dataclass
+    class Left(Message):
+        """The user is done typing."""
+
+        cleared: bool
+
+    def compose(self) -> ComposeResult:
+        """Lay out the slash, the field and the count."""
+        yield Static("/", id="find-slash")
+        yield FilterInput(
+            id="find", placeholder="find", restrict=SAFE_TEXT, max_length=_LONGEST, compact=True
+        )
+        yield Static(id="find-count")
+
+    @property
+    def text(self) -> str:
+        """The filter; empty for none."""
+        return self.query_one(FilterInput).value
+
+    def open(self) -> None:
+        """Let the user type."""
+        field = self.query_one(FilterInput)
+        field.focus()
+        field.action_select_all()
+
+    def clear(self) -> None:
+        """Take the filter away."""
+        self.query_one(FilterInput).value = ""
+
+    def tell(self, shown: int | None) -> None:
+        """Say how many sessions match; None for no filter."""
+        text = "" if shown is None else formats.counted(shown, "match", "matches")
+        self.query_one("#find-count", Static).update(Content(text))
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.set_class(bool(event.value), "-active")
+        self.post_message(self.Changed(event.value))

@@ -1,0 +1,117 @@
+"""The last line: what the keys do here, or for a moment what just happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from sessiontui.app.actions import Action, Context, Keys, footer_actions
+from sessiontui.models.text import clean
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.timer import Timer
+
+    from sessiontui.app.format import Tone
+
+_GAP = "   "
+_SHOWN_S = 8.0
+"""Seconds a note that asks for nothing stays; failures stay until the next key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line about what just happened."""
+
+    text: str
+    tone: Tone = "plain"
+
+
+class Footer(Widget):
+    """Offers the keys of the focused pane, as many as fit; a click runs one."""
+
+    context: reactive[Context] = reactive[Context]("list")
+    note: reactive[Note | None] = reactive[Note | None](None)
+
+    @dataclass
+    class Chosen(Message):
+        """The user clicked what a key does."""
+
+        footer: Footer
+        action: Action
+
+        @property
+        def control(self) -> Footer:
+            """The footer, for selectors."""
+            return self.footer
+
+    def __init__(self, keys: Keys) -> None:
+        super().__init__(id="footer")
+        self.keys = keys
+        self.hidden: frozenset[str] = frozenset()
+        """Ids of actions that make no sense at the moment."""
+        self._places: list[tuple[int, int, Action]] = []
+        self._timer: Timer | None = None
+
+    def render(self) -> Content:
+        """Return the note, or the keys that fit."""
+        width = self.size.width - 2
+        if self.note is not None:
+            self._places = []
+            tone = self.note.tone
+            style = "" if tone == "plain" else f"${tone}"
+            line = Content.styled(clean(self.note.text), style)
+            return Content(" ") + line.truncate(width, ellipsis=True)
+        pieces, self._places = self._laid_out(width)
+        return Content.assemble(" ", *pieces)
+
+    def _laid_out(self, width: int) -> tuple[list[tuple[str, str]], list[tuple[int, int, Action]]]:
+        """Return the keys as pieces of text, and from where to where each one can be clicked."""
+        pieces: list[tuple[str, str]] = []
+        places: list[tuple[int, int, Action]] = []
+        offset = 1
+        for action in self._offered(width):
+            key, label = self.keys.first(action.id), action.label
+            pieces += [(key, "$foreground"), (f" {label}", "$past"), (_GAP, "")]
+            end = offset + len(key) + 1 + len(label)
+            places.append((offset, end, action))
+            offset = end + len(_GAP)
+        return pieces, places
+
+    def _offered(self, width: int) -> list[Action]:
+        """Return what to offer: `quit` and `help` always, then from the left what fits."""
+        wanted = [action for action in footer_actions(self.context) if action.id not in self.hidden]
+        left = width
+        kept: set[str] = set()
+        for action in sorted(wanted, key=lambda action: action.id not in ("help", "quit")):
+            left -= len(self.keys.first(action.id)) + 1 + len(action.label) + len(_GAP)
+            if left < -len(_GAP):
+                break
+            kept.add(action.id)
+        return [action for action in wanted if action.id in kept]
+
+    def watch_note(self, note: Note | None) -> None:
+        """Let a note go by itself, unless it tells a failure."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        if note is not None and note.tone != "failed":
+            self._timer = self.set_timer(_SHOWN_S, self.clear_note)
+
+    def clear_note(self) -> None:
+        """Show the keys again."""
+        self.note = None
+
+    def on_click(self, event: events.Click) -> None:
+        """Run what was clicked."""
+        if self.note is not None:
+            self.clear_note()
+            return
+        for start, end, action in self._places:
+            if start <= event.x < end:
+                self.post_message(self.Chosen(self, action))
