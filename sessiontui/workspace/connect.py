@@ -29,7 +29,7 @@ def open_backend(source: Source, password: str | None = None) -> Backend:
         return RedisBackend.from_source(source, password=password)
     from sessiontui.storage.directory import DirectoryBackend
 
-    return DirectoryBackend(source.path)
+    return DirectoryBackend(source.path, absolute=True)
 
 
 def problem_of(error: SessionTuiError, source: Source, *, retry_s: float | None) -> Problem:

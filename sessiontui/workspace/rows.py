@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from sessiontui.catalogue.facts import activity, append_facts, id_from_path
+from sessiontui.catalogue.facts import activity, append_facts, id_from_path, retitled
 from sessiontui.catalogue.row import Row
 from sessiontui.models.changes import Appended, Created, Removed, Renamed, Retitled, Rewritten
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 _RECENT_MS: Final = 3_600_000
 """A session that is quiet for longer is neither running nor waiting for anybody."""
-_CARRIES: Final = 4096
-"""Growing sessions whose cut-off last line is kept, to go on with what comes next."""
 
 
 class RowKeeper:
@@ -41,7 +39,6 @@ class RowKeeper:
         self._rows = catalogue.rows
         self._unread = unread
         self._clock = clock
-        self._carries: dict[str, bytes] = {}
 
     def apply(self, changes: Iterable[Change]) -> frozenset[str]:
         """Bring the catalogue up to date; return the paths concerned, old and new ones."""
@@ -53,17 +50,16 @@ class RowKeeper:
             if isinstance(change, Removed):
                 fresh.pop(change.path, None)
                 gone.add(change.path)
-                self._carries.pop(change.path, None)
             elif isinstance(change, Renamed):
                 touched.add(change.new_path)
                 row = fresh.pop(change.path, None) or self._rows.get(change.path)
                 gone.discard(change.new_path)
-                self._carries.pop(change.path, None)
                 if row is not None:
                     moved = replace(
                         row, path=change.new_path, mtime_ms=change.mtime_ms, note="", failed=False
                     )
-                    self._catalogue.rename(change.path, moved)
+                    if change.path in self._rows:
+                        self._catalogue.rename(change.path, moved)
                     fresh[change.new_path] = moved
             else:
                 old = fresh.get(change.path)
@@ -81,7 +77,6 @@ class RowKeeper:
     def clear(self) -> None:
         """Forget every row."""
         self._catalogue.clear()
-        self._carries.clear()
 
     def put(self, rows: Iterable[Row]) -> None:
         """Put rows into the catalogue as they are."""
@@ -132,11 +127,8 @@ class RowKeeper:
         if old is None:
             return None
         if isinstance(change, Retitled):
-            return replace(
-                old, title_field=change.title, mtime_ms=change.mtime_ms, read=False
-            )
+            return retitled(replace(old, mtime_ms=change.mtime_ms), change.title)
         if isinstance(change, Rewritten):
-            self._carries.pop(change.path, None)
             return replace(old, size=change.size, mtime_ms=change.mtime_ms, read=False)
         grown = replace(
             old,
@@ -144,14 +136,7 @@ class RowKeeper:
             mtime_ms=change.mtime_ms,
             grew_ms=self._clock(),
         )
-        if not old.read:
-            return grown
-        grown, carry = append_facts(grown, self._carries.pop(change.path, b""), change.data)
-        if carry:
-            self._carries[change.path] = carry
-            if len(self._carries) > _CARRIES:
-                self._carries.pop(next(iter(self._carries)))
-        return grown
+        return append_facts(grown, change.data) if old.read else grown
 
     @staticmethod
     def _newest_first(rows: Iterable[Row]) -> list[Row]:
