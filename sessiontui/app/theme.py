@@ -12,6 +12,7 @@ Colour has meaning and little area. The tokens, by meaning:
 - `$match`      characters a filter or a search hit
 - `$added`, `$removed`          lines of a change
 - `$chrome`     background of header and footer
+- `$field`       background of what can be typed into or pressed
 - `$dialog`, `$dialog-shade`    background of a dialog, and of what lies behind it
 """
 
@@ -36,6 +37,7 @@ _DARK_TOKENS = {
     "added": "#7fc99b",
     "removed": "#e58a8d",
     "chrome": "#14161b",
+    "field": "#2b323f",
     "dialog": "#1d2129",
     "dialog-shade": "#0b0c0f 70%",
 }
@@ -54,6 +56,7 @@ _LIGHT_TOKENS = {
     "added": "#1d7a41",
     "removed": "#b23a3f",
     "chrome": "#fbfbf9",
+    "field": "#e9ecf1",
     "dialog": "#ffffff",
     "dialog-shade": "#6b7280 40%",
 }
@@ -137,6 +140,7 @@ def token_defaults(theme: Theme) -> dict[str, str]:
         "added": colors["success"],
         "removed": colors["error"],
         "chrome": colors["background"],
+        "field": f"{foreground} 12%",
         "dialog": colors["panel"],
         "dialog-shade": f"{colors['background']} 70%",
     }

@@ -86,7 +86,7 @@ class Dialog(ModalScreen[Answer | None]):
 
 def button_label(choice: Choice) -> Content:
     """Return what a button shows: what it does and its key."""
-    return Content.assemble(f" {choice.label}  ", (choice.key, "dim"), " ")
+    return Content.assemble(f"{choice.label}  ", (choice.key, "dim"))
 
 
 class Question(Dialog[str]):

@@ -44,12 +44,12 @@ class HelpScreen(ModalScreen[None]):
             yield Static(Content.styled("esc closes", "$past"), classes="closing")
 
     def _section(self, context: Context) -> Static:
-        lines = [Content.styled(CONTEXTS[context], "bold")]
+        lines = [Content.styled(CONTEXTS[context], "$rule-focused")]
         for action in ACTIONS:
             if action.context == context:
                 keys = " ".join(self._keys.of(action.id))
                 lines.append(
-                    Content.assemble((f"{keys:<{_KEY_CELLS}} ", "$live"), (action.help, ""))
+                    Content.assemble((f"{keys:<{_KEY_CELLS}} ", "bold"), (action.help, "$past"))
                 )
         return Static(Content("\n").join(lines), classes="section")
 
@@ -63,9 +63,9 @@ class HelpScreen(ModalScreen[None]):
         ]
         return Content("\n").join(
             [
-                Content.styled("Mouse", "bold"),
+                Content.styled("Mouse", "$rule-focused"),
                 *(
-                    Content.assemble((f"{where:<{_KEY_CELLS}} ", "$live"), (what, ""))
+                    Content.assemble((f"{where:<{_KEY_CELLS}} ", "bold"), (what, "$past"))
                     for where, what in lines
                 ),
             ]

@@ -9,7 +9,7 @@ from textual import on
 from textual.content import Content
 from textual.widgets import Button, Input, Label, Static
 
-from sessiontui.app.screens.dialog import Choice, Dialog
+from sessiontui.app.screens.dialog import Choice, Dialog, button_label
 from sessiontui.models.text import clean
 from sessiontui.models.title_slot import make_slot, normal_title, parse_slot
 
@@ -24,6 +24,7 @@ SAFE_TEXT = r"[^\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2
 """What may be typed or pasted into a field: nothing that a terminal or a reader would obey."""
 
 _LONGEST = 1024
+_MOVE_ANYWAY = Choice("rename", "Move it anyway", "⏎")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ class RenameDialog(Dialog[NewNames]):
     @on(Input.Changed)
     def _typed(self) -> None:
         self._asked = False
-        self.query_one("#rename", Button).label = Content(" Rename  ⏎ ")
+        self.query_one("#rename", Button).label = button_label(self.choices[1])
         self._tell()
 
     @on(Input.Submitted)
@@ -165,6 +166,6 @@ class RenameDialog(Dialog[NewNames]):
         wanted = self._wanted()
         if wanted.path is not None and self._held is not None and not self._asked:
             self._asked = True
-            self.query_one("#rename", Button).label = Content(" Move it anyway  ⏎ ")
+            self.query_one("#rename", Button).label = button_label(_MOVE_ANYWAY)
             return
         self.dismiss(wanted)

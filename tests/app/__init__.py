@@ -1,0 +1,1 @@
+"""Tests of the app, driven by keys and mouse on real workspaces."""
