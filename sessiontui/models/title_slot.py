@@ -52,6 +52,13 @@ def normal_title(text: str) -> str:
     return _CONTROL.sub("", re.split("\r?\n", text, maxsplit=1)[0]).strip()
 
 
+def title_source(value: object) -> TitleSource | None:
+    """Return who named a session, from the field that says so; None for anything unknown."""
+    if value == "user":
+        return "user"
+    return "auto" if value == "auto" else None
+
+
 def parse_slot(line: bytes) -> Slot | None:
     """Read a title line, or say that it is none.
 
@@ -72,7 +79,7 @@ def parse_slot(line: bytes) -> Slot | None:
     exact = end == SLOT_BYTES - 1 and fields.get("v") == 1 and isinstance(fields.get("pad"), str)
     return Slot(
         title=fields["title"],
-        source=_source(fields.get("source")),
+        source=title_source(fields.get("source")),
         updated_at=_text(fields.get("updatedAt")),
         exact=exact,
     )
@@ -108,7 +115,7 @@ def parse_title_field(value: bytes | None) -> TitleField | None:
         return None
     return TitleField(
         title=_text(fields.get("title")) or "",
-        source=_source(fields.get("source")),
+        source=title_source(fields.get("source")),
         updated_at=updated_at,
     )
 
@@ -149,9 +156,3 @@ def _json_object(data: bytes) -> dict[str, Any] | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _source(value: object) -> TitleSource | None:
-    if value == "user":
-        return "user"
-    return "auto" if value == "auto" else None

@@ -1,0 +1,178 @@
+"""What the first bytes of a session tell: who wrote it, where, when, and its first words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from sessiontui.catalogue.signs import read_sign
+from sessiontui.catalogue.titles import NO_TITLES, Name, Titles, flat_text, one_line
+from sessiontui.models.decode import decode_line
+from sessiontui.models.entries import Entry
+from sessiontui.models.lines import split_lines
+from sessiontui.models.times import time_ms
+from sessiontui.models.title_slot import parse_slot, title_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sessiontui.catalogue.row import Agent
+
+_MAX_ENTRIES: Final = 200
+_OMP_HEADER: Final = (
+    "title",
+    "titleSource",
+    "additionalDirectories",
+    "previousSessionFiles",
+    "providerPromptCacheKey",
+)
+_OMP_TYPES: Final = frozenset(
+    {
+        "title",
+        "title_change",
+        "session_init",
+        "mode_change",
+        "credential_pin",
+        "ttsr_injection",
+        "model_usage",
+        "service_tier_change",
+        "reset_boundary",
+        "archive",
+    }
+)
+_CODEX_TYPES: Final = frozenset({"session_meta", "response_item", "event_msg", "turn_context"})
+
+
+class HeadFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What the beginning of a session tells; names as in `Row`."""
+
+    agent: Agent = "unknown"
+    id: str | None = None
+    cwd: str | None = None
+    created_ms: int | None = None
+    parent: str | None = None
+    has_slot: bool = False
+    titles: Titles = NO_TITLES
+    first_message: str = ""
+    model: str | None = None
+    answered: bool = False
+    complete: bool
+    """Whether these bytes are the whole session."""
+    enough: bool
+    """Whether more bytes would not tell more that matters."""
+
+
+def read_head(head: bytes, *, complete: bool) -> HeadFacts:
+    """Return what the beginning of a session tells.
+
+    Args:
+        head: Its first bytes; 4 KB mostly do. The last line may be cut.
+        complete: Whether these are all its bytes.
+    """
+    slot = parse_slot(head)
+    entries = list(_entries(head, complete))
+    agent = _agent_of(entries)
+    fields: dict[str, Any] = _header_fields(entries, agent)
+    first_message, titles = "", fields.pop("titles", NO_TITLES)
+    if slot is not None:
+        titles = msgspec.structs.replace(titles, slot=Name(one_line(slot.title), slot.source))
+    for entry in entries:
+        sign = read_sign(entry)
+        if sign is None:
+            continue
+        if sign.model:
+            fields["model"] = sign.model
+        if sign.name is not None:
+            titles = titles.renamed(sign.name)
+        if sign.summary:
+            titles = msgspec.structs.replace(titles, summary=sign.summary)
+        if sign.ending in ("answer", "calls", "results"):
+            fields["answered"] = True
+        if sign.text and not first_message and (first_message := flat_text(sign.text)):
+            titles = msgspec.structs.replace(titles, message=one_line(sign.text))
+    known = "id" in fields and bool(first_message or _named(titles))
+    return HeadFacts(
+        agent=agent,
+        has_slot=slot is not None and slot.exact,
+        titles=titles,
+        first_message=first_message,
+        complete=complete,
+        enough=complete or known,
+        **fields,
+    )
+
+
+def _entries(head: bytes, complete: bool) -> Iterable[Entry]:
+    count = 0
+    for line in split_lines(head):
+        cut = not complete and line.offset + line.size == len(head)
+        for item in decode_line(line.data, line.offset, size=line.size + 1 if cut else None):
+            if isinstance(item, Entry):
+                yield item
+                count += 1
+        if count >= _MAX_ENTRIES:
+            return
+
+
+def _named(titles: Titles) -> bool:
+    name = titles.slot or titles.header or titles.entry
+    return name is not None and bool(name.text)
+
+
+def _agent_of(entries: list[Entry]) -> Agent:
+    """Tell the agent by what only it writes; a header without more by its version."""
+    version: object = None
+    header = False
+    for entry in entries:
+        data = entry.data
+        if entry.type in _CODEX_TYPES and isinstance(data.get("payload"), dict):
+            return "codex"
+        if isinstance(data.get("sessionId"), str) or "leafUuid" in data or "parentUuid" in data:
+            return "claude"
+        if entry.type in _OMP_TYPES:
+            return "omp"
+        if entry.type == "session_info":
+            return "pi"
+        if entry.type == "session":
+            header, version = True, data.get("version")
+            if any(key in data for key in _OMP_HEADER):
+                return "omp"
+            if "modelId" in data:
+                return "pi"
+        elif entry.type == "model_change":
+            return "omp" if "model" in data else "pi"
+    if not header:
+        return "unknown"
+    return "omp" if version == 3 else "pi"
+
+
+def _header_fields(entries: list[Entry], agent: Agent) -> dict[str, Any]:
+    """Return the fields that the header gives, or the first entries where there is none."""
+    found: dict[str, Any] = {}
+    for entry in entries:
+        data = entry.data
+        if agent == "claude":
+            _put(found, id=data.get("sessionId"), cwd=data.get("cwd"))
+            _put(found, created_ms=entry.timestamp_ms)
+        elif entry.type == "session_meta" and isinstance(data.get("payload"), dict):
+            meta = data["payload"]
+            _put(found, id=meta.get("id"), cwd=meta.get("cwd"), parent=meta.get("forked_from_id"))
+            _put(found, created_ms=time_ms(meta.get("timestamp")) or entry.timestamp_ms)
+        elif entry.type == "session":
+            _put(found, id=data.get("id"), cwd=data.get("cwd"), created_ms=entry.timestamp_ms)
+            _put(found, parent=data.get("parentSession") or data.get("branchedFrom"))
+            _put(found, model=data.get("modelId"))
+            title = data.get("title")
+            if isinstance(title, str):
+                source = title_source(data.get("titleSource"))
+                found["titles"] = Titles(header=Name(one_line(title), source))
+            break
+    return found
+
+
+def _put(found: dict[str, Any], **fields: object) -> None:
+    """Keep each field that is of use, the first one found."""
+    for name, value in fields.items():
+        if isinstance(value, int) or (isinstance(value, str) and value):
+            found.setdefault(name, value)
