@@ -1,0 +1,26 @@
+"""The command line: `main` is what `sessiontui` runs.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: The command line without the program's name; that of the process if None.
+    """
+    try:
+        # Imported here, so that Ctrl-C while it loads leaves no traceback either.
+        from sessiontui.cli.running import run
+
+        return run(arguments)
+    except KeyboardInterrupt:
+        return 130

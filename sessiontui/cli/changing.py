@@ -1,0 +1,193 @@
+"""`sessiontui rename`, `rm`, `restore` and `trash`: what changes sessions, and the way back."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sessiontui.app.format import age, counted, duration, size
+from sessiontui.cli.choosing import label, the_session, the_sessions
+from sessiontui.cli.output import Output
+from sessiontui.cli.running import CommandError, complain, is_terminal
+from sessiontui.models.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sessiontui.catalogue.row import Row
+    from sessiontui.storage.backend import TrashItem
+    from sessiontui.workspace import DeletePlan, Workspace
+
+
+async def rename_session(
+    workspace: Workspace, name: str, *, title: str | None, path: str | None, force: bool
+) -> None:
+    """Give a session another title, another path, or both.
+
+    Raises:
+        CommandError: A running agent may hold it open, and `force` is false.
+    """
+    row = await the_session(workspace, name)
+    reason = workspace.held(row.path)
+    if path is not None and reason is not None and not force:
+        raise CommandError(
+            f"{label(row)} is running ({reason}): its agent would go on at the old path; "
+            "wait, or use --force"
+        )
+    await workspace.rename(row.path, title=title, new_path=path)
+    await workspace.drain()
+    said = [f"title {clean(title)}"] if title is not None else []
+    said += [f"path {clean(path)}"] if path is not None else []
+    Output().line(f"renamed {label(row)}: {', '.join(said)}")
+
+
+async def remove_sessions(
+    workspace: Workspace,
+    names: Sequence[str],
+    *,
+    dry_run: bool,
+    yes: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Move sessions with all that belongs to them to the trash.
+
+    Nothing is touched before every name is found and the user agreed.
+
+    Args:
+        workspace: Where they are.
+        names: What the user calls them.
+        dry_run: Only tell what would go.
+        yes: Do not ask.
+        force: Take running ones too.
+        as_json: Tell as JSON.
+
+    Raises:
+        CommandError: One is running and `force` is false, or the user said no.
+        click.UsageError: Nobody can be asked and `yes` is false.
+    """
+    rows = await the_sessions(workspace, names)
+    plan = await workspace.plan_delete([row.path for row in rows])
+    output = Output()
+    if dry_run:
+        if as_json:
+            output.json_array(_planned(row, plan, number) for number, row in enumerate(rows))
+        else:
+            _tell_plan(output, rows, plan)
+        return
+    if plan.held and not force:
+        held = plan.held[0]
+        more = f" (and {len(plan.held) - 1} more)" if len(plan.held) > 1 else ""
+        raise CommandError(
+            f"{clean(held.title) or clean(held.path)} is running{more}: {held.reason}; its agent "
+            "would lose the rest of its work; wait, or use --force"
+        )
+    if not yes and not _agreed(output, rows, plan):
+        raise CommandError("nothing was deleted")
+    items = await workspace.delete(plan)
+    await workspace.drain()
+    if as_json:
+        output.json_array(_item_facts(item) for item in items)
+        return
+    for row, item in zip(rows, items, strict=True):
+        output.line(f"deleted {label(row)}; bring it back with: sessiontui restore {item.id}")
+
+
+async def restore_session(workspace: Workspace, names: Sequence[str]) -> None:
+    """Bring back what was deleted, exactly as it was.
+
+    Args:
+        workspace: Where it was.
+        names: Ids of the trash, or beginnings of them; empty for the last deletion.
+
+    Raises:
+        CommandError: The trash is empty, or has none or several of such a name.
+    """
+    items = await workspace.trashed()
+    if not items:
+        raise CommandError("the trash is empty")
+    chosen = [_trash_item(items, name) for name in names] or items[:1]
+    output = Output()
+    for item in chosen:
+        await workspace.restore(item.id)
+        output.line(f"restored {clean(item.path)}")
+    await workspace.drain()
+
+
+async def list_trash(workspace: Workspace, *, as_json: bool) -> None:
+    """Write what can be restored, newest first."""
+    items = await workspace.trashed()
+    output = Output()
+    if as_json:
+        output.json_array(_item_facts(item) for item in items)
+        return
+    now = workspace.clock()
+    if not items and output.terminal:
+        output.line("The trash is empty.")
+    for item in items:
+        kept = duration(item.expires_ms - now)
+        output.line(
+            f"{clean(item.id)}\t{age(item.deleted_ms, now)}\t{kept} left"
+            f"\t{size(_bytes(item))}\t{clean(item.path)}"
+        )
+
+
+def _trash_item(items: Sequence[TrashItem], name: str) -> TrashItem:
+    found = [item for item in items if name in (item.id, item.path)]
+    found = found or [item for item in items if item.id.startswith(name)]
+    if not found:
+        raise CommandError(f"nothing in the trash is called {name!r}; see: sessiontui trash")
+    if len({item.path for item in found}) > 1:
+        raise CommandError(f"{name!r} may be any of {len(found)} deletions; see: sessiontui trash")
+    return found[0]
+
+
+def _agreed(output: Output, rows: Sequence[Row], plan: DeletePlan) -> bool:
+    """Ask the user; without anybody to ask, that is wrong usage."""
+    if not is_terminal(sys.stdin):
+        raise click.UsageError("there is nobody to ask: say --yes, or look first with --dry-run")
+    _tell_plan(output, rows, plan)
+    output.flush()
+    return click.confirm("Delete?", default=False, err=True)
+
+
+def _tell_plan(output: Output, rows: Sequence[Row], plan: DeletePlan) -> None:
+    for row, stats in zip(rows, plan.stats, strict=True):
+        output.line(f"{label(row)}  {clean(row.path)}")
+        for stat in stats[1:]:
+            output.line(f"  with {clean(stat.path)}")
+    for held in plan.held:
+        complain(f"{held.title or held.path} is running: {held.reason}")
+    output.line(
+        f"{counted(len(rows), 'session')}, {counted(plan.count, 'key or file', 'keys or files')}, "
+        f"{size(plan.bytes)}; kept in the trash for a while"
+    )
+
+
+def _planned(row: Row, plan: DeletePlan, number: int) -> dict[str, Any]:
+    held = {item.path: item.reason for item in plan.held}
+    return {
+        "path": row.path,
+        "id": row.id,
+        "title": row.title,
+        "running": held.get(row.path),
+        "bytes": sum(stat.size for stat in plan.stats[number]),
+        "with": [stat.path for stat in plan.stats[number][1:]],
+    }
+
+
+def _item_facts(item: TrashItem) -> dict[str, Any]:
+    return {
+        "trash_id": item.id,
+        "path": item.path,
+        "bytes": _bytes(item),
+        "with": [stat.path for stat in item.stats[1:]],
+        "deleted_ms": item.deleted_ms,
+        "expires_ms": item.expires_ms,
+    }
+
+
+def _bytes(item: TrashItem) -> int:
+    return sum(stat.size for stat in item.stats)

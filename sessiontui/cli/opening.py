@@ -1,0 +1,79 @@
+"""Opens the app, on a source or on the demo."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from sessiontui.cli.running import INTERRUPTED, is_terminal
+from sessiontui.cli.sources import choose_source
+from sessiontui.models.source import DirectorySource
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sessiontui.cli.sources import Place
+    from sessiontui.config import Config
+    from sessiontui.models.source import Source
+
+
+def open_source(place: Place, *, commands: Sequence[str]) -> None:
+    """Open the app on the source that was chosen.
+
+    Args:
+        place: What the user said.
+        commands: Names of the commands, to tell a mistyped one from a folder.
+
+    Raises:
+        click.UsageError: There is no terminal, or the source is a word that is
+            neither a folder nor a command.
+    """
+    source, config = choose_source(place)
+    word = place.source or ""
+    if (
+        isinstance(source, DirectorySource)
+        and "/" not in word
+        and word
+        and not source.path.exists()
+    ):
+        close = difflib.get_close_matches(word, commands, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        raise click.UsageError(f"{word!r} is neither a command nor a folder{meant}")
+    _run_app(source, config)
+
+
+def open_demo(*, folder: bool, seed: int) -> None:
+    """Open the app on the demo; afterwards nothing of it is left."""
+    from sessiontui.config import load_config
+    from sessiontui.demo.stage import demo_source
+
+    _needs_terminal()
+    with demo_source(folder=folder, seed=seed) as source:
+        _run_app(source, load_config())
+
+
+def _needs_terminal() -> None:
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
+        raise click.UsageError("the app needs a terminal; in a pipe there is: sessiontui ls")
+
+
+def _run_app(source: Source, config: Config) -> None:
+    _needs_terminal()
+    from sessiontui.app.app import SessionApp
+    from sessiontui.workspace import open_workspace
+
+    async def body() -> int:
+        async with open_workspace(source, config=config) as workspace:
+            app = SessionApp(workspace)
+            await app.run_async()
+            return app.return_code or 0
+
+    try:
+        code = asyncio.run(body())
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    raise click.exceptions.Exit(code)

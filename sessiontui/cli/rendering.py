@@ -1,0 +1,107 @@
+"""A session's entries as plain lines of text, one block after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessiontui.app.format import clock_time, cost, duration, tokens
+from sessiontui.models.decode import decode_line
+from sessiontui.models.lines import LineBuffer
+from sessiontui.transcript.blocks import blocks_of
+from sessiontui.transcript.values import group
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sessiontui.app.format import Tone
+    from sessiontui.cli.output import Output
+    from sessiontui.transcript.values import Block, Kind, Part
+
+_TONES: dict[Kind, Tone] = {
+    "thinking": "past",
+    "note": "past",
+    "unknown": "past",
+    "summary": "past",
+}
+_HEADINGS: dict[Kind, str] = {"thinking": "thinking"}
+_BESIDE: tuple[Kind, ...] = ("user", "assistant", "summary", "message")
+"""Kinds whose headings begin a turn; the others stand beneath it."""
+_INDENT = "  "
+
+
+class Renderer:
+    """Writes the bytes of a session, given in pieces of any size, as text.
+
+    Each line stands for itself: a call is written when it is read, its result later.
+
+    Args:
+        output: Where to write, and whether in colour.
+        offset: Where in the session the first piece begins; the start of a line.
+        clock: The time in milliseconds; decides how much of a date is told.
+    """
+
+    def __init__(self, output: Output, *, offset: int = 0, clock: Callable[[], int]) -> None:
+        self._output = output
+        self._clock = clock
+        self._buffer = LineBuffer(offset)
+        self._previous: Block | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Write the lines that these bytes complete."""
+        for line in self._buffer.feed(data):
+            for item in decode_line(line.data, line.offset, size=line.size):
+                for block in blocks_of(item):
+                    self._write(block)
+        self._output.flush()
+
+    def finish(self) -> None:
+        """Write the last line too, though it has no newline yet."""
+        if self._buffer.rest_size:
+            self.feed(b"\n")
+
+    def _write(self, block: Block) -> None:
+        previous, self._previous = self._previous, block
+        apart = previous is not None and (
+            block.kind in _BESIDE or group(block) != group(previous) or group(block) == "tool"
+        )
+        if apart:
+            self._output.line()
+        indent = "" if block.kind in _BESIDE else _INDENT
+        if heading := self._heading(block):
+            self._output.line(indent + heading)
+            indent += "" if block.kind in _BESIDE else _INDENT
+        tone = "failed" if block.error else _TONES.get(block.kind, "plain")
+        for part in block.parts:
+            for line in _lines(part):
+                self._output.line(self._output.style((indent or _INDENT) + line, tone=tone))
+
+    def _heading(self, block: Block) -> str:
+        """Return the line above a block's body: what it is, then its figures."""
+        name = block.heading or _HEADINGS.get(block.kind, "")
+        if not name:
+            return ""
+        figures = [*block.meta]
+        if block.added or block.removed:
+            figures.append(f"+{block.added} -{block.removed}")
+        if block.duration_ms is not None:
+            figures.append(duration(block.duration_ms))
+        if block.time_ms is not None and block.kind in _BESIDE:
+            figures.append(clock_time(block.time_ms, self._clock()))
+        if block.usage is not None:
+            figures.append(f"{tokens(block.usage.tokens)} tokens")
+            if block.usage.cost:
+                figures.append(cost(block.usage.cost))
+        tone: Tone = "failed" if block.error else _TONES.get(block.kind, "plain")
+        title = self._output.style(name, tone=tone, bold=tone == "plain")
+        detail = f" {block.detail}" if block.detail else ""
+        told = self._output.style("  " + " · ".join(figures), tone="past") if figures else ""
+        return title + detail + told
+
+
+def _lines(part: Part) -> Iterator[str]:
+    yield from part.lines
+    if part.more:
+        left = part.more - len(part.last)
+        if left > 0:
+            yield f"… {left:,} more lines"
+        yield from part.last

@@ -1,0 +1,133 @@
+"""Runs a command: its exit code, its errors on one line, pipes that close, Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from sessiontui.cli.sources import choose_source
+from sessiontui.errors import ConfigError, SessionTuiError
+from sessiontui.models.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from types import TracebackType
+
+    from sessiontui.cli.sources import Place
+    from sessiontui.workspace import Workspace
+
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130
+
+DEBUG_VARIABLE = "SESSIONTUI_DEBUG"
+"""Environment variable that, when set, shows the traceback of an error nobody expected."""
+
+
+class CommandError(SessionTuiError):
+    """What was asked cannot be done; says why in one line."""
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run one command; every error becomes one line on stderr and an exit code."""
+    from sessiontui.cli.commands import cli
+
+    if not os.environ.get(DEBUG_VARIABLE):
+        sys.excepthook = _unexpected
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = cli.main(arguments, prog_name="sessiontui", standalone_mode=False)
+        sys.stdout.flush()
+    except click.Abort:
+        return INTERRUPTED
+    except click.UsageError as error:
+        return _fail(_usage(error), USAGE)
+    except (click.ClickException, ConfigError) as error:
+        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        return _fail(message, USAGE)
+    except BrokenPipeError:
+        return _reader_left()
+    except (SessionTuiError, OSError) as error:
+        return _fail(str(error), FAILED)
+    return code if isinstance(code, int) else 0
+
+
+def with_workspace(place: Place, action: Callable[[Workspace], Awaitable[int | None]]) -> None:
+    """Open the source, wait until its index is read, and do `action` there.
+
+    Args:
+        place: What the user said about the source.
+        action: Returns the exit code; None counts as 0.
+
+    Raises:
+        SessionTuiError: The source cannot be read, or the action failed.
+        click.exceptions.Exit: With the exit code.
+    """
+    import asyncio
+
+    from sessiontui.workspace import open_workspace
+
+    source, config = choose_source(place)
+
+    async def body() -> int | None:
+        async with open_workspace(source, config=config) as workspace:
+            try:
+                await workspace.ready()
+            except SessionTuiError as error:
+                hint = workspace.state.problem.hint if workspace.state.problem else ""
+                raise CommandError(f"{error}. {hint}" if hint else str(error)) from error
+            return await action(workspace)
+
+    try:
+        code = asyncio.run(body())
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    raise click.exceptions.Exit(code or 0)
+
+
+def complain(message: str) -> None:
+    """Say `message` on stderr, on one line that is safe to show."""
+    print(f"sessiontui: {one_line(message)}", file=sys.stderr)  # noqa: T201 - this is the output
+
+
+def one_line(text: str) -> str:
+    """Return `text` on one line, safe to show."""
+    return clean(" ".join(text.split()))
+
+
+def _fail(message: str, code: int) -> int:
+    complain(message)
+    return code
+
+
+def _usage(error: click.UsageError) -> str:
+    """Return the message with the command that tells more."""
+    command = error.ctx.command_path if error.ctx else "sessiontui"
+    return f"{error.format_message().rstrip('.')} (see {command} --help)"
+
+
+def _reader_left() -> int:
+    """Let what is left in the buffer go nowhere: nobody reads it any more. That is no failure."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, sys.stdout.fileno())
+    os.close(sink)
+    return 0
+
+
+def _unexpected(
+    kind: type[BaseException], error: BaseException, _traceback: TracebackType | None
+) -> None:
+    """Say on one line what nobody expected; Python's exit code is 1 then."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    complain(f"internal error: {kind.__name__}: {error} (set {DEBUG_VARIABLE}=1 for more)")
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Tell whether a person looks at the stream, or types into it."""
+    return not stream.closed and stream.isatty()
