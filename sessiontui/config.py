@@ -1,0 +1,214 @@
+"""The settings: command line before environment before configuration file before default.
+
+The file is TOML, `config.toml` in the user's configuration folder or what
+`$SESSIONTUI_CONFIG` names:
+
+    source = "redis://cache:6379?prefix=omp:sessions:"
+    password_file = "~/.config/sessiontui/password"
+    theme = "sessiontui-light"
+    sort = "created"            # modified, created, title, size
+    ascii = false               # draw with ASCII characters alone
+    retention_days = 7          # how long deleted sessions are kept
+
+    [keys]
+    refresh = "f5"              # by the action's name, one key or a list
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from sessiontui import paths
+from sessiontui.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+CONFIG_VARIABLE: Final = "SESSIONTUI_CONFIG"
+SOURCE_VARIABLE: Final = "SESSIONTUI_SOURCE"
+PASSWORD_VARIABLE: Final = "SESSIONTUI_PASSWORD"
+
+Sort = Literal["modified", "created", "title", "size"]
+SORTS: Final[tuple[Sort, ...]] = ("modified", "created", "title", "size")
+MAX_RETENTION_DAYS: Final = 3650
+
+_NO_KEYS: Final[Mapping[str, str]] = MappingProxyType({})
+_MAX_FILE_BYTES: Final = 1024 * 1024
+
+
+class _UnusableError(Exception):
+    """A setting has another value than its message says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting, with its default."""
+
+    source: str | None = field(default=None, repr=False)
+    """What names the source, not parsed yet; it may hold a password."""
+    password_file: Path | None = None
+    """A file whose first line is the password of a Redis source without one."""
+    theme: str | None = None
+    """Name of a colour theme; None for our own."""
+    keys: Mapping[str, str] = _NO_KEYS
+    """By an action's name its keys, joined by commas, instead of the usual ones."""
+    sort: Sort = "modified"
+    """What the list is ordered by when it is opened."""
+    ascii: bool = False
+    """Whether to draw with ASCII characters alone."""
+    retention_days: int = 30
+    """How many days a deleted session can be restored."""
+
+    def password(self, environ: Mapping[str, str] = os.environ) -> str | None:
+        """Return the password for a Redis source that has none itself.
+
+        Raises:
+            ConfigError: The password file cannot be used.
+        """
+        if self.password_file is None:
+            return environ.get(PASSWORD_VARIABLE) or None
+        return _first_line(self.password_file)
+
+
+def load_config(
+    path: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    source: str | None = None,
+    password_file: Path | None = None,
+) -> Config:
+    """Return the settings that hold.
+
+    Args:
+        path: The configuration file; what `$SESSIONTUI_CONFIG` names where None, or
+            else the user's, which need not exist.
+        environ: Environment variables.
+        source: What the command line says of the source, if anything.
+        password_file: What it says of the password file, if anything.
+
+    Raises:
+        ConfigError: The file cannot be used; the message names file and setting.
+    """
+    if path is None and (named := environ.get(CONFIG_VARIABLE)):
+        path = Path(named).expanduser()
+    config = _from_file(paths.config_file(), must_exist=False) if path is None else _from_file(path)
+    return replace(
+        config,
+        source=source or environ.get(SOURCE_VARIABLE) or config.source,
+        password_file=password_file or config.password_file,
+    )
+
+
+def _from_file(path: Path, *, must_exist: bool = True) -> Config:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_FILE_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not must_exist:
+            return Config()
+        raise ConfigError(f"{path}: there is no such configuration file") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(data) > _MAX_FILE_BYTES:
+        raise ConfigError(f"{path}: is too large for a configuration file")
+    try:
+        table = tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise ConfigError(f"{path}: is not valid TOML: {reason}") from error
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        reader = _READERS.get(name)
+        if reader is None:
+            known = ", ".join(_READERS)
+            raise ConfigError(f"{path}: {name!r} is no setting; the settings are {known}")
+        try:
+            values[name] = reader(value, path)
+        except _UnusableError as error:
+            raise ConfigError(f"{path}: {name}: expected {error}") from error
+    return Config(**values)
+
+
+def _first_line(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            text = file.readline(_MAX_FILE_BYTES).decode()
+    except OSError as error:
+        raise ConfigError(f"{path}: the password file cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: the password file is not UTF-8 text") from error
+    password = text.rstrip("\r\n")
+    if not password:
+        raise ConfigError(f"{path}: the password file is empty")
+    return password
+
+
+# Each reader returns the setting, or raises an error that says what was expected.
+
+
+def _text(value: object, _path: Path) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _UnusableError("some text in quotes")
+    return value
+
+
+def _file(value: object, path: Path) -> Path:
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise _UnusableError("the path of a file, in quotes")
+    try:
+        return path.parent / Path(value).expanduser()
+    except RuntimeError as error:
+        raise _UnusableError("the path of a file; its ~ stands for no known home") from error
+
+
+def _sort(value: object, _path: Path) -> Sort:
+    for sort in SORTS:
+        if value == sort:
+            return sort
+    raise _UnusableError("one of " + ", ".join(f'"{sort}"' for sort in SORTS))
+
+
+def _flag(value: object, _path: Path) -> bool:
+    if not isinstance(value, bool):
+        raise _UnusableError("true or false")
+    return value
+
+
+def _days(value: object, _path: Path) -> int:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int)
+        or not 1 <= value <= MAX_RETENTION_DAYS
+    ):
+        raise _UnusableError(f"a whole number of days from 1 to {MAX_RETENTION_DAYS}")
+    return value
+
+
+def _keys(value: object, _path: Path) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        raise _UnusableError('a table such as [keys] with lines such as refresh = "f5"')
+    keys: dict[str, str] = {}
+    for action, given in value.items():
+        listed = given if isinstance(given, list) else [given]
+        if not listed or not all(isinstance(key, str) and key.strip() for key in listed):
+            raise _UnusableError(f"a key in quotes, or a list of such, for {action!r}")
+        keys[action] = ",".join(listed)
+    return MappingProxyType(keys)
+
+
+_READERS: Final[dict[str, Callable[[object, Path], object]]] = {
+    "source": _text,
+    "password_file": _file,
+    "theme": _text,
+    "sort": _sort,
+    "ascii": _flag,
+    "retention_days": _days,
+    "keys": _keys,
+}
