@@ -23,15 +23,29 @@ def session_roots(environ: Mapping[str, str], home: Path) -> list[Path]:
 
 
 def _omp_root(environ: Mapping[str, str], home: Path) -> Path:
-    """Return omp's root: a variable that names the folder wins over one that names a parent."""
+    """Return omp's root, by omp's order of what may move it.
+
+    A folder named outright wins; a profile hides the agent's folder; and only
+    where neither says anything does the XDG folder count, if omp moved there.
+    """
     if sessions := environ.get("PI_CODING_AGENT_SESSION_DIR"):
-        return home / Path(sessions).expanduser()
-    if agent := environ.get("PI_CODING_AGENT_DIR"):
-        return home / Path(agent).expanduser() / "sessions"
+        return _under(sessions, home)
+    profile = environ.get("OMP_PROFILE", environ.get("PI_PROFILE", "")).strip()
+    profile = "" if profile == "default" else profile
     base = home / (environ.get("PI_CONFIG_DIR") or ".omp")
-    if profile := environ.get("OMP_PROFILE") or environ.get("PI_PROFILE"):
-        return base / "profiles" / profile / "agent" / "sessions"
-    shared = environ.get("XDG_DATA_HOME")
-    if shared and (Path(shared) / "omp").is_dir():
-        return Path(shared) / "omp" / "sessions"
-    return base / "agent" / "sessions"
+    agent = environ.get("PI_CODING_AGENT_DIR")
+    if agent and not profile:
+        return _under(agent, home) / "sessions"
+    inner = Path("profiles") / profile if profile else Path()
+    if data := environ.get("XDG_DATA_HOME"):
+        moved = Path(data) / "omp" / inner
+        if moved.is_dir():
+            return moved / "sessions"
+    return base / inner / "agent" / "sessions"
+
+
+def _under(text: str, home: Path) -> Path:
+    """Return the path that `text` names; `~` is `home`, and relative ones start there."""
+    if text == "~" or text.startswith("~/"):
+        return home / text[2:]
+    return home / text
