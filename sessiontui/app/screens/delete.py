@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from sessiontui.app import format as formats
-from sessiontui.app.screens.dialog import Choice, Dialog
+from sessiontui.app.screens.dialog import Choice, Dialog, as_sentence
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class DeleteDialog(Dialog["DeletePlan"]):
     def _ask(self, title: str) -> Content:
         if not self._one:
             return Content(f"Delete {formats.counted(len(self.plan.paths), 'session')}?")
-        shown = formats.cut_end(clean(title) or "Untitled", _TITLE_CELLS)
+        shown = formats.cut_end(clean(title), _TITLE_CELLS)
         return Content(f"Delete “{shown}”?")
 
     def _choices(self) -> tuple[Choice, ...]:
@@ -103,18 +103,16 @@ class DeleteDialog(Dialog["DeletePlan"]):
         held = self.plan.held
         if self._one:
             return Content(
-                f"An agent may be at work in it: it {clean(held[0].reason)}."
-                " That agent would lose the rest of its work."
+                f"{as_sentence(held[0].reason)} That agent would lose the rest of its work."
             )
-        names = ", ".join(
-            f"“{formats.cut_end(clean(item.title) or 'Untitled', 32)}” ({clean(item.reason)})"
+        lines = [
+            f"“{formats.cut_end(clean(item.title), _TITLE_CELLS)}”: {clean(item.reason)}."
             for item in held[:_HELD_SHOWN]
-        )
+        ]
         if len(held) > _HELD_SHOWN:
-            names += f" and {len(held) - _HELD_SHOWN} more"
-        who = "One of them is" if len(held) == 1 else f"{len(held)} of them are"
-        whose = "Its agent" if len(held) == 1 else "Their agents"
-        return Content(f"{who} in use: {names}. {whose} would lose the rest of the work.")
+            lines.append(f"The same holds for {len(held) - _HELD_SHOWN} more.")
+        lines.append("An agent that is still at work would lose the rest of it.")
+        return Content("\n".join(lines))
 
     def choose(self, choice_id: str) -> None:
         """Answer with the plan, the part of it that nobody holds, or nothing."""

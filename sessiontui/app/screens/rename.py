@@ -9,7 +9,7 @@ from textual import on
 from textual.content import Content
 from textual.widgets import Button, Input, Label, Static
 
-from sessiontui.app.screens.dialog import Choice, Dialog, button_label
+from sessiontui.app.screens.dialog import Choice, Dialog, as_sentence, button_label
 from sessiontui.models.text import clean
 from sessiontui.models.title_slot import make_slot, normal_title, parse_slot
 
@@ -121,14 +121,13 @@ class RenameDialog(Dialog[NewNames]):
             yield Content(f"The {self._unit} moves, with its drafts.")
         if wanted.path is not None and self._held is not None:
             yield Content.styled(
-                f"An agent may be at work in it: it {clean(self._held)}. It would go on writing"
-                " to the old path, and its work would be split in two.",
+                f"{as_sentence(self._held)} That agent would go on writing to the old path, and its work"
+                " would be split in two.",
                 "$attention",
             )
         elif wanted.title is not None and self._held is not None:
             yield Content.styled(
-                f"An agent may be at work in it: it {clean(self._held)}."
-                " It may set its own title again.",
+                f"{as_sentence(self._held)} That agent may set its own title again.",
                 "$attention",
             )
 

@@ -1,0 +1,178 @@
+"""The pictures of the app: what each shows, and how it is drawn.
+
+`python -m screenshots.scenes` draws them all, `--check` fails when one is
+stale and says which rows differ. Sessions, clock and terminal size are fixed,
+so that a picture is the same on every machine; only another release of
+Textual draws another one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import difflib
+import os
+import sys
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+os.environ["TZ"] = "UTC"
+time.tzset()
+for _variable in ("NO_COLOR", "TEXTUAL_THEME"):
+    os.environ.pop(_variable, None)
+
+from textual.widgets import Input  # noqa: E402 - the environment above is read on import
+
+from screenshots.rows import text_rows  # noqa: E402
+from sessiontui.app.app import SessionApp  # noqa: E402
+from sessiontui.app.theme import DARK, LIGHT  # noqa: E402
+from sessiontui.demo.sessions import demo_sessions  # noqa: E402
+from sessiontui.errors import BackendDownError  # noqa: E402
+from sessiontui.models.source import parse_source  # noqa: E402
+from sessiontui.storage.memory import MemoryBackend, MemoryStore  # noqa: E402
+from sessiontui.workspace import open_workspace  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from textual.pilot import Pilot
+
+    from sessiontui.models.source import Source
+    from sessiontui.storage.backend import Backend
+
+FOLDER = Path(__file__).parent
+NOW_MS = 1_795_442_529_000
+"""2026-11-23 14:02:09 UTC: the time in every picture."""
+HOME = "/home/mira"
+SOURCE = "redis://cache:6379"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A picture."""
+
+    name: str
+    keys: Sequence[str] = ()
+    """Pressed before it is taken."""
+    size: tuple[int, int] = (120, 34)
+    """Columns and rows."""
+    theme: str = DARK
+    reachable: bool = True
+
+
+SCENES = (
+    Scene("main"),
+    Scene("transcript", keys=["enter", "pageup"]),
+    Scene("filter", keys=["/", *"cursor"]),
+    Scene("rename", keys=["down", "r", "end", *" again"]),
+    Scene("delete", keys=["d"]),
+    Scene("help", keys=["?"]),
+    Scene("unreachable", reachable=False, size=(100, 24)),
+    Scene("narrow", size=(80, 24)),
+    Scene("light", theme=LIGHT),
+)
+
+
+class AwayBackend(MemoryBackend):
+    """A server that refuses the first attempt and leaves the next without an answer."""
+
+    attempts = 0
+
+    @asynccontextmanager
+    async def watch(self, visible: object = tuple) -> AsyncIterator[object]:
+        """Refuse, then wait for ever."""
+        del visible
+        AwayBackend.attempts += 1
+        if AwayBackend.attempts > 1:
+            await asyncio.Event().wait()
+        raise BackendDownError("connection to cache:6379 refused")
+        yield
+
+
+def demo_store() -> MemoryStore:
+    """Return a store that holds the demo's sessions."""
+    store = MemoryStore(clock=lambda: NOW_MS)
+    for session in demo_sessions(NOW_MS, home=HOME):
+        store.write(
+            session.path, session.content, mtime_ms=session.mtime_ms, title=session.title_field
+        )
+    return store
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Wait until everything that was asked for has been read and painted."""
+    app = pilot.app
+    if not isinstance(app, SessionApp):
+        raise TypeError("a scene shows the app")
+    if app.workspace.state.problem is None:
+        await app.workspace.settled()
+    await pilot.pause()
+    while app.main.reading.wanted != app.main.reading.path:
+        await pilot.pause()
+    await pilot.pause()
+
+
+async def draw(scene: Scene) -> str:
+    """Return the picture of a scene as SVG."""
+    store = demo_store()
+
+    def connect(_source: Source, _password: str | None) -> Backend:
+        return MemoryBackend(store) if scene.reachable else AwayBackend(store)
+
+    AwayBackend.attempts = 0
+    async with open_workspace(
+        parse_source(SOURCE), clock=lambda: NOW_MS, home=HOME, connect=connect
+    ) as workspace:
+        app = SessionApp(workspace)
+        app.theme = scene.theme
+        async with app.run_test(size=scene.size) as pilot:
+            while not scene.reachable and workspace.state.problem is None:
+                await pilot.pause()
+            await settle(pilot)
+            for key in scene.keys:
+                await pilot.press(key)
+                await settle(pilot)
+            for field in app.screen.query(Input):
+                field.cursor_blink = False
+            await settle(pilot)
+            return app.export_screenshot(title="sessiontui", simplify=True)
+
+
+def stale_rows(scene: Scene, drawn: str) -> str:
+    """Return how the stored picture differs from `drawn`; empty if it does not."""
+    file = FOLDER / f"{scene.name}.svg"
+    stored = file.read_text(encoding="utf-8") if file.exists() else ""
+    if stored == drawn:
+        return ""
+    differences = difflib.unified_diff(
+        text_rows(stored), text_rows(drawn), "stored", "drawn", lineterm="", n=0
+    )
+    return "\n".join(differences) or "the text is the same; colours or positions differ"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw or check the pictures; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m screenshots.scenes", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if one is stale")
+    parser.add_argument("names", nargs="*", help="pictures to draw; all of them by default")
+    options = parser.parse_args(arguments)
+    stale = 0
+    for scene in SCENES:
+        if options.names and scene.name not in options.names:
+            continue
+        drawn = asyncio.run(draw(scene))
+        if options.check:
+            difference = stale_rows(scene, drawn)
+            stale += bool(difference)
+            sys.stdout.write(f"{scene.name}: {'stale' if difference else 'fresh'}\n")
+            sys.stdout.write(f"{difference}\n" if difference else "")
+        else:
+            (FOLDER / f"{scene.name}.svg").write_text(drawn, encoding="utf-8", newline="\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
