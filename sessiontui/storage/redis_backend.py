@@ -1,0 +1,277 @@
+"""Sessions in Redis or Valkey, under the keys that omp uses.
+
+A backend holds at most three connections: one for reads, one for changes, one
+for the feed; a fourth for a moment in `fence`. Everything asked at the same
+time shares a round trip. Nothing here reads a whole value or names all keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, Self
+
+from sessiontui.errors import InvalidPathError, WriteConflictError
+from sessiontui.models.source import DEFAULT_PREFIX
+from sessiontui.storage import redis_scripts as scripts
+from sessiontui.storage.backend import Stat
+from sessiontui.storage.redis_fence import raise_fence
+from sessiontui.storage.redis_index import scan_index
+from sessiontui.storage.redis_keys import Keys, field
+from sessiontui.storage.redis_link import Link
+from sessiontui.storage.redis_reads import probe_together, read_ranges
+from sessiontui.storage.redis_settings import PATIENCE_S, Settings
+from sessiontui.storage.redis_steps import run_step
+from sessiontui.storage.redis_trash import RedisTrash
+from sessiontui.storage.redis_watch import RedisWatch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+
+    from redis.asyncio import Redis
+
+    from sessiontui.models.source import RedisSource
+    from sessiontui.storage.backend import Range, ScanBatch, Seen, TrashItem
+    from sessiontui.storage.redis_link import Script
+
+SCAN_COUNT = 1000
+"""About how many keys the server looks at in one step of a scan."""
+_SNAPSHOT = 64
+"""At most so many sessions are probed in one step of the server."""
+_SMALL_BYTES = 1_000_000
+"""Sessions up to this size are put behind a new beginning in one step."""
+_TEMPORARY_LIFE_MS = 600_000
+
+
+class RedisBackend:
+    """Keeps sessions in Redis; see `Backend` for what each call promises."""
+
+    label: str
+
+    def __init__(
+        self, settings: Settings, *, prefix: str = DEFAULT_PREFIX, scan_count: int = SCAN_COUNT
+    ) -> None:
+        """Prepare a backend; nothing is connected yet.
+
+        Args:
+            settings: How to reach the server.
+            prefix: Start of all its keys, taken verbatim.
+            scan_count: About how many keys the server looks at in one step of a scan.
+        """
+        self.label = f"{settings.where} · {prefix}"
+        self._settings = settings
+        self._keys = Keys(prefix)
+        self._scan_count = scan_count
+        self._reads = Link(settings, changes=False)
+        self._writes = Link(settings, changes=True)
+        self._trash = RedisTrash(self._reads, self._writes, self._keys, scan_count)
+        self._fencing = asyncio.Lock()
+
+    @classmethod
+    def from_source(
+        cls, source: RedisSource, *, password: str | None = None, patience_s: float = PATIENCE_S
+    ) -> Self:
+        """Return the backend of a source URL.
+
+        Args:
+            source: Where the sessions are.
+            password: Used instead of the source's, if given.
+            patience_s: Longest time to connect, and longest to wait for any answer.
+        """
+        settings = replace(Settings.of_source(source, password), patience_s=patience_s)
+        return cls(settings, prefix=source.prefix)
+
+    @classmethod
+    def from_client(
+        cls,
+        client: Redis,
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        scan_count: int = SCAN_COUNT,
+        patience_s: float = PATIENCE_S,
+    ) -> Self:
+        """Return a backend with connections of its own to where `client` connects.
+
+        The client is asked for its settings alone, so it may decode responses or
+        hold a single connection; it stays open, and the caller's.
+
+        Raises:
+            ConfigError: It is no client of one server.
+        """
+        settings = replace(Settings.of_client(client), patience_s=patience_s)
+        return cls(settings, prefix=prefix, scan_count=scan_count)
+
+    def scan(self) -> AsyncIterator[ScanBatch]:
+        """Yield the index in batches, as it is read."""
+        return scan_index(self._reads, self._keys, count=self._scan_count)
+
+    def scan_under(self, prefix: str) -> AsyncIterator[ScanBatch]:
+        """Yield the sessions and drafts whose path starts with `prefix`."""
+        return scan_index(self._reads, self._keys, under=field(prefix), count=self._scan_count)
+
+    async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+        """Return each session with some of its bytes; 64 at a time are of one snapshot."""
+        groups = [ranges[at : at + _SNAPSHOT] for at in range(0, len(ranges), _SNAPSHOT)]
+        answers = await asyncio.gather(
+            *(probe_together(self._reads, self._keys, group) for group in groups)
+        )
+        return [seen for group in answers for seen in group]
+
+    async def read(self, ranges: Sequence[Range]) -> list[bytes | None]:
+        """Return the bytes of each range, None where there is no such session."""
+        return await read_ranges(self._reads, self._keys, ranges)
+
+    async def append(self, path: str, data: bytes, *, mtime_ms: int) -> Stat:
+        """Add bytes at the end, creating the session where there is none."""
+        return await self._step(scripts.APPEND, path, mtime_ms, [data])
+
+    async def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        mtime_ms: int,
+        expected_size: int | Literal["any", "absent"] = "any",
+        title: bytes | Literal["keep"] | None = "keep",
+    ) -> Stat:
+        """Replace the whole session."""
+        expected = [*_retitling(title), str(expected_size).encode(), data]
+        known = expected_size if isinstance(expected_size, int) else None
+        return await self._step(scripts.WRITE, path, mtime_ms, expected, expected_size=known)
+
+    async def patch(
+        self, path: str, *, old: bytes, new: bytes, mtime_ms: int, title: bytes | Literal["keep"]
+    ) -> Stat:
+        """Replace the first bytes by others of the same length, in place, and set the title.
+
+        Raises:
+            ValueError: The lengths differ.
+        """
+        if len(old) != len(new):
+            raise ValueError("a patch keeps the length")
+        return await self._step(scripts.PATCH, path, mtime_ms, [*_retitling(title), old, new])
+
+    async def prepend(
+        self, path: str, data: bytes, *, expected_size: int, mtime_ms: int, title: bytes
+    ) -> Stat:
+        """Put `data` before the first byte; the server does it, a big one piece by piece."""
+        arguments = [*_retitling(title), b"%d" % expected_size]
+        if expected_size > _SMALL_BYTES:
+            temporary, seen = await self._prepended_copy(path, data, expected_size)
+            names = [temporary, self._keys.temporary(secrets.token_hex(8))]
+            arguments += [seen, b"%d" % (expected_size + len(data))]
+            script = scripts.SWAP
+        else:
+            names = []
+            arguments.append(data)
+            script = scripts.PREPEND
+        return await self._step(
+            script, path, mtime_ms, arguments, more=names, expected_size=expected_size
+        )
+
+    async def _prepended_copy(
+        self, path: str, data: bytes, expected_size: int
+    ) -> tuple[bytes, bytes]:
+        """Build `data` and the session behind it under a temporary key.
+
+        Returns:
+            The key, and the session's mtime as stored (empty for none): a rewrite of the
+            same size meanwhile changes it.
+        """
+        temporary = self._keys.temporary(secrets.token_hex(8))
+        names = [self._keys.meta, self._keys.title, self._keys.file(path), temporary]
+        seen: bytes | None = None
+        have = 0
+        for start in range(0, expected_size, _SMALL_BYTES):
+            stop = min(start + _SMALL_BYTES, expected_size)
+            numbers = (expected_size, start, stop - 1, have, _TEMPORARY_LIFE_MS)
+            arguments = [*(b"%d" % number for number in numbers), data, field(path)]
+            [mtime] = await run_step(
+                *(self._writes, self._keys, scripts.COPY, names, arguments, [path]),
+                expected_size=expected_size,
+            )
+            if seen is not None and seen != (mtime or b""):
+                raise WriteConflictError(
+                    path, expected_size=expected_size, actual_size=expected_size
+                )
+            seen = mtime or b""
+            have += len(data) + stop - start
+            data = b""
+        return temporary, seen or b""
+
+    async def rename(self, moves: Sequence[tuple[str, str]], *, overwrite: bool = False) -> None:
+        """Move sessions with mtime and title, all or none.
+
+        Raises:
+            InvalidPathError: A path is named twice; nothing moved.
+        """
+        paths = [path for move in moves for path in move]
+        if len(set(paths)) != len(paths):
+            raise InvalidPathError("a path is named twice in one renaming")
+        names = [self._keys.meta, self._keys.title, *map(self._keys.file, paths)]
+        arguments = [b"1" if overwrite else b"0", *map(field, paths)]
+        # A script tells the number of the move: a missing source, or a target that exists.
+        await run_step(
+            *(self._writes, self._keys, scripts.RENAME, names, arguments),
+            [source for source, _ in moves],
+            targets=[target for _, target in moves],
+        )
+
+    async def delete(self, paths: Sequence[str]) -> None:
+        """Remove sessions with mtime and title for good; the first must exist."""
+        names = [self._keys.meta, self._keys.title, *map(self._keys.file, paths)]
+        arguments = [field(path) for path in paths]
+        await run_step(self._writes, self._keys, scripts.DELETE, names, arguments, paths)
+
+    async def trash(self, item: TrashItem) -> None:
+        """Move sessions to where no agent looks, until they expire."""
+        await self._trash.put(item)
+
+    async def restore(self, item_id: str) -> TrashItem:
+        """Bring back exactly what was deleted."""
+        return await self._trash.restore(item_id)
+
+    async def trashed(self) -> list[TrashItem]:
+        """Return what can be restored, newest first."""
+        return await self._trash.items()
+
+    async def fence(self) -> None:
+        """Return once no write sent over a broken connection can take effect any more."""
+        async with self._fencing:
+            await raise_fence(self._settings, self._writes, self._keys)
+
+    def watch(self, visible: Callable[[], Collection[str]] = tuple) -> RedisWatch:
+        """Subscribe to what other clients change."""
+        return RedisWatch(self._settings, self._reads, self._keys, visible)
+
+    async def aclose(self) -> None:
+        """Close the connections that the backend opened."""
+        await self._reads.aclose()
+        await self._writes.aclose()
+
+    async def _step(
+        self,
+        script: Script,
+        path: str,
+        mtime: int,
+        arguments: Sequence[bytes],
+        *,
+        more: Sequence[bytes] = (),
+        expected_size: int | None = None,
+    ) -> Stat:
+        """Run a script that changes one session; its key `more` and arguments follow the path's."""
+        names = [self._keys.meta, self._keys.title, self._keys.file(path), *more]
+        values = [field(path), b"%d" % mtime, *arguments]
+        size, title = await run_step(
+            *(self._writes, self._keys, script, names, values, [path]),
+            expected_size=expected_size,
+        )
+        return Stat(path, size, mtime, title)
+
+
+def _retitling(title: bytes | Literal["keep"] | None) -> tuple[bytes, bytes]:
+    """Return the title mode and title that scripts take."""
+    if title is None:
+        return b"none", b""
+    return (b"keep", b"") if isinstance(title, str) else (b"set", title)

@@ -1,0 +1,146 @@
+"""What went wrong in Redis, in plain words and without any secret."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    MasterDownError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from sessiontui.errors import AccessError, BackendDownError, StorageError, WrongTypeError
+from sessiontui.models.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CODES: tuple[tuple[type[RedisError], str], ...] = (
+    (NoPermissionError, "NOPERM"),
+    (ReadOnlyError, "READONLY"),
+    (OutOfMemoryError, "OOM"),
+    (MasterDownError, "MASTERDOWN"),
+    (BusyLoadingError, "LOADING"),
+)
+"""redis-py takes the code off these replies; here it is put back."""
+
+_NOT_NOW = {
+    "LOADING": "the server is still loading its data",
+    "OOM": "the server is out of memory and takes no writes",
+    "MASTERDOWN": "the replica has lost its primary",
+    "BUSY": "the server is busy with a script of someone else",
+    "MISCONF": "the server cannot save its data and takes no writes",
+    "NOREPLICAS": "the server has too few replicas and takes no writes",
+    "CLUSTERDOWN": "the cluster is down",
+    "TRYAGAIN": "the cluster is moving these keys",
+}
+_CLUSTER = {
+    "CROSSSLOT": "in a cluster the prefix needs a hash tag in braces, such as {omp}:sessions:",
+    "MOVED": "this cluster node does not hold the sessions: connect to the one that does",
+    "ASK": "this cluster node does not hold the sessions: connect to the one that does",
+}
+_COMMAND = re.compile(r"'([a-z0-9_|.-]+)' command", re.IGNORECASE)
+
+
+def refusal(
+    text: str, *, command: str | None = None, key: str | None = None, path: str | None = None
+) -> StorageError:
+    """Return the error for a server's error reply.
+
+    Args:
+        text: The reply with its code, `NOPERM User … has no permissions …`.
+        command: The command that was refused, where it is known.
+        key: The key concerned, where it is known.
+        path: The session concerned.
+    """
+    words = set(re.findall(r"[A-Z]+", text))
+    if "WRONGTYPE" in words:
+        what = "the key" if key is None else clean(key)
+        return WrongTypeError(f"{what} is of another type than a session's", path=path)
+    if "NOPERM" in words or "user executing the script" in text or "ACL failure" in text:
+        return _missing_right(text, command, key, path)
+    if "READONLY" in words:
+        return AccessError("the server is a read-only replica: connect to its primary", path=path)
+    for code, reason in _NOT_NOW.items():
+        if code in words:
+            return BackendDownError(reason, path=path)
+    for code, reason in _CLUSTER.items():
+        if code in words:
+            return StorageError(reason, path=path)
+    return StorageError(f"the server refuses: {clean(text)}", path=path)
+
+
+def reply_error(error: RedisError, *, path: str | None = None) -> StorageError:
+    """Return the error for an error reply as redis-py raised it."""
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), "")
+    return refusal(f"{code} {error}".strip(), path=path)
+
+
+def connection_error(error: Exception, where: str) -> StorageError:
+    """Return the error for a connection that failed or could not be made.
+
+    Args:
+        error: What redis-py, asyncio or the system raised.
+        where: The server, without any secret.
+    """
+    # A Unix connection wraps what the server answered to AUTH, so the reason may lie deeper.
+    for cause in _causes(error):
+        if isinstance(cause, AuthenticationError):
+            return _authentication(str(cause))
+        if isinstance(cause, BusyLoadingError | ResponseError):
+            return reply_error(cause)
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.strerror:
+            reason = cause.strerror
+            break
+        if isinstance(cause, RedisConnectionError) and "max number of clients" in str(cause):
+            reason = "it has too many clients"
+            break
+        if isinstance(cause, TimeoutError):
+            reason = "no answer in time"
+            break
+    else:
+        reason = "the connection was closed"
+    return BackendDownError(
+        f"cannot reach {clean(where)}: {clean(reason[:1].lower() + reason[1:])}"
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _authentication(text: str) -> AccessError:
+    lowered = text.lower()
+    if "without any password" in lowered or "no password is set" in lowered:
+        return AccessError("the server has no password for this user: leave the password out")
+    if "required" in lowered:
+        return AccessError("the server wants a password")
+    return AccessError("wrong password, or no such user")
+
+
+def _missing_right(
+    text: str, command: str | None, key: str | None, path: str | None
+) -> AccessError:
+    lowered = text.lower()
+    named = _COMMAND.search(text)
+    about_key = "access a key" in lowered or "access one of the keys" in lowered
+    about_channel = "channel" in lowered
+    if about_channel:
+        right = "a channel (&pattern)"
+    elif about_key or (command is None and named is None):
+        right = "a key (~pattern)" if key is None else f"the key {clean(key)} (~pattern)"
+    else:
+        right = "+" + (named.group(1) if named else command or "").lower()
+    return AccessError(f"this Redis user lacks a right: {right}", path=path)

@@ -1,0 +1,86 @@
+"""How sessions are laid out in Redis, as omp does it, and what we add beside.
+
+| key | type | holds |
+| --- | --- | --- |
+| `<prefix>file:<path>` | string | the session's bytes |
+| `<prefix>meta` | hash | path -> mtime, decimal milliseconds |
+| `<prefix>title` | hash | path -> JSON of the title |
+| `<prefix>trash:<id>` | hash | what one deletion removed; expires |
+| `<prefix>trash:<id>:<n>` | string | the bytes of its n-th session; expires |
+| `<prefix>temp:<random>` | string | a session that is being rewritten; expires |
+| `<prefix>fence:<token>` | string | writes with this token are refused; expires |
+"""
+
+from __future__ import annotations
+
+import re
+
+_GLOB = re.compile(rb"[\\*?\[\]^-]")
+_LATEST_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999: later times are no dates."""
+
+
+class Keys:
+    """Names of the keys below one prefix, as bytes; paths keep undecodable bytes."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = _encode(prefix)
+        self.files = self.prefix + b"file:"
+        self.meta = self.prefix + b"meta"
+        self.title = self.prefix + b"title"
+        self.trash = self.prefix + b"trash:"
+
+    def file(self, path: str) -> bytes:
+        """Return the key of a session."""
+        return self.files + _encode(path)
+
+    def path(self, key: bytes) -> str:
+        """Return the path of a session's key."""
+        return decode(key[len(self.files) :])
+
+    def record(self, item_id: str) -> bytes:
+        """Return the key that tells what one deletion removed."""
+        return self.trash + _encode(item_id)
+
+    def trashed(self, item_id: str, number: int) -> bytes:
+        """Return the key of the bytes of one deleted session."""
+        return self.trash + _encode(item_id) + b":%d" % number
+
+    def temporary(self, name: str) -> bytes:
+        """Return the key of a value under construction."""
+        return self.prefix + b"temp:" + _encode(name)
+
+    def fence(self, token: str) -> bytes:
+        """Return the key whose presence makes scripts with this token refuse."""
+        return self.prefix + b"fence:" + _encode(token)
+
+
+def field(path: str) -> bytes:
+    """Return the field of a session in the two hashes."""
+    return _encode(path)
+
+
+def decode(name: bytes) -> str:
+    """Return a key or path as text; undecodable bytes become lone surrogates."""
+    return name.decode("utf-8", "surrogateescape")
+
+
+def starting_with(start: bytes) -> bytes:
+    """Return the SCAN pattern that matches exactly what starts with `start`."""
+    return _GLOB.sub(rb"\\\g<0>", start) + b"*"
+
+
+def mtime_ms(value: bytes | None) -> int | None:
+    """Return a meta field as milliseconds, or None where it is none or not strictly decimal."""
+    if value is None or not value.isdigit() or len(value) > 15:
+        return None
+    number = int(value)
+    return number if number <= _LATEST_MS else None
+
+
+def _encode(text: str) -> bytes:
+    # A lone surrogate that stands for no byte cannot be a key; it becomes what Unicode says.
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")

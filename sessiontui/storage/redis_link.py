@@ -1,0 +1,315 @@
+"""One connection to Redis that many callers share.
+
+What callers ask while an exchange is under way goes out together in the next
+one, so a hundred sessions appended to at once cost a few round trips, over one
+connection, and in the order they were asked. Nothing is decoded: replies are
+bytes, integers, lists, None, or an error that redis-py made of an error reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import secrets
+from collections import deque
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from sessiontui.errors import BackendDownError, OutcomeUnknownError, StorageError
+from sessiontui.storage.redis_errors import connection_error, reply_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from redis.asyncio.connection import AbstractConnection
+
+    from sessiontui.storage.redis_settings import Settings
+
+_SLOWEST_BYTES_S = 500_000
+"""Bytes sent add to the time that an exchange may take, at this pace."""
+_IDLE_S = 1.0
+"""After this long without an exchange a connection is tried with a PING before it is used."""
+_BATCH_COMMANDS = 256
+_BATCH_BYTES = 4_000_000
+_NAME = b"sessiontui"
+_NOBODY = b"%d" % (2**63 - 1)
+"""A client id that no connection has."""
+_RUN_ID = re.compile(rb"^run_id:([0-9a-f]+)", re.MULTILINE)
+
+Command = tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the server knows a connection by, as far as it tells."""
+
+    client_id: int | None
+    run_id: bytes | None
+    """Changes when the server restarts; client ids begin anew then."""
+    may_kill: bool
+    """Whether this user may end connections by their id."""
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether the connection can be ended from another one, and no other by mistake."""
+        return self.may_kill and self.client_id is not None and self.run_id is not None
+
+
+def packed(command: Command) -> bytes:
+    """Return a command as RESP bytes."""
+    parts = [b"$%d\r\n%b\r\n" % (len(part), part) for part in command]
+    return b"*%d\r\n%b" % (len(parts), b"".join(parts))
+
+
+async def open_connection(settings: Settings, *, name: bytes = _NAME) -> AbstractConnection:
+    """Connect and log in; the caller disconnects.
+
+    Raises:
+        BackendDownError: The server cannot be reached or is not ready.
+        AccessError: It does not let us in.
+    """
+    connection = settings.connection_class(**settings.arguments)
+    opened = False
+    try:
+        async with asyncio.timeout(settings.patience_s):
+            # The first command connects. The name is for people who look at CLIENT LIST;
+            # not everyone may set it.
+            await exchange(connection, [(b"CLIENT", b"SETNAME", name)])
+        opened = True
+    except (RedisError, OSError, TimeoutError) as error:
+        raise connection_error(error, settings.where) from error
+    finally:
+        if not opened:
+            await connection.disconnect(nowait=True)
+    return connection
+
+
+async def exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
+    """Send commands in one go and return their replies; error replies come as exceptions.
+
+    Raises:
+        RedisError: The connection broke; also of OSError and TimeoutError.
+    """
+    await connection.send_packed_command(map(packed, commands), check_health=False)
+    return [await read_reply(connection) for _ in commands]
+
+
+async def read_reply(connection: AbstractConnection) -> Any:
+    """Return the next reply; an error reply comes as an exception object."""
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+async def identify(connection: AbstractConnection) -> Identity:
+    """Ask the server what it knows the connection by."""
+    client_id, killed, info = await exchange(
+        connection,
+        [(b"CLIENT", b"ID"), (b"CLIENT", b"KILL", b"ID", _NOBODY), (b"INFO", b"server")],
+    )
+    run_id = _RUN_ID.search(info) if isinstance(info, bytes) else None
+    return Identity(
+        client_id if isinstance(client_id, int) else None,
+        run_id.group(1) if run_id else None,
+        may_kill=isinstance(killed, int),
+    )
+
+
+class Script:
+    """A Lua script, sent by its hash where the server knows it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text.encode()
+        self.digest = sha1(self.text, usedforsecurity=False).hexdigest().encode()
+
+
+class _Job:
+    """Commands of one caller, which stay together and in order."""
+
+    def __init__(self, commands: Iterable[Command]) -> None:
+        parts = [packed(command) for command in commands]
+        self.count = len(parts)
+        self.data = b"".join(parts)
+        self.result: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self.retried = False
+
+    def fail(self, error: StorageError) -> None:
+        if not self.result.done():
+            self.result.set_exception(error)
+
+
+class Link:
+    """A shared connection; opened when first used, again after it broke.
+
+    The queue is as long as there are callers waiting: each waits for its answer.
+    """
+
+    def __init__(self, settings: Settings, *, changes: bool) -> None:
+        """Prepare a link; nothing is opened yet.
+
+        Args:
+            settings: Where to connect to.
+            changes: Whether what is asked changes something. Then nothing is ever sent
+                twice, and `lost` keeps the connections that broke with work in them.
+        """
+        self.token = secrets.token_hex(8)
+        """Goes along with every script; a fence may be raised against it."""
+        self.lost: list[Identity] = []
+        """Connections that broke with changes under way; at most one a break."""
+        self._settings = settings
+        self._changes = changes
+        self._jobs: deque[_Job] = deque()
+        self._serving: asyncio.Task[None] | None = None
+        self._connection: AbstractConnection | None = None
+        self._identity = Identity(None, None, may_kill=False)
+        self._used_s = 0.0
+        self._closed = False
+
+    async def ask(self, commands: Iterable[Command]) -> list[Any]:
+        """Return the replies to commands that are sent next to each other.
+
+        Raises:
+            BackendDownError: The server cannot be reached; nothing ran.
+            OutcomeUnknownError: The connection of a link for changes broke meanwhile.
+            AccessError: The server does not let us in.
+        """
+        if self._closed:
+            raise BackendDownError(f"the connection to {self._settings.where} was closed")
+        job = _Job(commands)
+        self._jobs.append(job)
+        if self._serving is None:
+            self._serving = asyncio.get_running_loop().create_task(self._serve())
+        return await job.result
+
+    async def run(
+        self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes]
+    ) -> list[Any]:
+        """Run a script and return its reply, a list.
+
+        Raises:
+            StorageError: As for `ask`, or what the server's refusal means.
+        """
+        rest = (b"%d" % len(keys), *keys, *arguments)
+        [reply] = await self.ask([(b"EVALSHA", script.digest, *rest)])
+        if isinstance(reply, NoScriptError):
+            [reply] = await self.ask([(b"EVAL", script.text, *rest)])
+        if isinstance(reply, RedisError):
+            raise reply_error(reply)
+        if not isinstance(reply, list):
+            raise StorageError("the server answered a script with something else")
+        return reply
+
+    async def aclose(self) -> None:
+        """Close the connection; what still waits for an answer fails."""
+        self._closed = True
+        if self._serving is not None:
+            self._serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._serving
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await close(connection)
+
+    async def _serve(self) -> None:
+        batch: list[_Job] = []
+        try:
+            while self._jobs:
+                batch = self._next_batch()
+                await self._exchange(batch)
+        finally:
+            self._serving = None
+            for job in (*batch, *self._jobs):
+                job.fail(OutcomeUnknownError("the connection was closed meanwhile"))
+            self._jobs.clear()
+
+    def _next_batch(self) -> list[_Job]:
+        batch: list[_Job] = []
+        commands = size = 0
+        while self._jobs and (not batch or (commands < _BATCH_COMMANDS and size < _BATCH_BYTES)):
+            job = self._jobs.popleft()
+            batch.append(job)
+            commands += job.count
+            size += len(job.data)
+        return batch
+
+    async def _exchange(self, batch: list[_Job]) -> None:
+        try:
+            connection = await self._connected()
+        except StorageError as error:
+            for job in (*batch, *self._jobs):
+                job.fail(error)
+            self._jobs.clear()
+            return
+        loop = asyncio.get_running_loop()
+        sent = b"".join(job.data for job in batch)
+        try:
+            async with asyncio.timeout(
+                self._settings.patience_s + len(sent) / _SLOWEST_BYTES_S
+            ) as limit:
+                await connection.send_packed_command(sent, check_health=False)
+                for job in batch:
+                    replies = [await read_reply(connection) for _ in range(job.count)]
+                    if not job.result.done():
+                        job.result.set_result(replies)
+                    limit.reschedule(loop.time() + self._settings.patience_s)
+            self._used_s = loop.time()
+        except (RedisError, OSError, TimeoutError) as error:
+            await self._broken(connection, batch, error)
+        except asyncio.CancelledError:
+            await self._broken(connection, batch, ConnectionAbortedError())
+            raise
+
+    async def _broken(
+        self, connection: AbstractConnection, batch: list[_Job], error: Exception
+    ) -> None:
+        self._connection = None
+        open_jobs = [job for job in batch if not job.result.done()]
+        if self._changes and open_jobs:
+            self.lost.append(self._identity)
+        await connection.disconnect(nowait=True)
+        reason = connection_error(error, self._settings.where)
+        for job in reversed(open_jobs):
+            if self._changes:
+                job.fail(OutcomeUnknownError(f"the connection broke in a write: {reason}"))
+            elif job.retried or isinstance(error, TimeoutError) or self._closed:
+                job.fail(reason)
+            else:
+                job.retried = True
+                self._jobs.appendleft(job)
+
+    async def _connected(self) -> AbstractConnection:
+        """Return a connection that answered within the last second, a new one if need be."""
+        loop = asyncio.get_running_loop()
+        connection = self._connection
+        if connection is not None and loop.time() - self._used_s > _IDLE_S:
+            try:
+                async with asyncio.timeout(self._settings.patience_s):
+                    await exchange(connection, [(b"PING",)])
+            except (RedisError, OSError, TimeoutError):
+                self._connection = None
+                await connection.disconnect(nowait=True)
+                connection = None
+        if connection is not None:
+            return connection
+        connection = await open_connection(self._settings)
+        self._connection = connection
+        if self._changes:
+            try:
+                async with asyncio.timeout(self._settings.patience_s):
+                    self._identity = await identify(connection)
+            except (RedisError, OSError, TimeoutError) as error:
+                self._connection = None
+                await connection.disconnect(nowait=True)
+                raise connection_error(error, self._settings.where) from error
+        return connection
+
+
+async def close(connection: AbstractConnection) -> None:
+    """Close a connection in good order, whatever state it is in."""
+    with contextlib.suppress(RedisError, OSError, TimeoutError):
+        await connection.disconnect()

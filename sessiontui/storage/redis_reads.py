@@ -1,0 +1,138 @@
+"""Reads bytes of sessions: any range, and snapshots that tell an append from a rewrite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError, ResponseError
+
+from sessiontui.storage.backend import HEAD_BYTES, Range, Seen, Stat
+from sessiontui.storage.redis_errors import reply_error
+from sessiontui.storage.redis_index import fields_of
+from sessiontui.storage.redis_keys import field, mtime_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sessiontui.storage.redis_keys import Keys
+    from sessiontui.storage.redis_link import Command, Link
+
+PIECE_BYTES = 4_000_000
+"""The most that one command of `read_ranges` reads: more would keep other clients waiting."""
+
+
+async def read_ranges(link: Link, keys: Keys, ranges: Sequence[Range]) -> list[bytes | None]:
+    """Return the bytes of each range, None where there is no such session.
+
+    Short ranges take one round trip together. A long one is read in pieces and
+    is no snapshot: a rewrite meanwhile shows in the mtime that follows it.
+
+    Raises:
+        WrongTypeError: A key of another type stands in the place of a session.
+        StorageError: The server cannot be reached or refuses.
+    """
+    if not ranges:
+        return []
+    ranges = await _from_the_start(link, keys, ranges)
+    replies = await link.ask(
+        _get_range(keys.file(wanted.path), wanted.start, _piece_end(wanted)) for wanted in ranges
+    )
+    results: list[bytes | None] = []
+    for wanted, reply in zip(ranges, replies, strict=True):
+        if isinstance(reply, RedisError):
+            raise reply_error(reply, path=wanted.path)
+        long = wanted.start >= 0 and len(reply) == PIECE_BYTES
+        results.append(await _all_pieces(link, keys, wanted, reply) if long else reply)
+    # No bytes is what a missing key has too.
+    empty = [number for number, data in enumerate(results) if not data]
+    if empty:
+        replies = await link.ask((b"EXISTS", keys.file(ranges[number].path)) for number in empty)
+        for number, exists in zip(empty, replies, strict=True):
+            if isinstance(exists, RedisError):
+                raise reply_error(exists, path=ranges[number].path)
+            results[number] = b"" if exists else None
+    return results
+
+
+async def _from_the_start(link: Link, keys: Keys, ranges: Sequence[Range]) -> Sequence[Range]:
+    """Return the ranges, long ones that count from the end as positions from the start."""
+    long = [number for number, wanted in enumerate(ranges) if wanted.start < -PIECE_BYTES]
+    if not long:
+        return ranges
+    sizes = await link.ask((b"STRLEN", keys.file(ranges[number].path)) for number in long)
+    changed = list(ranges)
+    for number, size in zip(long, sizes, strict=True):
+        wanted = ranges[number]
+        if isinstance(size, RedisError):
+            raise reply_error(size, path=wanted.path)
+        changed[number] = Range(wanted.path, max(0, size + wanted.start), wanted.stop)
+    return changed
+
+
+def _piece_end(wanted: Range) -> int | None:
+    """Return where the first piece of a range ends."""
+    if wanted.start < 0:
+        return wanted.stop
+    end = wanted.start + PIECE_BYTES
+    return end if wanted.stop is None else min(end, wanted.stop)
+
+
+async def _all_pieces(link: Link, keys: Keys, wanted: Range, first: bytes) -> bytes:
+    pieces = [first]
+    start = wanted.start
+    while len(pieces[-1]) == PIECE_BYTES:
+        start += PIECE_BYTES
+        end = _piece_end(Range(wanted.path, start, wanted.stop))
+        [piece] = await link.ask([_get_range(keys.file(wanted.path), start, end)])
+        if isinstance(piece, RedisError):
+            raise reply_error(piece, path=wanted.path)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _get_range(key: bytes, start: int, stop: int | None) -> Command:
+    """Return the command for bytes `[start, stop)`; in Redis the last byte counts too."""
+    if stop is not None and (stop <= 0 or start >= stop):
+        return (b"GETRANGE", key, b"1", b"0")
+    return (b"GETRANGE", key, b"%d" % start, b"%d" % (-1 if stop is None else stop - 1))
+
+
+async def probe_together(link: Link, keys: Keys, ranges: Sequence[Range]) -> list[Seen | None]:
+    """Return sessions as one snapshot shows them, each with the bytes of its range.
+
+    What is no string is no session: None, as for a missing one.
+
+    Raises:
+        StorageError: The server cannot be reached or refuses.
+    """
+    paths = [field(wanted.path) for wanted in ranges]
+    commands: list[Command] = [
+        (b"MULTI",),
+        (b"HMGET", keys.meta, *paths),
+        (b"HMGET", keys.title, *paths),
+    ]
+    for wanted in ranges:
+        key = keys.file(wanted.path)
+        commands += [
+            (b"STRLEN", key),
+            (b"EXISTS", key),
+            (b"GETRANGE", key, b"0", b"%d" % (HEAD_BYTES - 1)),
+            _get_range(key, wanted.start, wanted.stop),
+        ]
+    commands.append((b"EXEC",))
+    replies = await link.ask(commands)
+    for reply in replies:
+        if isinstance(reply, RedisError):
+            raise reply_error(reply)
+    times, titles, *facts = replies[-1]
+    times = fields_of(times, keys.meta, len(ranges))
+    titles = fields_of(titles, keys.title, len(ranges))
+    seen: list[Seen | None] = []
+    for number, wanted in enumerate(ranges):
+        size, exists, head, data = facts[4 * number : 4 * number + 4]
+        if isinstance(size, ResponseError) or not exists:
+            seen.append(None)
+            continue
+        stat = Stat(wanted.path, size, mtime_ms(times[number]), titles[number])
+        seen.append(Seen(stat, head, data))
+    return seen

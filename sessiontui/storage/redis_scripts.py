@@ -1,0 +1,249 @@
+"""The atomic steps, in Lua: a session's bytes, mtime and title change together or not at all.
+
+Every script first looks (a look at a key of another type fails before anything
+changed), then changes, and undoes what it did when the server refuses one of
+the changes: a user may lack the right to one command, or a string may become
+too long. Each touches the keys of one session, or of the few that go with it.
+
+A script answers with a list: `ok, …`, or why it changed nothing:
+`missing, number` | `exists, number` | `conflict, size or -1` | `fenced` |
+`refused, command, key, text`. Numbers count the sessions from 1.
+"""
+
+from __future__ import annotations
+
+from sessiontui.storage.redis_link import Script
+
+_FRAME = """
+local META, TITLE = KEYS[1], KEYS[2]
+local undo = {}
+local function stop(...) error({...}, 0) end
+local function look(...)
+  local reply = redis.pcall(...)
+  if type(reply) == 'table' and reply.err then
+    stop('refused', (...), (select(2, ...)), reply.err)
+  end
+  return reply
+end
+local function change(back, ...)
+  local reply = look(...)
+  undo[#undo + 1] = back
+  return reply
+end
+local function size_of(key)
+  local size = look('STRLEN', key)
+  if size == 0 and look('EXISTS', key) == 0 then return nil end
+  return size
+end
+local function put(hash, path, value)
+  local old = look('HGET', hash, path)
+  if old == value then return end
+  local back = old and {'HSET', hash, path, old} or {'HDEL', hash, path}
+  if value then change(back, 'HSET', hash, path, value)
+  else change(back, 'HDEL', hash, path) end
+end
+local function retitle(path, mode, title)
+  if mode == 'set' then put(TITLE, path, title)
+  elseif mode == 'none' then put(TITLE, path, false) end
+end
+local function move(source, target)
+  change({'RENAME', target, source}, 'RENAME', source, target)
+end
+local function body()
+%s
+end
+local fence = redis.pcall('EXISTS', ARGV[1])
+if fence == 1 then return {'fenced'} end
+local done, reply = pcall(body)
+if done then return reply end
+for i = #undo, 1, -1 do redis.pcall(unpack(undo[i])) end
+if type(reply) == 'table' then return reply end
+return {'refused', 'script', '', tostring(reply)}
+"""
+# The fence is no declared key, for a user without a right to it could run nothing then.
+
+
+def _script(body: str) -> Script:
+    return Script(_FRAME % body)
+
+
+APPEND = _script("""
+  local path, mtime, data = ARGV[2], ARGV[3], ARGV[4]
+  look('STRLEN', KEYS[3])
+  local title = look('HGET', TITLE, path)
+  put(META, path, mtime)
+  return {'ok', change(nil, 'APPEND', KEYS[3], data), title}
+""")
+"""KEYS meta, title, file; ARGV fence, path, mtime, data. Answers `ok, size, title`."""
+
+WRITE = _script("""
+  local path, mtime, expected, data = ARGV[2], ARGV[3], ARGV[6], ARGV[7]
+  local size = size_of(KEYS[3])
+  if expected == 'absent' then
+    if size then stop('conflict', size) end
+  elseif expected ~= 'any' and size ~= tonumber(expected) then
+    stop('conflict', size or -1)
+  end
+  put(META, path, mtime)
+  retitle(path, ARGV[4], ARGV[5])
+  local title = look('HGET', TITLE, path)
+  change(nil, 'SET', KEYS[3], data)
+  return {'ok', #data, title}
+""")
+"""KEYS as APPEND; ARGV fence, path, mtime, title mode, title, expected, data."""
+
+PATCH = _script("""
+  local path, mtime, old, new = ARGV[2], ARGV[3], ARGV[6], ARGV[7]
+  local size = size_of(KEYS[3])
+  if not size then stop('missing', 1) end
+  if #old > 0 and look('GETRANGE', KEYS[3], 0, #old - 1) ~= old then stop('conflict', size) end
+  put(META, path, mtime)
+  retitle(path, ARGV[4], ARGV[5])
+  local title = look('HGET', TITLE, path)
+  if #new > 0 then change(nil, 'SETRANGE', KEYS[3], 0, new) end
+  return {'ok', size, title}
+""")
+"""KEYS as APPEND; ARGV fence, path, mtime, title mode, title, old, new."""
+
+PREPEND = _script("""
+  local path, mtime, expected, data = ARGV[2], ARGV[3], ARGV[6], ARGV[7]
+  local size = size_of(KEYS[3])
+  if size ~= tonumber(expected) then stop('conflict', size or -1) end
+  local whole = data .. look('GETRANGE', KEYS[3], 0, -1)
+  put(META, path, mtime)
+  retitle(path, ARGV[4], ARGV[5])
+  local title = look('HGET', TITLE, path)
+  change(nil, 'SET', KEYS[3], whole)
+  return {'ok', #whole, title}
+""")
+"""KEYS and ARGV as WRITE; for small sessions."""
+
+COPY = _script("""
+  local expected, start, stop_at, have = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+  local size = size_of(KEYS[3])
+  if size ~= tonumber(expected) then stop('conflict', size or -1) end
+  if look('STRLEN', KEYS[4]) ~= have then stop('missing', 2) end
+  local piece = look('GETRANGE', KEYS[3], start, stop_at)
+  change(nil, 'APPEND', KEYS[4], ARGV[7] .. piece)
+  change(nil, 'PEXPIRE', KEYS[4], ARGV[6])
+  return {'ok', look('HGET', META, ARGV[8])}
+""")
+"""Copies a range behind a temporary key's bytes. KEYS meta, title, file, temporary;
+ARGV fence, expected size, first, last byte, temporary's size, its life (ms), prefix, path.
+Answers `ok, mtime`."""
+
+SWAP = _script("""
+  local path, mtime, expected, seen, have = ARGV[2], ARGV[3], ARGV[6], ARGV[7], ARGV[8]
+  local size = size_of(KEYS[3])
+  if size ~= tonumber(expected) or (look('HGET', META, path) or '') ~= seen then
+    stop('conflict', size or -1)
+  end
+  local total = look('STRLEN', KEYS[4])
+  if total ~= tonumber(have) then stop('missing', 2) end
+  put(META, path, mtime)
+  retitle(path, ARGV[4], ARGV[5])
+  local title = look('HGET', TITLE, path)
+  move(KEYS[3], KEYS[5])
+  move(KEYS[4], KEYS[3])
+  change(nil, 'PERSIST', KEYS[3])
+  redis.pcall('UNLINK', KEYS[5])
+  return {'ok', total, title}
+""")
+"""Puts the temporary key in the session's place. KEYS meta, title, file, temporary, old;
+ARGV fence, path, mtime, title mode, title, expected, mtime seen, temporary's size."""
+
+RENAME = _script("""
+  local overwrite = ARGV[2] == '1'
+  local count = (#ARGV - 2) / 2
+  for i = 1, count do
+    local source, target = KEYS[1 + 2 * i], KEYS[2 + 2 * i]
+    if not size_of(source) then stop('missing', i) end
+    if size_of(target) and not overwrite then stop('exists', i) end
+  end
+  for i = 1, count do
+    local source, target = ARGV[1 + 2 * i], ARGV[2 + 2 * i]
+    for _, hash in ipairs({META, TITLE}) do
+      put(hash, target, look('HGET', hash, source))
+      put(hash, source, false)
+    end
+  end
+  for i = 1, count do move(KEYS[1 + 2 * i], KEYS[2 + 2 * i]) end
+  return {'ok'}
+""")
+"""KEYS meta, title, then source and target of each; ARGV fence, overwrite, then their paths."""
+
+DELETE = _script("""
+  local count = #ARGV - 1
+  for i = 1, count do
+    local size = size_of(KEYS[2 + i])
+    if i == 1 and not size then stop('missing', 1) end
+  end
+  for i = 1, count do
+    put(META, ARGV[1 + i], false)
+    put(TITLE, ARGV[1 + i], false)
+  end
+  for i = 1, count do change(nil, 'UNLINK', KEYS[2 + i]) end
+  return {'ok'}
+""")
+"""KEYS meta, title, then the files; ARGV fence, then the paths."""
+
+TRASH = _script("""
+  local record, life = KEYS[3], ARGV[2]
+  if look('EXISTS', record) == 1 then stop('exists', 1) end
+  local fields = {'deleted', ARGV[3], 'expires', ARGV[4], 'count', #ARGV - 4}
+  for i = 1, #ARGV - 4 do
+    local path, file, kept = ARGV[4 + i], KEYS[2 + 2 * i], KEYS[3 + 2 * i]
+    local size = size_of(file)
+    if i == 1 and not size then stop('missing', 1) end
+    if size then
+      local facts = {
+        path = path, size = size,
+        mtime = look('HGET', META, path), title = look('HGET', TITLE, path)
+      }
+      for name, value in pairs(facts) do
+        if value then
+          fields[#fields + 1] = name .. ':' .. i
+          fields[#fields + 1] = value
+        end
+      end
+      put(META, path, false)
+      put(TITLE, path, false)
+      move(file, kept)
+      change({'PERSIST', kept}, 'PEXPIRE', kept, life)
+    end
+  end
+  for i = 1, #fields, 2 do
+    change(i == 1 and {'DEL', record} or nil, 'HSET', record, fields[i], fields[i + 1])
+  end
+  change(nil, 'PEXPIRE', record, life)
+  return {'ok'}
+""")
+"""KEYS meta, title, record, then file and trash key of each;
+ARGV fence, life (ms), deleted, expires, then the paths. The record's fields are `deleted`,
+`expires`, `count`, and `path:<n>`, `size:<n>`, `mtime:<n>`, `title:<n>` where there is one."""
+
+RESTORE = _script("""
+  local record = KEYS[3]
+  if look('EXISTS', record) == 0 then stop('missing', 1) end
+  local count = (#ARGV - 1) / 2
+  for i = 1, count do
+    if size_of(KEYS[3 + 2 * i]) then stop('exists', i) end
+    if i == 1 and not size_of(KEYS[2 + 2 * i]) then stop('missing', 1) end
+  end
+  local back = {'ok'}
+  for i = 1, count do
+    local number, path, kept, file = ARGV[2 * i], ARGV[1 + 2 * i], KEYS[2 + 2 * i], KEYS[3 + 2 * i]
+    if size_of(kept) then
+      put(META, path, look('HGET', record, 'mtime:' .. number))
+      put(TITLE, path, look('HGET', record, 'title:' .. number))
+      local life = look('PTTL', kept)
+      move(kept, file)
+      change({'PEXPIRE', file, life}, 'PERSIST', file)
+      back[#back + 1] = tonumber(number)
+    end
+  end
+  change(nil, 'UNLINK', record)
+  return back
+""")
+"""KEYS meta, title, record, then trash key and file of each;
+ARGV fence, then number and path of each. Answers `ok` and the numbers that are back."""

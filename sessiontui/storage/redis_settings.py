@@ -1,0 +1,99 @@
+"""How to reach a Redis server: from a source's URL, or from a client made elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from sessiontui.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from redis.asyncio import Redis
+    from redis.asyncio.connection import AbstractConnection
+
+    from sessiontui.models.source import RedisSource
+
+PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to reach a server; every connection of a backend is made from this."""
+
+    connection_class: type[AbstractConnection]
+    arguments: Mapping[str, Any] = field(repr=False)
+    where: str
+    """The server without any secret: `redis://cache:6379/0`."""
+    patience_s: float = PATIENCE_S
+    """Longest time to connect, and longest without any progress in an exchange."""
+
+    @property
+    def db(self) -> int:
+        """Number of the database."""
+        return int(self.arguments.get("db") or 0)
+
+    @classmethod
+    def of_source(cls, source: RedisSource, password: str | None) -> Settings:
+        """Return the settings of a parsed source URL.
+
+        Args:
+            source: Where to connect to.
+            password: Used instead of the source's, if given.
+        """
+        arguments: dict[str, Any] = {
+            "db": source.db,
+            "username": source.username,
+            "password": source.password if password is None else password,
+        }
+        kind: type[AbstractConnection]
+        if source.socket is not None:
+            kind = UnixDomainSocketConnection
+            arguments["path"] = source.socket
+        else:
+            kind = SSLConnection if source.tls else Connection
+            arguments |= {"host": source.host, "port": source.port}
+        return cls(kind, _ours(arguments), source.server)
+
+    @classmethod
+    def of_client(cls, client: Redis) -> Settings:
+        """Return the settings of a client made elsewhere; the client itself is not used.
+
+        Raises:
+            ConfigError: It is no client of one server.
+        """
+        pool = getattr(client, "connection_pool", None)
+        if pool is None:
+            raise ConfigError("a client of a single Redis server is needed")
+        arguments = dict(pool.connection_kwargs)
+        if "path" in arguments:
+            where = f"unix://{arguments['path']}"
+        else:
+            scheme = "rediss" if issubclass(pool.connection_class, SSLConnection) else "redis"
+            where = f"{scheme}://{arguments.get('host', 'localhost')}:{arguments.get('port', 6379)}"
+        if arguments.get("db"):
+            where += f"/{arguments['db']}"
+        return cls(pool.connection_class, _ours(arguments), where)
+
+
+def _ours(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return connection arguments without what would decode, retry, or time out by itself."""
+    dropped = ("max_connections", "retry_on_error", "retry_on_timeout", "client_name", "encoding")
+    kept = {
+        name: value
+        for name, value in arguments.items()
+        if name not in dropped and not name.startswith(("maint_", "maintenance_", "orig_"))
+    }
+    return kept | {
+        "protocol": 2,
+        "decode_responses": False,
+        "socket_timeout": None,
+        "socket_connect_timeout": PATIENCE_S,
+        "health_check_interval": 0,
+        "retry": Retry(NoBackoff(), 0),
+    }

@@ -1,0 +1,120 @@
+"""Deleted sessions that can be brought back, until they expire by themselves.
+
+Nothing is copied: the keys are renamed out of what agents look at, in the same
+step that takes mtime and title away, and get a time to live.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
+
+from sessiontui.errors import SessionNotFoundError
+from sessiontui.storage import redis_scripts as scripts
+from sessiontui.storage.backend import Stat, TrashItem
+from sessiontui.storage.redis_errors import reply_error
+from sessiontui.storage.redis_keys import decode, field, mtime_ms, starting_with
+from sessiontui.storage.redis_steps import run_step
+
+if TYPE_CHECKING:
+    from sessiontui.storage.redis_keys import Keys
+    from sessiontui.storage.redis_link import Link
+
+
+class RedisTrash:
+    """The trash below one prefix."""
+
+    def __init__(self, reads: Link, writes: Link, keys: Keys, scan_count: int) -> None:
+        """Use these links; `scan_count` as in a scan of the index."""
+        self._reads = reads
+        self._writes = writes
+        self._keys = keys
+        self._scan_count = scan_count
+
+    async def put(self, item: TrashItem) -> None:
+        """Move sessions into the trash; see `Backend.trash`.
+
+        Their time to live is a duration, so that a clock that is wrong here
+        does not make them expire at once.
+        """
+        keys = [self._keys.meta, self._keys.title, self._keys.record(item.id)]
+        for number, stat in enumerate(item.stats, start=1):
+            keys += [self._keys.file(stat.path), self._keys.trashed(item.id, number)]
+        paths = [stat.path for stat in item.stats]
+        life = max(1, item.expires_ms - item.deleted_ms)
+        numbers = [b"%d" % number for number in (life, item.deleted_ms, item.expires_ms)]
+        await run_step(
+            self._writes, self._keys, scripts.TRASH, keys, [*numbers, *map(field, paths)], paths
+        )
+
+    async def restore(self, item_id: str) -> TrashItem:
+        """Bring sessions back; see `Backend.restore`."""
+        [item] = await self._items([self._keys.record(item_id)])
+        if item is None:
+            raise SessionNotFoundError(item_id)
+        numbered, found = item
+        keys = [self._keys.meta, self._keys.title, self._keys.record(item_id)]
+        arguments: list[bytes] = []
+        for number, stat in numbered.items():
+            keys += [self._keys.trashed(item_id, number), self._keys.file(stat.path)]
+            arguments += [b"%d" % number, field(stat.path)]
+        paths = [stat.path for stat in numbered.values()]
+        back = await run_step(self._writes, self._keys, scripts.RESTORE, keys, arguments, paths)
+        stats = tuple(numbered[number] for number in back)
+        return TrashItem(found.id, found.path, stats, found.deleted_ms, found.expires_ms)
+
+    async def items(self) -> list[TrashItem]:
+        """Return what can be restored, newest first."""
+        records: dict[bytes, None] = {}
+        cursor = b"0"
+        while True:
+            [step] = await self._reads.ask([self._scan_step(cursor)])
+            if isinstance(step, RedisError):
+                raise reply_error(step)
+            cursor = step[0]
+            records |= dict.fromkeys(key for key in step[1] if key.startswith(self._keys.trash))
+            if cursor == b"0":
+                break
+        items = [found[1] for found in await self._items(list(records)) if found is not None]
+        return sorted(items, key=lambda item: (item.deleted_ms, item.id), reverse=True)
+
+    def _scan_step(self, cursor: bytes) -> tuple[bytes, ...]:
+        pattern = starting_with(self._keys.trash)
+        count = b"%d" % self._scan_count
+        return (b"SCAN", cursor, b"MATCH", pattern, b"COUNT", count, b"TYPE", b"hash")
+
+    async def _items(self, records: list[bytes]) -> list[tuple[dict[int, Stat], TrashItem] | None]:
+        """Return what each record tells, its sessions also by number; None for no record."""
+        if not records:
+            return []
+        replies = await self._reads.ask((b"HGETALL", record) for record in records)
+        return [self._item(record, reply) for record, reply in zip(records, replies, strict=True)]
+
+    def _item(
+        self, record: bytes, reply: list[bytes] | RedisError
+    ) -> tuple[dict[int, Stat], TrashItem] | None:
+        if isinstance(reply, RedisError):
+            if str(reply).startswith("WRONGTYPE"):
+                return None
+            raise reply_error(reply)
+        fields = dict(zip(reply[::2], reply[1::2], strict=True))
+        deleted = mtime_ms(fields.get(b"deleted"))
+        expires = mtime_ms(fields.get(b"expires"))
+        if deleted is None or expires is None:
+            return None
+        stats: dict[int, Stat] = {}
+        for name in fields:
+            kind, _, number = name.partition(b":")
+            if kind == b"path" and number.isdigit():
+                stats[int(number)] = Stat(
+                    decode(fields[name]),
+                    int(fields.get(b"size:" + number, b"0")),
+                    mtime_ms(fields.get(b"mtime:" + number)),
+                    fields.get(b"title:" + number),
+                )
+        if 1 not in stats:
+            return None
+        stats = dict(sorted(stats.items()))
+        item_id = decode(record[len(self._keys.trash) :])
+        return stats, TrashItem(item_id, stats[1].path, tuple(stats.values()), deleted, expires)
