@@ -9,6 +9,7 @@ SessionTuiError
     ├── WriteConflictError       it changed since we read it       re-read, decide
     ├── InvalidPathError         also a ValueError: refused before anything was touched
     ├── WrongTypeError           a key or file of another kind stands in the place
+    ├── TitleNeedsRewriteError   a title has no room in the session yet: ask, then allow it
     ├── WriterClosedError        a line was written after `close`
     ├── AccessError              no permission, or a wrong password
     └── BackendDownError         no connection; the command did not run
@@ -95,6 +96,17 @@ class InvalidPathError(StorageError, ValueError):
 
 class WrongTypeError(StorageError):
     """Something that is not a session stands where one is expected."""
+
+
+class TitleNeedsRewriteError(StorageError):
+    """The session has no slot for a title: it must be rewritten to get one; nothing was touched."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            "the session has no room for a title; to make some it must be rewritten, "
+            f"which an agent that has it open does not survive: {path}",
+            path=path,
+        )
 
 
 class WriterClosedError(StorageError):
