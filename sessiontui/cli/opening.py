@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import sys
 from typing import TYPE_CHECKING
@@ -14,11 +13,12 @@ from sessiontui.cli.sources import choose_source
 from sessiontui.models.source import DirectorySource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sessiontui.cli.sources import Place
     from sessiontui.config import Config
     from sessiontui.models.source import Source
+    from sessiontui.storage.backend import Backend
 
 
 def open_source(place: Place, *, commands: Sequence[str]) -> None:
@@ -43,17 +43,20 @@ def open_source(place: Place, *, commands: Sequence[str]) -> None:
         close = difflib.get_close_matches(word, commands, n=1)
         meant = f"; did you mean {close[0]!r}?" if close else ""
         raise click.UsageError(f"{word!r} is neither a command nor a folder{meant}")
-    _run_app(source, config)
+    _needs_terminal()
+    from sessiontui.workspace.connect import open_backend
+
+    _run_app(source, config, open_backend)
 
 
 def open_demo(*, folder: bool, seed: int) -> None:
     """Open the app on the demo; afterwards nothing of it is left."""
-    from sessiontui.config import load_config
-    from sessiontui.demo.stage import demo_source
-
     _needs_terminal()
-    with demo_source(folder=folder, seed=seed) as source:
-        _run_app(source, load_config())
+    from sessiontui.config import load_config
+    from sessiontui.demo.stage import demo_stage
+
+    with demo_stage(folder=folder, seed=seed) as stage:
+        _run_app(stage.source, load_config(), stage.connect)
 
 
 def _needs_terminal() -> None:
@@ -61,13 +64,16 @@ def _needs_terminal() -> None:
         raise click.UsageError("the app needs a terminal; in a pipe there is: sessiontui ls")
 
 
-def _run_app(source: Source, config: Config) -> None:
-    _needs_terminal()
+def _run_app(
+    source: Source, config: Config, connect: Callable[[Source, str | None], Backend]
+) -> None:
+    import asyncio
+
     from sessiontui.app.app import SessionApp
     from sessiontui.workspace import open_workspace
 
     async def body() -> int:
-        async with open_workspace(source, config=config) as workspace:
+        async with open_workspace(source, config=config, connect=connect) as workspace:
             app = SessionApp(workspace)
             await app.run_async()
             return app.return_code or 0

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from sessiontui.config import Config
     from sessiontui.models.source import Source
 
-SOURCE_VARIABLE = "SESSIONTUI_SOURCE"
-PASSWORD_VARIABLE = "SESSIONTUI_PASSWORD"
-
 NOWHERE = (
     "no sessions were found: name a source (redis://…, unix://… or a folder), "
     "or try it out with: sessiontui demo"
@@ -35,7 +32,7 @@ class Place:
 
 
 def choose_source(place: Place) -> tuple[Source, Config]:
-    """Return the source to work on, and the configuration.
+    """Return the source to work on, and the settings.
 
     Raises:
         ConfigError: There is no source, or what names it cannot be used.
@@ -43,29 +40,12 @@ def choose_source(place: Place) -> tuple[Source, Config]:
     from sessiontui.config import load_config
     from sessiontui.models.source import DirectorySource, parse_source
 
-    config = load_config()
-    password = _password(place)
-    text = place.source or os.environ.get(SOURCE_VARIABLE) or config.source
-    if text:
-        return parse_source(text, password=password), config
+    config = load_config(source=place.source, password_file=place.password_file)
+    if config.source:
+        return parse_source(config.source, password=config.password()), config
     from sessiontui.agents.roots import session_roots
 
     for root in session_roots(os.environ, Path.home()):
         if root.is_dir():
             return DirectorySource(root), config
     raise ConfigError(NOWHERE)
-
-
-def _password(place: Place) -> str | None:
-    """Return the password for a source whose URL has none."""
-    if place.password_file is None:
-        return os.environ.get(PASSWORD_VARIABLE) or None
-    try:
-        lines = place.password_file.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ConfigError(f"the password file cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError("the password file is not UTF-8 text") from error
-    if not lines or not lines[0]:
-        raise ConfigError("the password file is empty")
-    return lines[0]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sessiontui.demo.recorder import Beat
-    from sessiontui.demo.story import Project, Story, Tale
+    from sessiontui.demo.story import Project, Tale
 
 ROOT = "/sessions"
 """What the paths of the demo's sessions begin with."""
@@ -56,7 +56,12 @@ class DemoSession:
 
 
 def demo_sessions(
-    now_ms: int, seed: int = 1, *, home: str = "/home/mira", subagents: bool = False
+    now_ms: int,
+    seed: int = 1,
+    *,
+    home: str = "/home/mira",
+    root: str = ROOT,
+    subagents: bool = False,
 ) -> list[DemoSession]:
     """Make up the demo's sessions.
 
@@ -64,25 +69,25 @@ def demo_sessions(
         now_ms: What the ages count back from, milliseconds since the epoch.
         seed: Another one gives other ids, pauses and figures, but the same texts.
         home: What `~` in the projects' folders stands for.
+        root: What the paths begin with.
         subagents: Whether to add the transcripts of subagents, as omp keeps them in a
             folder (and never in Redis).
 
     Returns:
         About 40 sessions and two drafts; the oldest first.
     """
-    tales = story()
     made: list[DemoSession] = []
     ids: dict[str, str] = {}
-    for number, tale in enumerate(sorted(tales.sessions, key=_age, reverse=True)):
+    for number, tale in enumerate(sorted(story().sessions, key=_age, reverse=True)):
         random = Random(f"{seed}/{number}/{tale.title}")
         parent = ids[tale.parent] if tale.parent else None
-        session, ids[tale.title] = _session(tales, tale, random, now_ms, home, parent)
+        session, ids[tale.title] = _session(tale, random, now_ms, home, root, parent)
         made.append(session)
         if tale.draft:
             draft = session.path.removesuffix(".jsonl") + "/draft.txt"
             made.append(DemoSession(draft, (tale.draft.encode(),), session.mtime_ms, torn=True))
         if subagents:
-            made += _subagents(tales, tale, session, random, home)
+            made += _subagents(tale, session, random, home)
     return made
 
 
@@ -117,15 +122,15 @@ def _age(tale: Tale) -> int:
 
 
 def _session(
-    tales: Story, tale: Tale, random: Random, now_ms: int, home: str, parent: str | None
+    tale: Tale, random: Random, now_ms: int, home: str, root: str, parent: str | None
 ) -> tuple[DemoSession, str]:
     """Make one session, begun as long ago as its length needs to end when its age says."""
-    project = tales.projects[tale.project]
+    project = story().projects[tale.project]
     recorder = Recorder(
         random,
         cwd=with_home(project.cwd, home),
         model=tale.model,
-        models=tales.models,
+        models=story().models,
         title=tale.title,
         named=tale.named,
         parent=parent,
@@ -140,7 +145,7 @@ def _session(
     torn = tale.end == "torn"
     if torn:
         lines[-1] = lines[-1][: len(lines[-1]) * 2 // 3]
-    path = f"{ROOT}/{project_folder(project.cwd)}/{recorder.file_name}"
+    path = f"{root}/{project_folder(project.cwd)}/{recorder.file_name}"
     field = title_field(tale.title, tale.named, last_ms) if tale.title else None
     return DemoSession(path, tuple(lines), last_ms, field, torn), recorder.id
 
@@ -185,17 +190,17 @@ def _steps(tale: Tale, project: Project, random: Random) -> Iterator[Step]:
 
 
 def _subagents(
-    tales: Story, tale: Tale, session: DemoSession, random: Random, home: str
+    tale: Tale, session: DemoSession, random: Random, home: str
 ) -> Iterator[DemoSession]:
     """Make the transcripts of a session's subagents, one after the other, before its end."""
-    project = tales.projects[tale.project]
+    project = story().projects[tale.project]
     folder = session.path.removesuffix(".jsonl")
     for number in range(tale.subagents):
         recorder = Recorder(
             random,
             cwd=with_home(project.cwd, home),
             model="anthropic/claude-sonnet-4.5",
-            models=tales.models,
+            models=story().models,
             title=f"Check year {2019 + number}",
             parent=session.path,
         )

@@ -96,8 +96,13 @@ class LiveTale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     model: str
     pace: float
+    """How long its pauses are, compared with the others'."""
     prompts: tuple[str, ...]
     answers: tuple[str, ...]
+    delay: float = 0.0
+    """When it appears, in seconds after the start."""
+    leaves: bool = False
+    """Whether it is closed after its last answer; the others begin again."""
 
 
 class Story(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
