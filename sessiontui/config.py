@@ -55,7 +55,7 @@ class Config:
     """A file whose first line is the password of a Redis source without one."""
     theme: str | None = None
     """Name of a colour theme; None for our own."""
-    keys: Mapping[str, str] = _NO_KEYS
+    keys: Mapping[str, str] = field(default_factory=lambda: _NO_KEYS)
     """By an action's name its keys, joined by commas, instead of the usual ones."""
     sort: Sort = "modified"
     """What the list is ordered by when it is opened."""
