@@ -1,0 +1,267 @@
+"""Sessions in a folder, as agents write them.
+
+A path is `/` and the path of the file relative to the root, or with
+`absolute` the real path of the file; `directory_paths` says more. Sessions are the
+regular files named `*.jsonl` in it, subagents' in sidecar folders included,
+without those where a name on the way begins with a dot. `title` arguments are accepted and
+ignored: in a folder a title stands in the session itself.
+
+What blocks runs in two worker threads, one that reads and one that changes, so
+that a large copy keeps no reader waiting. More threads make a walk slower.
+Changes run one after the other, in the order they were asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
+
+from sessiontui import paths
+from sessiontui.storage.directory_files import Files
+from sessiontui.storage.directory_moves import Moves
+from sessiontui.storage.directory_paths import Root
+from sessiontui.storage.directory_trash import Trash
+from sessiontui.storage.directory_walk import walk_everything, walk_sessions
+from sessiontui.storage.directory_watch import Pace, watch_folder
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from sessiontui.storage.backend import Range, ScanBatch, Seen, Signal, Stat, TrashItem
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def now_ms() -> int:
+    """Return the time, in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class DirectoryBackend:
+    """A `Backend` over a folder.
+
+    Args:
+        root: The folder; it may be a link, and need not exist yet. It is never made.
+        absolute: Paths are the real, absolute paths of files, instead of relative to the root.
+        trash_root: Folder for deleted sessions, by default in the user's data folder; where it
+            lies on another disk than the root, a hidden folder beside the root is preferred.
+        poll: Looks for changes instead of being told by the system.
+        clock: Milliseconds since the epoch.
+        pace: How often to look for changes.
+    """
+
+    label: str
+    """The folder."""
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        absolute: bool = False,
+        trash_root: str | os.PathLike[str] | None = None,
+        poll: bool = False,
+        clock: Callable[[], int] = now_ms,
+        pace: Pace | None = None,
+    ) -> None:
+        self._root = Root(root, absolute=absolute)
+        self.label = str(self._root.folder)
+        self._files = Files(self._root)
+        self._moves = Moves(self._root)
+        trash = paths.data_dir() / "trash" if trash_root is None else Path(trash_root)
+        self._trash = Trash(self._root, trash, clock)
+        self._poll = poll
+        self._pace = pace or Pace()
+        self._reader = ThreadPoolExecutor(1, "sessiontui-read")
+        self._changer = ThreadPoolExecutor(1, "sessiontui-change")
+
+    def file_of(self, path: str) -> Path:
+        """Return the real, absolute path of the file that a path stands for.
+
+        Raises:
+            InvalidPathError: It is no path of this store.
+        """
+        return self._root.file_of(path)
+
+    def path_of(self, file: str | os.PathLike[str]) -> str | None:
+        """Return the path that stands for a file, given by its absolute path; None if outside."""
+        return self._root.path_of(file)
+
+    async def scan(self) -> AsyncIterator[ScanBatch]:
+        """Yield the sessions, in batches, as the folders are read."""
+        async for batch in self._walk(lambda: walk_sessions(self._root)):
+            yield batch
+
+    async def scan_under(self, prefix: str) -> AsyncIterator[ScanBatch]:
+        """Yield every file whose path starts with `prefix`; links and special files too."""
+        async for batch in self._walk(lambda: walk_everything(self._root, prefix)):
+            yield batch
+
+    async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+        """Return each session with some of its bytes; None for what is no readable session."""
+        return await self._read(self._files.probe, ranges)
+
+    async def read(self, ranges: Sequence[Range]) -> list[bytes | None]:
+        """Return the bytes of each range; None for what is no readable session."""
+        return await self._read(self._files.read, ranges)
+
+    async def append(self, path: str, data: bytes, *, mtime_ms: int) -> Stat:
+        """Add `data` at the end in one write; folders that are missing are made.
+
+        Raises:
+            OutcomeUnknownError: Another program replaced the file in the same instant.
+        """
+        return await self._change(self._files.append, path, data, mtime_ms=mtime_ms)
+
+    async def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        mtime_ms: int,
+        expected_size: int | Literal["any", "absent"] = "any",
+        title: bytes | Literal["keep"] | None = "keep",  # noqa: ARG002
+    ) -> Stat:
+        """Replace the whole session by way of a temporary file.
+
+        Raises:
+            WriteConflictError: The size is not `expected_size`; nothing changed.
+        """
+        return await self._change(
+            self._files.write, path, data, mtime_ms=mtime_ms, expected_size=expected_size
+        )
+
+    async def patch(
+        self,
+        path: str,
+        *,
+        old: bytes,
+        new: bytes,
+        mtime_ms: int,
+        title: bytes | Literal["keep"],  # noqa: ARG002
+    ) -> Stat:
+        """Replace the first bytes `old` by `new` of the same length, in place.
+
+        Raises:
+            SessionNotFoundError: There is no such session.
+            WriteConflictError: The session does not begin with `old`; nothing changed.
+        """
+        return await self._change(self._files.patch, path, old=old, new=new, mtime_ms=mtime_ms)
+
+    async def prepend(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        expected_size: int,
+        mtime_ms: int,
+        title: bytes,  # noqa: ARG002
+    ) -> Stat:
+        """Put `data` before the first byte, by way of a temporary file, copied in pieces.
+
+        Raises:
+            WriteConflictError: The size is not `expected_size`; nothing changed.
+        """
+        return await self._change(
+            self._files.prepend, path, data, expected_size=expected_size, mtime_ms=mtime_ms
+        )
+
+    async def rename(self, moves: Sequence[tuple[str, str]], *, overwrite: bool = False) -> None:
+        """Move files, all or none, and remove the sidecar folders that are empty then.
+
+        Raises:
+            SessionNotFoundError: A source is missing; nothing moved.
+            SessionExistsError: A target is taken and `overwrite` is false; nothing moved.
+            InvalidPathError: omp would take a target for a backup.
+        """
+        await self._change(self._moves.rename, moves, overwrite=overwrite)
+
+    async def delete(self, paths: Sequence[str]) -> None:
+        """Remove files for good, and the sidecar folders that are empty then.
+
+        Raises:
+            SessionNotFoundError: The first is missing; nothing was removed.
+        """
+        await self._change(self._moves.delete, paths)
+
+    async def trash(self, item: TrashItem) -> None:
+        """Move a session and what goes with it to the trash.
+
+        Raises:
+            SessionNotFoundError: The session itself is missing; nothing moved.
+        """
+        await self._change(self._trash.trash, item)
+
+    async def restore(self, item_id: str) -> TrashItem:
+        """Bring back exactly what was deleted.
+
+        Raises:
+            SessionNotFoundError: Nothing of this id is in the trash (any more).
+            SessionExistsError: One of the paths is taken again; nothing moved.
+        """
+        return await self._change(self._trash.restore, item_id)
+
+    async def trashed(self) -> list[TrashItem]:
+        """Return what can be restored, newest first; what has expired is removed."""
+        return await self._change(self._trash.trashed)
+
+    async def fence(self) -> None:
+        """Return once every change asked for earlier has run, also one whose caller gave up."""
+        await self._change(_nothing)
+
+    def watch(
+        self, visible: Callable[[], Collection[str]] = tuple
+    ) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:
+        """Subscribe; the system tells of changes, or where it cannot, they are looked for."""
+        return watch_folder(self._root, visible, run=self._read, pace=self._pace, poll=self._poll)
+
+    async def aclose(self) -> None:
+        """Wait for what is under way and end the worker threads."""
+        await self._change(_nothing)
+        await self._read(_nothing)
+        self._changer.shutdown()
+        self._reader.shutdown()
+
+    async def _read(
+        self,
+        work: Callable[_Arguments, _Result],
+        *arguments: _Arguments.args,
+        **options: _Arguments.kwargs,
+    ) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._reader, lambda: work(*arguments, **options)
+        )
+
+    async def _change(
+        self,
+        work: Callable[_Arguments, _Result],
+        *arguments: _Arguments.args,
+        **options: _Arguments.kwargs,
+    ) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._changer, lambda: work(*arguments, **options)
+        )
+
+    async def _walk(self, begin: Callable[[], Iterator[ScanBatch]]) -> AsyncIterator[ScanBatch]:
+        """Yield the batches of a walk; between two of them others may read."""
+        batches = begin()
+        try:
+            while (batch := await self._read(next, batches, None)) is not None:
+                yield batch
+        finally:
+            await self._read(_end, batches)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _end(batches: Iterator[ScanBatch]) -> None:
+    close = getattr(batches, "close", None)
+    if close is not None:
+        close()

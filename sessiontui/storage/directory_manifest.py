@@ -1,0 +1,200 @@
+"""The manifest of a deleted session: what was where, as a JSON file beside its files.
+
+Paths in it are relative to the root of the store, so that an item can be
+restored however the store is opened. Names that are no UTF-8 stand in it as escaped lone
+surrogates.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sessiontui.errors import StorageError
+from sessiontui.models.text import clean
+from sessiontui.storage.backend import Stat, TrashItem
+from sessiontui.storage.directory_io import write_all
+from sessiontui.storage.directory_paths import OPEN_FOLDER, sidecar_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sessiontui.storage.directory_paths import Handles, Root
+
+NAME = "manifest.json"
+PART = f"{NAME}.part"
+"""Name of a manifest that is not whole yet."""
+
+_log = logging.getLogger(__name__)
+
+
+class FileRecord(msgspec.Struct, frozen=True):
+    """A file of the item."""
+
+    path: str
+    size: int
+    mtime_ms: int | None
+    device: int | None = None
+    """None where it was gone when the item was made."""
+    inode: int | None = None
+
+
+class FolderRecord(msgspec.Struct, frozen=True):
+    """A sidecar folder; files say nothing of those that were empty."""
+
+    path: str
+    mode: int
+    mtime_ns: int
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """Everything needed to bring an item back."""
+
+    version: int
+    id: str
+    root: str
+    """For whoever looks into the trash by hand."""
+    deleted_ms: int
+    expires_ms: int
+    files: tuple[FileRecord, ...]
+    """The session first."""
+    folders: tuple[FolderRecord, ...]
+    """Outermost first."""
+
+    def paths(self, root: Root) -> list[str]:
+        """Return the paths of the files."""
+        return [root.path(record.path) for record in self.files]
+
+    def item(self, root: Root) -> TrashItem:
+        """Return the item as it was deleted."""
+        stats = tuple(
+            Stat(root.path(record.path), record.size, record.mtime_ms) for record in self.files
+        )
+        return TrashItem(self.id, stats[0].path, stats, self.deleted_ms, self.expires_ms)
+
+    def is_same(self, handles: Handles, number: int, path: str) -> bool:
+        """Tell whether the file that stands at a path is the one of the item."""
+        record = self.files[number]
+        found = _lstat(handles, path)
+        return found is not None and (found.st_dev, found.st_ino) == (record.device, record.inode)
+
+
+def describe(handles: Handles, item: TrashItem, paths: Sequence[str]) -> Manifest:
+    """Return the manifest of an item that is about to move.
+
+    Args:
+        handles: Open folders of the store.
+        item: What is to be deleted.
+        paths: Its files, the session first.
+    """
+    root = handles.root
+    given = {known.path: known for known in item.stats}
+    files = []
+    for path in paths:
+        found = _lstat(handles, path)
+        known = given.get(path)
+        files.append(
+            FileRecord(
+                "/".join(root.parts(path)),
+                known.size if known else found.st_size if found else 0,
+                known.mtime_ms if known else None,
+                found.st_dev if found else None,
+                found.st_ino if found else None,
+            )
+        )
+    sidecar = sidecar_of(item.path)
+    folders = _folders(handles, root.parts(sidecar)) if sidecar else []
+    return Manifest(
+        1,
+        item.id,
+        str(root.folder),
+        item.deleted_ms,
+        item.expires_ms,
+        tuple(files),
+        tuple(folders),
+    )
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest of an item whole and to the disk, before anything moves."""
+    text = json.dumps(msgspec.to_builtins(manifest), indent=1) + "\n"
+    part = folder / PART
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        write_all(descriptor, text.encode("ascii"))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    part.rename(folder / NAME)
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put what stands in a folder on the disk."""
+    descriptor = os.open(folder, OPEN_FOLDER)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Return the manifest of an item; None, and a warning, where there is none to be read."""
+    try:
+        manifest = msgspec.convert(json.loads((folder / NAME).read_bytes()), Manifest)
+    except (OSError, ValueError) as error:
+        _log.warning("no manifest in the trash: %s: %s", folder, clean(str(error)))
+        return None
+    if manifest.version != 1 or not manifest.files:
+        _log.warning("a manifest of another version in the trash: %s", folder)
+        return None
+    return manifest
+
+
+def put_back_folders(handles: Handles, manifest: Manifest) -> None:
+    """Make the sidecar folders that were empty, and give all that are new their looks of before."""
+    root = handles.root
+    made = set(handles.made)
+    for record in manifest.folders:
+        with suppress(StorageError):
+            handles.folder(tuple(record.path.split("/")), root.path(record.path), create=True)
+    made |= set(handles.made)
+    for record in reversed(manifest.folders):
+        parts = tuple(record.path.split("/"))
+        if parts not in made:
+            continue
+        with suppress(OSError, StorageError):
+            descriptor = handles.folder(parts, root.path(record.path))
+            os.fchmod(descriptor, record.mode)
+            os.utime(descriptor, ns=(record.mtime_ns, record.mtime_ns))
+
+
+def _folders(handles: Handles, parts: tuple[str, ...]) -> list[FolderRecord]:
+    """Return the folders from one on downwards, none where it is not there."""
+    path = "/".join(parts)
+    try:
+        descriptor = handles.folder(parts, handles.root.path(path))
+        found = os.fstat(descriptor)
+        with os.scandir(descriptor) as entries:
+            below = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (OSError, StorageError):
+        return []
+    records = [FolderRecord(path, stat.S_IMODE(found.st_mode), found.st_mtime_ns)]
+    for name in sorted(below):
+        records += _folders(handles, (*parts, name))
+    return records
+
+
+def _lstat(handles: Handles, path: str) -> os.stat_result | None:
+    try:
+        folder, name = handles.parent(path)
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except (OSError, StorageError):
+        return None

@@ -1,0 +1,291 @@
+"""The trash of a folder of sessions: a folder of its own, where no agent looks.
+
+It never lies under the root, where omp would list what is in it, and is
+readable to its owner alone. An item is a folder named by its id:
+
+    <id>/manifest.json   what was where; on the disk before anything moves
+    <id>/0               the session's file
+    <id>/1, <id>/2, …    its artifacts, in the order of the manifest
+
+Files are renamed, so bytes, times, permissions and owner stay, and an agent that
+still appends does so to the file in the trash. What an item is going
+through stands in its folder's name, so that whoever comes after a crash can tell:
+
+    <id>~moving      going in: finished where the session is in, else undone
+    <id>~restoring   going out: finished, or taken back where a place is taken
+    <id>~gone        to be removed for good
+
+One process at a time works on a trash; a lock on a file in it sees to that. All of this
+blocks and runs in a worker thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import logging
+import os
+import re
+import shutil
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sessiontui.errors import (
+    InvalidPathError,
+    SessionExistsError,
+    SessionNotFoundError,
+    StorageError,
+)
+from sessiontui.models.text import clean
+from sessiontui.storage.directory_manifest import (
+    PART,
+    Manifest,
+    describe,
+    put_back_folders,
+    read_manifest,
+    sync_folder,
+    write_manifest,
+)
+from sessiontui.storage.directory_moves import exists, prune_sidecar, remove_empty
+from sessiontui.storage.directory_paths import FOLDER_MODE, explained
+from sessiontui.storage.directory_transfer import move_in, move_out, stands_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sessiontui.storage.backend import TrashItem
+    from sessiontui.storage.directory_paths import Handles, Root
+
+SIBLING = ".sessiontui-trash"
+"""Name of the trash beside the root, where the preferred one lies on another disk."""
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
+_MOVING, _RESTORING, _GONE = "~moving", "~restoring", "~gone"
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL})
+
+_log = logging.getLogger(__name__)
+
+
+class Trash:
+    """Takes sessions of one root, and gives them back. Everything blocks.
+
+    Args:
+        root: Where the sessions are.
+        preferred: Folder that holds the trashes of all roots; used unless it lies on another
+            disk than the root, and a folder beside the root does not.
+        clock: Milliseconds since the epoch.
+    """
+
+    def __init__(self, root: Root, preferred: Path, clock: Callable[[], int]) -> None:
+        self._root = root
+        self._clock = clock
+        digest = hashlib.sha256(os.fsencode(root.folder)).hexdigest()[:16]
+        outside = [
+            place
+            for place in (Path(os.path.realpath(preferred)), root.folder.parent / SIBLING)
+            if not place.is_relative_to(root.folder)
+        ]
+        self._places = [place / digest for place in outside]
+
+    def trash(self, item: TrashItem) -> None:
+        """Move what the item lists out of the store, all or none.
+
+        Raises:
+            SessionNotFoundError: The session itself is missing; nothing moved.
+        """
+        folder_name = _checked(item.id)
+        paths = list(dict.fromkeys([item.path, *(stat.path for stat in item.stats)]))
+        with self._root.handles() as handles:
+            if not exists(handles, item.path):
+                raise SessionNotFoundError(item.path)
+            with self._locked(self._place_for_new()) as place:
+                self._recover(place, handles)
+                moving = place / f"{folder_name}{_MOVING}"
+                with explained(item.path):
+                    if (place / folder_name).exists():
+                        raise StorageError(f"it is in the trash already: {item.path}")
+                    moving.mkdir(FOLDER_MODE)
+                    manifest = describe(handles, item, paths)
+                    write_manifest(moving, manifest)
+                    sync_folder(place)
+                self._take(handles, moving, manifest)
+                prune_sidecar(handles, item.path)
+                with explained(item.path):
+                    moving.rename(place / folder_name)
+                    sync_folder(place)
+
+    def restore(self, item_id: str) -> TrashItem:
+        """Bring an item back, all or nothing.
+
+        Raises:
+            SessionNotFoundError: It is not in the trash, or has expired.
+            SessionExistsError: One of its paths is taken; nothing moved.
+        """
+        folder_name = _checked(item_id)
+        for candidate in self._places:
+            if not candidate.is_dir():
+                continue
+            with self._locked(candidate) as place, self._root.handles() as handles:
+                self._recover(place, handles)
+                folder = place / folder_name
+                manifest = read_manifest(folder) if folder.is_dir() else None
+                if manifest is not None and manifest.expires_ms > self._clock():
+                    self._give_back(handles, folder, manifest)
+                    return manifest.item(self._root)
+        raise SessionNotFoundError(item_id)
+
+    def trashed(self) -> list[TrashItem]:
+        """Return what can be restored, newest first; what has expired is removed."""
+        items: list[TrashItem] = []
+        for candidate in self._places:
+            if not candidate.is_dir():
+                continue
+            with self._locked(candidate) as place, ExitStack() as stack:
+                # Without the root nothing can be finished, but the list is still true.
+                with suppress(StorageError):
+                    self._recover(place, stack.enter_context(self._root.handles()))
+                for folder in sorted(place.iterdir()):
+                    manifest = read_manifest(folder) if _ID.fullmatch(folder.name) else None
+                    if manifest is None:
+                        continue
+                    if manifest.expires_ms <= self._clock():
+                        _remove(folder)
+                    else:
+                        items.append(manifest.item(self._root))
+        return sorted(items, key=lambda item: item.id, reverse=True)
+
+    def _place_for_new(self) -> Path:
+        """Return the first place on the disk of the root, else the first at all."""
+        with explained(str(self._root.folder)):
+            if not self._places:
+                raise StorageError("there is no folder for the trash outside of the sessions")
+            device = self._root.folder.stat().st_dev
+            for place in self._places:
+                above = next(folder for folder in place.parents if folder.exists())
+                if above.stat().st_dev == device and os.access(above, os.W_OK):
+                    return place
+            return self._places[0]
+
+    @contextmanager
+    def _locked(self, place: Path) -> Iterator[Path]:
+        with explained(str(place)):
+            for folder in (place.parent, place):
+                folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+            lock = os.open(place / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            with explained(str(place)):
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                except OSError as error:
+                    if error.errno not in _NO_LOCKS:
+                        raise
+                yield place
+        finally:
+            os.close(lock)
+
+    def _take(self, handles: Handles, folder: Path, manifest: Manifest) -> None:
+        """Move the files of the manifest in, the session first; on a failure all go back."""
+        taken: list[int] = []
+        try:
+            for number, path in enumerate(manifest.paths(self._root)):
+                if move_in(handles, path, folder / str(number)):
+                    taken.append(number)
+                elif number == 0:
+                    raise SessionNotFoundError(path)
+        except StorageError:
+            paths = manifest.paths(self._root)
+            for number in reversed(taken):
+                move_out(handles, folder / str(number), paths[number])
+            _remove(folder)
+            raise
+
+    def _give_back(self, handles: Handles, folder: Path, manifest: Manifest) -> None:
+        """Move the files of an item out, the session last; on a failure all go in again."""
+        present = _present(folder, manifest)
+        paths = manifest.paths(self._root)
+        for number in present:
+            if _taken(handles, folder / str(number), paths[number]):
+                raise SessionExistsError(paths[number])
+        restoring = folder.with_name(f"{folder.name}{_RESTORING}")
+        folder.rename(restoring)
+        given: list[int] = []
+        try:
+            for number in reversed(present):
+                move_out(handles, restoring / str(number), paths[number])
+                given.append(number)
+        except StorageError:
+            for number in reversed(given):
+                move_in(handles, paths[number], restoring / str(number))
+            remove_empty(handles, handles.made)
+            restoring.rename(folder)
+            raise
+        put_back_folders(handles, manifest)
+        _remove(restoring)
+
+    def _recover(self, place: Path, handles: Handles) -> None:
+        """Finish or undo what a process left half done when it died."""
+        for folder in sorted(place.iterdir()):
+            name, _, state = folder.name.partition("~")
+            if not state:
+                continue
+            try:
+                if f"~{state}" == _GONE:
+                    _remove(folder)
+                elif f"~{state}" in {_MOVING, _RESTORING}:
+                    self._recover_one(handles, folder, place / name)
+            except (OSError, StorageError) as error:
+                _log.warning("could not clear up %s: %s", folder, clean(str(error)))
+
+    def _recover_one(self, handles: Handles, folder: Path, settled: Path) -> None:
+        manifest = read_manifest(folder)
+        if manifest is None:
+            (folder / PART).unlink(missing_ok=True)
+            folder.rmdir()  # nothing had moved; with anything in it this is refused and logged
+            return
+        present = _present(folder, manifest)
+        paths = manifest.paths(self._root)
+        outward = folder.name.endswith(_RESTORING) or 0 not in present
+        if outward and not any(
+            _taken(handles, folder / str(number), paths[number]) for number in present
+        ):
+            for number in reversed(present):
+                move_out(handles, folder / str(number), paths[number])
+            put_back_folders(handles, manifest)
+            _remove(folder)
+            return
+        for number, path in enumerate(paths):
+            if manifest.is_same(handles, number, path):
+                # What stands there too is a second name of it, or a copy from another disk.
+                (folder / str(number)).unlink(missing_ok=True)
+                move_in(handles, path, folder / str(number))
+        prune_sidecar(handles, paths[0])
+        folder.rename(settled)
+
+
+def _checked(item_id: str) -> str:
+    if _ID.fullmatch(item_id) is None:
+        raise InvalidPathError(f"this is no id of something in the trash: {item_id!r}")
+    return item_id
+
+
+def _taken(handles: Handles, source: Path, path: str) -> bool:
+    return exists(handles, path) and not stands_at(handles, source, path)
+
+
+def _present(folder: Path, manifest: Manifest) -> list[int]:
+    return [
+        number for number in range(len(manifest.files)) if os.path.lexists(folder / str(number))
+    ]
+
+
+def _remove(folder: Path) -> None:
+    """Remove an item for good; its name says so first, so that it cannot half come back."""
+    gone = folder.with_name(folder.name.partition("~")[0] + _GONE)
+    with explained(str(folder)):
+        if gone != folder:
+            if gone.exists():
+                shutil.rmtree(gone)
+            folder.rename(gone)
+        shutil.rmtree(gone)

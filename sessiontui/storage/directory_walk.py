@@ -1,0 +1,242 @@
+"""Walk a folder of sessions: every folder read once, every session looked at once.
+
+All of this blocks and runs in a worker thread; batches are yielded as they
+are read. Names are joined to paths here, so nothing is resolved twice, and a
+file is looked at relative to its open folder, which costs half of a look by
+its full path. Nothing is opened but folders.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sessiontui.errors import InvalidPathError, SessionNotFoundError, StorageError, WrongTypeError
+from sessiontui.models.text import clean
+from sessiontui.storage.backend import ScanBatch, Stat
+from sessiontui.storage.directory_paths import (
+    MAX_DEPTH,
+    OPEN_FOLDER,
+    SUFFIX,
+    explain,
+    is_session_name,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sessiontui.storage.directory_paths import Root
+
+BATCH = 2_000
+"""Sessions in a batch; the first is a tenth, so that something can be shown at once."""
+
+_NOT_ROOT = os.geteuid() != 0
+
+
+def kind_of(mode: int) -> str:
+    """Return what an entry of a folder is, in plain words, for the warnings."""
+    for test, words in (
+        (stat.S_ISLNK, "a symbolic link"),
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a pipe"),
+        (stat.S_ISSOCK, "a socket"),
+    ):
+        if test(mode):
+            return words
+    return "not a regular file"
+
+
+def may_read(found: os.stat_result, name: str, folder: int) -> bool:
+    """Tell whether a file may be read; asks the system only where the mode leaves a doubt."""
+    mode = found.st_mode
+    if mode & 0o444 == 0o444 or (mode & stat.S_IRUSR and found.st_uid == os.geteuid()):
+        return True
+    return os.access(name, os.R_OK, dir_fd=folder)
+
+
+@dataclass
+class _Batch:
+    stats: list[Stat] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    limit: int = BATCH // 10
+
+    def take(self) -> ScanBatch:
+        batch = ScanBatch(tuple(self.stats), tuple(self.warnings))
+        self.stats, self.warnings, self.limit = [], [], BATCH
+        return batch
+
+
+class _Walk:
+    """One walk; `everything` takes all files, else only the sessions."""
+
+    def __init__(self, *, everything: bool) -> None:
+        self._everything = everything
+        self.batch = _Batch()
+
+    def folder(
+        self, descriptor: int, prefix: str, *, beginning: str = "", depth: int = 0
+    ) -> Iterator[ScanBatch]:
+        """Yield what is in an open folder and below; the descriptor stays the caller's.
+
+        Args:
+            descriptor: The open folder.
+            prefix: Its path with a slash at the end.
+            beginning: Passes over names in this folder that begin otherwise.
+            depth: How deep the folder lies below where the walk began.
+        """
+        batch = self.batch
+        folders: list[str] = []
+        with os.scandir(descriptor) as entries:
+            for entry in entries:
+                if beginning and not entry.name.startswith(beginning):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    self._note_folder(entry.name, prefix, folders)
+                elif self._everything:
+                    self._note_any(entry, prefix)
+                elif is_session_name(entry.name):
+                    self._note_session(entry, prefix, descriptor)
+                elif entry.is_symlink() and entry.name[0] != "." and entry.is_dir():
+                    self._warn(prefix + entry.name, "a symbolic link to a folder")
+                if len(batch.stats) >= batch.limit:
+                    yield batch.take()
+        for name in folders:
+            yield from self._below(descriptor, prefix, name, depth)
+
+    def _below(self, above: int, prefix: str, name: str, depth: int) -> Iterator[ScanBatch]:
+        if depth >= MAX_DEPTH - 1:
+            self._warn(prefix + name, f"more than {MAX_DEPTH} folders deep")
+            return
+        try:
+            descriptor = os.open(name, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=above)
+        except (FileNotFoundError, NotADirectoryError):
+            return  # gone, or another thing by now
+        except OSError as error:
+            self.batch.warnings.append(clean(f"passed over: {explain(error, prefix + name)}"))
+            return
+        try:
+            yield from self.folder(descriptor, f"{prefix}{name}/", depth=depth + 1)
+        finally:
+            os.close(descriptor)
+
+    def _note_folder(self, name: str, prefix: str, folders: list[str]) -> None:
+        if not self._everything and name[0] == ".":
+            return
+        if not self._everything and name.endswith(SUFFIX):
+            self._warn(prefix + name, "a folder")
+        folders.append(name)
+
+    def _note_session(self, entry: os.DirEntry[str], prefix: str, folder: int) -> None:
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        if not stat.S_ISREG(found.st_mode):
+            self._warn(prefix + entry.name, kind_of(found.st_mode))
+        elif _NOT_ROOT and not may_read(found, entry.name, folder):
+            self._warn(prefix + entry.name, "no permission to read it")
+        else:
+            self.batch.stats.append(
+                Stat(prefix + entry.name, found.st_size, found.st_mtime_ns // 1_000_000)
+            )
+
+    def _note_any(self, entry: os.DirEntry[str], prefix: str) -> None:
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        self.batch.stats.append(
+            Stat(prefix + entry.name, found.st_size, found.st_mtime_ns // 1_000_000)
+        )
+
+    def _warn(self, path: str, words: str) -> None:
+        self.batch.warnings.append(clean(f"passed over ({words}): {path}"))
+
+
+def walk_sessions(root: Root, *, under: tuple[str, ...] = ()) -> Iterator[ScanBatch]:
+    """Yield the sessions in a folder of the store and below; nothing where it is gone.
+
+    Args:
+        root: The store.
+        under: Names of the folder from the root down; empty for the whole.
+
+    Raises:
+        BackendDownError: The root is not there.
+    """
+    yield from _walk(root, under, everything=False)
+
+
+def walk_everything(root: Root, prefix: str) -> Iterator[ScanBatch]:
+    """Yield every file whose path begins with `prefix`, links and special files too.
+
+    Links are named, never followed: their size is that of the link.
+
+    Raises:
+        BackendDownError: The root is not there.
+        InvalidPathError: The prefix is refused.
+    """
+    start = f"{root.base}/"
+    if start.startswith(prefix):
+        yield from _walk(root, (), everything=True)
+        return
+    above, _, beginning = prefix.rpartition("/")
+    under = () if above == root.base else root.parts(above)
+    yield from _walk(root, under, everything=True, beginning=beginning)
+
+
+def _walk(
+    root: Root, under: tuple[str, ...], *, everything: bool, beginning: str = ""
+) -> Iterator[ScanBatch]:
+    walk = _Walk(everything=everything)
+    prefix = root.path("".join(f"{name}/" for name in under))
+    with root.handles() as handles:
+        try:
+            descriptor = handles.folder(under, prefix)
+        except (SessionNotFoundError, InvalidPathError, WrongTypeError):
+            return
+        try:
+            yield from walk.folder(descriptor, prefix, beginning=beginning)
+        except StorageError:
+            raise
+        except OSError as error:
+            raise explain(error, prefix) from error
+    yield walk.batch.take()
+
+
+def find_folders(root: Root, under: tuple[str, ...] = ()) -> tuple[set[str], str | None]:
+    """Return the folders of the store, hidden ones too, without looking at any file.
+
+    Args:
+        root: The store.
+        under: Names of the folder to begin with, itself included; empty for the whole.
+
+    Returns:
+        Their paths relative to the root, without slashes at the ends, and the path of a
+        symbolic link to a folder, if there is one.
+
+    Raises:
+        BackendDownError: The root is not there.
+    """
+    found: set[str] = set()
+    link: str | None = None
+    todo = ["/".join(under)]
+    with root.handles() as handles:
+        while todo:
+            relative = todo.pop()
+            parts = tuple(relative.split("/")) if relative else ()
+            try:
+                descriptor = handles.folder(parts, root.path(relative))
+                entries = os.scandir(descriptor)
+            except (OSError, StorageError):
+                continue
+            found.add(relative)
+            with entries:
+                for entry in entries:
+                    below = f"{relative}/{entry.name}" if relative else entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append(below)
+                    elif link is None and entry.is_symlink() and entry.is_dir():
+                        link = root.path(below)
+    return found, link
