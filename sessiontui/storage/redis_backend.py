@@ -182,22 +182,25 @@ class RedisBackend:
         temporary = self._keys.temporary(secrets.token_hex(8))
         names = [self._keys.meta, self._keys.title, self._keys.file(path), temporary]
         seen: bytes | None = None
-        have = 0
-        for start in range(0, expected_size, _SMALL_BYTES):
-            stop = min(start + _SMALL_BYTES, expected_size)
-            numbers = (expected_size, start, stop - 1, have, _TEMPORARY_LIFE_MS)
-            arguments = [*(b"%d" % number for number in numbers), data, field(path)]
+        for first in range(0, expected_size, _SMALL_BYTES):
+            last = min(first + _SMALL_BYTES, expected_size) - 1
+            numbers = (expected_size, first, last, expected_size + len(data))
+            arguments = [
+                *(b"%d" % number for number in numbers),
+                b"" if first else data,
+                b"%d" % _TEMPORARY_LIFE_MS,
+                field(path),
+            ]
             [mtime] = await run_step(
                 *(self._writes, self._keys, scripts.COPY, names, arguments, [path]),
                 expected_size=expected_size,
             )
-            if seen is not None and seen != (mtime or b""):
+            mtime = mtime or b""
+            if seen not in (None, mtime):
                 raise WriteConflictError(
                     path, expected_size=expected_size, actual_size=expected_size
                 )
-            seen = mtime or b""
-            have += len(data) + stop - start
-            data = b""
+            seen = mtime
         return temporary, seen or b""
 
     async def rename(self, moves: Sequence[tuple[str, str]], *, overwrite: bool = False) -> None:
