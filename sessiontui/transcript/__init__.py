@@ -1,1 +1,1 @@
-"""A session as something to read: pages of bytes, entries, display blocks; through an injected read."""
+"""A session to read: pages of bytes, entries, display blocks; through an injected read."""

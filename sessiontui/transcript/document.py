@@ -1,0 +1,332 @@
+"""A session that is open for reading: a window of pages that follows its end or the reader.
+
+The window is one piece of the session without a gap, at most `MAX_PAGES` long;
+what is too much is dropped at the far side. Offsets and sizes are bytes from the
+start of the session. Reading is asynchronous and one at a time; what the feed
+brings (`append`, `rewritten`) is taken at once, also in the middle of a read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sessiontui.models.decode import decode_line
+from sessiontui.transcript.blocks import blocks_of
+from sessiontui.transcript.pages import (
+    MAX_PAGES,
+    PAGE_BYTES,
+    SEARCH_STEPS,
+    STEP_BYTES,
+    find_beginning,
+    line_start,
+    read_before,
+    split,
+)
+from sessiontui.transcript.pairs import Pairs
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+    from sessiontui.models.entries import Item
+    from sessiontui.transcript.blocks import Block, Result
+    from sessiontui.transcript.pages import Line, Page, ReadRange
+
+
+class Document:
+    """The window on one session.
+
+    Args:
+        read: Reads the bytes `[start, stop)` of the session.
+        size: Its length now.
+        max_pages: How many pages are held at most.
+    """
+
+    def __init__(self, read: ReadRange, size: int, *, max_pages: int = MAX_PAGES) -> None:
+        self._read = read
+        self._max_pages = max_pages
+        self._pages: list[Page] = []
+        self._pairs = Pairs(self._items)
+        self._lock = asyncio.Lock()
+        self._listeners: list[Callable[[], None]] = []
+        self._following = True
+        self.size = size
+        """Length of the session as far as it is known, with a last line still being written."""
+        self.new_lines = 0
+        """How many lines ended since the reader stopped following."""
+        self.generation = 0
+        """Rises when what was read counts no more: every page is another one then."""
+        self.opened = False
+        """Whether something was read; false again after `rewritten`."""
+
+    @property
+    def pages(self) -> Sequence[Page]:
+        """The pages of the window, in order; the last one may still grow."""
+        return self._pages
+
+    @property
+    def start(self) -> int:
+        """Where the window begins."""
+        return self._pages[0].start if self._pages else 0
+
+    @property
+    def stop(self) -> int:
+        """Where the window ends."""
+        return self._pages[-1].stop if self._pages else 0
+
+    @property
+    def at_start(self) -> bool:
+        """Whether nothing comes before the window."""
+        return self.opened and self.start == 0
+
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing comes after the window."""
+        return self.opened and self.stop >= self.size
+
+    @property
+    def following(self) -> bool:
+        """Whether the reader is at the end: then old pages make room for new ones."""
+        return self._following
+
+    @following.setter
+    def following(self, value: bool) -> None:
+        self._following = value
+        if value:
+            self.new_lines = 0
+
+    def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` after every change of the window or the size; returns how to stop that.
+
+        It is called in the loop, in the midst of `append` among others: it must be cheap.
+        """
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback) if callback in self._listeners else None
+
+    # -- reading
+
+    async def open_tail(self) -> None:
+        """Show the end of the session.
+
+        Raises:
+            StorageError: The backend could not read; the window is as before.
+        """
+        async with self._lock:
+            size, generation = self.size, self.generation
+            page = await read_before(self._read, size) if size else None
+            if generation == self.generation:
+                self._replace([page] if page is not None else [])
+        await self._catch_up()
+
+    async def open_at(self, offset: int) -> int:
+        """Show the piece of the session around `offset`.
+
+        Args:
+            offset: Any position in the session.
+
+        Returns:
+            Where the line at `offset` begins, or `offset` itself in a line too long to tell.
+
+        Raises:
+            StorageError: The backend could not read; the window is as before.
+        """
+        async with self._lock:
+            offset = max(0, min(offset, self.size))
+            if not self.opened or not self.start <= offset < self.stop:
+                generation = self.generation
+                begin = await line_start(self._read, offset)
+                first = offset if begin is None else begin
+                data = await self._whole_lines(first)
+                if generation == self.generation:
+                    pages = split(first, data)
+                    if pages and begin is None:
+                        pages[0].begun = False
+                    self._replace(pages)
+        place = self.place(offset)
+        return offset if place is None else self._pages[place[0]].offset(place[1])
+
+    async def load_before(self) -> bool:
+        """Read the page before the window, dropping the last one if there are too many.
+
+        Returns:
+            Whether anything came.
+
+        Raises:
+            StorageError: The backend could not read; the window is as before.
+        """
+        async with self._lock:
+            if not self._pages or self.at_start:
+                return False
+            first, generation = self._pages[0], self.generation
+            if not first.begun:
+                page = await find_beginning(self._read, first)
+            else:
+                page = await read_before(self._read, first.start)
+            if generation != self.generation or self._pages[0] is not first:
+                return False
+            if not first.begun:
+                self._pairs.drop(first)
+                self._pages[0] = page
+            else:
+                self._pages.insert(0, page)
+            self._pairs.add(page)
+            while len(self._pages) > self._max_pages:
+                self._pairs.drop(self._pages.pop())
+            self._tell()
+            return True
+
+    async def load_after(self) -> bool:
+        """Read the page after the window, dropping the first one if there are too many.
+
+        Returns:
+            Whether anything came.
+
+        Raises:
+            StorageError: The backend could not read; the window is as before.
+        """
+        async with self._lock:
+            if not self.opened or self.at_end:
+                return False
+            stop, generation = self.stop, self.generation
+            data = await self._whole_lines(stop)
+            if generation != self.generation or self.stop != stop or not data:
+                return False
+            self._take(data)
+            while len(self._pages) > self._max_pages:
+                self._pairs.drop(self._pages.pop(0))
+            self._tell()
+            return True
+
+    async def _catch_up(self) -> None:
+        while self.opened and not self.at_end:
+            if not await self.load_after():
+                return
+
+    async def _whole_lines(self, start: int) -> bytes:
+        """Read what a page holds from `start` on: whole lines, or some of a long one."""
+        data = await self._read(start, min(start + PAGE_BYTES, self.size))
+        for _ in range(SEARCH_STEPS):
+            stop = start + len(data)
+            if stop >= self.size or not data:
+                return data
+            end = data.rfind(b"\n") + 1
+            if end:
+                return data[:end]
+            more = await self._read(stop, min(stop + STEP_BYTES, self.size))
+            end = more.find(b"\n") + 1
+            data += more[:end] if end else more
+            if end or not more:
+                return data
+        return data
+
+    async def lines(self, start: int = 0) -> AsyncIterator[bytes]:
+        """Yield every line from `start`, a line's beginning, to the end, as it is stored.
+
+        Reads through the whole session, a page at a time and beside the window; a
+        last line without newline counts.
+        """
+        rest = b""
+        while start < self.size:
+            data = await self._read(start, min(start + PAGE_BYTES, self.size))
+            if not data:
+                break
+            start += len(data)
+            *whole, rest = (rest + data).split(b"\n")
+            for line in whole:
+                yield line
+        if rest:
+            yield rest
+
+    # -- what the feed brings
+
+    def append(self, data: bytes) -> None:
+        """Take bytes that were added at the end of the session."""
+        if not data:
+            return
+        at_end = self.at_end
+        self.size += len(data)
+        if not self._following:
+            self.new_lines += data.count(b"\n")
+        if at_end:
+            room = None if self._following else self._max_pages
+            self._take(data, room)
+            while len(self._pages) > self._max_pages:
+                self._pairs.drop(self._pages.pop(0))
+        self._tell()
+
+    def rewritten(self, size: int) -> None:
+        """Forget what was read: the session is another one now, `size` bytes long."""
+        self.size = size
+        self._replace([])
+        self.opened = False
+        self._tell()
+
+    def _take(self, data: bytes, room: int | None = None) -> None:
+        """Add what follows the window to its last page and to new ones, at most `room` in all."""
+        taken = 0
+        if self._pages:
+            last = self._pages[-1]
+            known = len(last)
+            reread = known - (0 if last.ended else 1)
+            taken = last.take(data)
+            if taken:
+                self._pairs.add(last, reread)
+        if taken == len(data):
+            return
+        for page in split(self.stop, data[taken:]):
+            if room is not None and len(self._pages) >= room:
+                return
+            self._pages.append(page)
+            self._pairs.add(page)
+
+    def _replace(self, pages: list[Page]) -> None:
+        self._pages = pages
+        self.generation += 1
+        self.opened = True
+        self._pairs.clear()
+        for page in pages:
+            self._pairs.add(page)
+        self._tell()
+
+    def _tell(self) -> None:
+        for callback in tuple(self._listeners):
+            callback()
+
+    # -- what is there
+
+    def place(self, offset: int) -> tuple[int, int] | None:
+        """Return number of page and line that `offset` lies in; None outside of the window."""
+        if not self._pages or not self.start <= offset < self.stop:
+            return None
+        low, high = 0, len(self._pages) - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._pages[middle].start <= offset:
+                low = middle
+            else:
+                high = middle - 1
+        return low, self._pages[low].number_at(offset)
+
+    def window_lines(self) -> Iterator[Line]:
+        """Yield the lines of the window."""
+        for page in self._pages:
+            for number in range(len(page)):
+                yield page.line(number)
+
+    def blocks(self, page: Page, number: int) -> tuple[Block, ...]:
+        """Return how a line shows: nothing for an empty one, or one that another block shows."""
+        return tuple(
+            block for item in self._items(page, number) for block in blocks_of(item, self._pairs)
+        )
+
+    def take_stale(self) -> set[int]:
+        """Return offsets of lines that show in another way since the last call, and forget them."""
+        return self._pairs.take_stale()
+
+    def _items(self, page: Page, number: int) -> tuple[Item, ...]:
+        line = page.line(number)
+        return decode_line(line.raw, line.offset, size=line.size)
+
+    def result(self, call_id: str) -> Result | None:
+        """Return what a tool call got, if its result is in the window."""
+        return self._pairs.result(call_id)

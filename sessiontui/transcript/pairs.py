@@ -1,0 +1,132 @@
+"""Which tool calls and results of a window of pages belong together.
+
+A call shows its result, wherever in the window that is; the line of the result
+then shows nothing. What comes into the window or leaves it changes how other
+lines show: those are told by `take_stale`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessiontui.models.entries import BadLine
+from sessiontui.transcript.blocks import results_of
+from sessiontui.transcript.blocks_events import started
+from sessiontui.transcript.links import NONE, links_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessiontui.models.entries import Item
+    from sessiontui.transcript.links import Links
+    from sessiontui.transcript.pages import Page
+    from sessiontui.transcript.values import Result
+
+_MAX_STALE = 10_000
+"""Beyond this many nobody listens; the oldest knowledge of them would be of no use."""
+
+
+class Pairs:
+    """An index of calls, starts and results by call id.
+
+    Args:
+        decode: Returns the entries of a line of a page.
+    """
+
+    def __init__(self, decode: Callable[[Page, int], tuple[Item, ...]]) -> None:
+        self._decode = decode
+        self._calls: dict[str, int] = {}
+        self._starts: dict[str, tuple[Page, int]] = {}
+        self._results: dict[str, tuple[Page, int]] = {}
+        self._links: dict[int, dict[int, Links]] = {}
+        self._stale: set[int] = set()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._calls.clear()
+        self._starts.clear()
+        self._results.clear()
+        self._links.clear()
+        self._stale.clear()
+
+    def add(self, page: Page, first: int = 0) -> None:
+        """Take in the lines of a page from number `first` on."""
+        links = self._links.setdefault(page.uid, {})
+        for number in range(first, len(page)):
+            found = links_of(self._decode(page, number))
+            if found is not NONE:
+                links[number] = found
+                self._enter(page, number, found)
+
+    def _enter(self, page: Page, number: int, links: Links) -> None:
+        offset = page.offset(number)
+        for call_id in links.calls:
+            self._calls[call_id] = offset
+            self._spoil(self._results.get(call_id), self._starts.get(call_id))
+        for call_id in links.results:
+            known = self._results.get(call_id)
+            if known is None or known[0].offset(known[1]) > offset:
+                self._results[call_id] = (page, number)
+                self._spoil(known)
+                self._spoil_call(call_id)
+        for call_id in links.starts:
+            self._starts[call_id] = (page, number)
+            self._spoil_call(call_id)
+
+    def drop(self, page: Page) -> None:
+        """Forget the lines of a page that leaves the window."""
+        for number, links in self._links.pop(page.uid, {}).items():
+            offset = page.offset(number)
+            for call_id in links.calls:
+                if self._calls.get(call_id) == offset:
+                    del self._calls[call_id]
+                    self._spoil(self._results.get(call_id), self._starts.get(call_id))
+            for table, call_ids in (
+                (self._results, links.results),
+                (self._starts, links.starts),
+            ):
+                for call_id in call_ids:
+                    if table.get(call_id) == (page, number):
+                        del table[call_id]
+                        self._spoil_call(call_id)
+
+    def take_stale(self) -> set[int]:
+        """Return offsets of lines that show in another way now, and forget them."""
+        stale, self._stale = self._stale, set()
+        return stale
+
+    def _spoil(self, *places: tuple[Page, int] | None) -> None:
+        if len(self._stale) < _MAX_STALE:
+            self._stale.update(page.offset(number) for page, number in filter(None, places))
+
+    def _spoil_call(self, call_id: str) -> None:
+        offset = self._calls.get(call_id)
+        if offset is not None and len(self._stale) < _MAX_STALE:
+            self._stale.add(offset)
+
+    def result(self, call_id: str) -> Result | None:
+        """Return what the call got, if that is in the window."""
+        place = self._results.get(call_id)
+        if place is None:
+            return None
+        for item in self._decode(*place):
+            for result in results_of(item):
+                if result.call_id == call_id:
+                    return result
+        return None
+
+    def started_ms(self, call_id: str) -> int | None:
+        """Return when the call began to run, if that is in the window."""
+        place = self._starts.get(call_id)
+        for item in self._decode(*place) if place is not None else ():
+            start = None if isinstance(item, BadLine) else started(item)
+            if start is not None and start[0] == call_id:
+                return start[1]
+        return None
+
+    def is_shown(self, call_id: str, offset: int) -> bool:
+        """Return whether the call is in the window, and shows what the line at `offset` holds."""
+        if call_id not in self._calls:
+            return False
+        places = (self._results.get(call_id), self._starts.get(call_id))
+        return any(place is not None and place[0].offset(place[1]) == offset for place in places)
