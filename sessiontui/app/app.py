@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -13,6 +14,8 @@ from textual.binding import Binding
 from sessiontui.app.actions import Keys
 from sessiontui.app.screens.main import MainScreen
 from sessiontui.app.theme import DARK, LIGHT, themes, token_defaults
+from sessiontui.errors import ConfigError
+from sessiontui.models.text import clean
 from sessiontui.paths import styles_dir
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ class SessionApp(App[None], inherit_bindings=False):
         workspace: What to show; may still be connecting.
 
     Raises:
-        ConfigError: The configured keys cannot be used.
+        ConfigError: The configured keys or the theme cannot be used.
     """
 
     ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
@@ -48,9 +51,15 @@ class SessionApp(App[None], inherit_bindings=False):
         self.workspace = workspace
         for theme in themes():
             self.register_theme(theme)
-        self.theme = workspace.config.theme or DARK
+        self.theme = self._known_theme(workspace.config.theme or DARK)
         self.set_keymap(self.keys.overrides)
         self._leaving = False
+
+    def _known_theme(self, name: str) -> str:
+        if self.get_theme(name) is None:
+            known = ", ".join(sorted(self.available_themes))
+            raise ConfigError(f"theme: {clean(name)!r} is none of {known}")
+        return name
 
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""
@@ -73,7 +82,7 @@ class SessionApp(App[None], inherit_bindings=False):
         if not self.is_headless:
             loop = asyncio.get_running_loop()
             for number in _SIGNALS:
-                loop.add_signal_handler(number, self.exit)
+                loop.add_signal_handler(number, partial(self.exit, return_code=128 + number))
 
     def on_unmount(self) -> None:
         """Leave signals as they were."""

@@ -1,0 +1,136 @@
+"""The real program in a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from typing import TYPE_CHECKING, Self
+
+from tests.waiting import DEADLINE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+_STOP_S = 10.0
+
+
+class Terminal:
+    """Runs `python -m sessiontui …`; keeps every byte that comes out.
+
+    Args:
+        arguments: What follows the program's name.
+        size: Columns and rows.
+        environ: What to add to the environment.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        size: tuple[int, int] = (120, 34),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.output = bytearray()
+        self._seen = 0
+        self._master, self._slave = pty.openpty()
+        self.before = termios.tcgetattr(self._slave)
+        self._resize(size)
+        variables = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("SESSIONTUI_", "TEXTUAL", "NO_COLOR", "PI_", "OMP_"))
+        }
+        variables |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sessiontui", *arguments],
+            stdin=self._slave,
+            stdout=self._slave,
+            stderr=self._slave,
+            env=variables | dict(environ or {}),
+            start_new_session=True,
+        )
+
+    def _resize(self, size: tuple[int, int]) -> None:
+        columns, rows = size
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def __enter__(self) -> Self:
+        """Return the terminal; the program runs already."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the program if it still runs."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        os.close(self._master)
+        os.close(self._slave)
+
+    def press(self, keys: bytes) -> None:
+        """Send what keys send."""
+        os.write(self._master, keys)
+
+    def read(self) -> None:
+        """Take in what has come out, waiting a moment if nothing has."""
+        if select.select([self._master], [], [], 0.05)[0]:
+            self.output += os.read(self._master, 65_536)
+
+    def until(self, *texts: bytes) -> None:
+        """Read until each text has come out since the last call that waited.
+
+        Raises:
+            AssertionError: It did not come in time, or the program ended before.
+        """
+        start = self._seen
+        end = time.monotonic() + DEADLINE_S
+        while not all(self.output.find(text, start) >= 0 for text in texts):
+            if time.monotonic() > end:
+                raise AssertionError(f"{texts} did not come; {bytes(self.output[-2000:])!r}")
+            if self.process.poll() is not None:
+                raise AssertionError(f"the program ended; {bytes(self.output[-2000:])!r}")
+            self.read()
+        self._seen = len(self.output)
+
+    def finish(self) -> int:
+        """Read until the program has ended; return its exit code."""
+        end = time.monotonic() + DEADLINE_S
+        while self.process.poll() is None:
+            if time.monotonic() > end:
+                raise AssertionError(f"it did not end; {bytes(self.output[-2000:])!r}")
+            self.read()
+        while select.select([self._master], [], [], 0)[0]:
+            self.output += os.read(self._master, 65_536)
+        return self.process.returncode
+
+    @property
+    def restored(self) -> bool:
+        """Whether the terminal is as it was: modes, main screen, cursor, no mouse reports."""
+        modes = termios.tcgetattr(self._slave)
+        flags = termios.ECHO | termios.ICANON | termios.ISIG
+        same_modes = modes[3] & flags == self.before[3] & flags and modes[0] == self.before[0]
+        return same_modes and all(
+            self.output.rfind(off) > self.output.rfind(on)
+            for on, off in (
+                (b"\x1b[?1049h", b"\x1b[?1049l"),
+                (b"\x1b[?25l", b"\x1b[?25h"),
+                (b"\x1b[?1000h", b"\x1b[?1000l"),
+                (b"\x1b[?2004h", b"\x1b[?2004l"),
+            )
+        )

@@ -1,0 +1,360 @@
+"""The main screen, driven by keys and mouse over sessions in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from textual.widgets import Input
+
+from sessiontui.app.actions import ACTIONS, CONTEXTS, Action
+from sessiontui.app.screens.help import HelpScreen
+from sessiontui.app.theme import DARK, LIGHT
+from sessiontui.config import Config
+from sessiontui.errors import ConfigError
+from sessiontui.models.encode import encode_entry
+from sessiontui.models.times import iso_time
+from sessiontui.storage.memory import MemoryBackend
+from tests.app.support import (
+    NOW_MS,
+    answer,
+    path_of,
+    rows,
+    running,
+    settle,
+    shows,
+    store_with,
+)
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sessiontui.app.app import SessionApp
+    from sessiontui.storage.backend import Signal
+
+
+async def focus_context(app: SessionApp, action: Action) -> None:
+    await app.main.run_listed(action)
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+async def test_every_key_of_the_table_does_its_action(context: str) -> None:
+    async with running(store_with("beta")) as (app, pilot):
+        if context == "transcript":
+            await pilot.press("tab")
+            await pilot.pause()
+        active = app.screen.active_bindings
+        for action in ACTIONS:
+            if action.context != context:
+                continue
+            bound = {
+                binding.key
+                for _node, binding, enabled, _tooltip in active.values()
+                if binding.id == action.id and enabled
+            }
+            assert len(bound) == len(action.keys), action.id
+            target = {"list": app.main.tree, "transcript": app.main.view}.get(context, app.main)
+            namespace, _, name = action.run.rpartition(".")
+            node = {"app": app, "screen": app.main}.get(namespace, target)
+            assert hasattr(node, f"action_{name}"), action.id
+
+
+async def test_the_screen_is_painted_before_the_source_answers() -> None:
+    class Silent(MemoryBackend):
+        @asynccontextmanager
+        async def watch(self, visible: object = tuple) -> AsyncIterator[AsyncIterator[Signal]]:
+            await asyncio.Event().wait()
+            raise AssertionError
+            yield
+
+    async with running(connect=lambda _source, _password: Silent(), settled=False) as (app, pilot):
+        await pilot.pause()
+        assert shows(app, "loading")
+        assert shows(app, "redis://cache:6379")
+        await pilot.press("q")
+
+
+async def test_sessions_stand_newest_first_under_their_project() -> None:
+    async with running(store_with("alpha", "beta", "gamma")) as (app, _pilot):
+        shown = rows(app)
+        places = [
+            next(number for number, row in enumerate(shown) if text in row[:55])
+            for text in ("~/code/api", "Title alpha", "Title beta", "Title gamma")
+        ]
+        assert places == sorted(places)
+        assert shows(app, "3 sessions")
+
+
+async def test_the_highlighted_transcript_is_open_at_its_end() -> None:
+    async with running(store_with("alpha", "beta", size=40)) as (app, pilot):
+        assert shows(app, "Answer to Question 39 about alpha")
+        await pilot.press("down")
+        await settle(pilot)
+        assert shows(app, "Answer to Question 39 about beta")
+        assert app.main.reading.path == path_of("beta")
+
+
+async def test_going_through_the_list_opens_only_where_it_rests() -> None:
+    async with running(store_with(*"abcdefgh")) as (app, pilot):
+        opened: list[str] = []
+        open_document = app.workspace.open_document
+
+        async def counted(path: str) -> object:
+            opened.append(path)
+            return await open_document(path)
+
+        app.workspace.open_document = counted  # type: ignore[method-assign,assignment]
+        await pilot.press(*["down"] * 6)
+        await settle(pilot)
+        assert opened[-1] == app.main.tree.highlighted
+        assert len(opened) < 6
+
+
+async def test_what_a_peer_appends_is_painted_and_its_row_moves_up() -> None:
+    store = store_with("alpha", "beta")
+    async with running(store) as (app, pilot):
+        await pilot.press("down")
+        await settle(pilot)
+        line = encode_entry(answer("Fresh from the agent", 9, iso_time(NOW_MS)))
+        store.append(path_of("beta"), line, mtime_ms=NOW_MS)
+        await until(lambda: shows(app, "Fresh from the agent"))
+        assert app.main.tree.highlighted == path_of("beta")
+        shown = rows(app)
+        beta, alpha = (
+            next(number for number, row in enumerate(shown) if text in row[:55])
+            for text in ("Title beta", "Title alpha")
+        )
+        assert beta < alpha
+
+
+async def test_the_highlight_survives_a_session_arriving_above_it() -> None:
+    store = store_with("alpha", "beta")
+    async with running(store) as (app, pilot):
+        await pilot.press("down")
+        store.write(path_of("new"), store.data(path_of("alpha")) or b"", mtime_ms=NOW_MS)
+        await until(lambda: app.workspace.row(path_of("new")))
+        await settle(pilot)
+        assert app.main.tree.highlighted == path_of("beta")
+
+
+async def test_enter_reads_and_escape_goes_back() -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        assert app.focused is app.main.tree
+        await pilot.press("enter")
+        assert app.focused is app.main.view
+        await pilot.press("escape")
+        assert app.focused is app.main.tree
+        await pilot.press("tab")
+        assert app.focused is app.main.view
+        await pilot.press("shift+tab")
+        assert app.focused is app.main.tree
+
+
+async def test_the_footer_offers_the_keys_of_the_focused_pane() -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        assert "s sort" in rows(app)[-1]
+        await pilot.press("tab")
+        await pilot.pause()
+        assert "T thinking" in rows(app)[-1]
+        assert "q quit" in rows(app)[-1]
+
+
+async def test_a_click_in_the_footer_runs_what_it_says() -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        column = rows(app)[-1].index("? keys")
+        await pilot.click("#footer", offset=(column, 0))
+        await pilot.pause()
+        assert isinstance(app.screen, HelpScreen)
+
+
+async def test_sorting_steps_through_the_keys_and_turns_round() -> None:
+    async with running(store_with("alpha", "beta")) as (app, pilot):
+        catalogue = app.workspace.catalogue
+        assert catalogue.sort == "modified"
+        await pilot.press("s")
+        assert (catalogue.sort, catalogue.reverse) == ("created", False)
+        await pilot.press("s", "S")
+        await pilot.pause()
+        assert (catalogue.sort, catalogue.reverse) == ("title", True)
+        shown = rows(app)
+        beta, alpha = (
+            next(number for number, row in enumerate(shown) if text in row[:55])
+            for text in ("Title beta", "Title alpha")
+        )
+        assert beta < alpha
+
+
+async def test_the_filter_leaves_what_matches_and_escape_clears_it() -> None:
+    async with running(store_with("alpha", "beta", "gamma")) as (app, pilot):
+        await pilot.press("/", *"bet")
+        await until(lambda: shows(app, "1 match"))
+        assert not shows(app, "Title alpha")
+        await pilot.press("enter")
+        assert app.focused is app.main.tree
+        await settle(pilot)
+        assert app.main.tree.highlighted == path_of("beta")
+        await pilot.press("escape")
+        await until(lambda: shows(app, "Title alpha"))
+        assert app.main.filter_line.text == ""
+
+
+async def test_letters_typed_into_the_filter_are_no_commands() -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        await pilot.press("/", *"qdru?")
+        await pilot.pause()
+        assert app.is_running
+        assert app.main.filter_line.text == "qdru?"
+        assert app.screen is app.main
+
+
+async def test_help_lists_every_action_with_its_keys() -> None:
+    async with running(store_with("alpha"), size=(120, 50)) as (app, pilot):
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert all(shows(app, action.help) for action in ACTIONS)
+        await pilot.press("escape")
+        assert app.screen is app.main
+
+
+async def test_the_palette_finds_sessions_by_title_and_goes_there() -> None:
+    async with running(store_with("alpha", "beta", "gamma")) as (app, pilot):
+        await pilot.press("ctrl+p")
+        await pilot.press(*"title gam")
+        await until(lambda: shows(app, "Title gamma  3h"))
+        await pilot.press("down", "enter")
+        await until(lambda: app.screen is app.main)
+        await until(lambda: app.main.tree.highlighted == path_of("gamma"))
+
+
+async def test_the_palette_runs_actions() -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        await pilot.press("ctrl+p")
+        await pilot.press(*"what every key")
+        await until(lambda: shows(app, "Show what every key does"))
+        await pilot.press("down", "enter")
+        await until(lambda: isinstance(app.screen, HelpScreen))
+
+
+async def test_markup_in_a_title_is_shown_as_it_is_everywhere() -> None:
+    store = store_with("alpha")
+    data = (store.data(path_of("alpha")) or b"").replace(b"Title alpha", b"Odd [/x][b]")
+    store.write(path_of("alpha"), data, mtime_ms=NOW_MS - 10_000_000)
+    async with running(store) as (app, pilot):
+        assert shows(app, "Odd [/x][b]")
+        await pilot.press("r")
+        await until(lambda: app.screen is not app.main)
+        assert shows(app, "Odd [/x][b]")
+        await pilot.press("escape", "d")
+        await until(lambda: shows(app, "Delete “Odd [/x][b]”?"))
+        await pilot.press("escape", "ctrl+p", *"odd")
+        await until(lambda: shows(app, "Odd [/x][b]"))
+        await pilot.press("escape")
+
+
+async def test_the_theme_can_be_switched_and_configured() -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        assert app.theme == DARK
+        await pilot.press("ctrl+t")
+        assert app.theme == LIGHT
+        await pilot.press("ctrl+t")
+        assert app.theme == DARK
+    async with running(store_with("alpha"), config=Config(theme="nord")) as (app, _pilot):
+        assert app.theme == "nord"
+
+
+async def test_settings_that_cannot_be_used_are_refused_before_anything_is_painted() -> None:
+    for config in (Config(theme="plaid"), Config(keys={"rename": "d"})):
+        with pytest.raises(ConfigError):
+            async with running(config=config):
+                pass
+
+
+async def test_keys_can_be_given_anew() -> None:
+    config = Config(keys={"rename": "n", "find": "f"})
+    async with running(store_with("alpha"), config=config) as (app, pilot):
+        assert "n rename" in rows(app)[-1]
+        await pilot.press("r")
+        await pilot.pause()
+        assert app.screen is app.main
+        await pilot.press("n")
+        await until(lambda: app.screen is not app.main)
+        await pilot.press("escape", "f")
+        assert isinstance(app.focused, Input)
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+q", "ctrl+c"])
+async def test_every_key_to_quit_quits(key: str) -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        await pilot.press(key)
+        await until(lambda: not app.is_running)
+
+
+async def test_eighty_columns_show_the_list_or_the_transcript() -> None:
+    async with running(store_with("alpha"), size=(80, 24)) as (app, pilot):
+        assert shows(app, "Title alpha")
+        assert not shows(app, "Answer to Question 0")
+        await pilot.press("enter")
+        await settle(pilot)
+        assert shows(app, "Answer to Question 0")
+        assert not shows(app, "~/code/api  ")
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not shows(app, "Answer to Question 0")
+
+
+@pytest.mark.parametrize("size", [(80, 15), (40, 10), (200, 60), (20, 6)])
+async def test_any_size_paints(size: tuple[int, int]) -> None:
+    async with running(store_with("alpha", "beta"), size=size) as (app, pilot):
+        await pilot.press("enter")
+        await settle(pilot)
+        assert app.main.reading.path == path_of("alpha")
+        await pilot.press("escape", "r")
+        await until(lambda: app.screen is not app.main)
+        await pilot.press("escape")
+
+
+async def test_fifteen_rows_have_one_line_of_header_and_one_of_footer() -> None:
+    async with running(store_with("alpha"), size=(120, 15)) as (app, _pilot):
+        shown = rows(app)
+        assert "sessiontui" in shown[0]
+        assert "find" in shown[1]
+        assert "quit" in shown[14]
+        assert not any("───" in row for row in shown)
+
+
+async def test_resizing_keeps_highlight_filter_and_transcript() -> None:
+    async with running(store_with("alpha", "beta")) as (app, pilot):
+        await pilot.press("/", *"beta", "enter")
+        await settle(pilot)
+        for size in ((70, 20), (140, 40), (60, 12), (120, 34)):
+            await pilot.resize_terminal(*size)
+            await settle(pilot)
+            assert app.main.tree.highlighted == path_of("beta")
+        assert app.main.filter_line.text == "beta"
+        assert shows(app, "Answer to Question 0 about beta")
+
+
+async def test_dragging_the_rule_resizes_the_panes() -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        splitter = app.main.query_one("#splitter")
+        before = splitter.region.x
+        await pilot.mouse_down("#splitter", offset=(0, 5))
+        await pilot.hover(offset=(before + 12, 8))
+        await pilot.mouse_up(offset=(before + 12, 8))
+        await pilot.pause()
+        assert splitter.region.x == before + 12
+        assert rows(app)[1].index("┬") == before + 12
+        await pilot.resize_terminal(240, 34)
+        await pilot.pause()
+        assert abs(splitter.region.x - 2 * (before + 12)) <= 1
+
+
+async def test_refresh_says_what_it_found() -> None:
+    async with running(store_with("alpha", "beta")) as (app, pilot):
+        await pilot.press("f5")
+        await until(lambda: shows(app, "Refreshed: 2 sessions"))
+        await pilot.press("R")
+        await until(lambda: shows(app, "Refreshed: 2 sessions"))

@@ -1,0 +1,263 @@
+"""Rename, delete, undo: the dialogs and what they lead to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.widgets import Button, Input
+
+from sessiontui.app.screens.delete import DeleteDialog
+from sessiontui.app.screens.dialog import Question
+from sessiontui.app.screens.rename import RenameDialog
+from sessiontui.models.title_slot import parse_slot
+from sessiontui.storage.memory import MemoryBackend, MemoryStore
+from tests.app.support import NOW_MS, app_of, path_of, running, session, settle, shows, store_with
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from textual.pilot import Pilot
+
+
+async def dialog(pilot: Pilot[None], key: str) -> None:
+    """Press a key and wait for its dialog."""
+    app = app_of(pilot)
+    await pilot.press(key)
+    await until(lambda: app.screen is not app.main)
+    await pilot.pause()
+
+
+async def closed(pilot: Pilot[None]) -> None:
+    app = app_of(pilot)
+    await until(lambda: app.screen is app.main)
+
+
+def snapshot(store: MemoryStore) -> dict[str, tuple[bytes, int | None, bytes | None]]:
+    return {
+        path: (bytes(held.data), held.mtime_ms, held.title) for path, held in store.sessions.items()
+    }
+
+
+async def test_a_new_title_is_written_and_shown() -> None:
+    store = store_with("alpha", "beta")
+    async with running(store) as (app, pilot):
+        await dialog(pilot, "r")
+        assert isinstance(app.screen, RenameDialog)
+        await pilot.press(*"Better", "enter")
+        await closed(pilot)
+        await settle(pilot)
+        assert shows(app, "Renamed “Better”")
+        slot = parse_slot(store.data(path_of("alpha")) or b"")
+        assert slot is not None
+        assert (slot.title, slot.source) == ("Better", "user")
+        row = app.workspace.row(path_of("alpha"))
+        assert row is not None
+        assert row.title == "Better"
+
+
+async def test_a_new_path_moves_the_session_and_its_draft() -> None:
+    store = store_with("alpha")
+    draft = path_of("alpha").removesuffix(".jsonl") + "/draft.txt"
+    store.write(draft, b"unsent", mtime_ms=NOW_MS - 1)
+    async with running(store) as (app, pilot):
+        await dialog(pilot, "r")
+        await pilot.press("tab", "end", *["backspace"] * len("alpha.jsonl"), *"moved.jsonl")
+        await pilot.pause()
+        assert shows(app, "The key moves, with its drafts.")
+        await pilot.press("enter")
+        await closed(pilot)
+        await settle(pilot)
+        moved = path_of("moved")
+        assert sorted(store.sessions) == [moved.removesuffix(".jsonl") + "/draft.txt", moved]
+        assert app.main.tree.highlighted == moved
+        assert app.main.reading.path == moved
+
+
+async def test_the_rename_dialog_objects_while_one_types() -> None:
+    async with running(store_with("alpha", "beta")) as (app, pilot):
+        await dialog(pilot, "r")
+        button = app.screen.query_one("#rename", Button)
+        field = app.screen.query_one("#path", Input)
+        assert button.disabled
+        for path, objection in (
+            ("/-code-api/no-suffix", "A session's path ends in .jsonl."),
+            ("/-code-api/../x.jsonl", "This is not a path of a session."),
+            ("/-code-api/.jsonl", "This is not a path of a session."),
+            (path_of("beta"), "Another session has this path."),
+        ):
+            field.value = path
+            await pilot.pause()
+            assert shows(app, objection)
+            assert button.disabled
+            await pilot.press("enter")
+            assert isinstance(app.screen, RenameDialog)
+        await pilot.press("escape")
+        await closed(pilot)
+
+
+async def test_escape_in_the_rename_dialog_changes_nothing() -> None:
+    store = store_with("alpha")
+    before = snapshot(store)
+    async with running(store) as (_app, pilot):
+        await dialog(pilot, "r")
+        await pilot.press(*"Something else", "escape")
+        await closed(pilot)
+        await settle(pilot)
+        assert snapshot(store) == before
+
+
+async def test_a_path_that_an_agent_may_hold_is_asked_for_twice() -> None:
+    store = store_with("alpha")
+    store.append(path_of("alpha"), b"{}\n", mtime_ms=NOW_MS - 12_000)
+    async with running(store) as (app, pilot):
+        await dialog(pilot, "r")
+        field = app.screen.query_one("#path", Input)
+        field.value = path_of("moved")
+        await pilot.pause()
+        assert shows(app, "grew 12 s ago")
+        assert shows(app, "split in two")
+        field.focus()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, RenameDialog)
+        assert shows(app, "Move it anyway")
+        await pilot.press("enter")
+        await closed(pilot)
+        await settle(pilot)
+        assert list(store.sessions) == [path_of("moved")]
+
+
+async def test_deleting_keeps_by_default() -> None:
+    store = store_with("alpha", "beta")
+    before = snapshot(store)
+    async with running(store) as (app, pilot):
+        for answer in ("enter", "escape", "n"):
+            await dialog(pilot, "d")
+            assert isinstance(app.screen, DeleteDialog)
+            assert app.focused is app.screen.query_one("#keep")
+            await pilot.press(answer)
+            await closed(pilot)
+            await settle(pilot)
+            assert snapshot(store) == before
+
+
+async def test_the_delete_dialog_tells_exactly_what_goes() -> None:
+    store = store_with("alpha", "beta")
+    draft = path_of("alpha").removesuffix(".jsonl") + "/draft.txt"
+    store.write(draft, b"x" * 20_000, mtime_ms=NOW_MS - 1)
+    store.write(path_of("alpha"), session("Long one", "x" * 400_000), mtime_ms=NOW_MS - 9_000_000)
+    total = len(store.data(path_of("alpha")) or b"") + 20_000
+    async with running(store) as (app, pilot):
+        await pilot.press("down")
+        await settle(pilot)
+        await dialog(pilot, "d")
+        assert shows(app, "Delete “Long one”?")
+        assert 800_000 < total < 830_000
+        assert shows(app, f"2 keys, {round(total / 1000)} KB, with its draft.")
+        assert shows(app, "Kept in the trash for 30 days; u brings it back.")
+
+
+async def test_delete_and_undo_restore_every_byte() -> None:
+    store = store_with("alpha", "beta")
+    draft = path_of("alpha").removesuffix(".jsonl") + "/draft.txt"
+    store.write(draft, b"unsent", mtime_ms=NOW_MS - 7)
+    store.retitle(path_of("alpha"), b'{"title":"T","updatedAt":"x"}', mtime_ms=NOW_MS - 9)
+    before = snapshot(store)
+    async with running(store) as (app, pilot):
+        await dialog(pilot, "d")
+        await pilot.press("y")
+        await closed(pilot)
+        await until(lambda: app.workspace.row(path_of("alpha")) is None)
+        await settle(pilot)
+        assert list(store.sessions) == [path_of("beta")]
+        assert shows(app, "u brings it back")
+        assert app.main.tree.highlighted == path_of("beta")
+        await pilot.press("u")
+        await until(lambda: app.workspace.row(path_of("alpha")))
+        await settle(pilot)
+        assert snapshot(store) == before
+        assert shows(app, "Brought back “T”")
+        await pilot.press("u")
+        await until(lambda: shows(app, "Nothing to undo"))
+
+
+async def test_a_session_in_use_is_deleted_only_after_plain_words() -> None:
+    store = store_with("alpha")
+    store.append(path_of("alpha"), b"{}\n", mtime_ms=NOW_MS - 12_000)
+    async with running(store) as (app, pilot):
+        await dialog(pilot, "d")
+        assert shows(app, "It grew 12 s ago")
+        assert shows(app, "That agent would lose the rest of its work.")
+        assert shows(app, "Delete it anyway")
+        assert app.focused is app.screen.query_one("#keep")
+        await pilot.press("y")
+        await closed(pilot)
+        await until(lambda: not store.sessions)
+
+
+async def test_a_session_that_an_agent_takes_up_meanwhile_is_asked_for_again() -> None:
+    store = store_with("alpha")
+    async with running(store) as (app, pilot):
+        await dialog(pilot, "d")
+        first = app.screen
+        assert not shows(app, "lose the rest")
+        store.append(path_of("alpha"), b"{}\n", mtime_ms=NOW_MS)
+        await until(lambda: app.workspace.held(path_of("alpha")))
+        await pilot.press("y")
+        await until(lambda: app.screen is not first and isinstance(app.screen, DeleteDialog))
+        await pilot.pause()
+        assert shows(app, "lose the rest")
+        await pilot.press("escape")
+        await closed(pilot)
+        assert list(store.sessions) == [path_of("alpha")]
+
+
+async def test_a_failed_action_says_why_and_leaves_the_row() -> None:
+    store = store_with("alpha")
+    backend = MemoryBackend(store)
+    async with running(connect=lambda _source, _password: backend) as (app, pilot):
+        await dialog(pilot, "d")
+        store.delete(path_of("alpha"))
+        store.silent = True
+        await pilot.press("y")
+        await closed(pilot)
+        await until(lambda: shows(app, "Not deleted: no such session"))
+
+
+async def test_quitting_asks_while_writes_are_pending() -> None:
+    store = store_with("alpha")
+    backend = MemoryBackend(store)
+    async with running(connect=lambda _source, _password: backend) as (app, pilot):
+        backend.down = True
+        await dialog(pilot, "r")
+        await pilot.press(*"Later", "enter")
+        await closed(pilot)
+        await until(lambda: app.workspace.state.pending)
+        await until(lambda: shows(app, "1 write pending"))
+        await pilot.press("ctrl+c")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.pause()
+        assert shows(app, "Quit now?")
+        await pilot.press("escape")
+        await closed(pilot)
+        assert app.is_running
+        backend.down = False
+        await settle(pilot)
+        assert shows(app, "“Later”")
+
+
+async def test_files_are_called_files(tmp_path: Path) -> None:
+    folder = tmp_path / "-code-api"
+    folder.mkdir()
+    (folder / "2026-11-23T10-00-00-000Z_alpha.jsonl").write_bytes(session("Alpha"))
+    async with running(source=str(tmp_path), connect=_open) as (app, pilot):
+        await dialog(pilot, "d")
+        assert shows(app, "1 file, ")
+        await pilot.press("escape")
+
+
+def _open(source: object, password: str | None) -> object:
+    from sessiontui.workspace.connect import open_backend
+
+    return open_backend(source, password=password)  # type: ignore[arg-type]

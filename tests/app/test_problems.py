@@ -1,0 +1,125 @@
+"""When there is nothing to show, and when a source goes away and comes back; real servers."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from textual.widgets import Input
+
+from sessiontui.app.screens.problem import ProblemView
+from sessiontui.workspace.connect import open_backend
+from tests.app.support import NOW_MS, path_of, rows, running, session, settle, shows, store_with
+from tests.servers import free_port, real_server
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sessiontui.app.app import SessionApp
+    from sessiontui.models.source import Source
+    from sessiontui.storage.backend import Backend
+    from tests.servers import RealServer
+
+
+def connect(source: Source, password: str | None) -> Backend:
+    return open_backend(source, password=password)
+
+
+async def fill(server: RealServer, *names: str) -> None:
+    """Put sessions into a server as omp does."""
+    async with server.client() as client:
+        for name in names:
+            await client.set(f"omp:sessions:file:{path_of(name)}", session(f"Title {name}"))
+            await client.hset("omp:sessions:meta", path_of(name), str(NOW_MS))
+
+
+def problem_shown(app: SessionApp) -> bool:
+    return bool(app.main.query_one(ProblemView).display)
+
+
+async def test_an_empty_source_says_where_sessions_would_appear() -> None:
+    store = store_with()
+    async with running(store) as (app, pilot):
+        assert shows(app, "No sessions yet")
+        assert shows(app, "redis://cache:6379")
+        assert shows(app, "sessiontui demo")
+        store.write(path_of("first"), session("The first"), mtime_ms=NOW_MS)
+        await until(lambda: shows(app, "The first"))
+        await settle(pilot)
+        assert not problem_shown(app)
+        assert app.main.tree.highlighted == path_of("first")
+
+
+async def test_the_last_session_deleted_leaves_the_empty_page() -> None:
+    store = store_with("only")
+    async with running(store) as (app, _pilot):
+        store.delete(path_of("only"))
+        await until(lambda: shows(app, "No sessions yet"))
+
+
+async def test_a_missing_folder_appears_by_itself(tmp_path: Path) -> None:
+    root = tmp_path / "sessions"
+    async with running(source=str(root), connect=connect, settled=False) as (app, _pilot):
+        await until(lambda: shows(app, "There is no such folder"))
+        assert shows(app, str(root)[-30:])
+        folder = root / "-code-api"
+        folder.mkdir(parents=True)
+        (folder / "2026-11-23T10-00-00-000Z_a.jsonl").write_bytes(session("In a folder"))
+        await until(lambda: shows(app, "In a folder"))
+        assert not problem_shown(app)
+
+
+async def test_a_server_that_cannot_be_reached_is_tried_until_it_is_there(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}"
+    async with running(source=url, connect=connect, settled=False) as (app, pilot):
+        await until(lambda: shows(app, "Cannot reach the server"))
+        assert shows(app, f"Tried {url}")
+        assert shows(app, "Trying again")
+        assert shows(app, "not connected")
+        assert shows(app, "F5 try now")
+        with real_server(tcp=True, arguments=["--port", str(port)]) as server:
+            await fill(server, "alpha")
+            await until(lambda: shows(app, "Title alpha"))
+            await settle(pilot)
+            assert not problem_shown(app)
+            await pilot.press("q")
+            await until(lambda: not app.is_running)
+
+
+async def test_a_lost_connection_is_told_by_the_header_alone_and_mends_itself() -> None:
+    with real_server() as server:
+        await fill(server, "alpha", "beta")
+        async with running(source=server.url, connect=connect) as (app, pilot):
+            assert "live" in rows(app)[0]
+            server.stop()
+            await until(lambda: "reconnecting" in rows(app)[0])
+            assert shows(app, "Title alpha")
+            assert shows(app, "Answer to Hello")
+            assert not problem_shown(app)
+            await pilot.press("down")
+            server.start()
+            await fill(server, "alpha", "beta", "gamma")
+            await until(lambda: "live" in rows(app)[0])
+            await until(lambda: shows(app, "Title gamma"))
+
+
+async def test_a_wrong_password_is_asked_for() -> None:
+    with real_server(arguments=["--requirepass", "swordfish"]) as server:
+        async with server.client(password="swordfish") as client:
+            await client.set(f"omp:sessions:file:{path_of('alpha')}", session("Behind a password"))
+        async with running(source=server.url, connect=connect, settled=False) as (app, pilot):
+            await until(lambda: shows(app, "The server asks for a password"))
+            assert isinstance(app.focused, Input)
+            await pilot.press(*"guess", "enter")
+            await until(lambda: app.main.query_one("#password", Input).value == "")
+            await until(lambda: shows(app, "The server asks for a password"))
+            await pilot.press(*"swordfish")
+            assert not shows(app, "swordfish")
+            await pilot.press("enter")
+            await until(lambda: shows(app, "Behind a password"))
+            assert not problem_shown(app)
+            with contextlib.suppress(AssertionError):
+                await settle(pilot)
+            assert not any("swordfish" in row for row in rows(app))

@@ -1,0 +1,190 @@
+"""The program in a real terminal: it starts, answers keys, and leaves no trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from tests.app.support import path_of, session
+from tests.app.terminal import Terminal
+from tests.servers import real_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOSTILE = {
+    "clipboard": "\x1b]52;c;aGFja2Vk\x07",
+    "window title": "\x1b]0;owned\x07\x1b]2;owned\x1b\\",
+    "clear": "\x1b[2J\x1b[3J\x1bc",
+    "eight-bit CSI and OSC": "\x9b31m\x9d0;owned\x9c",
+    "device attributes": "\x1b[>c\x1bP+q544e\x1b\\",
+    "bell and backspace": "\x07\x08\x08",
+    "bidi": "\u202eevil\u202c\u2066x\u2069\u200f",
+    "invisible": "a\u200bb\ufeffc\u00ad\U000e0041",
+    "markup": "[/x][bold red]not markup[/]",
+}
+"""What must not reach the terminal, each with a plain mark to find it by."""
+
+FORBIDDEN = (
+    b"\x1b]",
+    b"\x1bc",
+    b"\x1b[2J\x1b[3J",
+    b"\x1b[>c",
+    b"\x1bP+q",
+    b"\x07",
+    b"\x08",
+    *(bytes([0xC2, code]) for code in range(0x80, 0xA0)),
+    *(
+        character.encode()
+        for character in "\u00ad\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+        "\u2028\u2029\u2066\u2067\u2068\u2069\ufeff\U000e0041"
+    ),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with two sessions, as omp keeps them."""
+    for name in ("alpha", "beta"):
+        file = tmp_path / "sessions" / path_of(name)[1:]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(session(f"Title {name}", f"Question about {name}", session_id=name))
+    return tmp_path / "sessions"
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """An empty home, so that nothing of the user's counts."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "XDG_STATE_HOME": str(home)}
+
+
+@pytest.fixture
+def terminal(folder: Path, environ: dict[str, str]) -> Iterator[Terminal]:
+    """The program at work on the folder."""
+    with Terminal([str(folder)], environ=environ) as running:
+        yield running
+
+
+def test_it_starts_answers_keys_and_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
+    terminal.until(b"Title alpha", b"Question about", b"live")
+    terminal.press(b"?")
+    terminal.until(b"Go to the other pane")
+    terminal.press(b"\x1b")
+    terminal.press(b"/nothing-like-this")
+    terminal.until(b"0 matches")
+    terminal.press(b"\x1b")
+    terminal.until(b"Title beta")
+    terminal.press(b"q")
+    assert terminal.finish() == 0
+    assert terminal.restored
+
+
+@pytest.mark.parametrize("keys", [b"\x03", b"\x11"])
+def test_control_keys_quit(terminal: Terminal, keys: bytes) -> None:
+    terminal.until(b"Title alpha")
+    terminal.press(keys)
+    assert terminal.finish() == 0
+    assert terminal.restored
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_it_properly(terminal: Terminal, number: signal.Signals) -> None:
+    terminal.until(b"Title alpha")
+    os.kill(terminal.process.pid, number)
+    assert terminal.finish() == 128 + number
+    assert terminal.restored
+
+
+def test_an_unreachable_server_is_told_and_can_be_left(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    with Terminal([f"unix://{tmp_path}/no.sock"], environ=environ) as terminal:
+        terminal.until(b"Cannot reach the server", b"no.sock")
+        terminal.press(b"q")
+        assert terminal.finish() == 0
+        assert terminal.restored
+
+
+def hostile_session(name: str, text: str) -> bytes:
+    """Return a session with `text` in its title, its folder of work, turns, tools and types."""
+    data = session(f"{name} {text}", f"{name} {text}", "Then?", cwd=f"/srv/{text}", slot=False)
+    odd = session(f"{name}", slot=False).replace(
+        b'"type":"message"', b'"type":"odd\\u001b]0;t\\u0007"'
+    )
+    return data + odd.split(b"\n", 1)[1] + f"broken {text}\n".encode("utf-8", "surrogatepass")
+
+
+def quiet(terminal: Terminal, marks: list[bytes]) -> None:
+    """Go through list and transcripts, open every dialog, and quit."""
+    terminal.until(b"sessions", *marks)
+    for _ in range(len(HOSTILE) + 1):
+        terminal.press(b"j")
+        terminal.read()
+    terminal.press(b"\r")
+    for keys in (b"v", b"v", b"X", b"T", b"g", b"G"):
+        terminal.press(keys)
+        terminal.read()
+    terminal.press(b"\x1b")
+    terminal.read()
+    terminal.press(b"r")
+    terminal.until(b"Rename session")
+    terminal.press(b"\x1b")
+    terminal.press(b"d")
+    terminal.until(b"Kept in the trash")
+    terminal.press(b"\x1b")
+    terminal.press(b"/mark")
+    terminal.until(b"match")
+    terminal.press(b"\x1b")
+    terminal.press(b"\x10bidi")
+    terminal.until(b"bidi")
+    terminal.press(b"\x1b")
+    terminal.press(b"\x03")
+    terminal.press(b"\x03")
+    terminal.finish()
+
+
+def check_clean(terminal: Terminal) -> None:
+    for bad in FORBIDDEN:
+        at = terminal.output.find(bad)
+        assert at < 0, (bad, bytes(terminal.output[max(0, at - 60) : at + 60]))
+    assert terminal.restored
+
+
+def test_nothing_hostile_in_a_folder_reaches_the_terminal(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    root = tmp_path / "sessions"
+    for name, text in HOSTILE.items():
+        bare = text.replace("/", "_")
+        file = root / f"-srv-{bare}" / f"2026-11-23T10-00-00-000Z_{name} {bare}.jsonl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(hostile_session(name, text))
+    undecodable = os.fsdecode(b"2026-11-23T10-00-00-000Z_\xff\x9b31m.jsonl")
+    (root / undecodable).write_bytes(hostile_session("bytes", "\x9b31m"))
+    with Terminal([str(root)], environ=environ, size=(160, 60)) as terminal:
+        quiet(terminal, [b"clipboard", b"bidi"])
+        check_clean(terminal)
+
+
+def test_nothing_hostile_in_a_server_reaches_the_terminal(environ: dict[str, str]) -> None:
+    with real_server() as server:
+        with redis.Redis(unix_socket_path=str(server.socket)) as client:
+            for name, text in HOSTILE.items():
+                path = f"/{text}/{name}{text}.jsonl"
+                client.set(f"omp:sessions:file:{path}", hostile_session(name, text))
+                client.hset("omp:sessions:meta", path, text)
+                title = json.dumps({"title": f"{name} {text}", "updatedAt": "x"})
+                client.hset("omp:sessions:title", path, title)
+            client.set(b"omp:sessions:file:/\xff\x9b31m.jsonl", hostile_session("bytes", "x"))
+            client.lpush("omp:sessions:file:/\x1b]0;list\x07.jsonl", "no string")
+        with Terminal([server.url], environ=environ, size=(160, 60)) as terminal:
+            quiet(terminal, [b"clipboard", b"bidi"])
+            check_clean(terminal)
