@@ -105,6 +105,8 @@ def parse_source(
     text = text.strip()
     if not text:
         raise ConfigError(f"the source is empty: {_HINT}")
+    if not _encodes(text, "surrogateescape"):
+        raise ConfigError("the source holds what is no character of any text")
     match = _SCHEME.match(text)
     if match is None:
         if re.match(r"(rediss?|unix):", text, re.IGNORECASE):
@@ -142,7 +144,7 @@ def _file_url(rest: str) -> Path:
     host, slash, path = rest.partition("/")
     if host not in ("", "localhost") or not slash:
         raise ConfigError("file:// takes an absolute path: file:///home/me/sessions")
-    plain = unquote_to_bytes("/" + path).decode("utf-8", "surrogateescape")
+    plain = _path_decoded("/" + path)
     if "\0" in plain:
         raise ConfigError("the source's path holds a zero byte")
     return Path(plain)
@@ -150,6 +152,8 @@ def _file_url(rest: str) -> Path:
 
 def _redis_url(scheme: str, rest: str, elsewhere: str | None) -> RedisSource:
     # A stray # ? / @ is most often part of a password: nothing of it may reach a message.
+    if not _encodes(rest, "strict"):
+        raise ConfigError("the source's URL is not UTF-8")
     if "#" in rest:
         raise ConfigError("a # in the source's URL must be written %23")
     rest, _, query_text = rest.partition("?")
@@ -169,7 +173,7 @@ def _redis_url(scheme: str, rest: str, elsewhere: str | None) -> RedisSource:
     if scheme == "unix":
         if place or not path:
             raise ConfigError("unix:// takes the absolute path of a socket: unix:///run/redis.sock")
-        socket = unquote_to_bytes("/" + path).decode("utf-8", "surrogateescape")
+        socket = _path_decoded("/" + path)
         if "\0" in socket:
             raise ConfigError("the source's path holds a zero byte")
         return RedisSource(
@@ -189,6 +193,19 @@ def _redis_url(scheme: str, rest: str, elsewhere: str | None) -> RedisSource:
         password=password,
         prefix=prefix,
     )
+
+
+def _encodes(text: str, errors: str) -> bool:
+    try:
+        text.encode("utf-8", errors)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _path_decoded(text: str) -> str:
+    plain = unquote_to_bytes(text.encode("utf-8", "surrogateescape"))
+    return plain.decode("utf-8", "surrogateescape")
 
 
 def _decoded(text: str) -> str:
