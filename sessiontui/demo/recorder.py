@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+from sessiontui.models.encode import encode_entry
 from sessiontui.models.times import iso_time
 from sessiontui.models.title_slot import make_slot
 
@@ -32,11 +33,6 @@ _ARGUMENT: dict[Tool, str] = {
     "write": "path",
     "task": "assignment",
 }
-
-
-def to_line(entry: dict[str, Any]) -> bytes:
-    """Return `entry` as one line of JSON, as JavaScript writes it, without newline."""
-    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 class Recorder:
@@ -91,7 +87,7 @@ class Recorder:
         slot = make_slot(self._title, source=self._named if self._title else None, updated_at=at)
         return [
             slot.rstrip(b"\n"),
-            to_line(header),
+            encode_entry(header).rstrip(),
             self._entry(at + 31, "model_change", model=self._model, resolvedModelIsFallback=False),
             self._entry(at + 32, "thinking_level_change", thinkingLevel="high", configured=None),
         ]
@@ -247,7 +243,7 @@ class Recorder:
         entry_id = f"{self._random.getrandbits(32):08x}"
         entry = {"type": kind, "id": entry_id, "parentId": self._last, "timestamp": iso_time(at)}
         self._last = entry_id
-        return to_line(entry | fields)
+        return encode_entry(entry | fields).rstrip()
 
     def _pause(self, least: float, most: float) -> float:
         return self._random.uniform(least, most)

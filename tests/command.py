@@ -1,0 +1,107 @@
+"""The real command in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sessiontui.demo.sessions import demo_sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).resolve().parent.parent
+NOW_MS = 1_795_000_000_000
+"""When the sessions of `write_sessions` are from; long enough ago for none to count as running."""
+
+
+def command_environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return a bare environment with an own home; nothing of the machine's configuration."""
+    return {
+        "HOME": str(home),
+        "PATH": os.environ.get("PATH", os.defpath),
+        "PYTHONPATH": str(ROOT),
+        "LANG": "C.UTF-8",
+        **(extra or {}),
+    }
+
+
+class Command:
+    """Runs `sessiontui` with a home of its own.
+
+    Args:
+        home: The home folder.
+        source: Given to every command in `$SESSIONTUI_SOURCE`, if set.
+    """
+
+    def __init__(self, home: Path, source: str | None = None) -> None:
+        self.home = home
+        self._extra = {} if source is None else {"SESSIONTUI_SOURCE": source}
+
+    def __call__(
+        self, *arguments: str, text_in: str | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run to the end; standard input is closed unless `text_in` is given."""
+        return subprocess.run(
+            self.line(*arguments),
+            env=self.environment(**environment),
+            input=text_in or "",
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+
+    def raw(self, *arguments: str) -> bytes:
+        """Run a command that has to succeed; return exactly what it wrote."""
+        done = subprocess.run(
+            self.line(*arguments),
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == b""
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """Run a command that writes JSON and has to succeed."""
+        return json.loads(self.raw(*arguments))
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a command; the caller ends it."""
+        return subprocess.Popen(
+            self.line(*arguments),
+            env=self.environment(**environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def line(self, *arguments: str) -> list[str]:
+        """Return the command line."""
+        return [sys.executable, "-m", "sessiontui", *arguments]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return the environment that commands run in."""
+        return command_environment(self.home, {**self._extra, **more})
+
+
+def write_sessions(root: Path) -> dict[str, Path]:
+    """Write the demo's sessions into a folder; return files by title, drafts left out."""
+    files: dict[str, Path] = {}
+    for session in demo_sessions(NOW_MS, root=str(root)):
+        file = Path(session.path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(session.content)
+        os.utime(file, (session.mtime_ms / 1000, session.mtime_ms / 1000))
+        if session.path.endswith(".jsonl"):
+            files[json.loads(session.lines[1]).get("title", "")] = file
+    return files
