@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sessiontui.catalogue.families import Families
+from sessiontui.catalogue.families import Families, Told
 from sessiontui.catalogue.order import Sort, folder_of, place_of, text_place
 from sessiontui.catalogue.outline import Folds, Group, Layout, Outline
+from sessiontui.catalogue.projects import project_label
 from sessiontui.catalogue.query import Query, haystack
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _SLICE = 1000
 """How many sessions one step of a search looks at: a few milliseconds."""
+_RENAMED = 100
+"""How many renames are remembered."""
 _REBUILD = 2
 """Arranged anew when more than one in so many sessions changed."""
 
@@ -48,7 +51,7 @@ class Catalogue:
     def __init__(
         self, *, home: str, sort: Sort = "modified", reverse: bool = False, flat: bool = False
     ) -> None:
-        self._home = home.rstrip("/")
+        self._home = home
         self.sort: Sort = sort
         self.reverse = reverse
         self.flat = flat
@@ -62,6 +65,12 @@ class Catalogue:
         self._folds = Folds()
         self._agreed: dict[str, str | None] = {}
         """Folder -> the one project of the sessions read in it; None: there are several."""
+        self._renamed: dict[str, str] = {}
+        """The last `_RENAMED` old paths -> where their sessions went."""
+        self._labels: dict[str, str] = {}
+        """Working directory -> how it is shown."""
+        self._folder_labels: dict[str, str] = {}
+        """Folder -> how it is shown where no header tells the working directory."""
         self._recent: set[str] = set()
         self._recent_since: int | None = None
         self._families = Families(self._rows, self.project)
@@ -111,32 +120,49 @@ class Catalogue:
             if folded is not None:
                 self._folds.sessions[row.path] = folded
             self.remove((old,))
+            self._renamed.pop(row.path, None)
+            self._renamed[old] = row.path
+            if len(self._renamed) > _RENAMED:
+                del self._renamed[next(iter(self._renamed))]
         self.upsert((row,))
+
+    def now_at(self, path: str) -> str | None:
+        """Return where a session is that stood at `path` when it was last looked at; None: gone."""
+        for _ in range(_RENAMED):
+            if path in self._rows or path not in self._renamed:
+                break
+            path = self._renamed[path]
+        return path if path in self._rows else None
 
     def clear(self) -> None:
         """Forget every session; order, folds and search stay."""
         self.remove(list(self._rows))
         self._sync()
+        self._renamed.clear()
         self._agreed.clear()
+        self._labels.clear()
+        self._folder_labels.clear()
 
     def order_by(self, sort: Sort, *, reverse: bool = False) -> None:
         """Choose the order of sessions and groups."""
         if (sort, reverse) != (self.sort, self.reverse):
+            self._sync()
             self.sort, self.reverse = sort, reverse
-            self._arrange()
+            self._full.rearrange(self._layout())
+            if self._found is not None:
+                self._show_found()
 
     def set_flat(self, flat: bool) -> None:
         """Show the sessions without their projects (True) or grouped by them."""
         if flat != self.flat:
+            self._sync()
             self.flat = flat
-            self._arrange()
-
-    def _arrange(self) -> None:
-        self._sync()
-        self._full = Outline(self._rows, self._families, self.project, self._layout(), self._folds)
-        self._full.build(self._rows)
-        if self._found is not None:
-            self._show_found()
+            self._full = Outline(
+                self._rows, self._families, self.project, self._layout(), self._folds
+            )
+            self._full.build(self._rows)
+            if self._found is not None:
+                self._show_found()
 
     def _layout(self) -> Layout:
         group_place = None
@@ -162,25 +188,28 @@ class Catalogue:
     def project(self, row: Row) -> str:
         """Return the project of a session as it is shown: `~/code/api`.
 
-        Without a header it is the folder of the path. A session not read yet
-        is taken to belong where those read in its folder do, if they agree.
+        Without a header it is what the folder's name tells. A session not read
+        yet is taken to belong where those read in its folder do, if they agree.
         """
         cwd = row.cwd
         if cwd:
-            home = self._home
-            if home and cwd.startswith(home) and cwd[len(home) : len(home) + 1] in ("", "/"):
-                cwd = "~" + cwd[len(home) :]
-            return cwd if len(cwd) == 1 else cwd.rstrip("/") or "/"
+            label = self._labels.get(cwd)
+            if label is None:
+                label = self._labels[cwd] = project_label(cwd, row.path, home=self._home)
+            return label
         folder = folder_of(row.path)
         if not row.read and (agreed := self._agreed.get(folder)) is not None:
             return agreed
-        return folder or NO_PROJECT
+        label = self._folder_labels.get(folder)
+        if label is None:
+            label = project_label(None, row.path, home=self._home) or NO_PROJECT
+            self._folder_labels[folder] = label
+        return label
 
-    def _agree(self, changed: Iterable[str]) -> set[str]:
+    def _agree(self, told: Iterable[Told]) -> set[str]:
         """Learn projects of folders; return the unread sessions that change theirs by it."""
         moved: set[str] = set()
-        for path in changed:
-            row = self._rows.get(path)
+        for path, _, row in told:
             if row is None or not row.read or not row.cwd:
                 continue
             folder = folder_of(path)
@@ -203,8 +232,19 @@ class Catalogue:
         if not self._before:
             return
         before, self._before = self._before, {}
-        moved = self._agree(before)
-        shifted = self._families.update(before, moved)
+        came: list[str] = []
+        gone: list[str] = []
+        told: list[Told] = []
+        for path, old in before.items():
+            new = self._rows.get(path)
+            if old is None and new is not None:
+                came.append(path)
+            elif old is not None and new is None:
+                gone.append(path)
+            if Told.concerns(old, new):
+                told.append(Told(path, old, new))
+        moved = self._agree(told)
+        shifted = self._families.update(came, gone, told, moved)
         changed = shifted.union(before, moved) if shifted or moved else before.keys()
         if len(changed) * _REBUILD > len(self._rows):
             self._full.build(self._rows)
@@ -387,7 +427,7 @@ class Catalogue:
         self._shown.fold_groups(closed=closed)
 
     def reveal(self, path: str) -> int | None:
-        """Unfold whatever hides a session; return its line, None where it does not fit the search."""
+        """Unfold whatever hides a session; return its line, None where the search hides it."""
         shown = self._shown
         group = shown.group_of(path)
         if group is None:

@@ -11,14 +11,13 @@ the one with the smallest path stands at the top; a line of descent longer than
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sessiontui.catalogue.order import file_name, folder_of
+from sessiontui.catalogue.row import Row  # noqa: TC001  (a NamedTuple reads it)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
-
-    from sessiontui.catalogue.row import Row
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 MAX_DEPTH = 6
 """How many levels below a project's first one are shown."""
@@ -26,6 +25,27 @@ MAX_ANCESTORS = 64
 """How far a line of descent is followed."""
 
 _SUFFIX = ".jsonl"
+
+
+class Told(NamedTuple):
+    """A session before and after; None where there was or is none."""
+
+    path: str
+    old: Row | None
+    new: Row | None
+
+    @staticmethod
+    def concerns(old: Row | None, new: Row | None) -> bool:
+        """Tell whether families or projects may change: by id, parent, or the project's sources."""
+        if old is None or new is None:
+            row = old or new
+            return row is not None and (row.read or row.id is not None or row.parent is not None)
+        return (
+            old.id != new.id
+            or old.parent != new.parent
+            or old.cwd != new.cwd
+            or old.read != new.read
+        )
 
 
 class Families:
@@ -36,7 +56,10 @@ class Families:
         self._project = project
         self._inside: dict[str, set[str]] = {}
         """Folder -> the sessions and folders directly in it."""
-        self._ids: dict[str, set[str]] = {}
+        self._ids: dict[str, str] = {}
+        """Id -> its session; of several, the one with the smallest path."""
+        self._twins: dict[str, set[str]] = {}
+        """Ids that several sessions share -> all of them."""
         self._wanting: dict[str, set[str]] = {}
         """Id or path -> the sessions whose header names it as their parent."""
         self._claimed: dict[str, str] = {}
@@ -71,40 +94,48 @@ class Families:
 
     def with_id(self, identity: str) -> Collection[str]:
         """Return the sessions whose header has this id; a copied file shares it."""
-        return self._ids.get(identity, ())
+        if (twins := self._twins.get(identity)) is not None:
+            return twins
+        return (self._ids[identity],) if identity in self._ids else ()
 
     def inside(self, folder: str) -> Collection[str]:
         """Return the sessions and folders directly in a folder."""
         return self._inside.get(folder, ())
 
-    def update(self, before: Mapping[str, Row | None], moved: Collection[str]) -> set[str]:
+    def update(
+        self, came: Sequence[str], gone: Sequence[str], told: Sequence[Told], moved: Iterable[str]
+    ) -> set[str]:
         """Follow a change of the rows.
 
         Args:
-            before: For each changed session its row before; None where it is new.
+            came: Sessions that are new.
+            gone: Sessions that are no more.
+            told: Sessions of which `Told.concerns` holds, also of those that came and went.
             moved: Sessions whose project changed without a change of their row.
 
         Returns:
             Sessions that left or joined a family, and the parents that lost or won one.
         """
-        came = [path for path, old in before.items() if old is None and path in self._rows]
-        gone = [path for path, old in before.items() if old is not None and path not in self._rows]
         owners: dict[str, str | None] = {}
         doubtful = self._list(came, owners)
-        doubtful.update(gone)
         for path in gone:
+            doubtful.add(path)
             self._unlist(path)
         doubtful.update(self._sidecars([*came, *gone]))
-        for path, old in before.items():
-            new = self._rows.get(path)
-            if old is None or new is None:
-                if self._wanting:
-                    doubtful.update(self._wanting.get(path, ()))
-                if old is None and (new is None or (new.id is None and new.parent is None)):
-                    continue
-            doubtful.update(self._note(path, old, new))
+        wanting = self._wanting
+        if wanting:
+            for path in (*came, *gone):
+                doubtful.update(wanting.get(path, ()))
+        for path, old, new in told:
+            self._note(path, old, new)
+            for row in (old, new):
+                if row is not None and wanting:
+                    doubtful.update(self._wanting_row(row))
+                if row is not None and row.parent is not None:
+                    doubtful.add(path)
         for path in moved:
-            doubtful.update((path, *self._dependents(path, self._rows.get(path))))
+            doubtful.add(path)
+            doubtful.update(self._wanting_row(self._rows[path]))
         changed = set()
         for path in doubtful:
             claimed = self._find_parent(path, owners) if path in self._rows else None
@@ -113,32 +144,41 @@ class Families:
                 changed.add(path)
         return self._settle(changed) if changed else changed
 
-    def _note(self, path: str, old: Row | None, new: Row | None) -> set[str]:
-        """Take over id and claimed parent; return who may be concerned."""
-        old_id, new_id = old and old.id, new and new.id
-        old_parent, new_parent = old and old.parent, new and new.parent
-        project_kept = (
-            old is not None and new is not None and (old.cwd, old.read) == (new.cwd, new.read)
-        )
-        if old_id == new_id and old_parent == new_parent and project_kept:
-            return set()
-        concerned = {path, *self._dependents(path, old), *self._dependents(path, new)}
+    def _note(self, path: str, old: Row | None, new: Row | None) -> None:
+        """Take over a session's id and what it names as its parent."""
+        old_id, new_id = (row.id if row is not None else None for row in (old, new))
         if old_id != new_id:
-            _discard(self._ids, old_id, path)
-            _add(self._ids, new_id, path)
+            self._forget_id(old_id, path)
+            self._learn_id(new_id, path)
+        old_parent, new_parent = (row.parent if row is not None else None for row in (old, new))
         if old_parent != new_parent:
             for name in _names_of(old_parent):
                 _discard(self._wanting, name, path)
             for name in _names_of(new_parent):
                 _add(self._wanting, name, path)
-        return concerned
 
-    def _dependents(self, path: str, row: Row | None) -> set[str]:
+    def _learn_id(self, identity: str | None, path: str) -> None:
+        if identity is not None and (first := self._ids.setdefault(identity, path)) != path:
+            self._twins.setdefault(identity, {first}).add(path)
+            self._ids[identity] = min(first, path)
+
+    def _forget_id(self, identity: str | None, path: str) -> None:
+        if identity is None:
+            return
+        twins = self._twins.get(identity)
+        if twins is None:
+            if self._ids.get(identity) == path:
+                del self._ids[identity]
+            return
+        twins.discard(path)
+        self._ids[identity] = min(twins)
+        if len(twins) == 1:
+            del self._twins[identity]
+
+    def _wanting_row(self, row: Row) -> set[str]:
         """Return the sessions whose header names this one as their parent."""
-        found = set(self._wanting.get(path, ()))
-        if row is not None and row.id is not None:
-            found |= self._wanting.get(row.id, set())
-        return found
+        found = self._wanting.get(row.path, set())
+        return found if row.id is None else found | self._wanting.get(row.id, set())
 
     def _list(self, paths: Iterable[str], owners: dict[str, str | None]) -> set[str]:
         """Enter new sessions into their folders; return those that lie in a sidecar folder."""
@@ -206,7 +246,7 @@ class Families:
             return owner
         row = self._rows[path]
         for name in _names_of(row.parent):
-            named = name if name in self._rows else min(self._ids.get(name, ()), default=None)
+            named = name if name in self._rows else self._ids.get(name)
             if named is not None:
                 same = self._project(self._rows[named]) == self._project(row)
                 return named if same and named != path else None

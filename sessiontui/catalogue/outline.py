@@ -66,12 +66,11 @@ class Group:
 
 
 class _Spot(msgspec.Struct, gc=False):
-    """Where a session stands: its key (empty while folded away), and what it adds to its group."""
+    """Where a session stands: its key (empty while folded away), its group, and the row counted."""
 
     key: Place
     group: Group
-    size: int
-    mtime_ms: int
+    row: Row
 
 
 class Outline:
@@ -113,35 +112,60 @@ class Outline:
     def build(self, paths: Iterable[str]) -> None:
         """Arrange `paths` anew; families must be whole in it where the layout is nested."""
         place, project, rows = self.layout.place, self._project, self._rows
+        grouped = self.layout.grouped
         nested = self._families.nested if self.layout.nested else {}
         heads = set(nested.values())
         spots: dict[str, _Spot] = {}
         groups: dict[str, Group] = {}
-        grouped = self.layout.grouped
+        self._spots, self._groups = spots, groups
+        # One pass in the order of the rows: memory, not arithmetic, takes the time.
         for path in paths:
-            if path in nested:
+            if nested and path in nested:
                 continue
             row = rows[path]
             name = project(row) if grouped else ""
-            group = groups.get(name)
-            if group is None:
+            if (group := groups.get(name)) is None:
                 group = groups[name] = Group(name)
             if path in heads:
                 for member, key in self._family(path).items():
-                    self._enter(spots, member, key, group)
+                    self._enter(member, key, group, group.keys)
                 continue
             key = place(row)
-            spots[path] = _Spot(key, group, row.size, row.mtime_ms)
+            spots[path] = _Spot(key, group, row)
             group.keys.append(key)
             group.sessions += 1
             group.bytes += row.size
-            group.newest_ms = None
-        self._spots, self._groups = spots, groups
         for group in groups.values():
+            group.newest_ms = None
+        self._arrange_groups()
+
+    def rearrange(self, layout: Layout) -> None:
+        """Put the same sessions into another order; groups and families stay as they are."""
+        self.layout = layout
+        place = layout.place
+        nested = self._families.nested if layout.nested else {}
+        heads = set(nested.values())
+        for group in self._groups.values():
+            group.keys = []
+        for path, spot in self._spots.items():
+            if path in nested:
+                continue
+            if path in heads:
+                for member, key in self._family(path).items():
+                    self._spots[member].key = key
+                    if key:
+                        spot.group.keys.append(key)
+            else:
+                spot.key = key = place(spot.row)
+                spot.group.keys.append(key)
+        self._arrange_groups()
+
+    def _arrange_groups(self) -> None:
+        for group in self._groups.values():
             group.keys.sort()
             group.order = self._group_place(group)
-        self._order = sorted((group.order, name) for name, group in groups.items())
-        self._heights = [self._height(groups[name]) for _, name in self._order]
+        self._order = sorted((group.order, name) for name, group in self._groups.items())
+        self._heights = [self._height(self._groups[name]) for _, name in self._order]
         self._starts = [0]
         self.height = sum(self._heights)
 
@@ -160,7 +184,7 @@ class Outline:
             if keep(path):
                 heads[self._families.root(path) if self.layout.nested else path] = None
             elif (spot := self._spots.pop(path, None)) is not None:
-                self._leave(path, spot, touched)
+                self._leave(spot, touched)
         for head in heads:
             name = self._project(self._rows[head]) if self.layout.grouped else ""
             group = self._groups.get(name)
@@ -190,36 +214,32 @@ class Outline:
     ) -> None:
         row, spot = self._rows[path], self._spots.get(path)
         if spot is not None and spot.key == key and spot.group is group:
-            group.bytes += row.size - spot.size
-            _age(group, spot.mtime_ms, row.mtime_ms)
-            spot.size, spot.mtime_ms = row.size, row.mtime_ms
+            group.bytes += row.size - spot.row.size
+            _age(group, spot.row.mtime_ms, row.mtime_ms)
+            spot.row = row
             return
         if spot is not None:
-            self._leave(path, spot, touched)
-        self._spots[path] = _Spot(key, group, row.size, row.mtime_ms)
+            self._leave(spot, touched)
+        self._enter(path, key, group, added.setdefault(group.key, []))
+
+    def _leave(self, spot: _Spot, touched: dict[str, Group]) -> None:
+        group = spot.group
+        touched[group.key] = group
+        group.sessions -= 1
+        group.bytes -= spot.row.size
+        _age(group, spot.row.mtime_ms, 0)
+        if spot.key:
+            del group.keys[bisect_left(group.keys, spot.key)]
+
+    def _enter(self, path: str, key: Place, group: Group, keys: list[Place]) -> None:
+        """Count a session in, and put its key to `keys` where it is shown."""
+        row = self._rows[path]
+        self._spots[path] = _Spot(key, group, row)
         group.sessions += 1
         group.bytes += row.size
         _age(group, 0, row.mtime_ms)
         if key:
-            added.setdefault(group.key, []).append(key)
-
-    def _leave(self, path: str, spot: _Spot, touched: dict[str, Group]) -> None:
-        group = spot.group
-        touched[group.key] = group
-        group.sessions -= 1
-        group.bytes -= spot.size
-        _age(group, spot.mtime_ms, 0)
-        if spot.key:
-            del group.keys[bisect_left(group.keys, spot.key)]
-
-    def _enter(self, spots: dict[str, _Spot], path: str, key: Place, group: Group) -> None:
-        row = self._rows[path]
-        spots[path] = _Spot(key, group, row.size, row.mtime_ms)
-        group.sessions += 1
-        group.bytes += row.size
-        group.newest_ms = None
-        if key:
-            group.keys.append(key)
+            keys.append(key)
 
     def _family(self, head: str) -> dict[str, Place]:
         """Return the keys of a family's members, empty for those folded away."""
@@ -357,7 +377,7 @@ class Outline:
     def _group_line(self, group: Group) -> GroupLine:
         if group.newest_ms is None:
             group.newest_ms = max(
-                self._rows[member].mtime_ms for member in self._members(group)
+                self._spots[member].row.mtime_ms for member in self._members(group)
             )
         return GroupLine(
             key=group.key,
@@ -378,7 +398,7 @@ class Outline:
 
     def _row_line(self, key: Place) -> RowLine:
         path = str(key[-1])
-        row = self._rows[path]
+        row = self._spots[path].row
         children = self._families.children(path) if self.layout.nested else ()
         hidden = sum(not self._spots[child].key for child in children)
         fold: Fold = "none"

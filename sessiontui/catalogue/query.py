@@ -36,7 +36,10 @@ def fold(text: str) -> str:
 
 
 def haystack(row: Row, project: str) -> str:
-    """Return what is searched of a row: title, project, name with id, folder, first message, a line each."""
+    """Return what is searched of a row, a line each.
+
+    The lines are title, project, file name with the id, folder, first message.
+    """
     name = file_name(row.path)
     identity = "" if row.id is None or row.id in name else row.id + " "
     fields = (row.title, project, identity + name, folder_of(row.path), row.first_message)

@@ -1,0 +1,145 @@
+"""Whatever happens in whatever order, the lines are those of a list made from nothing."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from sessiontui.catalogue.catalogue import Catalogue
+from sessiontui.catalogue.lines import GroupLine, RowLine
+from sessiontui.catalogue.order import SORTS, Sort
+from sessiontui.catalogue.row import Row
+
+HOME = "/home/me"
+IDS = ("a", "b", "c", "d", "e")
+PATHS = tuple(
+    path
+    for folder in ("/s/one", "/s/two")
+    for name in IDS
+    for path in (
+        f"{folder}/2026_{name}.jsonl",
+        f"{folder}/2026_{name}/agent.jsonl",
+        f"{folder}/2026_{name}/agent/agent.child.jsonl",
+    )
+)
+CWDS = ("/home/me/one", "/home/me/two", None)
+PARENTS = (None, *IDS, *PATHS[::3], "unknown", "/elsewhere/2026_a.jsonl")
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Row:
+    path = draw(st.sampled_from(PATHS))
+    read = draw(st.booleans())
+    return Row(
+        path=path,
+        size=draw(st.integers(0, 3)),
+        mtime_ms=draw(st.integers(1, 5)),
+        read=read,
+        id=draw(st.sampled_from((None, *IDS))) if read else None,
+        title=draw(st.sampled_from(("", "one", "Two", "\u00e4", "two"))) if read else "",
+        cwd=draw(st.sampled_from(CWDS)) if read else None,
+        created_ms=draw(st.sampled_from((None, 1, 2))) if read else None,
+        parent=draw(st.sampled_from(PARENTS)) if read else None,
+    )
+
+
+class Changes(RuleBasedStateMachine):
+    """Random changes of a catalogue, each compared with one made from nothing."""
+
+    @initialize(sort=st.sampled_from(SORTS), reverse=st.booleans(), flat=st.booleans())
+    def begin(self, sort: Sort, reverse: bool, flat: bool) -> None:
+        self.catalogue = Catalogue(home=HOME, sort=sort, reverse=reverse, flat=flat)
+        self.folds: list[tuple[str, bool | None]] = []
+        self.query = ""
+
+    @rule(new=st.lists(rows(), max_size=6))
+    def upsert(self, new: list[Row]) -> None:
+        self.catalogue.upsert(new)
+
+    @rule(gone=st.lists(st.sampled_from(PATHS), max_size=4))
+    def remove(self, gone: list[str]) -> None:
+        self.catalogue.remove(gone)
+
+    @rule(old=st.sampled_from(PATHS), row=rows())
+    def rename(self, old: str, row: Row) -> None:
+        self.catalogue.rename(old, row)
+
+    @rule(sort=st.sampled_from(SORTS), reverse=st.booleans())
+    def order(self, sort: Sort, reverse: bool) -> None:
+        self.catalogue.order_by(sort, reverse=reverse)
+
+    @rule(flat=st.booleans())
+    def flatten(self, flat: bool) -> None:
+        self.catalogue.set_flat(flat)
+
+    @rule(path=st.sampled_from(PATHS), opened=st.sampled_from((True, False, None)))
+    def fold(self, path: str, opened: bool | None) -> None:
+        self.catalogue.fold_session(path, opened=opened)
+
+    @rule(index=st.integers(0, 3), closed=st.booleans())
+    def fold_group(self, index: int, closed: bool) -> None:
+        lines = [line for line in self.everything() if isinstance(line, GroupLine)]
+        if lines:
+            self.catalogue.fold_group(lines[index % len(lines)].key, closed=closed)
+
+    @rule(query=st.sampled_from(("", "o", "on", "on a", "two", "zz")))
+    def search(self, query: str) -> None:
+        self.catalogue.filter(query)
+
+    def everything(self) -> list[GroupLine | RowLine]:
+        return self.catalogue.lines(0, self.catalogue.height + 5)
+
+    @invariant()
+    def lines_are_those_of_a_new_catalogue(self) -> None:
+        known = self.catalogue
+        lines = self.everything()
+        new = Catalogue(home=HOME, sort=known.sort, reverse=known.reverse, flat=known.flat)
+        new._agreed = dict(known._agreed)
+        new._folds.groups = set(known._folds.groups)
+        new._folds.sessions = dict(known._folds.sessions)
+        new.upsert(sorted(known.rows.values(), key=lambda row: row.path))
+        if known.query is not None:
+            new.filter(known.query.text)
+            assert new._found is not None
+            assert known._found is not None
+            for key in known._found.folds.groups:
+                new.fold_group(key, closed=True)
+        assert new.lines(0, new.height) == lines
+        assert known.height == len(lines)
+        assert known.totals == new.totals
+        assert known.shown == new.shown
+
+    @invariant()
+    def every_line_is_found_where_it_is(self) -> None:
+        for y, line in enumerate(self.everything()):
+            assert self.catalogue.line(y) == line
+            if isinstance(line, GroupLine):
+                assert self.catalogue.line_of_group(line.key) == y
+            else:
+                assert self.catalogue.line_of(line.key) == y
+                assert line.row is self.catalogue.rows[line.key]
+
+    @invariant()
+    def no_session_is_lost(self) -> None:
+        if self.catalogue.query is not None:
+            return
+        for path in self.catalogue.rows:
+            assert self.catalogue.group_of(path) is not None
+            top = path
+            for _ in range(10):
+                parent = self.catalogue.parent_of(top)
+                if parent is None:
+                    break
+                assert top in self.catalogue.children_of(parent)
+                top = parent
+            assert self.catalogue.parent_of(top) is None
+
+
+TestChanges = Changes.TestCase
+TestChanges.settings = settings(
+    max_examples=150,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
