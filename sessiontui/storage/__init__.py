@@ -1,1 +1,51 @@
-"""Sessions as bytes: the mirror, the pending-write chain and the change feed over any backend."""
+"""Sessions as bytes: the mirror, the pending-write chain and the change feed over any backend.
+
+Importing this imports neither redis nor watchfiles; a backend is loaded by the
+`create` that needs it.
+"""
+
+from sessiontui.errors import (
+    AccessError,
+    BackendDownError,
+    InvalidPathError,
+    OutcomeUnknownError,
+    SessionExistsError,
+    SessionNotFoundError,
+    StorageError,
+    TitleNeedsRewriteError,
+    WriteConflictError,
+    WriterClosedError,
+    WrongTypeError,
+)
+from sessiontui.storage.hub import ChangeFeed
+from sessiontui.storage.opening import (
+    DirectorySessionStorage,
+    MemorySessionStorage,
+    RedisSessionStorage,
+)
+from sessiontui.storage.pending import Retries, Unwritten
+from sessiontui.storage.storage import SessionStat, SessionStorage
+from sessiontui.storage.writer import SessionStorageWriter
+
+__all__ = [
+    "AccessError",
+    "BackendDownError",
+    "ChangeFeed",
+    "DirectorySessionStorage",
+    "InvalidPathError",
+    "MemorySessionStorage",
+    "OutcomeUnknownError",
+    "RedisSessionStorage",
+    "Retries",
+    "SessionExistsError",
+    "SessionNotFoundError",
+    "SessionStat",
+    "SessionStorage",
+    "SessionStorageWriter",
+    "StorageError",
+    "TitleNeedsRewriteError",
+    "Unwritten",
+    "WriteConflictError",
+    "WriterClosedError",
+    "WrongTypeError",
+]

@@ -1,0 +1,289 @@
+"""Follows what peers do to the sessions of any store.
+
+The store's signals say which sessions may have changed; a moment later these are
+looked at, many in one round trip, and what is found goes through the mirror to
+whoever listens. A session that one of our own writes is at has its look right
+after that write. When something may have been missed, the whole index is
+compared. Bounds: signals are a set of paths; nothing is fetched while a
+listener has more to take than `hub.ROOM_BYTES` or `hub.ROOM_CHANGES`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from sessiontui.errors import StorageError
+from sessiontui.storage.backend import Dirty, FeedState, Rescan
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+
+    from sessiontui.storage.backend import Backend, ScanBatch, Signal, Stat
+    from sessiontui.storage.hub import Hub
+    from sessiontui.storage.mirror import Mirror
+    from sessiontui.storage.observe import Observer
+    from sessiontui.storage.pending import Chain, Retries
+
+_LOGGER = logging.getLogger(__name__)
+
+COALESCE_S: Final = 0.033
+"""How long signals are gathered before their sessions are looked at, in seconds."""
+CHUNK: Final = 64
+"""How many sessions are looked at in one round trip."""
+CHUNK_BYTES: Final = 1 << 22
+"""How many bytes are to be loaded in one round trip, a single longer session aside."""
+_MOST_WARNINGS: Final = 100
+_MOST_LOOKS: Final = 64
+"""How often to go on looking at a session that keeps growing while our own write waits."""
+
+
+class Follower:
+    """Keeps a mirror current.
+
+    Args:
+        backend: The store.
+        mirror: What is known.
+        observer: Looks at sessions.
+        hub: The listeners.
+        retries: How to pause while the store is away; there is no bound here.
+        visible: Names the sessions to look at first.
+        notify: Called when `state` or `warnings` changed.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        mirror: Mirror,
+        observer: Observer,
+        hub: Hub,
+        *,
+        retries: Retries,
+        visible: Callable[[], Collection[str]],
+        notify: Callable[[], None],
+    ) -> None:
+        self.state = FeedState("none", live=False)
+        self.warnings: deque[str] = deque(maxlen=_MOST_WARNINGS)
+        self._backend = backend
+        self._mirror = mirror
+        self._observer = observer
+        self._hub = hub
+        self._retries = retries
+        self._visible = visible
+        self._notify = notify
+        self._chain: Chain | None = None
+        self._dirty: set[str] = set()
+        self._rescan = False
+        self._woken = asyncio.Event()
+        self._again = asyncio.Event()
+        self._loaded = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    def attach(self, chain: Chain) -> None:
+        """Take turns with these operations."""
+        self._chain = chain
+
+    @property
+    def is_running(self) -> bool:
+        """Whether peers' changes are followed."""
+        return self._task is not None
+
+    async def start(self) -> None:
+        """Subscribe, and follow from now on."""
+        if self._task is not None:
+            return
+        entered = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._run(entered))
+        self._task.add_done_callback(self._stopped)
+        await asyncio.wait({self._task, entered}, return_when=asyncio.FIRST_COMPLETED)
+        if not entered.done():
+            self._task.result()
+        if self._loaded.is_set():
+            self._note(Rescan("following begins"))
+
+    async def stop(self) -> None:
+        """Follow no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def load(self) -> None:
+        """Read the index and compare the mirror with it, telling of each batch as it arrives.
+
+        Raises:
+            StorageError: The store could not be asked; what was read stays.
+        """
+        async with self._turn:
+            self._rescan = False
+            await self._compare()
+            self._mirror.loaded = True
+            while self._dirty:
+                await self._round(patient=False)
+        self._loaded.set()
+
+    def mark(self, paths: Iterable[str]) -> None:
+        """Have these sessions looked at: they may be other than the mirror says."""
+        self._dirty.update(paths)
+        self._woken.set()
+
+    async def look_in_turn(self, paths: tuple[str, ...], own: bool) -> None:  # noqa: FBT001
+        """Look at sessions during the turn of an operation at them."""
+        left: Sequence[str] = paths
+        try:
+            for _ in range(_MOST_LOOKS):
+                left = self._observer.apply(await self._observer.look(left), own=own)
+                if not left:
+                    return
+        except StorageError as error:
+            _LOGGER.info("could not look after a write: %s", type(error).__name__)
+        self.mark(left)
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Remember what is wrong with the store, once each."""
+        new = [warning for warning in warnings if warning not in self.warnings]
+        if new:
+            self.warnings.extend(new)
+            self._notify()
+
+    # Listening.
+
+    async def _run(self, entered: asyncio.Future[None]) -> None:
+        async with self._backend.watch(self._visible) as signals:
+            entered.set_result(None)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen(signals))
+                tasks.create_task(self._go_round())
+
+    def _stopped(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _LOGGER.error("the feed stopped", exc_info=error)
+        self.state = FeedState("none", live=False, error="changes are not followed any more")
+        self._notify()
+
+    async def _listen(self, signals: AsyncIterator[Signal]) -> None:
+        async for signal in signals:
+            self._note(signal)
+
+    def _note(self, signal: Signal) -> None:
+        if isinstance(signal, Dirty):
+            self.mark(signal.paths)
+            return
+        if isinstance(signal, Rescan):
+            self._rescan = True
+            self._woken.set()
+        elif signal != self.state:
+            self.state = signal
+            self._notify()
+        self._again.set()
+
+    # Looking.
+
+    async def _go_round(self) -> None:
+        failures = 0
+        await self._loaded.wait()
+        while True:
+            await self._woken.wait()
+            await asyncio.sleep(COALESCE_S)
+            self._woken.clear()
+            try:
+                async with self._turn:
+                    if self._rescan:
+                        self._rescan = False
+                        await self._compare()
+                    await self._round()
+                failures = 0
+            except StorageError as error:
+                failures += 1
+                _LOGGER.info("could not look at changes: %s", type(error).__name__)
+                self._again.clear()
+                try:
+                    async with asyncio.timeout(self._retries.pause(failures)):
+                        await self._again.wait()
+                except TimeoutError:
+                    pass
+                self._woken.set()
+
+    async def _round(self, *, patient: bool = True) -> None:
+        """Look once at every session that may have changed, waiting for slow listeners or not."""
+        visible = self._visible()
+        paths = sorted(self._dirty, key=lambda path: path not in visible)
+        for start in range(0, len(paths), CHUNK):
+            if patient:
+                await self._hub.room()
+            await self._observe(paths[start : start + CHUNK])
+
+    async def _observe(self, paths: list[str]) -> None:
+        if self._chain is None:
+            return
+        self._dirty.difference_update(paths)
+        free = [path for path in paths if not self._chain.is_busy(path)]
+        self._chain.wanted.update(path for path in paths if self._chain.is_busy(path))
+        if not free:
+            return
+        left: Sequence[str] = free
+        try:
+            with self._chain.observing(free):
+                left = self._observer.apply(await self._observer.look(free))
+        finally:
+            if left:
+                self.mark(left)
+
+    # Comparing.
+
+    async def _compare(self) -> None:
+        """Compare the index with the mirror."""
+        if self._chain is None:
+            return
+        seen: set[str] = set()
+        finished = self._chain.finished = set()
+        whole = False
+        try:
+            async for batch in self._backend.scan():
+                await self._take(batch, seen)
+            whole = True
+        finally:
+            self._chain.finished = None
+            if whole:
+                self.mark(self._mirror.confirmed.keys() - seen)
+            else:
+                self._rescan = True
+            self.mark(finished)
+
+    async def _take(self, batch: ScanBatch, seen: set[str]) -> None:
+        """Take in what is new of a part of the index, and mark what differs."""
+        if batch.warnings:
+            self.warn(batch.warnings)
+        new: list[Stat] = []
+        mirror = self._mirror
+        for stat in batch.stats:
+            seen.add(stat.path)
+            if stat.path not in mirror.confirmed:
+                new.append(stat)
+            elif self._observer.differs(stat):
+                self._dirty.add(stat.path)
+        if mirror.resident:
+            for chunk in chunks(new):
+                await self._observe([stat.path for stat in chunk])
+            return
+        for stat in new:
+            if self._chain is not None and self._chain.is_busy(stat.path):
+                self._dirty.add(stat.path)
+            elif stat.path not in mirror.confirmed:
+                mirror.created(stat, own=False)
+
+
+def chunks(stats: Iterable[Stat]) -> list[list[Stat]]:
+    """Part sessions so that each part is loaded in one round trip."""
+    parts: list[list[Stat]] = []
+    size = 0
+    for stat in stats:
+        if not parts or size + stat.size > CHUNK_BYTES or len(parts[-1]) == CHUNK:
+            parts.append([])
+            size = 0
+        parts[-1].append(stat)
+        size += stat.size
+    return parts

@@ -1,0 +1,407 @@
+"""Sessions in memory: the reference of what a backend does, and of what can go wrong with one.
+
+`MemoryStore` is the store itself; any number of `MemoryBackend` open it, each
+as another process would. The store's own methods are what a peer does: they
+take effect at once, ask nobody and signal whoever watches. Every command of a
+backend gives way to the event loop before and after it takes effect, as a
+connection does, and can be made to fail in either place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from sessiontui.errors import (
+    BackendDownError,
+    OutcomeUnknownError,
+    SessionExistsError,
+    SessionNotFoundError,
+    StorageError,
+    WriteConflictError,
+)
+from sessiontui.storage.backend import (
+    HEAD_BYTES,
+    Dirty,
+    FeedState,
+    Range,
+    Rescan,
+    ScanBatch,
+    Seen,
+    Stat,
+    TrashItem,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+
+    from sessiontui.storage.backend import Signal
+
+_SCAN_BATCH: Final = 1000
+
+
+def now_ms() -> int:
+    """Return the time, in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class Held:
+    """A session as it stands in the store."""
+
+    data: bytearray
+    mtime_ms: int | None
+    title: bytes | None = None
+    identity: int = 0
+    """Another number whenever the session was replaced as a whole."""
+
+
+@dataclass(slots=True)
+class _Thrown:
+    item: TrashItem
+    held: dict[str, Held]
+
+
+@dataclass(slots=True, eq=False)
+class _Watcher:
+    signals: deque[Signal] = field(default_factory=deque)
+    """Bounded: signals about sessions are joined into one that has not been taken yet."""
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def tell(self, signal: Signal) -> None:
+        last = self.signals[-1] if self.signals else None
+        if isinstance(signal, Dirty) and isinstance(last, Dirty):
+            self.signals[-1] = Dirty(last.paths | signal.paths)
+        else:
+            self.signals.append(signal)
+        self.woken.set()
+
+
+class MemoryStore:
+    """The sessions, and the ways in which a peer changes them.
+
+    Args:
+        clock: Milliseconds since the epoch, for what has no time given.
+        identities: Whether replacing a session can be told by `Seen.identity`,
+            as in a folder; in Redis it cannot.
+    """
+
+    def __init__(self, *, clock: Callable[[], int] = now_ms, identities: bool = False) -> None:
+        self.clock = clock
+        self.identities = identities
+        self.sessions: dict[str, Held] = {}
+        self.trashed: dict[str, _Thrown] = {}
+        self.silent = False
+        """Whether signals get lost, as while a feed's connection is broken unnoticed."""
+        self._watchers: set[_Watcher] = set()
+        self._replaced = 0
+
+    def append(self, path: str, data: bytes, *, mtime_ms: int | None = None) -> None:
+        """Add bytes at the end and set the time, as omp does for each line."""
+        held = self.sessions.get(path)
+        if held is None:
+            held = self._put(path, bytearray())
+        held.data += data
+        held.mtime_ms = self.clock() if mtime_ms is None else mtime_ms
+        self.signal(path)
+
+    def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        mtime_ms: int | None = None,
+        title: bytes | Literal["keep"] | None = "keep",
+    ) -> None:
+        """Replace the whole session."""
+        before = self.sessions.get(path)
+        held = self._put(path, bytearray(data))
+        held.mtime_ms = self.clock() if mtime_ms is None else mtime_ms
+        held.title = (before.title if before else None) if title == "keep" else title
+        self.signal(path)
+
+    def retitle(self, path: str, title: bytes | None, *, mtime_ms: int | None = None) -> None:
+        """Set the title field and the time, nothing else."""
+        held = self.sessions[path]
+        held.title = title
+        held.mtime_ms = self.clock() if mtime_ms is None else mtime_ms
+        self.signal(path)
+
+    def rename(self, source: str, target: str) -> None:
+        """Move a session over whatever stands there."""
+        self.sessions[target] = self.sessions.pop(source)
+        self.signal(source, target)
+
+    def delete(self, *paths: str) -> None:
+        """Remove sessions; those that are gone are passed over."""
+        for path in paths:
+            self.sessions.pop(path, None)
+        self.signal(*paths)
+
+    def data(self, path: str) -> bytes | None:
+        """Return the bytes of a session, None where there is none."""
+        held = self.sessions.get(path)
+        return None if held is None else bytes(held.data)
+
+    def signal(self, *paths: str) -> None:
+        """Tell all who watch that these sessions may have changed."""
+        self.tell(Dirty(frozenset(paths)))
+
+    def tell(self, signal: Signal) -> None:
+        """Tell all who watch, unless signals get lost."""
+        if not self.silent:
+            for watcher in self._watchers:
+                watcher.tell(signal)
+
+    def break_feeds(self) -> None:
+        """Lose every signal from now on, and say that the feed is broken."""
+        self.tell(FeedState("memory", live=False, error="the feed was cut", retry_s=0.0))
+        self.silent = True
+
+    def mend_feeds(self) -> None:
+        """Signal again; what was missed is not made up for."""
+        self.silent = False
+        self.tell(FeedState("memory", live=True))
+        self.tell(Rescan("connected again"))
+
+    def stat(self, path: str) -> Stat:
+        """Return what the index says of a session that exists."""
+        held = self.sessions[path]
+        return Stat(path, len(held.data), held.mtime_ms, held.title)
+
+    def watch(self, watcher: _Watcher) -> Callable[[], None]:
+        """Let `watcher` be told of changes; returns what ends that."""
+        self._watchers.add(watcher)
+        return lambda: self._watchers.discard(watcher)
+
+    def _put(self, path: str, data: bytearray) -> Held:
+        self._replaced += 1
+        held = self.sessions[path] = Held(data, None, identity=self._replaced)
+        return held
+
+
+class MemoryBackend:
+    """A `Backend` over a `MemoryStore`.
+
+    Args:
+        store: The store; None makes an empty one of its own.
+    """
+
+    label = "memory"
+
+    def __init__(self, store: MemoryStore | None = None) -> None:
+        self.store = MemoryStore() if store is None else store
+        self.down = False
+        """Whether the store cannot be reached: every command fails without having run."""
+        self.calls: list[str] = []
+        """Name of every command that was asked for; for tests, cleared by them."""
+        self.faults: deque[StorageError | Literal["before", "after"] | None] = deque()
+        """What becomes of the next changing commands, in order: an error is raised instead,
+        `before` and `after` say on which side of its effect the connection dies, None lets it pass.
+        """
+        self.hold = asyncio.Event()
+        """Changing commands wait for this before they take effect; set unless a test clears it."""
+        self.hold.set()
+
+    async def scan(self) -> AsyncIterator[ScanBatch]:
+        """Yield the index."""
+        async for batch in self.scan_under(""):
+            yield batch
+
+    async def scan_under(self, prefix: str) -> AsyncIterator[ScanBatch]:
+        """Yield all whose path starts with `prefix`."""
+        await self._ask("scan")
+        paths = [path for path in self.store.sessions if path.startswith(prefix)]
+        for start in range(0, len(paths), _SCAN_BATCH):
+            chunk = paths[start : start + _SCAN_BATCH]
+            yield ScanBatch(
+                tuple(self.store.stat(path) for path in chunk if path in self.store.sessions)
+            )
+            await self._ask()
+
+    async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+        """Return each session with some of its bytes."""
+        await self._ask("probe")
+        seen = [self._seen(item) for item in ranges]
+        await asyncio.sleep(0)
+        return seen
+
+    async def read(self, ranges: Sequence[Range]) -> list[bytes | None]:
+        """Return the bytes of each range."""
+        await self._ask("read")
+        parts = [self._slice(item) for item in ranges]
+        await asyncio.sleep(0)
+        return parts
+
+    async def append(self, path: str, data: bytes, *, mtime_ms: int) -> Stat:
+        """Add `data` at the end."""
+        async with self._change("append"):
+            self.store.append(path, data, mtime_ms=mtime_ms)
+            return self.store.stat(path)
+
+    async def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        mtime_ms: int,
+        expected_size: int | Literal["any", "absent"] = "any",
+        title: bytes | Literal["keep"] | None = "keep",
+    ) -> Stat:
+        """Replace the whole session."""
+        async with self._change("write"):
+            if expected_size != "any":
+                self._expect(path, None if expected_size == "absent" else expected_size)
+            self.store.write(path, data, mtime_ms=mtime_ms, title=title)
+            return self.store.stat(path)
+
+    async def patch(
+        self, path: str, *, old: bytes, new: bytes, mtime_ms: int, title: bytes | Literal["keep"]
+    ) -> Stat:
+        """Replace the first bytes in place and set the title."""
+        if len(old) != len(new):
+            raise ValueError("a patch keeps the length")
+        async with self._change("patch"):
+            held = self.store.sessions.get(path)
+            if held is None:
+                raise SessionNotFoundError(path)
+            if not held.data.startswith(old):
+                size = len(held.data)
+                raise WriteConflictError(path, expected_size=size, actual_size=size)
+            held.data[: len(new)] = new
+            named = held.title if title == "keep" else title
+            self.store.retitle(path, named, mtime_ms=mtime_ms)
+            return self.store.stat(path)
+
+    async def prepend(
+        self, path: str, data: bytes, *, expected_size: int, mtime_ms: int, title: bytes
+    ) -> Stat:
+        """Put `data` before the first byte."""
+        async with self._change("prepend"):
+            self._expect(path, expected_size)
+            whole = data + bytes(self.store.sessions[path].data)
+            self.store.write(path, whole, mtime_ms=mtime_ms, title=title)
+            return self.store.stat(path)
+
+    async def rename(self, moves: Sequence[tuple[str, str]], *, overwrite: bool = False) -> None:
+        """Move sessions, all or none."""
+        async with self._change("rename"):
+            sources = {source for source, _ in moves}
+            for source, target in moves:
+                if source not in self.store.sessions:
+                    raise SessionNotFoundError(source)
+                if target in self.store.sessions and target not in sources and not overwrite:
+                    raise SessionExistsError(target)
+            for source, target in moves:
+                self.store.rename(source, target)
+
+    async def delete(self, paths: Sequence[str]) -> None:
+        """Remove sessions for good."""
+        async with self._change("delete"):
+            if paths[0] not in self.store.sessions:
+                raise SessionNotFoundError(paths[0])
+            self.store.delete(*paths)
+
+    async def trash(self, item: TrashItem) -> None:
+        """Move sessions out of sight."""
+        async with self._change("trash"):
+            if item.path not in self.store.sessions:
+                raise SessionNotFoundError(item.path)
+            paths = [stat.path for stat in item.stats if stat.path in self.store.sessions]
+            held = {path: replace(self.store.sessions[path]) for path in paths}
+            self.store.trashed[item.id] = _Thrown(item, held)
+            self.store.delete(*paths)
+
+    async def restore(self, item_id: str) -> TrashItem:
+        """Bring back what was moved out of sight."""
+        async with self._change("restore"):
+            thrown = self.store.trashed.get(item_id)
+            if thrown is None:
+                raise SessionNotFoundError(item_id)
+            for path in thrown.held:
+                if path in self.store.sessions:
+                    raise SessionExistsError(path)
+            self.store.sessions.update(thrown.held)
+            del self.store.trashed[item_id]
+            self.store.signal(*thrown.held)
+            return thrown.item
+
+    async def trashed(self) -> list[TrashItem]:
+        """Return what can be restored, newest first."""
+        await self._ask("trashed")
+        now = self.store.clock()
+        for item_id, thrown in list(self.store.trashed.items()):
+            if thrown.item.expires_ms <= now:
+                del self.store.trashed[item_id]
+        items = (thrown.item for thrown in self.store.trashed.values())
+        return sorted(items, key=lambda item: item.id, reverse=True)
+
+    async def fence(self) -> None:
+        """Return at once: a command here either ran or never will."""
+        await self._ask("fence")
+
+    @asynccontextmanager
+    async def watch(
+        self, visible: Callable[[], Collection[str]] = tuple
+    ) -> AsyncIterator[AsyncIterator[Signal]]:
+        """Subscribe."""
+        watcher = _Watcher()
+        watcher.tell(FeedState("memory", live=True))
+        end = self.store.watch(watcher)
+        try:
+            yield self._signals(watcher)
+        finally:
+            end()
+
+    async def aclose(self) -> None:
+        """Do nothing; the store outlives its backends."""
+
+    async def _signals(self, watcher: _Watcher) -> AsyncIterator[Signal]:
+        while True:
+            while watcher.signals:
+                yield watcher.signals.popleft()
+            watcher.woken.clear()
+            await watcher.woken.wait()
+
+    async def _ask(self, name: str | None = None) -> None:
+        if name:
+            self.calls.append(name)
+        await asyncio.sleep(0)
+        if self.down:
+            raise BackendDownError("the store cannot be reached")
+
+    @asynccontextmanager
+    async def _change(self, name: str) -> AsyncIterator[None]:
+        await self._ask(name)
+        await self.hold.wait()
+        fault = self.faults.popleft() if self.faults else None
+        if isinstance(fault, StorageError):
+            raise fault
+        if fault == "before":
+            raise OutcomeUnknownError("the connection died")
+        yield
+        await asyncio.sleep(0)
+        if fault == "after":
+            raise OutcomeUnknownError("the connection died")
+
+    def _expect(self, path: str, size: int | None) -> None:
+        held = self.store.sessions.get(path)
+        actual = None if held is None else len(held.data)
+        if actual != size:
+            raise WriteConflictError(path, expected_size=size, actual_size=actual)
+
+    def _slice(self, item: Range) -> bytes | None:
+        held = self.store.sessions.get(item.path)
+        return None if held is None else bytes(held.data[item.start : item.stop])
+
+    def _seen(self, item: Range) -> Seen | None:
+        data = self._slice(item)
+        if data is None:
+            return None
+        held = self.store.sessions[item.path]
+        identity = held.identity if self.store.identities else None
+        return Seen(self.store.stat(item.path), bytes(held.data[:HEAD_BYTES]), data, identity)

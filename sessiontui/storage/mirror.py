@@ -1,0 +1,336 @@
+"""What we know of a store's sessions: what it confirmed, and what our pending writes make of it.
+
+Two layers. *Confirmed* entries are what the store has told us; each change of
+them is published at once as exactly one `Change` (or two, where title and bytes
+changed), so that whoever applies the changes in order holds what the mirror
+holds. *Views* lie over them for the few sessions with pending writes, and are
+rebuilt from the confirmed entry and the writes still pending whenever one of
+these is done or has failed: that is the rollback.
+
+Sizes and offsets are bytes, times integer milliseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from sessiontui.models.changes import Appended, Created, Removed, Renamed, Retitled, Rewritten
+from sessiontui.storage.backend import HEAD_BYTES, Stat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sessiontui.models.changes import Change
+
+OVERLAP_BYTES: Final = 64
+"""How many of a session's last bytes must still be there for growth to count as an append."""
+
+
+class Entry(msgspec.Struct, gc=False):
+    """A session as the store confirmed it."""
+
+    size: int
+    mtime_ms: int
+    title: bytes | None = None
+    """The title hash field as stored."""
+    version: int = 0
+    """Another number whenever bytes changed in another way than by growing."""
+    dated: bool = True
+    """Whether the store has a valid time; else `mtime_ms` is when we first saw it."""
+    due: bool = False
+    """Whether it was seen growing: then its time alone may still follow, once."""
+    head: bytes | None = None
+    """The first `HEAD_BYTES` bytes, once known and not in `content` anyway."""
+    overlap: bytes | None = None
+    """The last `OVERLAP_BYTES` bytes, once known and not in `content` anyway."""
+    identity: object = None
+    """`Seen.identity`, once known."""
+    content: bytearray | None = None
+    """All bytes, where contents are resident."""
+    own: tuple[tuple[int, int], ...] = ()
+    """Bytes beyond `size` that are known to be ours: a peer's, not seen yet, lie before them."""
+
+    @property
+    def known_head(self) -> bytes | None:
+        """The first bytes, None if they are not known."""
+        return self.head if self.content is None else bytes(self.content[:HEAD_BYTES])
+
+    @property
+    def known_overlap(self) -> bytes | None:
+        """The last bytes, None if they are not known."""
+        return self.overlap if self.content is None else bytes(self.content[-OVERLAP_BYTES:])
+
+
+class Stored(msgspec.Struct, frozen=True, gc=False):
+    """Bytes `[start, stop)` of a confirmed session."""
+
+    path: str
+    start: int
+    stop: int
+
+
+class View(msgspec.Struct, gc=False):
+    """A session as it will be once what is pending is done."""
+
+    size: int
+    mtime_ms: int
+    title: bytes | None
+    pieces: list[Stored | bytearray]
+    """Its bytes from first to last: parts of confirmed sessions, and what we write."""
+
+
+class Mirror:
+    """The sessions of a store.
+
+    Args:
+        resident: Whether entries hold their content.
+        clock: Milliseconds since the epoch.
+        publish: Called with each change of what is confirmed, and whether it is our own doing.
+    """
+
+    def __init__(
+        self, *, resident: bool, clock: Callable[[], int], publish: Callable[[Change, bool], None]
+    ) -> None:
+        self.resident = resident
+        self.loaded = False
+        """Whether a session that is not here is not in the store either."""
+        self.confirmed: dict[str, Entry] = {}
+        self._views: dict[str, View | None] = {}
+        self._clock = clock
+        self._publish = publish
+        self._last_ms = 0
+        self._version = 0
+
+    # What there is, pending writes included.
+
+    def view(self, path: str) -> View | None:
+        """Return a session as it will be, None if there is none then."""
+        try:
+            return self._views[path]
+        except KeyError:
+            return self._confirmed_view(path)
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is such a session."""
+        return self._views[path] is not None if path in self._views else path in self.confirmed
+
+    def stat(self, path: str) -> Stat | None:
+        """Return what the index knows of a session, None if there is none."""
+        known = self._views[path] if path in self._views else self.confirmed.get(path)
+        return None if known is None else Stat(path, known.size, known.mtime_ms, known.title)
+
+    def paths(self) -> Iterator[str]:
+        """Yield every path; in the order of appearance, as far as nothing is pending."""
+        views = self._views
+        for path in self.confirmed:
+            if path not in views or views[path] is not None:
+                yield path
+        for path, view in views.items():
+            if view is not None and path not in self.confirmed:
+                yield path
+
+    def next_mtime(self) -> int:
+        """Return a time above every time given out or loaded before."""
+        self._last_ms = max(self._clock(), self._last_ms + 1)
+        return self._last_ms
+
+    # What pending writes make of it; `rebase` takes it back.
+
+    def rebase(self, path: str) -> None:
+        """Show what is confirmed again."""
+        self._views.pop(path, None)
+
+    def sketch_append(self, path: str, data: bytes, mtime_ms: int) -> None:
+        """Show `data` at the end."""
+        view = self._view_to_change(path)
+        if view is None:
+            view = self._views[path] = View(0, mtime_ms, None, [])
+        last = view.pieces[-1] if view.pieces else None
+        if isinstance(last, bytearray):
+            last += data
+        else:
+            view.pieces.append(bytearray(data))
+        view.size += len(data)
+        view.mtime_ms = mtime_ms
+
+    def sketch_write(self, path: str, data: bytes, mtime_ms: int) -> None:
+        """Show `data` as the whole session."""
+        view = self.view(path)
+        title = view.title if view else None
+        self._views[path] = View(len(data), mtime_ms, title, [bytearray(data)])
+
+    def sketch_move(self, source: str, target: str) -> None:
+        """Show a session under another path."""
+        view = self._view_to_change(source)
+        if view is not None:
+            self._views[source] = None
+            self._views[target] = view
+
+    def sketch_remove(self, path: str) -> None:
+        """Show that a session is gone."""
+        self._views[path] = None
+
+    # What the store confirmed.
+
+    def created(
+        self,
+        stat: Stat,
+        *,
+        own: bool,
+        content: bytes | None = None,
+        head: bytes | None = None,
+        overlap: bytes | None = None,
+        identity: object = None,
+    ) -> None:
+        """Take in a session that was not there before; `content` where it is resident."""
+        entry = self._entry(stat, content=content, head=head, overlap=overlap, identity=identity)
+        self.confirmed[stat.path] = entry
+        self._publish(Created(stat.path, entry.size, entry.mtime_ms, entry.title), own)
+
+    def grew(
+        self, path: str, data: bytes, mtime_ms: int | None, *, own: bool, due: bool = False
+    ) -> None:
+        """Take in bytes that were added at the end; `mtime_ms` None where the store has none."""
+        entry = self.confirmed[path]
+        start = entry.size
+        if entry.content is not None:
+            entry.content += data
+        else:
+            if start == 0:
+                entry.head = entry.overlap = b""
+            if entry.head is not None and len(entry.head) < HEAD_BYTES:
+                entry.head = (entry.head + data[:HEAD_BYTES])[:HEAD_BYTES]
+            if entry.overlap is not None or len(data) >= OVERLAP_BYTES:
+                last = data[-OVERLAP_BYTES:]
+                entry.overlap = ((entry.overlap or b"") + last)[-OVERLAP_BYTES:]
+        entry.size = start + len(data)
+        entry.due = due
+        if entry.own:
+            entry.own = tuple(span for span in entry.own if span[1] > entry.size)
+        self._date(entry, mtime_ms)
+        self._publish(Appended(path, start, data, entry.mtime_ms), own)
+
+    def rewrote(
+        self,
+        stat: Stat,
+        *,
+        own: bool,
+        content: bytes | None = None,
+        head: bytes | None = None,
+        overlap: bytes | None = None,
+        identity: object = None,
+    ) -> None:
+        """Take in that a session has other bytes now."""
+        before = self.confirmed[stat.path]
+        entry = self._entry(stat, content=content, head=head, overlap=overlap, identity=identity)
+        if not entry.dated and not before.dated:
+            entry.mtime_ms = before.mtime_ms
+        self.confirmed[stat.path] = entry
+        self._publish(Rewritten(stat.path, entry.size, entry.mtime_ms), own)
+        if entry.title != before.title:
+            self._publish(Retitled(stat.path, entry.title, entry.mtime_ms), own)
+
+    def patched(self, stat: Stat, replaced: int, data: bytes) -> None:
+        """Take in that we put `data` in the place of the first `replaced` bytes.
+
+        Args:
+            stat: The session as the store confirmed it, with what a peer may have added.
+            replaced: 0 where `data` was put before the first byte.
+            data: At least `HEAD_BYTES` bytes.
+        """
+        entry = self.confirmed.get(stat.path)
+        if entry is None or entry.size < replaced:
+            return
+        if entry.content is not None:
+            entry.content[:replaced] = data
+        else:
+            entry.head = data[:HEAD_BYTES]
+            if entry.size - replaced < OVERLAP_BYTES:
+                entry.overlap = None
+        entry.size += len(data) - replaced
+        entry.version, entry.identity = self._next_version(), None
+        before, entry.title = entry.title, stat.title
+        self._date(entry, stat.mtime_ms)
+        self._publish(Rewritten(stat.path, entry.size, entry.mtime_ms), True)
+        if entry.title != before:
+            self._publish(Retitled(stat.path, entry.title, entry.mtime_ms), True)
+
+    def redated(self, stat: Stat, *, own: bool) -> None:
+        """Take in another title, or another time alone."""
+        entry = self.confirmed[stat.path]
+        entry.title = stat.title
+        entry.due = False
+        self._date(entry, stat.mtime_ms)
+        self._publish(Retitled(stat.path, entry.title, entry.mtime_ms), own)
+
+    def moved(self, source: str, target: str, mtime_ms: int | None, *, own: bool) -> None:
+        """Take in that a session has another path; what stood there is gone."""
+        entry = self.confirmed.pop(source)
+        if self.confirmed.pop(target, None) is not None:
+            self._publish(Removed(target), own)
+        entry.version = self._next_version()
+        entry.identity = None
+        self._date(entry, mtime_ms)
+        self.confirmed[target] = entry
+        self._publish(Renamed(source, target, entry.mtime_ms), own)
+
+    def removed(self, path: str, *, own: bool) -> None:
+        """Take in that a session is gone; nothing if it was not known."""
+        if self.confirmed.pop(path, None) is not None:
+            self._publish(Removed(path), own)
+
+    def ours_beyond(self, path: str, start: int, stop: int) -> None:
+        """Note that bytes `[start, stop)`, not read yet, are our own."""
+        entry = self.confirmed[path]
+        spans = entry.own
+        if spans and spans[-1][1] == start:
+            entry.own = (*spans[:-1], (spans[-1][0], stop))
+        else:
+            entry.own = (*spans, (start, stop))
+
+    def _entry(
+        self,
+        stat: Stat,
+        *,
+        content: bytes | None,
+        head: bytes | None,
+        overlap: bytes | None,
+        identity: object,
+    ) -> Entry:
+        entry = Entry(stat.size, 0, stat.title, self._next_version(), identity=identity)
+        if self.resident:
+            entry.content = bytearray(content or b"")
+        else:
+            entry.head, entry.overlap = head, overlap
+        entry.dated = stat.mtime_ms is not None
+        if stat.mtime_ms is None:
+            entry.mtime_ms = self._clock()
+        self._date(entry, stat.mtime_ms)
+        return entry
+
+    def _date(self, entry: Entry, mtime_ms: int | None) -> None:
+        if mtime_ms is not None:
+            entry.mtime_ms = mtime_ms
+            entry.dated = True
+        self._last_ms = max(self._last_ms, entry.mtime_ms)
+
+    def _next_version(self) -> int:
+        self._version += 1
+        return self._version
+
+    def _confirmed_view(self, path: str) -> View | None:
+        entry = self.confirmed.get(path)
+        if entry is None:
+            return None
+        pieces: list[Stored | bytearray] = [Stored(path, 0, entry.size)] if entry.size else []
+        return View(entry.size, entry.mtime_ms, entry.title, pieces)
+
+    def _view_to_change(self, path: str) -> View | None:
+        if path in self._views:
+            return self._views[path]
+        view = self._confirmed_view(path)
+        if view is not None:
+            self._views[path] = view
+        return view

@@ -1,0 +1,244 @@
+"""What can be done to whole sessions: move them, remove them, throw them away, bring them back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sessiontui.errors import SessionNotFoundError
+from sessiontui.storage.artifacts import belongs, find_artifacts, moved, prefixes_of
+from sessiontui.storage.backend import Range, TrashItem
+from sessiontui.storage.operations import Append
+from sessiontui.storage.pending import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sessiontui.storage.backend import Backend, Seen
+    from sessiontui.storage.mirror import Mirror
+    from sessiontui.storage.pending import Chain
+    from sessiontui.storage.writer import SessionStorageWriter
+
+
+async def _seen(backend: Backend, *paths: str) -> list[Seen | None]:
+    return await backend.probe([Range(path, 0, 0) for path in paths])
+
+
+class Move(Operation):
+    """Renames a session, alone or with what belongs to it; open writers go along.
+
+    Args:
+        source: Its path.
+        target: Its new path.
+        known: What else moves, as far as the mirror knows; source to target.
+        artifacts: Whether everything that belongs to it moves, also what only the store knows.
+    """
+
+    def __init__(
+        self, source: str, target: str, *, known: dict[str, str], artifacts: bool, overwrite: bool
+    ) -> None:
+        prefixes = (*prefixes_of(source), *prefixes_of(target)) if artifacts else ()
+        moves = {source: target, **known}
+        super().__init__(tuple(dict.fromkeys((*moves, *moves.values()))), prefixes)
+        self.source = source
+        self.target = target
+        self.home = source
+        """Where its writers go when it fails: a rename before it may have failed too."""
+        self._moves = moves
+        self._artifacts = artifacts
+        self._overwrite = overwrite
+        self._chain: Chain | None = None
+        self._writers: list[SessionStorageWriter] = []
+
+    def take_along(self, writers: Iterable[SessionStorageWriter], chain: Chain) -> None:
+        """Let open writers of what moves write to the new paths from now on."""
+        self._chain = chain
+        for writer in writers:
+            target = self._moves.get(writer.path)
+            if target is not None:
+                writer.path = target
+                writer.follows = self
+                self._writers.append(writer)
+
+    async def attempt(self, backend: Backend, mirror: Mirror) -> dict[str, str]:
+        """Rename; returns what moved where."""
+        if self._artifacts:
+            found = await find_artifacts(backend, self.source)
+            self._moves = {
+                stat.path: moved(stat.path, self.source, self.target) for stat in found
+            }
+        await backend.rename(tuple(self._moves.items()), overwrite=self._overwrite)
+        return self._moves
+
+    async def look(self, backend: Backend, mirror: Mirror) -> dict[str, str] | None:
+        """Tell by what stands at the two paths now."""
+        source, target = await _seen(backend, self.source, self.target)
+        if target is None:
+            return None
+        known = mirror.confirmed.get(self.source)
+        if source is not None and (known is None or source.stat.size >= known.size):
+            return None
+        before = mirror.confirmed.get(self.target)
+        if before is not None and (target.stat.size, target.stat.mtime_ms) == (
+            before.size,
+            before.mtime_ms,
+        ):
+            return None
+        self.look_at = self.paths
+        return self._moves
+
+    def sketch(self, mirror: Mirror) -> None:
+        """Show the new paths."""
+        for source, target in self._moves.items():
+            mirror.sketch_move(source, target)
+
+    def touched(self, answer: dict[str, str]) -> tuple[str, ...]:
+        """Return both ends of every move."""
+        return (*self.paths, *answer, *answer.values())
+
+    def confirm(self, answer: dict[str, str], mirror: Mirror) -> None:
+        """Take in the moves."""
+        for source, target in answer.items():
+            if source in mirror.confirmed:
+                mirror.moved(source, target, None, own=True)
+            elif source == self.source:
+                self.look_at = (target,)
+        for writer in self._writers:
+            if writer.follows is self:
+                writer.follows = None
+
+    def failed(self, error: Exception) -> None:
+        """Lead the writers back, and the lines they have queued meanwhile."""
+        if self._chain is None:
+            return
+        waiting = [one for one in self._chain.waiting() if one is not self]
+        for later in waiting:
+            if isinstance(later, Move) and later.source == self.target:
+                later.home = self.home
+        back = {target: source for source, target in self._moves.items()} | {self.target: self.home}
+        for writer in self._writers:
+            if writer.follows is self:
+                writer.path, writer.follows = back[writer.path], None
+        for later in waiting:
+            if isinstance(later, Append) and later.follows is self:
+                self._chain.retarget(later, back[later.paths[0]])
+
+
+class Delete(Operation):
+    """Removes a session for good, alone or with what belongs to it.
+
+    Args:
+        path: The session.
+        known: What else goes, as far as the mirror knows.
+        artifacts: Whether everything that belongs to it goes, also what only the store knows.
+    """
+
+    def __init__(self, path: str, *, known: tuple[str, ...] = (), artifacts: bool = False) -> None:
+        super().__init__((path, *known), prefixes_of(path) if artifacts else ())
+        self._path = path
+        self._artifacts = artifacts
+        self._tried: tuple[str, ...] = ()
+
+    async def attempt(self, backend: Backend, mirror: Mirror) -> tuple[str, ...]:
+        """Remove; returns what is gone."""
+        paths: tuple[str, ...] = (self._path,)
+        if self._artifacts:
+            paths = tuple(stat.path for stat in await find_artifacts(backend, self._path))
+        self._tried = paths
+        await backend.delete(paths)
+        return paths
+
+    async def look(self, backend: Backend, mirror: Mirror) -> tuple[str, ...] | None:
+        """Tell by whether the session is there."""
+        (seen,) = await _seen(backend, self._path)
+        return self._tried if seen is None else None
+
+    def sketch(self, mirror: Mirror) -> None:
+        """Show that they are gone."""
+        for path in self.paths:
+            mirror.sketch_remove(path)
+
+    def touched(self, answer: tuple[str, ...]) -> tuple[str, ...]:
+        """Return all that is gone."""
+        return (*self.paths, *answer)
+
+    def confirm(self, answer: tuple[str, ...], mirror: Mirror) -> None:
+        """Take that in."""
+        for path in self.touched(answer):
+            mirror.removed(path, own=True)
+
+
+class Trash(Operation):
+    """Moves a session with all that belongs to it to the trash.
+
+    Args:
+        item: What is known beforehand; its `stats` are found in the turn.
+        known: What else goes, as far as the mirror knows.
+    """
+
+    def __init__(self, item: TrashItem, *, known: tuple[str, ...]) -> None:
+        super().__init__((item.path, *known), prefixes_of(item.path))
+        self.item = item
+
+    async def attempt(self, backend: Backend, mirror: Mirror) -> TrashItem:
+        """Throw it away; returns what is in the trash now."""
+        stats = await find_artifacts(backend, self.item.path)
+        self.item = msgspec.structs.replace(self.item, stats=tuple(stats))
+        await backend.trash(self.item)
+        return self.item
+
+    async def look(self, backend: Backend, mirror: Mirror) -> TrashItem | None:
+        """Tell by whether it is in the trash."""
+        items = await backend.trashed()
+        return next((item for item in items if item.id == self.item.id), None)
+
+    def sketch(self, mirror: Mirror) -> None:
+        """Show that they are gone."""
+        for path in self.paths:
+            mirror.sketch_remove(path)
+
+    def touched(self, answer: TrashItem) -> tuple[str, ...]:
+        """Return all that is gone."""
+        return (*self.paths, *(stat.path for stat in answer.stats))
+
+    def confirm(self, answer: TrashItem, mirror: Mirror) -> None:
+        """Take that in."""
+        for path in self.touched(answer):
+            mirror.removed(path, own=True)
+
+
+class Restore(Operation):
+    """Brings back what a `Trash` took."""
+
+    def __init__(self, item: TrashItem) -> None:
+        super().__init__(tuple(stat.path for stat in item.stats))
+        self._item = item
+
+    async def attempt(self, backend: Backend, mirror: Mirror) -> TrashItem:
+        """Bring it back."""
+        return await backend.restore(self._item.id)
+
+    async def look(self, backend: Backend, mirror: Mirror) -> TrashItem | None:
+        """Tell by whether it has left the trash, and stands where it was."""
+        if any(item.id == self._item.id for item in await backend.trashed()):
+            return None
+        (seen,) = await _seen(backend, self._item.path)
+        if seen is None:
+            raise SessionNotFoundError(self._item.path)
+        return self._item
+
+    def confirm(self, answer: TrashItem, mirror: Mirror) -> None:
+        """Read what came back; what the index does not list stays out of the mirror."""
+        self.look_at = tuple(path for path in self.paths if path.endswith(".jsonl"))
+        self.look_at_own = True
+
+
+def belonging(mirror: Mirror, path: str) -> tuple[str, ...]:
+    """Return what the mirror knows to belong to a session.
+
+    Raises:
+        InvalidPathError: The path is not that of a session.
+    """
+    prefixes_of(path)
+    return tuple(name for name in mirror.paths() if belongs(name, path))

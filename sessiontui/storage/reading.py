@@ -1,0 +1,189 @@
+"""Reads sessions as they will be once what is pending is done.
+
+What is confirmed is read from the store or, where contents are resident, from the
+mirror; what is pending is at hand. Nothing is read beyond the size that the
+mirror knows, so that reads and changes fit together: whoever has read to the
+end misses nothing and gets nothing twice from the next `Appended`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessiontui.errors import SessionNotFoundError, StorageError
+from sessiontui.storage.backend import HEAD_BYTES, Range
+from sessiontui.storage.mirror import OVERLAP_BYTES, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from sessiontui.storage.backend import Backend
+    from sessiontui.storage.cache import RangeCache
+    from sessiontui.storage.mirror import Entry, Mirror, View
+    from sessiontui.storage.pending import Chain
+
+_TRIES = 50
+"""How often to begin again when sessions move under a read, before it fails."""
+
+
+def bounds(item: Range, size: int) -> tuple[int, int]:
+    """Return a range of a session of `size` bytes as `(start, stop)`, both within it."""
+    start = max(0, size + item.start) if item.start < 0 else min(item.start, size)
+    stop = size if item.stop is None else item.stop
+    if stop < 0:
+        stop += size
+    return start, max(start, min(stop, size))
+
+
+def cut(view: View, start: int, stop: int) -> list[Stored | bytes]:
+    """Return the pieces that bytes `[start, stop)` of a view consist of."""
+    parts: list[Stored | bytes] = []
+    at = 0
+    for piece in view.pieces:
+        length = piece.stop - piece.start if isinstance(piece, Stored) else len(piece)
+        first, last = max(start - at, 0), min(stop - at, length)
+        if first < last:
+            if isinstance(piece, Stored):
+                parts.append(Stored(piece.path, piece.start + first, piece.start + last))
+            else:
+                parts.append(bytes(piece[first:last]))
+        at += length
+    return parts
+
+
+class Reader:
+    """Reads ranges.
+
+    Args:
+        backend: The store.
+        mirror: What is known and pending.
+        chain: Tells what is on its way to the store.
+        cache: Keeps what single reads have read.
+        mark: Called with sessions that may be other than the mirror says.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        mirror: Mirror,
+        chain: Chain,
+        cache: RangeCache,
+        mark: Callable[[Iterable[str]], None],
+    ) -> None:
+        self._backend = backend
+        self._mirror = mirror
+        self._chain = chain
+        self._cache = cache
+        self._mark = mark
+
+    def at_hand(self, path: str) -> bytes:
+        """Return a whole session without asking the store.
+
+        Raises:
+            SessionNotFoundError: There is none.
+            StorageError: Its contents are not resident.
+        """
+        view = self._mirror.view(path)
+        if view is None:
+            raise SessionNotFoundError(path)
+        return b"".join(self._resident(part) for part in cut(view, 0, view.size))
+
+    async def read(self, ranges: Sequence[Range], *, keep: bool) -> list[bytes | None]:
+        """Return the bytes of each range, None for a session that does not exist.
+
+        Args:
+            ranges: What to read.
+            keep: Whether to remember what the store answers.
+
+        Raises:
+            StorageError: The store could not be asked.
+        """
+        for _ in range(_TRIES):
+            parts = [self._cut(item) for item in ranges]
+            if self._mirror.resident:
+                return [None if p is None else b"".join(map(self._resident, p)) for p in parts]
+            stored = [part for some in parts for part in some or () if isinstance(part, Stored)]
+            found = await self._fetch(list(dict.fromkeys(stored)), keep=keep)
+            if found is not None:
+                return [None if some is None else _joined(some, found) for some in parts]
+        raise StorageError("the sessions change faster than they can be read")
+
+    def _cut(self, item: Range) -> list[Stored | bytes] | None:
+        view = self._mirror.view(item.path)
+        return None if view is None else cut(view, *bounds(item, view.size))
+
+    def _resident(self, part: Stored | bytes) -> bytes:
+        if isinstance(part, bytes):
+            return part
+        content = self._mirror.confirmed[part.path].content
+        if content is None:
+            raise StorageError(
+                "contents are read on demand here: await read_text or read_range", path=part.path
+            )
+        return bytes(content[part.start : part.stop])
+
+    async def _fetch(self, parts: list[Stored], *, keep: bool) -> dict[Stored, bytes | None] | None:
+        """Return what the store holds there, None if it moved meanwhile."""
+        paths = dict.fromkeys(part.path for part in parts)
+        moving = [one for path in paths if (one := self._chain.moving(path)) is not None]
+        if moving:
+            await moving[0].done
+            return None
+        entries = {path: self._mirror.confirmed[path] for path in paths}
+        versions = {path: entry.version for path, entry in entries.items()}
+        found: dict[Stored, bytes | None] = {}
+        missing: list[Stored] = []
+        for part in parts:
+            data = self._cache.get(part.path, versions[part.path], part.start, part.stop)
+            if data is None:
+                missing.append(part)
+            else:
+                found[part] = data
+        if not missing:
+            return found
+        learnt = [item for path in paths for item in _to_learn(path, entries[path])]
+        asked = [Range(part.path, part.start, part.stop) for part in missing]
+        answers = await self._backend.read([*asked, *learnt])
+        if any(self._has_moved(path, entries[path], versions[path]) for path in paths):
+            return None
+        for part, data in zip(missing, answers[: len(missing)], strict=True):
+            found[part] = data
+            if data is None or len(data) < part.stop - part.start:
+                self._mark((part.path,))
+            elif keep:
+                self._cache.put(part.path, versions[part.path], part.start, data)
+        for item, data in zip(learnt, answers[len(missing) :], strict=True):
+            _learn(entries[item.path], item, data)
+        return found
+
+    def _has_moved(self, path: str, entry: Entry, version: int) -> bool:
+        return (
+            self._mirror.confirmed.get(path) is not entry
+            or entry.version != version
+            or self._chain.moving(path) is not None
+        )
+
+
+def _joined(parts: list[Stored | bytes], found: dict[Stored, bytes | None]) -> bytes | None:
+    """Return the parts as one, None if a peer has removed one of them."""
+    joined = [found[part] if isinstance(part, Stored) else part for part in parts]
+    return None if None in joined else b"".join(part for part in joined if part is not None)
+
+
+def _to_learn(path: str, entry: Entry) -> list[Range]:
+    """Return what has to be known of a session before a peer's change to it can be judged."""
+    learnt = []
+    if entry.head is None:
+        learnt.append(Range(path, 0, min(HEAD_BYTES, entry.size)))
+    if entry.overlap is None:
+        learnt.append(Range(path, max(0, entry.size - OVERLAP_BYTES), entry.size))
+    return learnt
+
+
+def _learn(entry: Entry, item: Range, data: bytes | None) -> None:
+    if data is None or item.stop is None or len(data) < item.stop - item.start:
+        return
+    if entry.head is None and (item.start, item.stop) == (0, min(HEAD_BYTES, entry.size)):
+        entry.head = data
+    if item.stop == entry.size and entry.overlap is None:
+        entry.overlap = data[-OVERLAP_BYTES:]

@@ -1,0 +1,58 @@
+"""Reads everything anew, aside, and shows it at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from sessiontui.storage.backend import Stat
+from sessiontui.storage.feed import chunks
+from sessiontui.storage.pending import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sessiontui.storage.backend import Backend
+    from sessiontui.storage.mirror import Mirror
+    from sessiontui.storage.observe import Finding, Observer
+
+
+class Refresh(Operation):
+    """Compares the whole store with the mirror; holds every session meanwhile.
+
+    Args:
+        observer: Looks at what differs.
+        warn: Takes what is wrong with the store.
+    """
+
+    persistent: ClassVar[bool] = False
+
+    def __init__(self, observer: Observer, warn: Callable[[Iterable[str]], None]) -> None:
+        super().__init__((), ("",))
+        self._observer = observer
+        self._warn = warn
+
+    async def attempt(self, backend: Backend, mirror: Mirror) -> list[Finding]:
+        """Read the index, then what differs; returns what was found."""
+        seen: set[str] = set()
+        differing: dict[str, Stat] = {}
+        async for batch in backend.scan():
+            self._warn(batch.warnings)
+            for stat in batch.stats:
+                seen.add(stat.path)
+                if self._observer.differs(stat):
+                    differing[stat.path] = stat
+        gone = [Stat(path, 0, None) for path in mirror.confirmed if path not in seen]
+        findings: list[Finding] = []
+        for chunk in chunks([*differing.values(), *gone]):
+            paths = [stat.path for stat in chunk]
+            findings += await self._observer.look(paths, whole=mirror.resident)
+        return findings
+
+    def confirm(self, answer: list[Finding], mirror: Mirror) -> None:
+        """Show what was found; the rest of long growth is read right after."""
+        mirror.loaded = True
+        self.look_at = tuple(self._observer.apply(answer))
+
+    def touched(self, answer: list[Finding]) -> tuple[str, ...]:
+        """Return what may look different."""
+        return tuple(finding.path for finding in answer)

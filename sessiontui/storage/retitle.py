@@ -1,0 +1,155 @@
+"""Giving a session a title, by omp's rules (18.3): in the title field and in the body's slot.
+
+The title field alone would be read as lying over the first 256 bytes: over the
+header, where a body has no slot. So a body without one gets a slot put before
+it, which changes its length and breaks an agent that has it open; only who
+allows that gets it.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sessiontui.errors import (
+    SessionNotFoundError,
+    TitleNeedsRewriteError,
+    WriteConflictError,
+    WrongTypeError,
+)
+from sessiontui.models.title_slot import (
+    SLOT_BYTES,
+    make_slot,
+    parse_slot,
+    parse_title_field,
+    title_field,
+)
+from sessiontui.storage.backend import Range, Stat
+from sessiontui.storage.pending import Operation
+
+if TYPE_CHECKING:
+    from sessiontui.models.title_slot import TitleSource
+    from sessiontui.storage.backend import Backend, Seen
+    from sessiontui.storage.mirror import Mirror
+
+_LINE_BYTES = 1 << 16
+"""How much is read to see the title line and the header."""
+_LOOKS = 5
+"""How often to look again when the session keeps changing between look and write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Titled:
+    """What came of it."""
+
+    stat: Stat | None
+    """The session afterwards; None: an agent's title gave way to the user's, nothing changed."""
+    replaced: int = 0
+    """How many of the first bytes the slot has taken the place of; 0: it was put before them."""
+
+
+class Retitle(Operation):
+    """Sets the title of a session.
+
+    Args:
+        path: The session.
+        title: Normalised and cut as omp does.
+        source: Who names it; `auto` never replaces a title of the user's.
+        mtime_ms: When.
+        allow_rewrite: Whether a body without a slot may get one.
+    """
+
+    def __init__(
+        self, path: str, title: str, source: TitleSource, mtime_ms: int, *, allow_rewrite: bool
+    ) -> None:
+        super().__init__((path,))
+        self._source = source
+        self._mtime_ms = mtime_ms
+        self._allow_rewrite = allow_rewrite
+        self._slot = make_slot(title, source=source, updated_at=mtime_ms)
+        self._field = title_field(title, source, mtime_ms)
+        self._replaced = 0
+        self.applied = False
+        """Whether the title was set, once it is done."""
+
+    async def attempt(self, backend: Backend, mirror: Mirror) -> Titled:
+        """Look, then write what fits what was seen."""
+        for _ in range(_LOOKS - 1):
+            with suppress(WriteConflictError):
+                return await self._write(backend, await self._seen(backend))
+        return await self._write(backend, await self._seen(backend))
+
+    async def look(self, backend: Backend, mirror: Mirror) -> Titled | None:
+        """Tell by the slot: it holds the time of the change."""
+        seen = await self._seen(backend)
+        return Titled(seen.stat, self._replaced) if seen.data.startswith(self._slot) else None
+
+    def confirm(self, answer: Titled, mirror: Mirror) -> None:
+        """Take in the slot; what else may have changed is looked at."""
+        if answer.stat is not None:
+            self.applied = True
+            mirror.patched(answer.stat, answer.replaced, self._slot)
+            self.look_at = self.paths
+
+    async def _seen(self, backend: Backend) -> Seen:
+        (path,) = self.paths
+        (seen,) = await backend.probe([Range(path, 0, _LINE_BYTES)])
+        if seen is None:
+            raise SessionNotFoundError(path)
+        return seen
+
+    async def _write(self, backend: Backend, seen: Seen) -> Titled:
+        (path,) = self.paths
+        slot = parse_slot(seen.data)
+        if self._source == "auto" and _named_by_user(seen, slot_source=slot and slot.source):
+            return Titled(None)
+        if slot is not None and slot.exact:
+            self._replaced = SLOT_BYTES
+            stat = await backend.patch(
+                path,
+                old=seen.data[:SLOT_BYTES],
+                new=self._slot,
+                mtime_ms=self._mtime_ms,
+                title=self._field,
+            )
+            return Titled(stat, SLOT_BYTES)
+        if _header(seen.data) is None:
+            raise WrongTypeError(f"line 1 is not the header of a session: {path}", path=path)
+        if not self._allow_rewrite:
+            raise TitleNeedsRewriteError(path)
+        self._replaced = 0
+        stat = await backend.prepend(
+            path,
+            self._slot,
+            expected_size=seen.stat.size,
+            mtime_ms=self._mtime_ms,
+            title=self._field,
+        )
+        return Titled(stat)
+
+
+def _named_by_user(seen: Seen, *, slot_source: TitleSource | None) -> bool:
+    """Tell whether the title that counts now is the user's: field, then slot, then header."""
+    field = parse_title_field(seen.stat.title)
+    if field is not None:
+        return field.source == "user"
+    slot = parse_slot(seen.data)
+    if slot is not None:
+        return slot_source == "user"
+    header = _header(seen.data)
+    return header is not None and bool(header.get("title")) and header.get("titleSource") == "user"
+
+
+def _header(data: bytes) -> dict[str, object] | None:
+    """Return line 1 if it is a session's header."""
+    line, newline, _ = data.partition(b"\n")
+    if not newline and len(data) >= _LINE_BYTES:
+        return None
+    try:
+        fields = json.loads(line.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    is_header = isinstance(fields, dict) and fields.get("type") == "session"
+    return fields if is_header else None

@@ -1,0 +1,586 @@
+"""The storage core: sessions over any backend, each change in its turn, peers' changes followed.
+
+`SessionStorage` is the one class; the three named ones open it over their
+backend. What is synchronous is answered from the mirror. What changes a session
+goes through the pending-write chain. Sizes and offsets are bytes, times
+integer milliseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+import msgspec
+
+from sessiontui.errors import (
+    InvalidPathError,
+    SessionExistsError,
+    SessionNotFoundError,
+    StorageError,
+)
+from sessiontui.storage.artifacts import belongs, find_artifacts, moved
+from sessiontui.storage.backend import Range, Stat, TrashItem
+from sessiontui.storage.cache import RangeCache
+from sessiontui.storage.feed import Follower
+from sessiontui.storage.hub import Hub
+from sessiontui.storage.memory import MemoryBackend, now_ms
+from sessiontui.storage.mirror import Mirror
+from sessiontui.storage.moves import Delete, Move, Restore, Trash, belonging
+from sessiontui.storage.observe import Observer
+from sessiontui.storage.operations import MOST_JOINED, Append, Write
+from sessiontui.storage.pending import Chain, Retries
+from sessiontui.storage.reading import Reader
+from sessiontui.storage.refresh import Refresh
+from sessiontui.storage.retitle import Retitle
+from sessiontui.storage.writer import SessionStorageWriter, encode
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from pathlib import Path
+
+    from redis.asyncio import Redis
+
+    from sessiontui.models.title_slot import TitleSource
+    from sessiontui.storage.backend import Backend, FeedState
+    from sessiontui.storage.hub import ChangeFeed
+    from sessiontui.storage.memory import MemoryStore
+    from sessiontui.storage.mirror import Entry
+    from sessiontui.storage.pending import Operation, Unwritten
+
+Contents = Literal["resident", "on_demand"]
+
+CACHE_BYTES: Final = 32 << 20
+"""How much of what was read on demand is kept."""
+KEEP_TRASH_MS: Final = 30 * 86_400_000
+"""How long the trash keeps what is deleted."""
+
+
+class SessionStat(msgspec.Struct, frozen=True):
+    """Size and time of a session."""
+
+    size: int
+    mtime_ms: int
+
+    @property
+    def mtime(self) -> datetime:
+        """The time, aware, in UTC."""
+        return datetime.fromtimestamp(self.mtime_ms / 1000, UTC)
+
+
+class SessionStorage:
+    """Sessions over a backend. Constructed empty; `load` fills it.
+
+    Args:
+        backend: The store; closed with the storage.
+        contents: `resident` holds all bytes, so that synchronous reads work;
+            `on_demand` holds the index and reads ranges.
+        cache_bytes: How much of what is read on demand is kept.
+        follow: Whether to follow what peers write from `load` on; else from
+            the first `changes` on.
+        retries: How long to go on with a write while the store is away.
+        clock: Milliseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        contents: Contents = "on_demand",
+        cache_bytes: int = CACHE_BYTES,
+        follow: bool = True,
+        retries: Retries | None = None,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        self.visible: Collection[str] = frozenset()
+        """Sessions somebody looks at: their changes come first."""
+        retries = retries or Retries()
+        self._backend = backend
+        self._follow = follow
+        self._clock = clock
+        self._closed = False
+        self._listeners: list[Callable[[], None]] = []
+        self._writers: set[SessionStorageWriter] = set()
+        self._hub = Hub()
+        self._mirror = Mirror(
+            resident=contents == "resident", clock=clock, publish=self._hub.publish
+        )
+        self._observer = Observer(backend, self._mirror)
+        self._follower = Follower(
+            backend,
+            self._mirror,
+            self._observer,
+            self._hub,
+            retries=retries,
+            visible=lambda: self.visible,
+            notify=self._notify,
+        )
+        self._chain = Chain(
+            backend,
+            self._mirror,
+            retries=retries,
+            look=self._follower.look_in_turn,
+            mark=self._follower.mark,
+            notify=self._notify,
+        )
+        self._follower.attach(self._chain)
+        self._reader = Reader(
+            backend, self._mirror, self._chain, RangeCache(cache_bytes), self._follower.mark
+        )
+
+    # Opening, closing, waiting.
+
+    async def load(self) -> None:
+        """Fill the mirror from the store; feeds that are open see the sessions arrive.
+
+        May be called again after it failed, or to compare the whole index.
+
+        Raises:
+            StorageError: The store could not be asked; what was read so far is shown.
+        """
+        if self._follow:
+            await self._follower.start()
+        await self._follower.load()
+
+    async def refresh(self) -> None:
+        """Wait for pending writes, build a new mirror aside, then show it whole.
+
+        Raises:
+            StorageError: The store could not be asked; the old mirror stays.
+        """
+        await self._done(Refresh(self._observer, self._follower.warn))
+
+    async def drain(self) -> None:
+        """Wait for every pending write, also those queued meanwhile.
+
+        Raises:
+            Exception: The first failure since the last `drain` that no caller was told; once.
+        """
+        await self._chain.drain()
+
+    async def aclose(self, *, patience_s: float | None = None) -> None:
+        """Drain, end all feeds, close what was opened.
+
+        Args:
+            patience_s: How long to wait for pending writes, in seconds, before those
+                left fail and are in `unwritten`; None waits as long as retries last.
+
+        Raises:
+            Exception: As `drain`.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await self._chain.give_up(patience_s)
+            await self._chain.drain()
+        finally:
+            await self._follower.stop()
+            self._hub.close_all()
+            await self._backend.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    # State.
+
+    @property
+    def label(self) -> str:
+        """Where the sessions are, without any secret."""
+        return self._backend.label
+
+    @property
+    def pending(self) -> int:
+        """Number of calls that the store has not confirmed yet."""
+        return self._chain.pending
+
+    @property
+    def last_error(self) -> Exception | None:
+        """Why the store did not answer a write the last time; None since it does."""
+        return self._chain.last_error
+
+    @property
+    def unwritten(self) -> tuple[Unwritten, ...]:
+        """What was accepted and could not be written, oldest first."""
+        return tuple(self._chain.unwritten)
+
+    def take_unwritten(self) -> tuple[Unwritten, ...]:
+        """Return `unwritten` and hold it no more."""
+        taken = self.unwritten
+        self._chain.unwritten.clear()
+        return taken
+
+    @property
+    def feed_state(self) -> FeedState:
+        """How peers' changes reach us at the moment."""
+        return self._follower.state
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What was passed over in the store and why; the newest hundred."""
+        return tuple(self._follower.warnings)
+
+    def on_state(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have `callback` called when feed state, pending, last error or warnings changed.
+
+        Returns:
+            What ends that.
+        """
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback) if callback in self._listeners else None
+
+    @asynccontextmanager
+    async def changes(self, *, own: bool = False) -> AsyncIterator[ChangeFeed]:
+        """Follow changes: peers' exactly once each, with `own` our own confirmed ones too."""
+        feed = self._hub.open(own=own, known=self._known)
+        try:
+            if self._mirror.loaded:
+                await self._follower.start()
+            else:
+                self._follow = True
+            yield feed
+        finally:
+            self._hub.close(feed)
+
+    # From the mirror.
+
+    def ensure_dir_sync(self, path: str) -> None:
+        """Do nothing: folders come with what is in them."""
+
+    def exists_sync(self, path: str) -> bool:
+        """Tell whether there is such a session."""
+        return self._mirror.exists(path)
+
+    def stat_sync(self, path: str) -> SessionStat:
+        """Return size and time of a session.
+
+        Raises:
+            SessionNotFoundError: There is none.
+        """
+        stat = self._mirror.stat(path)
+        if stat is None:
+            raise SessionNotFoundError(path)
+        return SessionStat(stat.size, stat.mtime_ms or 0)
+
+    def read_text_sync(self, path: str) -> str:
+        """Return a session as text, what is no UTF-8 replaced.
+
+        Raises:
+            SessionNotFoundError: There is none.
+            StorageError: Contents are read on demand.
+        """
+        return self._reader.at_hand(path).decode("utf-8", "replace")
+
+    def list_files_sync(self, folder: str, pattern: str) -> list[str]:
+        """Return the paths right under `folder` that match `*`, `*.ext` or a name."""
+        prefix = folder if folder.endswith("/") else folder + "/"
+        cut = len(prefix)
+        return [
+            path
+            for path in self._mirror.paths()
+            if path.startswith(prefix)
+            and "/" not in (name := path[cut:])
+            and (name == pattern or (pattern[:1] == "*" and name.endswith(pattern[1:])))
+        ]
+
+    def write_text_sync(self, path: str, content: str) -> None:
+        """Show a session with this content and queue the write.
+
+        Raises:
+            RuntimeError: No event loop runs.
+        """
+        self._check("write_text_sync")
+        operation = Write(path, encode(content), self._mirror.next_mtime())
+        operation.unheard = True
+        self._chain.add(operation)
+
+    def stats(self) -> list[Stat]:
+        """Return the whole index, pending writes included."""
+        stats = (self._mirror.stat(path) for path in self._mirror.paths())
+        return [stat for stat in stats if stat is not None]
+
+    # Reading.
+
+    async def exists(self, path: str) -> bool:
+        """Tell whether there is such a session."""
+        return self._mirror.exists(path)
+
+    async def read_text(self, path: str) -> str:
+        """Return a session as text, what is no UTF-8 replaced; raises as `read_range`."""
+        return (await self.read_range(path, 0, None)).decode("utf-8", "replace")
+
+    async def read_text_prefix(self, path: str, max_bytes: int) -> str:
+        """Return the first bytes as text, a cut character replaced; raises as `read_range`."""
+        data = await self.read_range(path, 0, max(0, max_bytes))
+        return data.decode("utf-8", "replace")
+
+    async def read_range(self, path: str, start: int, stop: int | None) -> bytes:
+        """Return bytes `[start, stop)`; a negative offset counts from the end, None is the end.
+
+        Raises:
+            SessionNotFoundError: There is no such session.
+            StorageError: The store could not be asked.
+        """
+        (data,) = await self._reader.read([Range(path, start, stop)], keep=True)
+        if data is None:
+            raise SessionNotFoundError(path)
+        return data
+
+    async def read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
+        """Return the bytes of many ranges at once, None for a session that is gone.
+
+        Raises:
+            StorageError: The store could not be asked.
+        """
+        return await self._reader.read(ranges, keep=False)
+
+    async def artifacts(self, path: str) -> list[Stat]:
+        """Return everything that is deleted with a session, itself first.
+
+        Raises:
+            InvalidPathError: The path does not end in `.jsonl`.
+            SessionNotFoundError: There is no such session.
+        """
+        return await find_artifacts(self._backend, path)
+
+    async def trashed(self) -> list[TrashItem]:
+        """Return what can be restored, newest first."""
+        return await self._backend.trashed()
+
+    # Changing.
+
+    async def write_text(
+        self, path: str, content: str, *, expected_size: int | None = None
+    ) -> None:
+        """Replace a session or create it.
+
+        Args:
+            path: The session.
+            content: All of it.
+            expected_size: How many bytes it must have just before, -1: it must not
+                exist; None: any.
+
+        Raises:
+            WriteConflictError: It has another size; nothing changed.
+        """
+        self._check("write_text")
+        expected: int | Literal["any", "absent"] = "any" if expected_size is None else expected_size
+        await self._done(
+            Write(
+                path,
+                encode(content),
+                self._mirror.next_mtime(),
+                expected_size="absent" if expected == -1 else expected,
+            )
+        )
+
+    async def rename(self, source: str, target: str, *, overwrite: bool = False) -> None:
+        """Give a session another path; lines queued before and open writers go along.
+
+        Raises:
+            SessionNotFoundError: There is no such session.
+            SessionExistsError: Another has this path, and `overwrite` is false.
+        """
+        await self._move(source, target, {}, artifacts=False, overwrite=overwrite)
+
+    async def rename_session_with_artifacts(
+        self, source: str, target: str, *, overwrite: bool = False
+    ) -> None:
+        """Give a session and all that belongs to it another path; raises as `rename` too.
+
+        Raises:
+            InvalidPathError: One of the paths does not end in `.jsonl`, or the new one
+                lies beneath the session itself.
+        """
+        if belongs(target, source):
+            raise InvalidPathError(f"a session cannot move beneath itself: {target}", path=target)
+        known = {name: moved(name, source, target) for name in belonging(self._mirror, source)}
+        belonging(self._mirror, target)
+        await self._move(source, target, known, artifacts=True, overwrite=overwrite)
+
+    async def unlink(self, path: str) -> None:
+        """Remove a session for good.
+
+        Raises:
+            SessionNotFoundError: There is no such session; nothing was touched.
+        """
+        self._check("unlink", path)
+        await self._done(Delete(path))
+
+    async def delete_session_with_artifacts(self, path: str) -> None:
+        """Remove a session and all that belongs to it for good.
+
+        Raises:
+            InvalidPathError: The path does not end in `.jsonl`; nothing was touched.
+            SessionNotFoundError: There is no such session; nothing was touched.
+        """
+        known = belonging(self._mirror, path)
+        self._check("delete_session_with_artifacts", path)
+        await self._done(Delete(path, known=known, artifacts=True))
+
+    async def trash_session(self, path: str, *, keep_ms: int = KEEP_TRASH_MS) -> TrashItem:
+        """Move a session and all that belongs to it to the trash.
+
+        Args:
+            path: The session.
+            keep_ms: How long it can be restored, in milliseconds.
+
+        Raises:
+            InvalidPathError: The path does not end in `.jsonl`; nothing was touched.
+            SessionNotFoundError: There is no such session; nothing was touched.
+        """
+        known = belonging(self._mirror, path)
+        self._check("trash_session", path)
+        now = self._clock()
+        item_id = f"{now:014d}-{secrets.token_hex(4)}"
+        operation = Trash(TrashItem(item_id, path, (), now, now + keep_ms), known=known)
+        await self._done(operation)
+        return operation.item
+
+    async def restore(self, item_id: str) -> TrashItem:
+        """Bring back from the trash exactly what was deleted.
+
+        Raises:
+            SessionNotFoundError: The trash does not hold it (any more).
+            SessionExistsError: One of its paths is taken again; nothing came back.
+        """
+        self._check("restore")
+        item = next((item for item in await self.trashed() if item.id == item_id), None)
+        if item is None:
+            raise SessionNotFoundError(item_id)
+        await self._done(Restore(item))
+        return item
+
+    async def update_session_title(
+        self,
+        path: str,
+        title: str,
+        *,
+        source: TitleSource = "user",
+        allow_rewrite: bool = False,
+    ) -> bool:
+        """Give a session a title, in the title field and in the body's slot.
+
+        Args:
+            path: The session.
+            title: Normalised and cut as omp does.
+            source: Who names it; `auto` never replaces a title of the user's.
+            allow_rewrite: Whether a body without a slot may get one put before it,
+                which an agent that has it open does not survive.
+
+        Returns:
+            Whether the title was set; False where an `auto` one gave way.
+
+        Raises:
+            SessionNotFoundError: There is no such session.
+            TitleNeedsRewriteError: The body has no slot, and `allow_rewrite` is false.
+            WrongTypeError: Its first line is neither a slot nor a header.
+        """
+        self._check("update_session_title", path)
+        mtime_ms = self._mirror.next_mtime()
+        operation = Retitle(path, title, source, mtime_ms, allow_rewrite=allow_rewrite)
+        await self._done(operation)
+        return operation.applied
+
+    # Writers.
+
+    def open_writer(
+        self,
+        path: str,
+        flags: Literal["a", "w"] = "a",
+        on_error: Callable[[Exception], None] | None = None,
+    ) -> SessionStorageWriter:
+        """Return a writer of lines.
+
+        Args:
+            path: The session.
+            flags: `a` adds to it, and creates nothing before the first line; `w`
+                empties it at once.
+            on_error: Called once, with the first error.
+
+        Raises:
+            RuntimeError: `flags` is `w` and no event loop runs.
+        """
+        writer = SessionStorageWriter(self, path, on_error)
+        if flags == "w":
+            self._check("open_writer")
+            operation = Write(path, b"", self._mirror.next_mtime(), writer=writer)
+            operation.unheard = True
+            self._chain.add(operation)
+            writer.wait_for(operation)
+        self._writers.add(writer)
+        return writer
+
+    def append_line(self, writer: SessionStorageWriter, data: bytes, call: str) -> Operation:
+        """Queue a line of a writer; for `SessionStorageWriter`."""
+        self._check(call)
+        path = writer.path
+        mtime_ms = self._mirror.next_mtime()
+        waiting = self._chain.last(path)
+        if (
+            isinstance(waiting, Append)
+            and not waiting.started
+            and waiting.follows is writer.follows
+            and waiting.size < MOST_JOINED
+        ):
+            waiting.join(data, writer, mtime_ms)
+            self._chain.joined(waiting)
+            self._mirror.sketch_append(path, data, mtime_ms)
+            return waiting
+        operation = Append(path, writer.follows)
+        operation.join(data, writer, mtime_ms)
+        self._chain.add(operation)
+        return operation
+
+    async def outcome(self, operation: Operation) -> Exception | None:
+        """Wait until an operation is done; for `SessionStorageWriter`."""
+        return await asyncio.shield(operation.done)
+
+    def writer_closed(self, writer: SessionStorageWriter) -> None:
+        """Forget a writer; for `SessionStorageWriter`."""
+        self._writers.discard(writer)
+
+    # Inside.
+
+    async def _move(
+        self, source: str, target: str, known: dict[str, str], *, artifacts: bool, overwrite: bool
+    ) -> None:
+        self._check("rename", source)
+        if source == target:
+            return
+        if not overwrite:
+            for path in (target, *known.values()):
+                if self._mirror.exists(path) and path not in known:
+                    raise SessionExistsError(path)
+        operation = Move(source, target, known=known, artifacts=artifacts, overwrite=overwrite)
+        operation.take_along(self._writers, self._chain)
+        await self._done(operation)
+
+    async def _done(self, operation: Operation) -> None:
+        """Queue an operation and wait for it; raises what it failed with."""
+        self._chain.add(operation)
+        await self._chain.heard(operation)
+
+    def _check(self, call: str, path: str | None = None) -> None:
+        """Refuse a call that cannot be queued, before anything is touched."""
+        if self._closed:
+            raise StorageError("the storage is closed", path=path)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(f"{call} queues a write and needs a running event loop") from None
+        if path is not None and not self._mirror.exists(path):
+            raise SessionNotFoundError(path)
+
+    def _known(self, path: str) -> Entry | None:
+        return self._mirror.confirmed.get(path)
+
+    def _notify(self) -> None:
+        for callback in list(self._listeners):
+            callback()

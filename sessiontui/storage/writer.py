@@ -1,0 +1,130 @@
+"""Writes a session line by line."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from sessiontui.errors import WriterClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessiontui.storage.pending import Operation
+
+
+class WritesLines(Protocol):
+    """What a writer needs of its storage."""
+
+    def append_line(self, writer: SessionStorageWriter, data: bytes, call: str) -> Operation:
+        """Queue a line; returns what it waits in."""
+        ...
+
+    async def outcome(self, operation: Operation) -> Exception | None:
+        """Wait until an operation is done; returns its error."""
+        ...
+
+    def writer_closed(self, writer: SessionStorageWriter) -> None:
+        """Forget a writer."""
+        ...
+
+
+class SessionStorageWriter:
+    """Appends to one session, in order; made by `SessionStorage.open_writer`.
+
+    The first error sticks: no later line is written, since it would stand after
+    a hole. Lines are written as they are, a newline at the end is the caller's.
+
+    Args:
+        storage: What it writes to.
+        path: The session.
+        on_error: Called once, with the first error.
+    """
+
+    def __init__(
+        self,
+        storage: WritesLines,
+        path: str,
+        on_error: Callable[[Exception], None] | None = None,
+    ) -> None:
+        self.path = path
+        """Where it writes; another once the session is renamed."""
+        self.follows: Operation | None = None
+        """The pending rename that gave it this path."""
+        self._storage = storage
+        self._on_error = on_error
+        self._last: Operation | None = None
+        self._error: Exception | None = None
+        self._closed = False
+
+    def write_line_sync(self, line: str) -> None:
+        """Queue a line.
+
+        Raises:
+            WriterClosedError: The writer is closed.
+            StorageError: An earlier line could not be written.
+            RuntimeError: No event loop runs.
+        """
+        self._queue(line, "write_line_sync")
+
+    async def write_line(self, line: str) -> None:
+        """Write a line and wait until the store has it; raises as `write_line_sync`."""
+        await self._written(self._queue(line, "write_line"))
+
+    async def flush(self) -> None:
+        """Wait until the store has every line; raises the writer's error, if it has one."""
+        self._raise()
+        if self._last is not None:
+            await self._written(self._last)
+
+    async def fsync(self) -> None:
+        """Do the same as `flush`: what a store has confirmed is all that can be waited for."""
+        await self.flush()
+
+    async def close(self) -> None:
+        """Flush and write no more; raises as `flush` the first time, never again."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await self.flush()
+        finally:
+            self._storage.writer_closed(self)
+
+    def get_error(self) -> Exception | None:
+        """Return the first error, None if there is none."""
+        return self._error
+
+    def fail(self, error: Exception) -> None:
+        """Let the writer stop with an error; only the first counts."""
+        if self._error is None:
+            self._error = error
+            if self._on_error is not None:
+                asyncio.get_running_loop().call_soon(self._on_error, error)
+
+    def wait_for(self, operation: Operation) -> None:
+        """Count an operation among those that `flush` waits for."""
+        self._last = operation
+
+    def _queue(self, line: str, call: str) -> Operation:
+        if self._closed:
+            raise WriterClosedError("the writer is closed", path=self.path)
+        self._raise()
+        self._last = self._storage.append_line(self, encode(line), call)
+        return self._last
+
+    async def _written(self, operation: Operation) -> None:
+        await self._storage.outcome(operation)
+        self._raise()
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+def encode(text: str) -> bytes:
+    """Return text as UTF-8; half a surrogate pair becomes U+FFFD."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
