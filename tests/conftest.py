@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
-from tests.servers import real_server
+from tests.servers import real_server, server_binaries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     import redis.asyncio
 
     from tests.servers import RealServer
+
+# A slow machine is no failure, and a run leaves nothing behind.
+settings.register_profile("sessiontui", deadline=None, database=None)
+settings.load_profile("sessiontui")
 
 
 @pytest.fixture(scope="session")
@@ -28,5 +33,20 @@ def redis_server() -> Iterator[RealServer]:
 async def redis_client(redis_server: RealServer) -> AsyncIterator[redis.asyncio.Redis]:
     """A plain client (bytes, not text) of an empty `redis_server`."""
     async with redis_server.client() as client:
+        await client.flushall()
+        yield client
+
+
+@pytest.fixture(scope="session", params=server_binaries(), ids=lambda binary: binary.name)
+def each_redis_server(request: pytest.FixtureRequest) -> Iterator[RealServer]:
+    """Every different server that this machine has, one after the other."""
+    with real_server(binary=request.param, tcp=True) as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def each_redis(each_redis_server: RealServer) -> AsyncIterator[redis.asyncio.Redis]:
+    """A plain client (bytes, not text) of an empty `each_redis_server`."""
+    async with each_redis_server.client() as client:
         await client.flushall()
         yield client

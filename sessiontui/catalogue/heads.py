@@ -153,16 +153,17 @@ def _header_fields(entries: list[Entry], agent: Agent) -> dict[str, Any]:
     for entry in entries:
         data = entry.data
         if agent == "claude":
-            _put(found, id=data.get("sessionId"), cwd=data.get("cwd"))
-            _put(found, created_ms=entry.timestamp_ms)
+            _keep(found, id=data.get("sessionId"), cwd=data.get("cwd"))
+            _keep_time(found, entry.timestamp_ms)
         elif entry.type == "session_meta" and isinstance(data.get("payload"), dict):
             meta = data["payload"]
-            _put(found, id=meta.get("id"), cwd=meta.get("cwd"), parent=meta.get("forked_from_id"))
-            _put(found, created_ms=time_ms(meta.get("timestamp")) or entry.timestamp_ms)
+            _keep(found, id=meta.get("id"), cwd=meta.get("cwd"), parent=meta.get("forked_from_id"))
+            _keep_time(found, time_ms(meta.get("timestamp")) or entry.timestamp_ms)
         elif entry.type == "session":
-            _put(found, id=data.get("id"), cwd=data.get("cwd"), created_ms=entry.timestamp_ms)
-            _put(found, parent=data.get("parentSession") or data.get("branchedFrom"))
-            _put(found, model=data.get("modelId"))
+            parent = data.get("parentSession") or data.get("branchedFrom")
+            _keep(found, id=data.get("id"), cwd=data.get("cwd"), parent=parent)
+            _keep(found, model=data.get("modelId"))
+            _keep_time(found, entry.timestamp_ms)
             title = data.get("title")
             if isinstance(title, str):
                 source = title_source(data.get("titleSource"))
@@ -171,8 +172,13 @@ def _header_fields(entries: list[Entry], agent: Agent) -> dict[str, Any]:
     return found
 
 
-def _put(found: dict[str, Any], **fields: object) -> None:
-    """Keep each field that is of use, the first one found."""
-    for name, value in fields.items():
-        if isinstance(value, int) or (isinstance(value, str) and value):
-            found.setdefault(name, value)
+def _keep(found: dict[str, Any], **texts: object) -> None:
+    """Keep the first text found for each field."""
+    for name, text in texts.items():
+        if isinstance(text, str) and text:
+            found.setdefault(name, text)
+
+
+def _keep_time(found: dict[str, Any], when: int | None) -> None:
+    if when is not None:
+        found.setdefault("created_ms", when)
