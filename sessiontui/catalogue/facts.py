@@ -117,7 +117,7 @@ def append_facts(row: Row, data: bytes, *, zone: tzinfo | None = None) -> Row:
     if tail.summary and tail.summary != titles.summary:
         titles = replace(titles, summary=tail.summary)
     first_message = row.first_message
-    if tail.text and not first_message and row.ending is None:
+    if tail.text and not first_message and not row.answered:
         first_message = flat_text(tail.text)
         titles = replace(titles, message=one_line(tail.text))
     grown = replace(grown, titles=titles, first_message=first_message, status=_status(grown))
