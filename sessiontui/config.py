@@ -23,7 +23,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sessiontui import paths
 from sessiontui.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Config:
 
 
 def load_config(
-    path: Path | None = None,
+    default: Path,
     environ: Mapping[str, str] = os.environ,
     *,
     source: str | None = None,
@@ -85,8 +84,8 @@ def load_config(
     """Return the settings that hold.
 
     Args:
-        path: The configuration file; what `$SESSIONTUI_CONFIG` names where None, or
-            else the user's, which need not exist.
+        default: The configuration file where `$SESSIONTUI_CONFIG` names none; it need
+            not exist (`paths.config_file()`).
         environ: Environment variables.
         source: What the command line says of the source, if anything.
         password_file: What it says of the password file, if anything.
@@ -94,14 +93,22 @@ def load_config(
     Raises:
         ConfigError: The file cannot be used; the message names file and setting.
     """
-    if path is None and (named := environ.get(CONFIG_VARIABLE)):
-        path = Path(named).expanduser()
-    config = _from_file(paths.config_file(), must_exist=False) if path is None else _from_file(path)
+    if named := environ.get(CONFIG_VARIABLE):
+        config = _from_file(_named_file(named))
+    else:
+        config = _from_file(default, must_exist=False)
     return replace(
         config,
         source=source or environ.get(SOURCE_VARIABLE) or config.source,
         password_file=password_file or config.password_file,
     )
+
+
+def _named_file(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"${CONFIG_VARIABLE}: its ~ stands for no known home") from error
 
 
 def _from_file(path: Path, *, must_exist: bool = True) -> Config:

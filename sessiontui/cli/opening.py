@@ -54,9 +54,10 @@ def open_demo(*, folder: bool, seed: int) -> None:
     _needs_terminal()
     from sessiontui.config import load_config
     from sessiontui.demo.stage import demo_stage
+    from sessiontui.paths import config_file
 
     with demo_stage(folder=folder, seed=seed) as stage:
-        _run_app(stage.source, load_config(), stage.connect)
+        _run_app(stage.source, load_config(config_file()), stage.connect)
 
 
 def _needs_terminal() -> None:

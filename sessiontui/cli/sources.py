@@ -39,8 +39,9 @@ def choose_source(place: Place) -> tuple[Source, Config]:
     """
     from sessiontui.config import load_config
     from sessiontui.models.source import DirectorySource, parse_source
+    from sessiontui.paths import config_file
 
-    config = load_config(source=place.source, password_file=place.password_file)
+    config = load_config(config_file(), source=place.source, password_file=place.password_file)
     if config.source:
         return parse_source(config.source, password=config.password()), config
     from sessiontui.agents.roots import session_roots

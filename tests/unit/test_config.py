@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui import paths
 from sessiontui.agents.roots import session_roots
 from sessiontui.config import Config, load_config
 from sessiontui.errors import ConfigError
@@ -21,11 +20,8 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_without_a_file_every_setting_has_its_default(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(paths, "config_file", lambda: tmp_path / "none" / "config.toml")
-    assert load_config(environ={}) == Config()
+def test_without_a_file_every_setting_has_its_default(tmp_path: Path) -> None:
+    assert load_config(tmp_path / "none" / "config.toml", {}) == Config()
 
 
 def test_every_setting_is_read_from_the_file(tmp_path: Path) -> None:
@@ -34,7 +30,7 @@ def test_every_setting_is_read_from_the_file(tmp_path: Path) -> None:
         'source = "redis://cache"\npassword_file = "secret"\ntheme = "nord"\nsort = "size"\n'
         'ascii = true\nretention_days = 7\n[keys]\nrefresh = "f5"\nfind = ["/", "ctrl+f"]\n',
     )
-    config = load_config(path, environ={})
+    config = load_config(path, {})
     assert config == Config(
         source="redis://cache",
         password_file=tmp_path / "secret",
@@ -50,10 +46,12 @@ def test_the_command_line_comes_before_the_environment_and_that_before_the_file(
     tmp_path: Path,
 ) -> None:
     path = written(tmp_path, 'source = "/file"\npassword_file = "of-file"\n')
+    other = tmp_path / "other.toml"
     environ = {"SESSIONTUI_CONFIG": str(path), "SESSIONTUI_SOURCE": "/environment"}
-    assert load_config(path, environ={}).source == "/file"
-    assert load_config(environ=environ).source == "/environment"
-    config = load_config(environ=environ, source="/option", password_file=tmp_path / "option")
+    assert load_config(path, {}).source == "/file"
+    assert load_config(other, {"SESSIONTUI_CONFIG": str(path)}).source == "/file"
+    assert load_config(other, environ).source == "/environment"
+    config = load_config(other, environ, source="/option", password_file=tmp_path / "option")
     assert (config.source, config.password_file) == ("/option", tmp_path / "option")
 
 
@@ -87,7 +85,7 @@ def test_a_setting_that_cannot_be_used_is_named_with_its_file(
 ) -> None:
     path = written(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
-        load_config(path, environ={})
+        load_config(path, {})
     assert str(caught.value).startswith(f"{path}: ")
     assert says in str(caught.value)
 
@@ -95,27 +93,29 @@ def test_a_setting_that_cannot_be_used_is_named_with_its_file(
 def test_no_message_shows_the_source_of_the_file(tmp_path: Path) -> None:
     path = written(tmp_path, "source = ['redis://:s3cret@cache']")
     with pytest.raises(ConfigError) as caught:
-        load_config(path, environ={})
+        load_config(path, {})
     assert "s3cret" not in str(caught.value)
     assert "s3cret" not in repr(Config(source="redis://:s3cret@cache"))
 
 
 def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
-    environ = {"SESSIONTUI_CONFIG": str(tmp_path / "none.toml")}
+    unused = tmp_path / "config.toml"
     with pytest.raises(ConfigError, match=r"none\.toml: there is no such configuration file"):
-        load_config(environ=environ)
+        load_config(unused, {"SESSIONTUI_CONFIG": str(tmp_path / "none.toml")})
+    with pytest.raises(ConfigError, match="no known home"):
+        load_config(unused, {"SESSIONTUI_CONFIG": "~no-such-user-at-all/config.toml"})
     with pytest.raises(ConfigError, match="cannot be read"):
-        load_config(tmp_path, environ={})
+        load_config(tmp_path, {})
 
 
 def test_a_file_of_other_bytes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="is not UTF-8 text"):
-        load_config(path, environ={})
+        load_config(path, {})
     path.write_bytes(b"#" * 2_000_000)
     with pytest.raises(ConfigError, match="too large"):
-        load_config(path, environ={})
+        load_config(path, {})
 
 
 def test_the_password_comes_from_its_file_or_the_environment(tmp_path: Path) -> None:
