@@ -23,8 +23,9 @@ from sessiontui.storage.opening import (
     MemorySessionStorage,
     RedisSessionStorage,
 )
-from sessiontui.storage.pending import Retries, Unwritten
-from sessiontui.storage.storage import SessionStat, SessionStorage
+from sessiontui.storage.operation import Retries, Unwritten
+from sessiontui.storage.reads import SessionStat
+from sessiontui.storage.storage import SessionStorage
 from sessiontui.storage.writer import SessionStorageWriter
 
 __all__ = [

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from sessiontui.storage.hub import Hub
     from sessiontui.storage.mirror import Mirror
     from sessiontui.storage.observe import Observer
-    from sessiontui.storage.pending import Chain, Retries
+    from sessiontui.storage.operation import Retries
+    from sessiontui.storage.pending import Chain
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ class Follower:
         self._dirty.update(paths)
         self._woken.set()
 
-    async def look_in_turn(self, paths: tuple[str, ...], own: bool) -> None:  # noqa: FBT001
+    async def look_in_turn(self, paths: tuple[str, ...], own: bool) -> None:
         """Look at sessions during the turn of an operation at them."""
         left: Sequence[str] = paths
         try:

@@ -131,7 +131,7 @@ class Hub:
         for feed in list(self._feeds):
             self.close(feed)
 
-    def publish(self, change: Change, own: bool) -> None:  # noqa: FBT001
+    def publish(self, change: Change, own: bool) -> None:
         """Tell a change."""
         for feed in self._feeds:
             if feed.own or not own:

@@ -197,6 +197,8 @@ class MemoryBackend:
         self.store = MemoryStore() if store is None else store
         self.down = False
         """Whether the store cannot be reached: every command fails without having run."""
+        self.visible: Callable[[], Collection[str]] = tuple
+        """What the last who subscribed calls visible; nothing is polled here."""
         self.calls: list[str] = []
         """Name of every command that was asked for; for tests, cleared by them."""
         self.faults: deque[StorageError | Literal["before", "after"] | None] = deque()
@@ -349,6 +351,7 @@ class MemoryBackend:
         self, visible: Callable[[], Collection[str]] = tuple
     ) -> AsyncIterator[AsyncIterator[Signal]]:
         """Subscribe."""
+        self.visible = visible
         watcher = _Watcher()
         watcher.tell(FeedState("memory", live=True))
         end = self.store.watch(watcher)

@@ -9,8 +9,8 @@ import msgspec
 from sessiontui.errors import SessionNotFoundError
 from sessiontui.storage.artifacts import belongs, find_artifacts, moved, prefixes_of
 from sessiontui.storage.backend import Range, TrashItem
+from sessiontui.storage.operation import Operation
 from sessiontui.storage.operations import Append
-from sessiontui.storage.pending import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +46,7 @@ class Move(Operation):
         self.home = source
         """Where its writers go when it fails: a rename before it may have failed too."""
         self._moves = moves
+        self._tried: dict[str, str] = {}
         self._artifacts = artifacts
         self._overwrite = overwrite
         self._chain: Chain | None = None
@@ -61,54 +62,50 @@ class Move(Operation):
                 writer.follows = self
                 self._writers.append(writer)
 
-    async def attempt(self, backend: Backend, mirror: Mirror) -> dict[str, str]:
+    async def attempt(self) -> dict[str, str]:
         """Rename; returns what moved where."""
+        self._tried = {self.source: self.target}
         if self._artifacts:
-            found = await find_artifacts(backend, self.source)
-            self._moves = {
-                stat.path: moved(stat.path, self.source, self.target) for stat in found
-            }
-        await backend.rename(tuple(self._moves.items()), overwrite=self._overwrite)
-        return self._moves
+            for stat in await find_artifacts(self.backend, self.source):
+                self._tried[stat.path] = moved(stat.path, self.source, self.target)
+        await self.backend.rename(tuple(self._tried.items()), overwrite=self._overwrite)
+        return self._tried
 
-    async def look(self, backend: Backend, mirror: Mirror) -> dict[str, str] | None:
+    async def look(self) -> dict[str, str] | None:
         """Tell by what stands at the two paths now."""
-        source, target = await _seen(backend, self.source, self.target)
+        source, target = await _seen(self.backend, self.source, self.target)
         if target is None:
             return None
-        known = mirror.confirmed.get(self.source)
+        known = self.mirror.confirmed.get(self.source)
         if source is not None and (known is None or source.stat.size >= known.size):
             return None
-        before = mirror.confirmed.get(self.target)
+        before = self.mirror.confirmed.get(self.target)
         if before is not None and (target.stat.size, target.stat.mtime_ms) == (
             before.size,
             before.mtime_ms,
         ):
             return None
-        self.look_at = self.paths
-        return self._moves
+        self.look_at = (self.source, self.target)
+        return self._tried
 
-    def sketch(self, mirror: Mirror) -> None:
+    def sketch(self) -> None:
         """Show the new paths."""
         for source, target in self._moves.items():
-            mirror.sketch_move(source, target)
+            self.mirror.sketch_move(source, target)
 
-    def touched(self, answer: dict[str, str]) -> tuple[str, ...]:
-        """Return both ends of every move."""
-        return (*self.paths, *answer, *answer.values())
-
-    def confirm(self, answer: dict[str, str], mirror: Mirror) -> None:
+    def confirm(self, answer: dict[str, str]) -> None:
         """Take in the moves."""
+        self.touched = (*answer, *answer.values())
         for source, target in answer.items():
-            if source in mirror.confirmed:
-                mirror.moved(source, target, None, own=True)
+            if source in self.mirror.confirmed:
+                self.mirror.moved(source, target, None, own=True)
             elif source == self.source:
                 self.look_at = (target,)
         for writer in self._writers:
             if writer.follows is self:
                 writer.follows = None
 
-    def failed(self, error: Exception) -> None:
+    def failed(self) -> None:
         """Lead the writers back, and the lines they have queued meanwhile."""
         if self._chain is None:
             return
@@ -140,33 +137,30 @@ class Delete(Operation):
         self._artifacts = artifacts
         self._tried: tuple[str, ...] = ()
 
-    async def attempt(self, backend: Backend, mirror: Mirror) -> tuple[str, ...]:
+    async def attempt(self) -> tuple[str, ...]:
         """Remove; returns what is gone."""
         paths: tuple[str, ...] = (self._path,)
         if self._artifacts:
-            paths = tuple(stat.path for stat in await find_artifacts(backend, self._path))
+            paths = tuple(stat.path for stat in await find_artifacts(self.backend, self._path))
         self._tried = paths
-        await backend.delete(paths)
+        await self.backend.delete(paths)
         return paths
 
-    async def look(self, backend: Backend, mirror: Mirror) -> tuple[str, ...] | None:
+    async def look(self) -> tuple[str, ...] | None:
         """Tell by whether the session is there."""
-        (seen,) = await _seen(backend, self._path)
+        (seen,) = await _seen(self.backend, self._path)
         return self._tried if seen is None else None
 
-    def sketch(self, mirror: Mirror) -> None:
+    def sketch(self) -> None:
         """Show that they are gone."""
         for path in self.paths:
-            mirror.sketch_remove(path)
+            self.mirror.sketch_remove(path)
 
-    def touched(self, answer: tuple[str, ...]) -> tuple[str, ...]:
-        """Return all that is gone."""
-        return (*self.paths, *answer)
-
-    def confirm(self, answer: tuple[str, ...], mirror: Mirror) -> None:
+    def confirm(self, answer: tuple[str, ...]) -> None:
         """Take that in."""
-        for path in self.touched(answer):
-            mirror.removed(path, own=True)
+        self.touched = answer
+        for path in {*self.paths, *answer}:
+            self.mirror.removed(path, own=True)
 
 
 class Trash(Operation):
@@ -181,31 +175,28 @@ class Trash(Operation):
         super().__init__((item.path, *known), prefixes_of(item.path))
         self.item = item
 
-    async def attempt(self, backend: Backend, mirror: Mirror) -> TrashItem:
+    async def attempt(self) -> TrashItem:
         """Throw it away; returns what is in the trash now."""
-        stats = await find_artifacts(backend, self.item.path)
+        stats = await find_artifacts(self.backend, self.item.path)
         self.item = msgspec.structs.replace(self.item, stats=tuple(stats))
-        await backend.trash(self.item)
+        await self.backend.trash(self.item)
         return self.item
 
-    async def look(self, backend: Backend, mirror: Mirror) -> TrashItem | None:
+    async def look(self) -> TrashItem | None:
         """Tell by whether it is in the trash."""
-        items = await backend.trashed()
+        items = await self.backend.trashed()
         return next((item for item in items if item.id == self.item.id), None)
 
-    def sketch(self, mirror: Mirror) -> None:
+    def sketch(self) -> None:
         """Show that they are gone."""
         for path in self.paths:
-            mirror.sketch_remove(path)
+            self.mirror.sketch_remove(path)
 
-    def touched(self, answer: TrashItem) -> tuple[str, ...]:
-        """Return all that is gone."""
-        return (*self.paths, *(stat.path for stat in answer.stats))
-
-    def confirm(self, answer: TrashItem, mirror: Mirror) -> None:
+    def confirm(self, answer: TrashItem) -> None:
         """Take that in."""
-        for path in self.touched(answer):
-            mirror.removed(path, own=True)
+        self.touched = tuple(stat.path for stat in answer.stats)
+        for path in {*self.paths, *self.touched}:
+            self.mirror.removed(path, own=True)
 
 
 class Restore(Operation):
@@ -215,22 +206,23 @@ class Restore(Operation):
         super().__init__(tuple(stat.path for stat in item.stats))
         self._item = item
 
-    async def attempt(self, backend: Backend, mirror: Mirror) -> TrashItem:
+    async def attempt(self) -> TrashItem:
         """Bring it back."""
-        return await backend.restore(self._item.id)
+        return await self.backend.restore(self._item.id)
 
-    async def look(self, backend: Backend, mirror: Mirror) -> TrashItem | None:
+    async def look(self) -> TrashItem | None:
         """Tell by whether it has left the trash, and stands where it was."""
-        if any(item.id == self._item.id for item in await backend.trashed()):
+        if any(item.id == self._item.id for item in await self.backend.trashed()):
             return None
-        (seen,) = await _seen(backend, self._item.path)
+        (seen,) = await _seen(self.backend, self._item.path)
         if seen is None:
             raise SessionNotFoundError(self._item.path)
         return self._item
 
-    def confirm(self, answer: TrashItem, mirror: Mirror) -> None:
+    def confirm(self, answer: TrashItem) -> None:
         """Read what came back; what the index does not list stays out of the mirror."""
-        self.look_at = tuple(path for path in self.paths if path.endswith(".jsonl"))
+        came = (stat.path for stat in answer.stats)
+        self.look_at = tuple(path for path in came if path.endswith(".jsonl"))
         self.look_at_own = True
 
 

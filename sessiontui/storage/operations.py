@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from sessiontui.storage.backend import HEAD_BYTES, Range, Stat
 from sessiontui.storage.mirror import OVERLAP_BYTES
-from sessiontui.storage.pending import Operation, Unwritten
+from sessiontui.storage.operation import Operation
 
 if TYPE_CHECKING:
     from sessiontui.storage.backend import Backend, Seen
-    from sessiontui.storage.mirror import Entry, Mirror
+    from sessiontui.storage.mirror import Entry
     from sessiontui.storage.writer import SessionStorageWriter
 
 _WINDOW: Final = 1 << 22
@@ -33,14 +33,16 @@ def overlap_of(data: bytes) -> bytes:
     return data[-OVERLAP_BYTES:]
 
 
-def still_there(entry: Entry, seen: Seen, start: int) -> bool:
+def still_there(entry: Entry | None, seen: Seen, start: int) -> bool:
     """Tell whether the bytes known before still are what a session begins with.
 
     Args:
-        entry: What is known of the session.
+        entry: What is known of the session; None: nothing, so nothing can be missing.
         seen: The session now, its `data` from `start` at most `OVERLAP_BYTES` before the known end.
         start: Offset of the first byte of `seen.data`.
     """
+    if entry is None:
+        return True
     if seen.stat.size < entry.size:
         return False
     head, overlap = entry.known_head, entry.known_overlap
@@ -93,64 +95,63 @@ class Append(Operation):
         self.size += len(data)
         self.mtime_ms = mtime_ms
 
-    async def attempt(self, backend: Backend, mirror: Mirror) -> tuple[int, int | None]:
+    async def attempt(self) -> tuple[int, int | None]:
         """Append; returns where the bytes begin, and the session's time now."""
         (path,) = self.paths
         if self._data is None:
             self._data = b"".join(self._live_parts())
         if self._floor is None:
-            self._floor = await self._known_size(backend, mirror)
-        stat = await backend.append(path, self._data, mtime_ms=self.mtime_ms)
+            self._floor = await self._known_size()
+        stat = await self.backend.append(path, self._data, mtime_ms=self.mtime_ms)
         return stat.size - len(self._data), stat.mtime_ms
 
-    async def look(self, backend: Backend, mirror: Mirror) -> tuple[int, int | None] | None:
+    async def look(self) -> tuple[int, int | None] | None:
         """Search what came after the last confirmed byte for the very bytes."""
         (path,) = self.paths
-        entry = mirror.confirmed.get(path)
+        entry = self.mirror.confirmed.get(path)
         start = overlap_start(entry) if entry else 0
         stop = (entry.size if entry else 0) + 1
-        (seen,) = await backend.probe([Range(path, start, stop)])
+        (seen,) = await self.backend.probe([Range(path, start, stop)])
         if seen is None:
             return None
         floor = self._floor or 0
-        if seen.stat.size < floor or (entry is not None and not still_there(entry, seen, start)):
+        if seen.stat.size < floor or not still_there(entry, seen, start):
             floor = 0
-        at = await find_bytes(backend, path, self._data or b"", floor)
+        at = await find_bytes(self.backend, path, self._data or b"", floor)
         return None if at is None else (at, seen.stat.mtime_ms)
 
-    def sketch(self, mirror: Mirror) -> None:
+    def sketch(self) -> None:
         """Show the lines at the end."""
         for data, writer in self._parts:
             if writer.get_error() is None:
-                mirror.sketch_append(self.paths[0], data, self.mtime_ms)
+                self.mirror.sketch_append(self.paths[0], data, self.mtime_ms)
 
-    def confirm(self, answer: tuple[int, int | None], mirror: Mirror) -> None:
-        """Take in the bytes; if others stand between them and what is known, look at those first."""
+    def confirm(self, answer: tuple[int, int | None]) -> None:
+        """Take in the bytes; where a peer's come before them, look at those first."""
         start, mtime_ms = answer
         (path,) = self.paths
         data = self._data or b""
-        entry = mirror.confirmed.get(path)
+        entry = self.mirror.confirmed.get(path)
         if entry is None and start == 0:
             stat = Stat(path, len(data), mtime_ms)
-            mirror.created(
+            self.mirror.created(
                 stat, own=True, content=data, head=head_of(data), overlap=overlap_of(data)
             )
         elif entry is not None and start == entry.size and not entry.own:
-            mirror.grew(path, data, mtime_ms, own=True)
+            self.mirror.grew(path, data, mtime_ms, own=True)
         else:
             if entry is not None and start >= entry.size:
-                mirror.ours_beyond(path, start, start + len(data))
+                self.mirror.ours_beyond(path, start, start + len(data))
             self.look_at = self.paths
 
-    def failed(self, error: Exception) -> None:
+    def failed(self) -> None:
         """Let every writer of these lines stop."""
         for writer in {writer for _, writer in self._parts}:
-            writer.fail(error)
+            writer.fail(self.error)
 
-    def unwritten(self, error: Exception) -> list[Unwritten]:
+    def lost(self) -> tuple[str, bytes, bool]:
         """Return the lines as one piece."""
-        data = b"".join(data for data, _ in self._parts)
-        return [Unwritten(self.paths[0], data, error, whole=False)]
+        return self.paths[0], b"".join(data for data, _ in self._parts), False
 
     def _live_parts(self) -> list[bytes]:
         """Return the lines of writers that have not failed; a line never follows a missing one.
@@ -163,15 +164,15 @@ class Append(Operation):
             raise error
         return live
 
-    async def _known_size(self, backend: Backend, mirror: Mirror) -> int:
+    async def _known_size(self) -> int:
         """Return how long the session is without these lines, at least."""
         (path,) = self.paths
-        entry = mirror.confirmed.get(path)
+        entry = self.mirror.confirmed.get(path)
         if entry is not None:
             return entry.own[-1][1] if entry.own else entry.size
-        if mirror.loaded:
+        if self.mirror.loaded:
             return 0
-        (seen,) = await backend.probe([Range(path, 0, 0)])
+        (seen,) = await self.backend.probe([Range(path, 0, 0)])
         return 0 if seen is None else seen.stat.size
 
 
@@ -193,38 +194,40 @@ class Write(Operation):
         self._expected_size = expected_size
         self._writer = writer
 
-    async def attempt(self, backend: Backend, mirror: Mirror) -> Stat:
+    async def attempt(self) -> Stat:
         """Write."""
-        return await backend.write(
+        return await self.backend.write(
             self.paths[0],
             self._data,
             mtime_ms=self._mtime_ms,
             expected_size=self._expected_size,
         )
 
-    async def look(self, backend: Backend, mirror: Mirror) -> Stat | None:
+    async def look(self) -> Stat | None:
         """Tell by the bytes; what a peer added after them counts as written too."""
         (path,) = self.paths
-        entry = mirror.confirmed.get(path)
+        entry = self.mirror.confirmed.get(path)
         start = overlap_start(entry) if entry else 0
-        (seen,) = await backend.probe([Range(path, start, entry.size if entry else 0)])
-        if seen is None or seen.stat.size < len(self._data) or not await self._begins(backend):
+        (seen,) = await self.backend.probe([Range(path, start, entry.size if entry else 0)])
+        if seen is None or seen.stat.size < len(self._data) or not await self._begins():
             return None
         if seen.stat.size > len(self._data):
             # Ours and more, or what was there before and happens to begin alike?
-            before = entry is not None and len(self._data) <= entry.size
-            if before and seen.stat.mtime_ms != self._mtime_ms and still_there(entry, seen, start):
+            alike = entry is not None and len(self._data) <= entry.size
+            if alike and seen.stat.mtime_ms != self._mtime_ms and still_there(entry, seen, start):
                 return None
             self.look_at = self.paths
         return Stat(path, len(self._data), self._mtime_ms, seen.stat.title)
 
-    def sketch(self, mirror: Mirror) -> None:
+    def sketch(self) -> None:
         """Show the new bytes."""
-        mirror.sketch_write(self.paths[0], self._data, self._mtime_ms)
+        self.mirror.sketch_write(self.paths[0], self._data, self._mtime_ms)
 
-    def confirm(self, answer: Stat, mirror: Mirror) -> None:
+    def confirm(self, answer: Stat) -> None:
         """Take them in."""
-        take_in = mirror.rewrote if self.paths[0] in mirror.confirmed else mirror.created
+        take_in = (
+            self.mirror.rewrote if self.paths[0] in self.mirror.confirmed else self.mirror.created
+        )
         take_in(
             answer,
             own=True,
@@ -233,20 +236,20 @@ class Write(Operation):
             overlap=overlap_of(self._data),
         )
 
-    def failed(self, error: Exception) -> None:
+    def failed(self) -> None:
         """Let the writer that began with it stop."""
         if self._writer is not None:
-            self._writer.fail(error)
+            self._writer.fail(self.error)
 
-    def unwritten(self, error: Exception) -> list[Unwritten]:
+    def lost(self) -> tuple[str, bytes, bool]:
         """Return the bytes."""
-        return [Unwritten(self.paths[0], self._data, error, whole=True)]
+        return self.paths[0], self._data, True
 
-    async def _begins(self, backend: Backend) -> bool:
+    async def _begins(self) -> bool:
         """Tell whether the session begins with our bytes."""
         for start in range(0, len(self._data), _WINDOW):
             part = self._data[start : start + _WINDOW]
-            (found,) = await backend.read([Range(self.paths[0], start, start + len(part))])
+            (found,) = await self.backend.read([Range(self.paths[0], start, start + len(part))])
             if found != part:
                 return False
         return True

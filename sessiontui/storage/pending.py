@@ -11,123 +11,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sessiontui.errors import BackendDownError, OutcomeUnknownError, StorageError
+from sessiontui.storage.operation import Unwritten
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from sessiontui.storage.backend import Backend
     from sessiontui.storage.mirror import Mirror
+    from sessiontui.storage.operation import Operation, Retries
 
 _LOGGER = logging.getLogger(__name__)
 
 _MOST_AT_ONCE: Final = 16
 """Commands on their way to the store at the same time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retries:
-    """How long to go on with a store that is away; the default is about a minute."""
-
-    attempts: int = 40
-    """How often a change is tried or looked for before it fails."""
-    first_s: float = 0.05
-    """Pause after the first failure, in seconds; doubled each time."""
-    longest_s: float = 2.0
-    """Longest pause, in seconds."""
-
-    def pause(self, failures: int) -> float:
-        """Return how long to wait after so many failures in a row, in seconds."""
-        growing = self.first_s * 2 ** min(failures - 1, 30)
-        return min(growing, self.longest_s) * random.uniform(0.5, 1)  # noqa: S311
-
-
-@dataclass(frozen=True, slots=True)
-class Unwritten:
-    """Bytes that were accepted and could not be written."""
-
-    path: str
-    data: bytes
-    error: Exception
-    whole: bool
-    """Whether they were to be the whole session; else they were to be appended."""
-
-
-class Operation:
-    """A change of one or several sessions.
-
-    Args:
-        paths: The sessions it changes, as far as known.
-        prefixes: It holds all sessions whose path starts with one of these too.
-    """
-
-    structural: ClassVar[bool] = True
-    """Whether bytes that were there before may move or change."""
-    persistent: ClassVar[bool] = True
-    """Whether to try again while the store is away."""
-
-    def __init__(self, paths: tuple[str, ...], prefixes: tuple[str, ...] = ()) -> None:
-        self.paths = paths
-        self.prefixes = prefixes
-        self.calls = 1
-        """How many calls wait for it."""
-        self.unheard = False
-        """Whether nobody waits for its outcome, so that `drain` has to tell a failure."""
-        self.started = False
-        self.order = 0
-        self.done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        """Resolves, never raises, with the error or None."""
-        self.look_at: tuple[str, ...] = ()
-        """Sessions to look at before it counts as done: the store's answer did not tell all."""
-        self.look_at_own = False
-        """Whether what is found there is our own doing."""
-
-    def covers(self, path: str) -> bool:
-        """Tell whether it holds `path`."""
-        return path in self.paths or path.startswith(self.prefixes)
-
-    def meets(self, other: Operation) -> bool:
-        """Tell whether it holds a session that `other` holds."""
-        if any(other.covers(path) for path in self.paths):
-            return True
-        return any(
-            path.startswith(prefix) for prefix in self.prefixes for path in other.paths
-        ) or any(
-            mine.startswith(its) or its.startswith(mine)
-            for mine in self.prefixes
-            for its in other.prefixes
-        )
-
-    async def attempt(self, backend: Backend, mirror: Mirror) -> Any:
-        """Ask the store to do it; return its answer, which is not None."""
-        raise NotImplementedError
-
-    async def look(self, backend: Backend, mirror: Mirror) -> Any | None:
-        """Find out whether an attempt of unknown outcome did it; None if it did not."""
-        raise NotImplementedError
-
-    def sketch(self, mirror: Mirror) -> None:
-        """Show in the mirror what it will do."""
-
-    def confirm(self, answer: Any, mirror: Mirror) -> None:
-        """Put into the mirror what it did."""
-
-    def touched(self, answer: Any) -> tuple[str, ...]:
-        """Return the sessions it changed, where that is only known afterwards."""
-        return self.paths
-
-    def failed(self, error: Exception) -> None:
-        """Take back what was done on the promise that it would succeed."""
-
-    def unwritten(self, error: Exception) -> list[Unwritten]:
-        """Return the bytes that are lost unless somebody takes them."""
-        return []
 
 
 class Chain:
@@ -183,6 +84,7 @@ class Chain:
     def add(self, operation: Operation) -> None:
         """Put an operation in line and show it in the mirror."""
         operation.order = next(self._numbers)
+        operation.backend, operation.mirror = self._backend, self._mirror
         before = self._before(operation)
         for path in operation.paths:
             self._tails[path] = operation
@@ -192,7 +94,7 @@ class Chain:
             for path in self._tails:
                 if operation.covers(path):
                     self._tails[path] = operation
-        operation.sketch(self._mirror)
+        operation.sketch()
         self.pending += operation.calls
         self._tasks[operation] = asyncio.create_task(self._run(operation, before))
         if self.pending == operation.calls:
@@ -339,7 +241,8 @@ class Chain:
         failures = 0
         while True:
             step = self._find_out(operation) if unknown else self._attempt(operation)
-            (outcome,) = await asyncio.gather(step, return_exceptions=True)
+            outcomes: list[Any] = await asyncio.gather(step, return_exceptions=True)
+            outcome = outcomes[0]
             if not isinstance(outcome, BaseException):
                 self._tell(None)
                 if outcome is not None:
@@ -360,14 +263,14 @@ class Chain:
 
     async def _attempt(self, operation: Operation) -> Any:
         async with self._slots:
-            answer = await operation.attempt(self._backend, self._mirror)
+            answer = await operation.attempt()
         if answer is None:
             raise StorageError(f"no answer from {type(operation).__name__}")
         return answer
 
     async def _find_out(self, operation: Operation) -> Any | None:
         await self._backend.fence()
-        return await operation.look(self._backend, self._mirror)
+        return await operation.look()
 
     async def _pause(self, failures: int) -> bool:
         """Wait before the next attempt; tells whether there is to be none."""
@@ -382,16 +285,15 @@ class Chain:
         """Put the outcome into the mirror, and what is still pending over it again."""
         self._unqueue(operation)
         if error is None:
-            touched = operation.touched(answer)
-            operation.confirm(answer, self._mirror)
+            operation.confirm(answer)
         else:
-            touched = operation.paths
-            operation.failed(error)
-        paths, others = self._connected({*touched, *operation.paths})
+            operation.error = error
+            operation.failed()
+        paths, others = self._connected({*operation.touched, *operation.paths})
         for path in paths:
             self._mirror.rebase(path)
         for other in others:
-            other.sketch(self._mirror)
+            other.sketch()
 
     def _connected(self, paths: set[str]) -> tuple[set[str], list[Operation]]:
         """Return the pending operations that these paths lead to, in order, and all their paths."""
@@ -437,7 +339,9 @@ class Chain:
         if error is not None:
             self._mark(operation.paths)
             if operation.unheard:
-                self.unwritten += operation.unwritten(error)
+                if (lost := operation.lost()) is not None:
+                    path, data, whole = lost
+                    self.unwritten.append(Unwritten(path, data, error, whole))
                 self._failure = self._failure or error
                 _LOGGER.warning("a write failed: %s", type(error).__name__)
         operation.done.set_result(error)

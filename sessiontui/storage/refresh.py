@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sessiontui.storage.backend import Stat
 from sessiontui.storage.feed import chunks
-from sessiontui.storage.pending import Operation
+from sessiontui.storage.operation import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sessiontui.storage.backend import Backend
-    from sessiontui.storage.mirror import Mirror
     from sessiontui.storage.observe import Finding, Observer
 
 
@@ -31,28 +29,25 @@ class Refresh(Operation):
         self._observer = observer
         self._warn = warn
 
-    async def attempt(self, backend: Backend, mirror: Mirror) -> list[Finding]:
+    async def attempt(self) -> list[Finding]:
         """Read the index, then what differs; returns what was found."""
         seen: set[str] = set()
         differing: dict[str, Stat] = {}
-        async for batch in backend.scan():
+        async for batch in self.backend.scan():
             self._warn(batch.warnings)
             for stat in batch.stats:
                 seen.add(stat.path)
                 if self._observer.differs(stat):
                     differing[stat.path] = stat
-        gone = [Stat(path, 0, None) for path in mirror.confirmed if path not in seen]
+        gone = [Stat(path, 0, None) for path in self.mirror.confirmed if path not in seen]
         findings: list[Finding] = []
         for chunk in chunks([*differing.values(), *gone]):
             paths = [stat.path for stat in chunk]
-            findings += await self._observer.look(paths, whole=mirror.resident)
+            findings += await self._observer.look(paths, whole=self.mirror.resident)
         return findings
 
-    def confirm(self, answer: list[Finding], mirror: Mirror) -> None:
+    def confirm(self, answer: list[Finding]) -> None:
         """Show what was found; the rest of long growth is read right after."""
-        mirror.loaded = True
+        self.mirror.loaded = True
+        self.touched = tuple(finding.path for finding in answer)
         self.look_at = tuple(self._observer.apply(answer))
-
-    def touched(self, answer: list[Finding]) -> tuple[str, ...]:
-        """Return what may look different."""
-        return tuple(finding.path for finding in answer)

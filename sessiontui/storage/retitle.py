@@ -27,12 +27,11 @@ from sessiontui.models.title_slot import (
     title_field,
 )
 from sessiontui.storage.backend import Range, Stat
-from sessiontui.storage.pending import Operation
+from sessiontui.storage.operation import Operation
 
 if TYPE_CHECKING:
     from sessiontui.models.title_slot import TitleSource
-    from sessiontui.storage.backend import Backend, Seen
-    from sessiontui.storage.mirror import Mirror
+    from sessiontui.storage.backend import Seen
 
 _LINE_BYTES = 1 << 16
 """How much is read to see the title line and the header."""
@@ -74,40 +73,40 @@ class Retitle(Operation):
         self.applied = False
         """Whether the title was set, once it is done."""
 
-    async def attempt(self, backend: Backend, mirror: Mirror) -> Titled:
+    async def attempt(self) -> Titled:
         """Look, then write what fits what was seen."""
         for _ in range(_LOOKS - 1):
             with suppress(WriteConflictError):
-                return await self._write(backend, await self._seen(backend))
-        return await self._write(backend, await self._seen(backend))
+                return await self._write(await self._seen())
+        return await self._write(await self._seen())
 
-    async def look(self, backend: Backend, mirror: Mirror) -> Titled | None:
+    async def look(self) -> Titled | None:
         """Tell by the slot: it holds the time of the change."""
-        seen = await self._seen(backend)
+        seen = await self._seen()
         return Titled(seen.stat, self._replaced) if seen.data.startswith(self._slot) else None
 
-    def confirm(self, answer: Titled, mirror: Mirror) -> None:
+    def confirm(self, answer: Titled) -> None:
         """Take in the slot; what else may have changed is looked at."""
         if answer.stat is not None:
             self.applied = True
-            mirror.patched(answer.stat, answer.replaced, self._slot)
+            self.mirror.patched(answer.stat, answer.replaced, self._slot)
             self.look_at = self.paths
 
-    async def _seen(self, backend: Backend) -> Seen:
+    async def _seen(self) -> Seen:
         (path,) = self.paths
-        (seen,) = await backend.probe([Range(path, 0, _LINE_BYTES)])
+        (seen,) = await self.backend.probe([Range(path, 0, _LINE_BYTES)])
         if seen is None:
             raise SessionNotFoundError(path)
         return seen
 
-    async def _write(self, backend: Backend, seen: Seen) -> Titled:
+    async def _write(self, seen: Seen) -> Titled:
         (path,) = self.paths
         slot = parse_slot(seen.data)
-        if self._source == "auto" and _named_by_user(seen, slot_source=slot and slot.source):
+        if self._source == "auto" and _named_by_user(seen):
             return Titled(None)
         if slot is not None and slot.exact:
             self._replaced = SLOT_BYTES
-            stat = await backend.patch(
+            stat = await self.backend.patch(
                 path,
                 old=seen.data[:SLOT_BYTES],
                 new=self._slot,
@@ -120,7 +119,7 @@ class Retitle(Operation):
         if not self._allow_rewrite:
             raise TitleNeedsRewriteError(path)
         self._replaced = 0
-        stat = await backend.prepend(
+        stat = await self.backend.prepend(
             path,
             self._slot,
             expected_size=seen.stat.size,
@@ -130,14 +129,14 @@ class Retitle(Operation):
         return Titled(stat)
 
 
-def _named_by_user(seen: Seen, *, slot_source: TitleSource | None) -> bool:
+def _named_by_user(seen: Seen) -> bool:
     """Tell whether the title that counts now is the user's: field, then slot, then header."""
     field = parse_title_field(seen.stat.title)
     if field is not None:
         return field.source == "user"
     slot = parse_slot(seen.data)
     if slot is not None:
-        return slot_source == "user"
+        return slot.source == "user"
     header = _header(seen.data)
     return header is not None and bool(header.get("title")) and header.get("titleSource") == "user"
 

@@ -11,10 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, Self
-
-import msgspec
 
 from sessiontui.errors import (
     InvalidPathError,
@@ -22,34 +19,33 @@ from sessiontui.errors import (
     SessionNotFoundError,
     StorageError,
 )
-from sessiontui.storage.artifacts import belongs, find_artifacts, moved
-from sessiontui.storage.backend import Range, Stat, TrashItem
+from sessiontui.storage.artifacts import belongs, moved
+from sessiontui.storage.backend import TrashItem
 from sessiontui.storage.cache import RangeCache
 from sessiontui.storage.feed import Follower
 from sessiontui.storage.hub import Hub
-from sessiontui.storage.memory import MemoryBackend, now_ms
+from sessiontui.storage.lines import Lines
+from sessiontui.storage.memory import now_ms
 from sessiontui.storage.mirror import Mirror
 from sessiontui.storage.moves import Delete, Move, Restore, Trash, belonging
 from sessiontui.storage.observe import Observer
-from sessiontui.storage.operations import MOST_JOINED, Append, Write
-from sessiontui.storage.pending import Chain, Retries
+from sessiontui.storage.operation import Retries
+from sessiontui.storage.operations import Write
+from sessiontui.storage.pending import Chain
 from sessiontui.storage.reading import Reader
+from sessiontui.storage.reads import SessionReads
 from sessiontui.storage.refresh import Refresh
 from sessiontui.storage.retitle import Retitle
 from sessiontui.storage.writer import SessionStorageWriter, encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
-    from pathlib import Path
-
-    from redis.asyncio import Redis
 
     from sessiontui.models.title_slot import TitleSource
     from sessiontui.storage.backend import Backend, FeedState
     from sessiontui.storage.hub import ChangeFeed
-    from sessiontui.storage.memory import MemoryStore
     from sessiontui.storage.mirror import Entry
-    from sessiontui.storage.pending import Operation, Unwritten
+    from sessiontui.storage.operation import Operation, Unwritten
 
 Contents = Literal["resident", "on_demand"]
 
@@ -59,19 +55,7 @@ KEEP_TRASH_MS: Final = 30 * 86_400_000
 """How long the trash keeps what is deleted."""
 
 
-class SessionStat(msgspec.Struct, frozen=True):
-    """Size and time of a session."""
-
-    size: int
-    mtime_ms: int
-
-    @property
-    def mtime(self) -> datetime:
-        """The time, aware, in UTC."""
-        return datetime.fromtimestamp(self.mtime_ms / 1000, UTC)
-
-
-class SessionStorage:
+class SessionStorage(SessionReads):
     """Sessions over a backend. Constructed empty; `load` fills it.
 
     Args:
@@ -98,20 +82,16 @@ class SessionStorage:
         self.visible: Collection[str] = frozenset()
         """Sessions somebody looks at: their changes come first."""
         retries = retries or Retries()
-        self._backend = backend
         self._follow = follow
         self._clock = clock
         self._closed = False
         self._listeners: list[Callable[[], None]] = []
-        self._writers: set[SessionStorageWriter] = set()
         self._hub = Hub()
-        self._mirror = Mirror(
-            resident=contents == "resident", clock=clock, publish=self._hub.publish
-        )
-        self._observer = Observer(backend, self._mirror)
+        mirror = Mirror(resident=contents == "resident", clock=clock, publish=self._hub.publish)
+        self._observer = Observer(backend, mirror)
         self._follower = Follower(
             backend,
-            self._mirror,
+            mirror,
             self._observer,
             self._hub,
             retries=retries,
@@ -120,16 +100,17 @@ class SessionStorage:
         )
         self._chain = Chain(
             backend,
-            self._mirror,
+            mirror,
             retries=retries,
             look=self._follower.look_in_turn,
             mark=self._follower.mark,
             notify=self._notify,
         )
         self._follower.attach(self._chain)
-        self._reader = Reader(
-            backend, self._mirror, self._chain, RangeCache(cache_bytes), self._follower.mark
-        )
+        self._lines = Lines(mirror, self._chain, self._check)
+        cache = RangeCache(cache_bytes)
+        reader = Reader(backend, mirror, self._chain, cache, self._follower.mark)
+        super().__init__(backend, mirror, reader)
 
     # Opening, closing, waiting.
 
@@ -191,11 +172,6 @@ class SessionStorage:
     # State.
 
     @property
-    def label(self) -> str:
-        """Where the sessions are, without any secret."""
-        return self._backend.label
-
-    @property
     def pending(self) -> int:
         """Number of calls that the store has not confirmed yet."""
         return self._chain.pending
@@ -248,46 +224,7 @@ class SessionStorage:
         finally:
             self._hub.close(feed)
 
-    # From the mirror.
-
-    def ensure_dir_sync(self, path: str) -> None:
-        """Do nothing: folders come with what is in them."""
-
-    def exists_sync(self, path: str) -> bool:
-        """Tell whether there is such a session."""
-        return self._mirror.exists(path)
-
-    def stat_sync(self, path: str) -> SessionStat:
-        """Return size and time of a session.
-
-        Raises:
-            SessionNotFoundError: There is none.
-        """
-        stat = self._mirror.stat(path)
-        if stat is None:
-            raise SessionNotFoundError(path)
-        return SessionStat(stat.size, stat.mtime_ms or 0)
-
-    def read_text_sync(self, path: str) -> str:
-        """Return a session as text, what is no UTF-8 replaced.
-
-        Raises:
-            SessionNotFoundError: There is none.
-            StorageError: Contents are read on demand.
-        """
-        return self._reader.at_hand(path).decode("utf-8", "replace")
-
-    def list_files_sync(self, folder: str, pattern: str) -> list[str]:
-        """Return the paths right under `folder` that match `*`, `*.ext` or a name."""
-        prefix = folder if folder.endswith("/") else folder + "/"
-        cut = len(prefix)
-        return [
-            path
-            for path in self._mirror.paths()
-            if path.startswith(prefix)
-            and "/" not in (name := path[cut:])
-            and (name == pattern or (pattern[:1] == "*" and name.endswith(pattern[1:])))
-        ]
+    # Changing.
 
     def write_text_sync(self, path: str, content: str) -> None:
         """Show a session with this content and queue the write.
@@ -299,61 +236,6 @@ class SessionStorage:
         operation = Write(path, encode(content), self._mirror.next_mtime())
         operation.unheard = True
         self._chain.add(operation)
-
-    def stats(self) -> list[Stat]:
-        """Return the whole index, pending writes included."""
-        stats = (self._mirror.stat(path) for path in self._mirror.paths())
-        return [stat for stat in stats if stat is not None]
-
-    # Reading.
-
-    async def exists(self, path: str) -> bool:
-        """Tell whether there is such a session."""
-        return self._mirror.exists(path)
-
-    async def read_text(self, path: str) -> str:
-        """Return a session as text, what is no UTF-8 replaced; raises as `read_range`."""
-        return (await self.read_range(path, 0, None)).decode("utf-8", "replace")
-
-    async def read_text_prefix(self, path: str, max_bytes: int) -> str:
-        """Return the first bytes as text, a cut character replaced; raises as `read_range`."""
-        data = await self.read_range(path, 0, max(0, max_bytes))
-        return data.decode("utf-8", "replace")
-
-    async def read_range(self, path: str, start: int, stop: int | None) -> bytes:
-        """Return bytes `[start, stop)`; a negative offset counts from the end, None is the end.
-
-        Raises:
-            SessionNotFoundError: There is no such session.
-            StorageError: The store could not be asked.
-        """
-        (data,) = await self._reader.read([Range(path, start, stop)], keep=True)
-        if data is None:
-            raise SessionNotFoundError(path)
-        return data
-
-    async def read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
-        """Return the bytes of many ranges at once, None for a session that is gone.
-
-        Raises:
-            StorageError: The store could not be asked.
-        """
-        return await self._reader.read(ranges, keep=False)
-
-    async def artifacts(self, path: str) -> list[Stat]:
-        """Return everything that is deleted with a session, itself first.
-
-        Raises:
-            InvalidPathError: The path does not end in `.jsonl`.
-            SessionNotFoundError: There is no such session.
-        """
-        return await find_artifacts(self._backend, path)
-
-    async def trashed(self) -> list[TrashItem]:
-        """Return what can be restored, newest first."""
-        return await self._backend.trashed()
-
-    # Changing.
 
     async def write_text(
         self, path: str, content: str, *, expected_size: int | None = None
@@ -507,44 +389,15 @@ class SessionStorage:
         Raises:
             RuntimeError: `flags` is `w` and no event loop runs.
         """
-        writer = SessionStorageWriter(self, path, on_error)
+        writer = SessionStorageWriter(self._lines, path, on_error)
         if flags == "w":
             self._check("open_writer")
             operation = Write(path, b"", self._mirror.next_mtime(), writer=writer)
             operation.unheard = True
             self._chain.add(operation)
             writer.wait_for(operation)
-        self._writers.add(writer)
+        self._lines.writers.add(writer)
         return writer
-
-    def append_line(self, writer: SessionStorageWriter, data: bytes, call: str) -> Operation:
-        """Queue a line of a writer; for `SessionStorageWriter`."""
-        self._check(call)
-        path = writer.path
-        mtime_ms = self._mirror.next_mtime()
-        waiting = self._chain.last(path)
-        if (
-            isinstance(waiting, Append)
-            and not waiting.started
-            and waiting.follows is writer.follows
-            and waiting.size < MOST_JOINED
-        ):
-            waiting.join(data, writer, mtime_ms)
-            self._chain.joined(waiting)
-            self._mirror.sketch_append(path, data, mtime_ms)
-            return waiting
-        operation = Append(path, writer.follows)
-        operation.join(data, writer, mtime_ms)
-        self._chain.add(operation)
-        return operation
-
-    async def outcome(self, operation: Operation) -> Exception | None:
-        """Wait until an operation is done; for `SessionStorageWriter`."""
-        return await asyncio.shield(operation.done)
-
-    def writer_closed(self, writer: SessionStorageWriter) -> None:
-        """Forget a writer; for `SessionStorageWriter`."""
-        self._writers.discard(writer)
 
     # Inside.
 
@@ -559,7 +412,7 @@ class SessionStorage:
                 if self._mirror.exists(path) and path not in known:
                     raise SessionExistsError(path)
         operation = Move(source, target, known=known, artifacts=artifacts, overwrite=overwrite)
-        operation.take_along(self._writers, self._chain)
+        operation.take_along(self._lines.writers, self._chain)
         await self._done(operation)
 
     async def _done(self, operation: Operation) -> None:

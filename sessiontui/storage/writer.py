@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sessiontui.errors import WriterClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessiontui.storage.pending import Operation
-
-
-class WritesLines(Protocol):
-    """What a writer needs of its storage."""
-
-    def append_line(self, writer: SessionStorageWriter, data: bytes, call: str) -> Operation:
-        """Queue a line; returns what it waits in."""
-        ...
-
-    async def outcome(self, operation: Operation) -> Exception | None:
-        """Wait until an operation is done; returns its error."""
-        ...
-
-    def writer_closed(self, writer: SessionStorageWriter) -> None:
-        """Forget a writer."""
-        ...
+    from sessiontui.storage.lines import Lines
+    from sessiontui.storage.operation import Operation
 
 
 class SessionStorageWriter:
@@ -36,14 +21,14 @@ class SessionStorageWriter:
     a hole. Lines are written as they are, a newline at the end is the caller's.
 
     Args:
-        storage: What it writes to.
+        lines: Takes its lines to the store.
         path: The session.
         on_error: Called once, with the first error.
     """
 
     def __init__(
         self,
-        storage: WritesLines,
+        lines: Lines,
         path: str,
         on_error: Callable[[Exception], None] | None = None,
     ) -> None:
@@ -51,7 +36,7 @@ class SessionStorageWriter:
         """Where it writes; another once the session is renamed."""
         self.follows: Operation | None = None
         """The pending rename that gave it this path."""
-        self._storage = storage
+        self._lines = lines
         self._on_error = on_error
         self._last: Operation | None = None
         self._error: Exception | None = None
@@ -89,15 +74,15 @@ class SessionStorageWriter:
         try:
             await self.flush()
         finally:
-            self._storage.writer_closed(self)
+            self._lines.writers.discard(self)
 
     def get_error(self) -> Exception | None:
         """Return the first error, None if there is none."""
         return self._error
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: Exception | None) -> None:
         """Let the writer stop with an error; only the first counts."""
-        if self._error is None:
+        if self._error is None and error is not None:
             self._error = error
             if self._on_error is not None:
                 asyncio.get_running_loop().call_soon(self._on_error, error)
@@ -110,11 +95,11 @@ class SessionStorageWriter:
         if self._closed:
             raise WriterClosedError("the writer is closed", path=self.path)
         self._raise()
-        self._last = self._storage.append_line(self, encode(line), call)
+        self._last = self._lines.append(self, encode(line), call)
         return self._last
 
     async def _written(self, operation: Operation) -> None:
-        await self._storage.outcome(operation)
+        await self._lines.done(operation)
         self._raise()
 
     def _raise(self) -> None:

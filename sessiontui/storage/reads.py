@@ -1,0 +1,146 @@
+"""What can be asked of a storage without changing anything.
+
+What is synchronous is answered from the mirror, with our own pending writes in
+it; so are existence, sizes and times. Bytes come from the store where contents are
+read on demand.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sessiontui.errors import SessionNotFoundError
+from sessiontui.storage.artifacts import find_artifacts
+from sessiontui.storage.backend import Range, Stat
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sessiontui.storage.backend import Backend, TrashItem
+    from sessiontui.storage.mirror import Mirror
+    from sessiontui.storage.reading import Reader
+
+
+class SessionStat(msgspec.Struct, frozen=True):
+    """Size and time of a session."""
+
+    size: int
+    mtime_ms: int
+
+    @property
+    def mtime(self) -> datetime:
+        """The time, aware, in UTC."""
+        return datetime.fromtimestamp(self.mtime_ms / 1000, UTC)
+
+
+class SessionReads:
+    """Reads over a mirror.
+
+    Args:
+        backend: The store.
+        mirror: What is known and pending.
+        reader: Reads bytes.
+    """
+
+    def __init__(self, backend: Backend, mirror: Mirror, reader: Reader) -> None:
+        self._backend = backend
+        self._mirror = mirror
+        self._reader = reader
+
+    @property
+    def label(self) -> str:
+        """Where the sessions are, without any secret."""
+        return self._backend.label
+
+    def ensure_dir_sync(self, path: str) -> None:
+        """Do nothing: folders come with what is in them."""
+
+    def exists_sync(self, path: str) -> bool:
+        """Tell whether there is such a session."""
+        return self._mirror.exists(path)
+
+    def stat_sync(self, path: str) -> SessionStat:
+        """Return size and time of a session.
+
+        Raises:
+            SessionNotFoundError: There is none.
+        """
+        stat = self._mirror.stat(path)
+        if stat is None:
+            raise SessionNotFoundError(path)
+        return SessionStat(stat.size, stat.mtime_ms or 0)
+
+    def read_text_sync(self, path: str) -> str:
+        """Return a session as text, what is no UTF-8 replaced.
+
+        Raises:
+            SessionNotFoundError: There is none.
+            StorageError: Contents are read on demand.
+        """
+        return self._reader.at_hand(path).decode("utf-8", "replace")
+
+    def list_files_sync(self, folder: str, pattern: str) -> list[str]:
+        """Return the paths right under `folder` that match `*`, `*.ext` or a name."""
+        prefix = folder if folder.endswith("/") else folder + "/"
+        cut = len(prefix)
+        return [
+            path
+            for path in self._mirror.paths()
+            if path.startswith(prefix)
+            and "/" not in (name := path[cut:])
+            and (name == pattern or (pattern[:1] == "*" and name.endswith(pattern[1:])))
+        ]
+
+    def stats(self) -> list[Stat]:
+        """Return the whole index, pending writes included."""
+        stats = (self._mirror.stat(path) for path in self._mirror.paths())
+        return [stat for stat in stats if stat is not None]
+
+    async def exists(self, path: str) -> bool:
+        """Tell whether there is such a session."""
+        return self._mirror.exists(path)
+
+    async def read_text(self, path: str) -> str:
+        """Return a session as text, what is no UTF-8 replaced; raises as `read_range`."""
+        return (await self.read_range(path, 0, None)).decode("utf-8", "replace")
+
+    async def read_text_prefix(self, path: str, max_bytes: int) -> str:
+        """Return the first bytes as text, a cut character replaced; raises as `read_range`."""
+        data = await self.read_range(path, 0, max(0, max_bytes))
+        return data.decode("utf-8", "replace")
+
+    async def read_range(self, path: str, start: int, stop: int | None) -> bytes:
+        """Return bytes `[start, stop)`; a negative offset counts from the end, None is the end.
+
+        Raises:
+            SessionNotFoundError: There is no such session.
+            StorageError: The store could not be asked.
+        """
+        (data,) = await self._reader.read([Range(path, start, stop)], keep=True)
+        if data is None:
+            raise SessionNotFoundError(path)
+        return data
+
+    async def read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
+        """Return the bytes of many ranges at once, None for a session that is gone.
+
+        Raises:
+            StorageError: The store could not be asked.
+        """
+        return await self._reader.read(ranges, keep=False)
+
+    async def artifacts(self, path: str) -> list[Stat]:
+        """Return everything that is deleted with a session, itself first.
+
+        Raises:
+            InvalidPathError: The path does not end in `.jsonl`.
+            SessionNotFoundError: There is no such session.
+        """
+        return await find_artifacts(self._backend, path)
+
+    async def trashed(self) -> list[TrashItem]:
+        """Return what can be restored, newest first."""
+        return await self._backend.trashed()
