@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+import ssl
 from typing import TYPE_CHECKING
 
 from redis.exceptions import (
@@ -16,6 +19,7 @@ from redis.exceptions import (
     ResponseError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from sessiontui.errors import AccessError, BackendDownError, StorageError, WrongTypeError
 from sessiontui.models.text import clean
@@ -47,6 +51,7 @@ _CLUSTER = {
     "MOVED": "this cluster node does not hold the sessions: connect to the one that does",
     "ASK": "this cluster node does not hold the sessions: connect to the one that does",
 }
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 _COMMAND = re.compile(r"'([a-z0-9_|.-]+)' command", re.IGNORECASE)
 
 
@@ -97,21 +102,25 @@ def connection_error(error: Exception, where: str) -> StorageError:
             return _authentication(str(cause))
         if isinstance(cause, BusyLoadingError | ResponseError):
             return reply_error(cause)
-    for cause in _causes(error):
-        if isinstance(cause, OSError) and cause.strerror:
-            reason = cause.strerror
-            break
-        if isinstance(cause, RedisConnectionError) and "max number of clients" in str(cause):
-            reason = "it has too many clients"
-            break
-        if isinstance(cause, TimeoutError):
-            reason = "no answer in time"
-            break
-    else:
-        reason = "the connection was closed"
+    reason = next(filter(None, map(_reason, _causes(error))), "the connection was closed")
     return BackendDownError(
         f"cannot reach {clean(where)}: {clean(reason[:1].lower() + reason[1:])}"
     )
+
+
+def _reason(cause: BaseException) -> str | None:
+    """Return what an exception says of the reason, if it says anything."""
+    if isinstance(cause, RedisConnectionError):
+        return "it has too many clients" if "max number of clients" in str(cause) else None
+    if isinstance(cause, RedisTimeoutError | TimeoutError):
+        return "no answer in time"
+    if isinstance(cause, ssl.SSLError | socket.gaierror):
+        return cause.strerror or cause.__class__.__name__
+    if isinstance(cause, OSError):
+        # asyncio puts words of its own into strerror, the address among them.
+        number = cause.errno or next(iter(_ERRNO.findall(str(cause))), None)
+        return os.strerror(int(number)) if number else cause.strerror
+    return None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
