@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from sessiontui.transcript.content import (
     content_part,
     first_text,
@@ -169,12 +171,14 @@ def _ending(item: Entry, message: dict[str, Any]) -> list[Block]:
     reason = message.get("stopReason")
     why = first_text(message, "errorMessage")
     if reason == "error":
-        return [error_block(item, "error", why or "the agent did not say why")]
+        block = error_block(item, "error", why or "the agent did not say why")
+        return [msgspec.structs.replace(block, time_ms=None)]
     if reason == "aborted":
         plain = why.lower().rstrip(".") in {"", "request was aborted", "aborted"}
-        return [note(item, "aborted", "" if plain else one_line(why), error=True)]
+        return [note(item, "aborted", "" if plain else why, error=True, time_ms=None)]
     if reason == "length":
-        return [note(item, "cut off", "the model reached its length limit", error=True)]
+        limit = "the model reached its length limit"
+        return [note(item, "cut off", limit, error=True, time_ms=None)]
     return []
 
 

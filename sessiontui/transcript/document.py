@@ -75,6 +75,11 @@ class Document:
         return self._pages[-1].stop if self._pages else 0
 
     @property
+    def full(self) -> bool:
+        """Whether another page makes one at the far side go."""
+        return len(self._pages) >= self._max_pages
+
+    @property
     def at_start(self) -> bool:
         """Whether nothing comes before the window."""
         return self.opened and self.start == 0

@@ -211,14 +211,14 @@ def json_part(value: object) -> Part:
 
 
 def note(item: Entry, heading: str, detail: str = "", **rest: Any) -> Block:
-    """Return one muted line."""
+    """Return one muted line, with the entry's time unless `rest` says otherwise."""
+    fields = {"time_ms": item.timestamp_ms, **rest}
     return Block(
         kind="note",
         offset=item.offset,
         heading=one_line(heading),
         detail=one_line(detail),
-        time_ms=item.timestamp_ms,
-        **rest,
+        **fields,
     )
 
 

@@ -1,0 +1,100 @@
+"""Rows of a transcript as strips: the one place that knows colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from textual.cache import LRUCache
+from textual.strip import Strip
+
+from sessiontui.app.widgets.transcript_layout import GUTTER, MARGIN, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.style import Style
+
+PREFIX = "transcript--"
+STYLES = (
+    "user", "agent", "tool", "summary", "message", "note", "note-detail", "detail", "mark", "meta",
+    "text", "strong", "emphasis", "inline-code", "title", "link", "quote", "marker", "code",
+    "thinking", "output", "source", "json", "raw", "added", "removed", "failed", "failed-text",
+    "muted", "more", "faint", "rule", "cursor", "cursor-blurred", "notice", "notice-hint",
+)  # fmt: skip
+"""What the stylesheet gives a colour, each as the component class `transcript--…`."""
+
+MAX_STRIPS = 1024
+
+Mark = Literal["", "cursor", "cursor-blurred"]
+"""What stands left of a row: the mark of the current entry in one of two colours."""
+
+
+class Painter:
+    """Makes strips, and keeps the last ones.
+
+    Args:
+        style: Returns the style of a component class.
+    """
+
+    def __init__(self, style: Callable[[str], Style]) -> None:
+        self._style = style
+        self._styles: dict[str, Style] = {}
+        self._strips: LRUCache[tuple[int, int, int, Mark], Strip] = LRUCache(MAX_STRIPS)
+
+    def clear(self) -> None:
+        """Forget every colour."""
+        self._styles.clear()
+        self._strips.clear()
+
+    def style(self, name: str) -> Style:
+        """Return the style of a name in `STYLES`."""
+        style = self._styles.get(name)
+        if style is None:
+            style = self._styles[name] = self._style(PREFIX + name)
+        return style
+
+    def strip(self, serial: int, number: int, row: Row, width: int, mark: Mark) -> Strip:
+        """Return a row as a strip.
+
+        Args:
+            serial: Of the laid-out line, never used for another.
+            number: Of the row in that line.
+            row: What it says.
+            width: Cells of the strip.
+            mark: What stands left of it.
+        """
+        key = (serial, number, width, mark)
+        strip = self._strips.get(key)
+        if strip is None:
+            strip = self._strips[key] = self._make(row, width, mark)
+        return strip
+
+    def _make(self, row: Row, width: int, mark: Mark) -> Strip:
+        plain = self.style("text")
+        edge = Segment("▎" + " " * (GUTTER - 1), self.style(mark)) if mark else None
+        segments = [edge or Segment(" " * GUTTER, plain)]
+        for text, style in row.spans:
+            words = text.lstrip(" ")
+            if words is not text and words:  # an exported picture loses leading spaces
+                segments.append(Segment(" " * (len(text) - len(words)), plain))
+            segments.append(Segment(words or text, self.style(style)))
+        used = sum(cell_len(text) for text, _ in row.spans)
+        right = sum(cell_len(text) for text, _ in row.right)
+        gap = width - GUTTER - MARGIN - used - right
+        if gap > 0:
+            rule = gap - 2 if row.rule and gap > 3 else 0
+            side = Segment(" " * (1 if rule else gap), plain)
+            segments.append(side)
+            if rule:
+                segments += [Segment("─" * rule, self.style("rule")), side]
+        segments += [Segment(text, self.style(style)) for text, style in row.right]
+        return Strip(segments).adjust_cell_length(width, plain)
+
+    def notice(self, text: str, style: str, width: int) -> Strip:
+        """Return one line of text in the middle."""
+        shown = text if cell_len(text) <= width else set_cell_size(text, max(0, width))
+        left = (width - cell_len(shown)) // 2
+        segments = [Segment(" " * left, self.style("text")), Segment(shown, self.style(style))]
+        return Strip(segments).adjust_cell_length(width, self.style("text"))
