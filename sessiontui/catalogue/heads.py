@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from sessiontui.catalogue.signs import read_sign
 from sessiontui.catalogue.titles import NO_TITLES, Name, Titles, flat_text, one_line
@@ -71,35 +72,43 @@ def read_head(head: bytes, *, complete: bool) -> HeadFacts:
         complete: Whether these are all its bytes.
     """
     slot = parse_slot(head)
-    entries = list(_entries(head, complete))
-    agent = _agent_of(entries)
-    fields: dict[str, Any] = _header_fields(entries, agent)
-    first_message, titles = "", fields.pop("titles", NO_TITLES)
+    titles = NO_TITLES
     if slot is not None:
-        titles = msgspec.structs.replace(titles, slot=Name(one_line(slot.title), slot.source))
-    for entry in entries:
+        titles = Titles(slot=Name(one_line(slot.title), slot.source))
+    entries: list[Entry] = []
+    model: str | None = None
+    answered, first_message = False, ""
+    for entry in _entries(head, complete):
+        entries.append(entry)
         sign = read_sign(entry)
         if sign is None:
             continue
-        if sign.model:
-            fields["model"] = sign.model
+        model = sign.model or model
+        answered = answered or sign.ending in ("answer", "calls", "results")
         if sign.name is not None:
             titles = titles.renamed(sign.name)
         if sign.summary:
-            titles = msgspec.structs.replace(titles, summary=sign.summary)
-        if sign.ending in ("answer", "calls", "results"):
-            fields["answered"] = True
+            titles = replace(titles, summary=sign.summary)
         if sign.text and not first_message and (first_message := flat_text(sign.text)):
-            titles = msgspec.structs.replace(titles, message=one_line(sign.text))
-    known = "id" in fields and bool(first_message or _named(titles))
+            titles = replace(titles, message=one_line(sign.text))
+        if not complete and first_message and model and titles.slot and titles.slot.text:
+            break  # what follows is told better by the tail
+    agent = _agent_of(entries)
+    header = _header(entries, agent)
+    titles = replace(titles, header=header.pop("title", None))
+    if model is not None:
+        header["model"] = model
+    named = titles.slot or titles.header or titles.entry
+    known = "id" in header and bool(first_message or (named and named.text))
     return HeadFacts(
         agent=agent,
         has_slot=slot is not None and slot.exact,
         titles=titles,
         first_message=first_message,
+        answered=answered,
         complete=complete,
         enough=complete or known,
-        **fields,
+        **header,
     )
 
 
@@ -113,11 +122,6 @@ def _entries(head: bytes, complete: bool) -> Iterable[Entry]:
                 count += 1
         if count >= _MAX_ENTRIES:
             return
-
-
-def _named(titles: Titles) -> bool:
-    name = titles.slot or titles.header or titles.entry
-    return name is not None and bool(name.text)
 
 
 def _agent_of(entries: list[Entry]) -> Agent:
@@ -147,7 +151,7 @@ def _agent_of(entries: list[Entry]) -> Agent:
     return "omp" if version == 3 else "pi"
 
 
-def _header_fields(entries: list[Entry], agent: Agent) -> dict[str, Any]:
+def _header(entries: list[Entry], agent: Agent) -> dict[str, Any]:
     """Return the fields that the header gives, or the first entries where there is none."""
     found: dict[str, Any] = {}
     for entry in entries:
@@ -167,7 +171,7 @@ def _header_fields(entries: list[Entry], agent: Agent) -> dict[str, Any]:
             title = data.get("title")
             if isinstance(title, str):
                 source = title_source(data.get("titleSource"))
-                found["titles"] = Titles(header=Name(one_line(title), source))
+                found["title"] = Name(one_line(title), source)
             break
     return found
 
