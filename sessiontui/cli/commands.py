@@ -128,16 +128,16 @@ def cli(context: click.Context) -> None:
 
 
 @cli.command("open", hidden=True)
-@click.argument("source", required=False)
+@click.argument("opened", required=False)
 @place_options
 @click.pass_context
-def open_app(context: click.Context, source: str | None = None) -> None:
+def open_app(context: click.Context, opened: str | None = None) -> None:
     """Open the app on a source."""
     from sessiontui.cli.opening import open_source
 
     place = _place(context)
-    if source is not None:
-        place.source = source
+    if opened is not None:
+        place.source = opened
     open_source(place, commands=cli.list_commands(context))
 
 

@@ -107,7 +107,10 @@ def _fail(message: str, code: int) -> int:
 
 def _usage(error: click.UsageError) -> str:
     """Return the message with the command that tells more."""
-    command = error.ctx.command_path if error.ctx else "sessiontui"
+    context = error.ctx
+    if context is not None and context.command.hidden:
+        context = context.parent
+    command = context.command_path if context else "sessiontui"
     return f"{error.format_message().rstrip('.')} (see {command} --help)"
 
 

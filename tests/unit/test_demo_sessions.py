@@ -79,7 +79,7 @@ def test_calls_have_results_except_where_a_session_ends_in_one() -> None:
 def _tales() -> list[str]:
     """Return how the sessions end, in their order."""
     ends = {tale.title + tale.prompt: tale.end for tale in story().sessions}
-    found = []
+    found: list[str] = []
     for session in _sessions():
         header = json.loads(session.lines[1])
         prompt = next(
