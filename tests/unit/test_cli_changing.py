@@ -1,0 +1,238 @@
+"""`rename`, `rm`, `restore` and `trash`, on a real folder and a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from sessiontui.demo.sessions import demo_sessions
+from tests.command import NOW_MS, Command, write_sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.servers import RealServer
+
+RETRY = "Fix the flaky retry test"
+ORDERS = "Add cursor pagination to /orders"
+PREFIX = "omp:sessions:"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "sessions"
+
+
+@pytest.fixture
+def files(folder: Path) -> dict[str, Path]:
+    return write_sessions(folder)
+
+
+@pytest.fixture
+def command(tmp_path: Path, folder: Path, files: dict[str, Path]) -> Command:
+    assert files
+    return Command(tmp_path, str(folder))
+
+
+@pytest.fixture
+def server(redis_server: RealServer) -> Iterator[redis.Redis]:
+    """A plain client of a server that holds the demo's sessions."""
+    with redis.Redis(unix_socket_path=str(redis_server.socket)) as client:
+        client.flushall()
+        for session in demo_sessions(NOW_MS):
+            client.set(f"{PREFIX}file:{session.path}", session.content)
+            client.hset(f"{PREFIX}meta", session.path, str(session.mtime_ms))
+            if session.title_field:
+                client.hset(f"{PREFIX}title", session.path, session.title_field)
+        yield client
+        client.flushall()
+
+
+@pytest.fixture
+def remote(tmp_path: Path, redis_server: RealServer, server: redis.Redis) -> Command:
+    assert server.ping()
+    return Command(tmp_path, redis_server.url)
+
+
+def _snapshot(client: redis.Redis) -> dict[bytes, object]:
+    """Return everything the server holds outside the trash."""
+    keys = [key for key in client.scan_iter() if not key.startswith(b"omp:sessions:trash")]
+    return {
+        key: client.hgetall(key) if client.type(key) == b"hash" else client.get(key) for key in keys
+    }
+
+
+def _tree(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(file.relative_to(folder)): (file.read_bytes(), file.stat().st_mtime_ns)
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+
+
+def _path(command: Command, title: str) -> str:
+    found = [item["path"] for item in command.json("ls", "--json") if item["title"] == title]
+    assert len(found) == 1
+    return str(found[0])
+
+
+def test_a_new_title_is_everywhere_and_nothing_else_changed(
+    command: Command, files: dict[str, Path]
+) -> None:
+    before = files[RETRY].read_bytes()
+    done = command("rename", files[RETRY].stem, "--title", "A new title")
+    assert (done.returncode, done.stderr) == (0, "")
+    after = files[RETRY].read_bytes()
+    assert len(after) == len(before)
+    assert after[256:] == before[256:]
+    assert _path(command, "A new title") == str(files[RETRY])
+
+
+def test_a_new_path_takes_the_draft_along(command: Command, files: dict[str, Path]) -> None:
+    old = files[RETRY]
+    new = old.with_name("moved.jsonl")
+    before = old.read_bytes()
+    assert command("rename", str(old), "--path", str(new)).returncode == 0
+    assert new.read_bytes() == before
+    assert not old.exists()
+    assert (new.with_suffix("") / "draft.txt").is_file()
+    assert not (old.with_suffix("") / "draft.txt").exists()
+
+
+def test_a_path_that_is_taken_is_refused(command: Command, files: dict[str, Path]) -> None:
+    before = files[ORDERS].read_bytes()
+    done = command("rename", str(files[RETRY]), "--path", str(files[ORDERS]))
+    assert done.returncode == 1
+    assert "already" in done.stderr
+    assert files[ORDERS].read_bytes() == before
+    assert files[RETRY].exists()
+
+
+def test_a_deletion_is_taken_back_exactly_in_a_folder(
+    command: Command, folder: Path, files: dict[str, Path]
+) -> None:
+    before = _tree(folder)
+    done = command("rm", "--yes", files[RETRY].stem)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not files[RETRY].exists()
+    assert len(_tree(folder)) == len(before) - 2  # its draft went too
+    assert command("restore").returncode == 0
+    assert _tree(folder) == before
+    assert command("restore").stderr == "sessiontui: the trash is empty\n"
+
+
+def test_a_deletion_is_taken_back_exactly_on_a_server(remote: Command, server: redis.Redis) -> None:
+    before = _snapshot(server)
+    path = _path(remote, RETRY)
+    [gone] = remote.json("rm", "--yes", "--json", path)
+    assert gone["path"] == path
+    assert gone["with"] == [path.removesuffix(".jsonl") + "/draft.txt"]
+    after = _snapshot(server)
+    assert len(after) == len(before) - 2
+    assert path.encode() not in server.hkeys(f"{PREFIX}meta")
+    assert path.encode() not in server.hkeys(f"{PREFIX}title")
+    [item] = remote.json("trash", "--json")
+    assert item["trash_id"] == gone["trash_id"]
+    assert item["expires_ms"] > time.time() * 1000
+    assert remote("restore", gone["trash_id"]).returncode == 0
+    assert _snapshot(server) == before
+    assert remote.json("trash", "--json") == []
+
+
+def test_a_title_on_a_server_is_in_the_hash(remote: Command, server: redis.Redis) -> None:
+    path = _path(remote, RETRY)
+    assert remote("rename", path, "--title", "Anders: 日本").returncode == 0
+    field = server.hget(f"{PREFIX}title", path)
+    assert isinstance(field, bytes)
+    assert json.loads(field)["title"] == "Anders: 日本"
+    assert json.loads(field)["source"] == "user"
+    assert _path(remote, "Anders: 日本") == path
+
+
+def test_raw_bytes_from_a_server_are_exact(remote: Command, server: redis.Redis) -> None:
+    path = _path(remote, ORDERS)
+    stored = server.get(f"{PREFIX}file:{path}")
+    assert isinstance(stored, bytes)
+    assert remote.raw("show", "--raw", path) == stored
+
+
+def test_several_are_deleted_together_or_not_at_all(
+    command: Command, folder: Path, files: dict[str, Path]
+) -> None:
+    before = _tree(folder)
+    done = command("rm", "--yes", files[RETRY].stem, "nobody")
+    assert done.returncode == 1
+    assert _tree(folder) == before
+    done = command("rm", "--yes", files[RETRY].stem, files[ORDERS].stem, str(files[RETRY]))
+    assert done.returncode == 0
+    assert done.stdout.count("deleted ") == 2
+    items = command.json("trash", "--json")
+    assert {item["path"] for item in items} == {str(files[RETRY]), str(files[ORDERS])}
+    for item in items:
+        assert command("restore", item["path"]).returncode == 0
+    assert _tree(folder) == before
+
+
+def test_a_dry_run_only_tells(command: Command, folder: Path, files: dict[str, Path]) -> None:
+    before = _tree(folder)
+    [planned] = command.json("rm", "--dry-run", "--json", files[RETRY].stem)
+    assert planned["path"] == str(files[RETRY])
+    assert len(planned["with"]) == 1
+    assert planned["running"] is None
+    told = command.raw("rm", "--dry-run", files[RETRY].stem).decode()
+    assert RETRY in told
+    assert "draft.txt" in told
+    assert _tree(folder) == before
+
+
+def test_where_nobody_can_be_asked_it_wants_yes(
+    command: Command, folder: Path, files: dict[str, Path]
+) -> None:
+    before = _tree(folder)
+    done = command("rm", files[RETRY].stem, text_in="y\n")
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+    assert _tree(folder) == before
+
+
+def test_a_running_session_is_held_back_unless_forced(
+    command: Command, files: dict[str, Path]
+) -> None:
+    file = files["Ingest a million lines in half a second"]
+    os.utime(file)
+    for arguments in (["rm", "--yes"], ["rename", "--path", str(file.with_name("new.jsonl"))]):
+        done = command(arguments[0], str(file), *arguments[1:])
+        assert done.returncode == 1
+        assert "is running" in done.stderr
+        assert "--force" in done.stderr
+        assert file.exists()
+    assert command("rm", "--yes", "--force", str(file)).returncode == 0
+    assert not file.exists()
+
+
+def test_restoring_onto_a_path_that_is_taken_again_is_refused(
+    command: Command, files: dict[str, Path]
+) -> None:
+    file = files[ORDERS]
+    assert command("rm", "--yes", str(file)).returncode == 0
+    file.write_bytes(b"another\n")
+    done = command("restore")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert file.read_bytes() == b"another\n"
+    assert len(command.json("trash", "--json")) == 1
+
+
+def test_the_trash_lists_what_can_be_restored(command: Command, files: dict[str, Path]) -> None:
+    assert command.raw("trash") == b""
+    assert command("rm", "--yes", str(files[ORDERS])).returncode == 0
+    for arguments in (["trash"], ["restore", "--list"]):
+        [line] = command.raw(*arguments).decode().splitlines()
+        assert line.endswith(str(files[ORDERS]))
+    assert files[ORDERS].name not in [file.name for file in files[ORDERS].parent.iterdir()]

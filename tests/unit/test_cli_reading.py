@@ -1,0 +1,316 @@
+"""`ls`, `show` and `tail` on a real folder, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.command import Command, write_sessions
+from tests.waiting import until_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RETRY = "Fix the flaky retry test"
+LONG = "Why do p99 latencies double at noon?"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of sessions that no test changes."""
+    return tmp_path_factory.mktemp("sessions")
+
+
+@pytest.fixture(scope="module")
+def files(folder: Path) -> dict[str, Path]:
+    return write_sessions(folder)
+
+
+@pytest.fixture
+def command(tmp_path: Path, folder: Path, files: dict[str, Path]) -> Command:
+    assert files
+    return Command(tmp_path, str(folder))
+
+
+def _id(file: Path) -> str:
+    return file.stem.rpartition("_")[2]
+
+
+@pytest.fixture
+def growing(tmp_path: Path) -> Path:
+    """A small session of its own, with one bad byte, that a test may change."""
+    file = tmp_path / "sessions" / "-code-x" / "2026-01-01T00-00-00-000Z_abcdef01.jsonl"
+    file.parent.mkdir(parents=True)
+    header = {"type": "session", "version": 3, "id": "abcdef01", "cwd": "/x", "title": "Grows"}
+    file.write_bytes(json.dumps(header).encode() + b"\n" + b'{"broken \xff\x00\x1b[31m\n')
+    return file
+
+
+# ls
+
+
+def test_json_is_one_array_with_what_scripts_need(command: Command, files: dict[str, Path]) -> None:
+    listed = command.json("ls", "--json")
+    assert len(listed) == len(files) + 1  # two have no title
+    retry = next(item for item in listed if item["title"] == RETRY)
+    file = files[RETRY]
+    assert retry["path"] == str(file)
+    assert retry["id"] == _id(file)
+    assert retry["size"] == file.stat().st_size
+    assert retry["mtime_ms"] == round(file.stat().st_mtime_ns / 1e6)
+    assert retry["created"].endswith("Z")
+    assert retry["project"] == "/home/mira/code/api"
+    assert retry["agent"] == "omp"
+    assert retry["status"] == "complete"
+    assert {item["status"] for item in listed} >= {"complete", "error", "aborted", "interrupted"}
+
+
+def test_the_newest_comes_first_and_the_order_can_be_chosen(command: Command) -> None:
+    def column(name: str, *options: str) -> list[object]:
+        return [item[name] for item in command.json("ls", "--json", *options)]
+
+    times = column("mtime_ms")
+    assert times == sorted(times, reverse=True)  # type: ignore[type-var] # all are numbers
+    assert column("mtime_ms", "--reverse") == times[::-1]
+    sizes = column("size", "--sort", "size", "--limit", "3")
+    assert sizes == sorted(column("size"), reverse=True)[:3]  # type: ignore[type-var] # the same
+    assert column("title", "--sort", "title", "--limit", "1") == [
+        "A parser for the 1987 tape format"
+    ]
+    assert column("title", "--limit", "0") == []
+
+
+def test_in_a_pipe_a_line_a_session_has_tabs_and_no_codes(
+    command: Command, files: dict[str, Path]
+) -> None:
+    lines = command.raw("ls").decode().splitlines()
+    assert len(lines) == len(files) + 1
+    fields = [line.split("\t") for line in lines]
+    assert {len(row) for row in fields} == {6}
+    assert _id(files[RETRY]) in [row[3] for row in fields]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_a_reader_that_leaves_early_is_no_failure(command: Command) -> None:
+    for arguments in (["ls"], ["ls", "--json"], ["show", LONG_ID], ["show", "--raw", LONG_ID]):
+        writer = command.start(*[item.replace(LONG_ID, _find(command, LONG)) for item in arguments])
+        with writer:
+            assert writer.stdout is not None
+            assert writer.stderr is not None
+            writer.stdout.read(1)
+            writer.stdout.close()
+            assert writer.stderr.read() == b""
+            assert writer.wait() == 0
+
+
+LONG_ID = "LONG"
+
+
+def _find(command: Command, title: str) -> str:
+    return next(item["id"] for item in command.json("ls", "--json") if item["title"] == title)
+
+
+def test_an_empty_folder_lists_nothing(command: Command, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert command.raw("ls", "--source", str(empty)) == b""
+    assert command.json("--source", str(empty), "ls", "--json") == []
+
+
+def test_a_folder_that_is_not_there_is_told_on_one_line(command: Command, tmp_path: Path) -> None:
+    done = command("ls", "--source", str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert str(tmp_path / "none") in done.stderr
+
+
+def test_the_roots_of_omp_and_pi_are_found_without_a_source(
+    tmp_path: Path, files: dict[str, Path]
+) -> None:
+    command = Command(tmp_path)
+    for agent in (".pi", ".omp"):  # omp's comes before pi's
+        root = tmp_path / agent / "agent" / "sessions"
+        target = root / "-x" / files[RETRY].name
+        target.parent.mkdir(parents=True)
+        target.write_bytes(files[RETRY].read_bytes())
+        assert [item["path"] for item in command.json("ls", "--json")] == [str(target)]
+
+
+# show
+
+
+def test_raw_is_what_is_stored_byte_for_byte(
+    command: Command, files: dict[str, Path], growing: Path
+) -> None:
+    for file in (files[RETRY], files[LONG]):
+        assert command.raw("show", "--raw", _id(file)) == file.read_bytes()
+    source = str(growing.parent.parent)
+    assert command.raw("show", "--raw", "--source", source, "abcdef01") == growing.read_bytes()
+
+
+def test_text_shows_turns_tools_and_answers(command: Command, files: dict[str, Path]) -> None:
+    text = command.raw("show", str(files[RETRY])).decode()
+    assert "The retry test fails one time in ten." in text
+    assert "time.sleep(0.05)" in text
+    assert "Fifty runs, no failure" in text
+    assert "bash" in text
+
+
+def test_control_codes_become_visible_in_text(command: Command, growing: Path) -> None:
+    text = command.raw("show", "--source", str(growing.parent.parent), "abcdef01").decode()
+    assert "\x1b" not in text
+    assert "\x00" not in text
+    assert "broken" in text
+
+
+@pytest.mark.parametrize("shape", ["path", "file name", "stem", "id", "beginning of the id"])
+def test_a_session_has_many_names(command: Command, files: dict[str, Path], shape: str) -> None:
+    file = files[RETRY]
+    name = {
+        "path": str(file),
+        "file name": file.name,
+        "stem": file.stem,
+        "id": _id(file),
+        "beginning of the id": _id(file)[:14],
+    }[shape]
+    assert command.raw("show", "--raw", name) == file.read_bytes()
+
+
+def test_a_path_may_be_relative_to_where_one_stands(
+    command: Command, files: dict[str, Path]
+) -> None:
+    file = files[RETRY]
+    shown = subprocess.run(
+        command.line("show", "--raw", f"./{file.name}"),
+        env=command.environment(),
+        cwd=file.parent,
+        capture_output=True,
+        check=True,
+    )
+    assert shown.stdout == file.read_bytes()
+
+
+def test_an_ambiguous_name_lists_the_candidates_and_does_nothing(
+    command: Command, files: dict[str, Path]
+) -> None:
+    done = command("show", "01a")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    first, *candidates, last = done.stderr.splitlines()
+    assert "'01a' may be any of" in first
+    assert len(candidates) == 20
+    assert "more" in last
+    assert all("\t" in line for line in candidates)
+
+
+def test_an_unknown_name_says_so(command: Command) -> None:
+    done = command("show", "nobody")
+    assert done.returncode == 1
+    assert done.stderr.startswith("sessiontui: no session is called 'nobody'")
+
+
+# tail
+
+
+def test_the_last_lines_are_the_last_lines(command: Command, files: dict[str, Path]) -> None:
+    data = files[LONG].read_bytes()
+    for count in (1, 10, 2000, 100_000):
+        tail = command.raw("tail", "--raw", "-n", str(count), _id(files[LONG]))
+        assert tail == b"".join(data.splitlines(keepends=True)[-count:])
+    assert command.raw("tail", "--raw", "-n", "0", _id(files[LONG])) == b""
+
+
+def test_a_last_line_without_a_newline_counts(command: Command, growing: Path) -> None:
+    with growing.open("ab") as file:
+        file.write(b'{"type":"cut')
+    source = str(growing.parent.parent)
+    assert command.raw("tail", "--raw", "-n1", "--source", source, "abcd") == b'{"type":"cut'
+
+
+class _Following:
+    """`tail -f` as a child, its output collected."""
+
+    def __init__(self, command: Command, *arguments: str) -> None:
+        self.process = command.start("tail", "-f", *arguments)
+        assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.data = b""
+
+    def has(self, text: bytes) -> bool:
+        assert self.process.stdout is not None
+        self.data += self.process.stdout.read() or b""
+        return text in self.data
+
+    def interrupt(self) -> tuple[int, bytes]:
+        """Press Ctrl-C; the exit code and what it said on stderr."""
+        assert self.process.stderr is not None
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(30)
+        self.has(b"")
+        return code, self.process.stderr.read()
+
+
+@pytest.fixture
+def following(command: Command, growing: Path) -> Iterator[_Following]:
+    tail = _Following(command, "--raw", "--source", str(growing.parent.parent), "abcdef01")
+    with tail.process:
+        until_sync(lambda: tail.has(b"broken"))
+        yield tail
+        tail.process.kill()
+
+
+def _append(file: Path, data: bytes) -> None:
+    with file.open("ab") as opened:
+        opened.write(data)
+
+
+def test_following_writes_what_is_added_and_ends_clean_on_interrupt(
+    following: _Following, growing: Path
+) -> None:
+    for number in range(50):
+        _append(growing, b'{"n":%d,"bytes":"\xf0\x9f"}\n' % number)
+    until_sync(lambda: following.has(b'{"n":49,'))
+    assert following.interrupt() == (130, b"")
+    assert following.data == growing.read_bytes()
+
+
+def test_following_goes_on_after_a_rewrite_that_keeps_the_entries(
+    following: _Following, growing: Path
+) -> None:
+    _append(growing, b'{"id":"aaaa0001","text":"one"}\n')
+    until_sync(lambda: following.has(b"aaaa0001"))
+    before = following.data
+    new = growing.with_suffix(".tmp")
+    new.write_bytes(b'{"type":"title"}\n' + growing.read_bytes() + b'{"id":"aaaa0002"}\n')
+    new.replace(growing)
+    until_sync(lambda: following.has(b"aaaa0002"))
+    _append(growing, b'{"id":"aaaa0003"}\n')
+    until_sync(lambda: following.has(b"aaaa0003"))
+    assert following.data == before + b'{"id":"aaaa0002"}\n{"id":"aaaa0003"}\n'
+
+
+def test_following_begins_again_after_a_rewrite_that_keeps_nothing(
+    following: _Following, growing: Path
+) -> None:
+    new = growing.with_suffix(".tmp")
+    new.write_bytes(b'{"type":"session","id":"abcdef01"}\n{"id":"bbbb0001"}\n')
+    new.replace(growing)
+    until_sync(lambda: following.has(b"bbbb0001"))
+    code, said = following.interrupt()
+    assert code == 130
+    assert said == b"sessiontui: the session was rewritten; its last entries follow\n"
+    assert following.data.endswith(growing.read_bytes())
+
+
+def test_following_ends_when_the_session_is_deleted(following: _Following, growing: Path) -> None:
+    growing.unlink()
+    assert following.process.wait(30) == 1
+    assert following.process.stderr is not None
+    assert following.process.stderr.read() == b"sessiontui: the session was deleted\n"
+
