@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sessiontui.models.entries import BadLine, Entry, Item
-from sessiontui.models.lines import split_lines
 from sessiontui.models.partial import partial_object
 from sessiontui.models.text import clean
 from sessiontui.models.times import time_ms
@@ -70,9 +69,10 @@ def decode_lines(data: bytes, offset: int = 0) -> list[Item]:
         offset: Where they begin in the session, in bytes.
     """
     items: list[Item] = []
-    for line in split_lines(data, offset):
-        if line.data:
-            items += decode_line(line.data, line.offset)
+    for line in data.split(b"\n"):
+        if line:
+            items += decode_line(line, offset)
+        offset += len(line) + 1
     return items
 
 
@@ -112,19 +112,20 @@ def _values(text: str) -> Iterator[Any]:
 
 
 def _entry(data: dict[str, Any], offset: int, size: int, *, partial: bool = False) -> Entry:
-    kind = data.get("type")
-    payload = data.get("payload")
-    inner: dict[str, Any] = payload if isinstance(payload, dict) else {}
-    message = data.get("message")
+    kind, own, parent = data.get("type"), data.get("id"), data.get("parentId")
+    if own is None:
+        payload = data.get("payload")
+        own = data.get("uuid") or (payload.get("id") if isinstance(payload, dict) else None)
+        parent = data.get("parentUuid")
     when = time_ms(data.get("timestamp"))
-    if when is None and isinstance(message, dict):
+    if when is None and isinstance(message := data.get("message"), dict):
         when = time_ms(message.get("timestamp"))
     return Entry(
         offset=offset,
         size=size,
         type=kind if isinstance(kind, str) else "",
-        id=_first_text(data.get("id"), data.get("uuid"), inner.get("id")),
-        parent_id=_first_text(data.get("parentId"), data.get("parentUuid")),
+        id=own if isinstance(own, str) else None,
+        parent_id=parent if isinstance(parent, str) else None,
         timestamp_ms=when,
         data=data,
         partial=partial,
@@ -140,10 +141,3 @@ def _cut_entry(head: bytes, offset: int, size: int) -> Item:
 
 def _bad(line: bytes, offset: int, size: int, reason: str) -> BadLine:
     return BadLine(offset=offset, size=size, reason=clean(reason), excerpt=line[:EXCERPT_BYTES])
-
-
-def _first_text(*values: object) -> str | None:
-    for value in values:
-        if isinstance(value, str) and value:
-            return value
-    return None
