@@ -70,11 +70,10 @@ def activity(row: Row, *, now_ms: int) -> Activity:
     """Return what the session is doing, as far as its bytes and the clock tell.
 
     Args:
-        row: The session; unknown while it is unread.
+        row: The session. What was read last counts until it is read again; one that
+            was never read tells only that it grows.
         now_ms: The time now.
     """
-    if not row.read:
-        return "unknown"
     stand = _stand(row)
     # Only omp with a title slot is known to write when it leaves.
     tells = row.agent == "omp" and row.has_slot

@@ -85,7 +85,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("no times but its own", {"ending": "user", "last_message_ms": None, "mtime_ms": NOW},
      "thinking"),
     ("written by a clock ahead", {"ending": "user", "ago_ms": -HOUR_MS}, "thinking"),
-    ("unread", {"ending": "calls", "read": False}, "unknown"),
+    ("never read", {"ending": None, "read": False}, "unknown"),
+    ("to be read again", {"ending": "calls", "calls": BASH, "read": False}, "running"),
 ]  # fmt: skip
 
 
