@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.catalogue.facts import read_head, read_tail, row_from
@@ -113,10 +114,10 @@ class RowReader:
         if self._first:
             return
         self._wake.clear()
-        try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
-        except TimeoutError:
-            return
+        # Not `wait_for`: in Python 3.11 it loses a cancellation that comes with the event.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
 
     def _start(self) -> None:
         if self._first or self._rest:

@@ -256,7 +256,8 @@ class Workspace:
                 waiting.set_exception(error)
                 waiting.exception()  # Nobody has to wait for it.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._retry.wait(), retry_s)
+                async with asyncio.timeout(retry_s):
+                    await self._retry.wait()
             self._set_state(loading=True)
 
     def stopped(self, running: asyncio.Task[None]) -> None:
