@@ -1,0 +1,148 @@
+"""A write whose connection broke never runs after we looked whether it did."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sessiontui.errors import AccessError, BackendDownError, OutcomeUnknownError
+from sessiontui.storage.redis_backend import RedisBackend
+from sessiontui.storage.redis_settings import Settings
+from tests.faults.proxy import Proxy, proxied
+from tests.unit.redis_parts import FILE, META, PASSWORD, answer, user
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    import redis.asyncio
+
+    from tests.servers import RealServer
+
+
+def through(proxy: Proxy, client: redis.asyncio.Redis) -> RedisBackend:
+    """Return a backend with the client's settings that goes through the proxy."""
+    settings = Settings.of_client(client)
+    arguments = dict(settings.arguments) | {"path": str(proxy.socket)}
+    return RedisBackend(Settings(settings.connection_class, arguments, "proxy", patience_s=5.0))
+
+
+async def lose_a_write(proxy: Proxy, backend: RedisBackend) -> None:
+    """Let the second append of a session be held back while its connection ends for us."""
+    await backend.append("/a", b"1\n", mtime_ms=1)
+    proxy.strike("hold")
+    with pytest.raises(OutcomeUnknownError):
+        await backend.append("/a", b"2\n", mtime_ms=2)
+    assert proxy.held
+
+
+async def test_without_a_fence_what_is_held_back_runs_late(
+    each_redis_server: RealServer, each_redis: redis.asyncio.Redis
+) -> None:
+    async with proxied(each_redis_server.socket, random.Random(1)) as proxy:
+        backend = through(proxy, each_redis)
+        await lose_a_write(proxy, backend)
+        assert await each_redis.get(FILE + b"/a") == b"1\n"
+        proxy.release()
+        await answer(lambda: each_redis.get(FILE + b"/a"), lambda data: data == b"1\n2\n")
+        await backend.aclose()
+
+
+async def test_after_a_fence_what_is_held_back_never_runs(
+    each_redis_server: RealServer, each_redis: redis.asyncio.Redis
+) -> None:
+    async with proxied(each_redis_server.socket, random.Random(2)) as proxy:
+        backend = through(proxy, each_redis)
+        await lose_a_write(proxy, backend)
+        await backend.fence()
+        proxy.release()
+        await until(lambda: not proxy.held)
+        await backend.append("/a", b"3\n", mtime_ms=3)
+        assert await each_redis.get(FILE + b"/a") == b"1\n3\n"
+        assert [key async for key in each_redis.scan_iter(match="*fence*")] == []
+        await backend.aclose()
+
+
+async def test_where_connections_may_not_be_killed_a_key_keeps_late_writes_out(
+    each_redis_server: RealServer, each_redis: redis.asyncio.Redis
+) -> None:
+    async with (
+        user(each_redis, "ada", "~omp:sessions:*", "+@all", "-client|kill", "&*"),
+        each_redis_server.client(username="ada", password=PASSWORD) as client,
+        proxied(each_redis_server.socket, random.Random(3)) as proxy,
+    ):
+        backend = through(proxy, client)
+        await lose_a_write(proxy, backend)
+        await backend.fence()
+        proxy.release()
+        await until(lambda: proxy.late)
+        await answer(each_redis.client_list, lambda all_: len(all_) <= 3)
+        await backend.append("/a", b"3\n", mtime_ms=3)
+        assert await each_redis.get(FILE + b"/a") == b"1\n3\n"
+        assert await each_redis.hget(META, "/a") == b"3"
+        (fence,) = [key async for key in each_redis.scan_iter(match="omp:sessions:fence:*")]
+        assert 0 < await each_redis.ttl(fence) <= 86_400
+        await backend.aclose()
+
+
+async def test_a_fence_that_cannot_be_raised_says_so(
+    each_redis_server: RealServer, each_redis: redis.asyncio.Redis
+) -> None:
+    rules = ("~omp:sessions:file:*", "~omp:sessions:meta", "~omp:sessions:title", "+@all")
+    async with (
+        user(each_redis, "ada", *rules, "-client|kill"),
+        each_redis_server.client(username="ada", password=PASSWORD) as client,
+        proxied(each_redis_server.socket, random.Random(4)) as proxy,
+    ):
+        backend = through(proxy, client)
+        await lose_a_write(proxy, backend)
+        with pytest.raises(AccessError, match="a key"):
+            await backend.fence()
+        await backend.aclose()
+
+
+async def test_a_fence_waits_for_a_server_that_is_away_and_spares_its_new_clients(
+    each_redis_server: RealServer, each_redis: redis.asyncio.Redis
+) -> None:
+    async with proxied(each_redis_server.socket, random.Random(5)) as proxy:
+        backend = through(proxy, each_redis)
+        await lose_a_write(proxy, backend)
+        each_redis_server.stop()
+        try:
+            with pytest.raises(BackendDownError):
+                await backend.fence()
+        finally:
+            each_redis_server.start()
+        # Client ids begin anew: the one that was lost is somebody else's now.
+        others = [each_redis_server.client(decode=False) for _ in range(12)]
+        for other in others:
+            await other.client_setname("other")
+        await backend.fence()
+        left = [e for e in await each_redis.client_list() if e["name"] == "other"]
+        assert len(left) == len(others)
+        for other in others:
+            await other.aclose()
+        proxy.release()
+        await backend.append("/a", b"3\n", mtime_ms=3)
+        assert await each_redis.get(FILE + b"/a") == b"3\n"
+        await backend.aclose()
+
+
+async def test_one_fence_serves_all_who_wait_for_it(
+    each_redis_server: RealServer, each_redis: redis.asyncio.Redis
+) -> None:
+    async with proxied(each_redis_server.socket, random.Random(6)) as proxy:
+        backend = through(proxy, each_redis)
+        await backend.append("/a", b"1\n", mtime_ms=1)
+        proxy.strike("lose reply")
+        outcomes = await asyncio.gather(
+            *(backend.append(f"/{number}", b"x", mtime_ms=2) for number in range(20)),
+            return_exceptions=True,
+        )
+        assert all(isinstance(outcome, OutcomeUnknownError) for outcome in outcomes)
+        await asyncio.gather(*(backend.fence() for _ in outcomes))
+        commands = await each_redis.info("commandstats")
+        assert not backend._writes.lost
+        assert "cmdstat_client|kill" in commands
+        await backend.aclose()
