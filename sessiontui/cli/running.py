@@ -50,8 +50,6 @@ def run(arguments: Sequence[str] | None) -> int:
     except (click.ClickException, ConfigError) as error:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
         return _fail(message, USAGE)
-    except BrokenPipeError:
-        return _reader_left()
     except (SessionTuiError, OSError) as error:
         return _fail(str(error), FAILED)
     return code if isinstance(code, int) else 0
@@ -85,6 +83,9 @@ def with_workspace(place: Place, action: Callable[[Workspace], Awaitable[int | N
 
     try:
         code = asyncio.run(body())
+        sys.stdout.flush()
+    except BrokenPipeError:  # Caught here, since click would make it a failure.
+        code = _reader_left()
     except KeyboardInterrupt:
         raise click.exceptions.Exit(INTERRUPTED) from None
     raise click.exceptions.Exit(code or 0)
