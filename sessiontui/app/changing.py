@@ -11,7 +11,7 @@ from sessiontui.catalogue.order import shown_title
 from sessiontui.errors import SessionTuiError
 from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
-from sessiontui.workspace import one_line
+from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import StorageError
-from sessiontui.workspace import one_line
+from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -75,6 +75,8 @@ class Workspace:
         self.source = source
         self.config = config
         self.clock = clock
+        self.home = home
+        """The user's home folder, shown as `~`."""
         self.catalogue = Catalogue(home=home)
         self.state = WorkspaceState()
         self._connect = connect

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -127,9 +126,9 @@ async def settle(pilot: Pilot[None]) -> None:
     app = app_of(pilot)
     if app.workspace.state.problem is None:
         await app.workspace.settled()
-    await until(lambda: app.main.reading.wanted == app.main.reading.path)
     await pilot.pause()
-    await asyncio.sleep(0)
+    main = app.main
+    await until(lambda: main.sessions.highlighted == main.reading.wanted == main.reading.path)
     await pilot.pause()
 
 

@@ -56,7 +56,9 @@ async def test_every_key_of_the_table_does_its_action(context: str) -> None:
                 if binding.id == action.id and enabled
             }
             assert len(bound) == len(action.keys), action.id
-            target = {"list": app.main.tree, "transcript": app.main.view}.get(context, app.main)
+            target = {"list": app.main.sessions, "transcript": app.main.transcript}.get(
+                context, app.main
+            )
             namespace, _, name = action.run.rpartition(".")
             node = {"app": app, "screen": app.main}.get(namespace, target)
             assert hasattr(node, f"action_{name}"), action.id
@@ -107,10 +109,10 @@ async def test_going_through_the_list_opens_only_where_it_rests() -> None:
             return await open_document(path)
 
         app.workspace.open_document = counted  # type: ignore[method-assign,assignment]
-        await pilot.press(*["down"] * 6)
+        for _ in range(6):
+            app.main.sessions.action_cursor_down()
         await settle(pilot)
-        assert opened[-1] == app.main.tree.highlighted
-        assert len(opened) < 6
+        assert opened == [app.main.sessions.highlighted] == [path_of("g")]
 
 
 async def test_what_a_peer_appends_is_painted_and_its_row_moves_up() -> None:
@@ -121,7 +123,7 @@ async def test_what_a_peer_appends_is_painted_and_its_row_moves_up() -> None:
         line = encode_entry(answer("Fresh from the agent", 9, iso_time(NOW_MS)))
         store.append(path_of("beta"), line, mtime_ms=NOW_MS)
         await until(lambda: shows(app, "Fresh from the agent"))
-        assert app.main.tree.highlighted == path_of("beta")
+        assert app.main.sessions.highlighted == path_of("beta")
         shown = rows(app)
         beta, alpha = (
             next(number for number, row in enumerate(shown) if text in row[:55])
@@ -137,20 +139,20 @@ async def test_the_highlight_survives_a_session_arriving_above_it() -> None:
         store.write(path_of("new"), store.data(path_of("alpha")) or b"", mtime_ms=NOW_MS)
         await until(lambda: app.workspace.row(path_of("new")))
         await settle(pilot)
-        assert app.main.tree.highlighted == path_of("beta")
+        assert app.main.sessions.highlighted == path_of("beta")
 
 
 async def test_enter_reads_and_escape_goes_back() -> None:
     async with running(store_with("alpha")) as (app, pilot):
-        assert app.focused is app.main.tree
+        assert app.focused is app.main.sessions
         await pilot.press("enter")
-        assert app.focused is app.main.view
+        assert app.focused is app.main.transcript
         await pilot.press("escape")
-        assert app.focused is app.main.tree
+        assert app.focused is app.main.sessions
         await pilot.press("tab")
-        assert app.focused is app.main.view
+        assert app.focused is app.main.transcript
         await pilot.press("shift+tab")
-        assert app.focused is app.main.tree
+        assert app.focused is app.main.sessions
 
 
 async def test_the_footer_offers_the_keys_of_the_focused_pane() -> None:
@@ -193,9 +195,9 @@ async def test_the_filter_leaves_what_matches_and_escape_clears_it() -> None:
         await until(lambda: shows(app, "1 match"))
         assert not shows(app, "Title alpha")
         await pilot.press("enter")
-        assert app.focused is app.main.tree
+        assert app.focused is app.main.sessions
         await settle(pilot)
-        assert app.main.tree.highlighted == path_of("beta")
+        assert app.main.sessions.highlighted == path_of("beta")
         await pilot.press("escape")
         await until(lambda: shows(app, "Title alpha"))
         assert app.main.filter_line.text == ""
@@ -226,7 +228,7 @@ async def test_the_palette_finds_sessions_by_title_and_goes_there() -> None:
         await until(lambda: shows(app, "Title gamma  3h"))
         await pilot.press("down", "enter")
         await until(lambda: app.screen is app.main)
-        await until(lambda: app.main.tree.highlighted == path_of("gamma"))
+        await until(lambda: app.main.sessions.highlighted == path_of("gamma"))
 
 
 async def test_the_palette_runs_actions() -> None:
@@ -322,7 +324,7 @@ async def test_fifteen_rows_have_one_line_of_header_and_one_of_footer() -> None:
         assert "sessiontui" in shown[0]
         assert "find" in shown[1]
         assert "quit" in shown[14]
-        assert not any("───" in row for row in shown)
+        assert not any(row.startswith("───") for row in shown)
 
 
 async def test_resizing_keeps_highlight_filter_and_transcript() -> None:
@@ -332,7 +334,7 @@ async def test_resizing_keeps_highlight_filter_and_transcript() -> None:
         for size in ((70, 20), (140, 40), (60, 12), (120, 34)):
             await pilot.resize_terminal(*size)
             await settle(pilot)
-            assert app.main.tree.highlighted == path_of("beta")
+            assert app.main.sessions.highlighted == path_of("beta")
         assert app.main.filter_line.text == "beta"
         assert shows(app, "Answer to Question 0 about beta")
 

@@ -70,7 +70,7 @@ async def test_a_new_path_moves_the_session_and_its_draft() -> None:
         await settle(pilot)
         moved = path_of("moved")
         assert sorted(store.sessions) == [moved.removesuffix(".jsonl") + "/draft.txt", moved]
-        assert app.main.tree.highlighted == moved
+        assert app.main.sessions.highlighted == moved
         assert app.main.reading.path == moved
 
 
@@ -172,7 +172,7 @@ async def test_delete_and_undo_restore_every_byte() -> None:
         await settle(pilot)
         assert list(store.sessions) == [path_of("beta")]
         assert shows(app, "u brings it back")
-        assert app.main.tree.highlighted == path_of("beta")
+        assert app.main.sessions.highlighted == path_of("beta")
         await pilot.press("u")
         await until(lambda: app.workspace.row(path_of("alpha")))
         await settle(pilot)

@@ -48,7 +48,7 @@ async def test_an_empty_source_says_where_sessions_would_appear() -> None:
         await until(lambda: shows(app, "The first"))
         await settle(pilot)
         assert not problem_shown(app)
-        assert app.main.tree.highlighted == path_of("first")
+        assert app.main.sessions.highlighted == path_of("first")
 
 
 async def test_the_last_session_deleted_leaves_the_empty_page() -> None:

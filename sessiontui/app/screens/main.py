@@ -26,7 +26,8 @@ from sessiontui.app.widgets.details import Details
 from sessiontui.app.widgets.filter import FilterLine
 from sessiontui.app.widgets.footer import Footer, Note
 from sessiontui.app.widgets.header import Header
-from sessiontui.app.widgets.session_tree import SessionTree, SortHeader
+from sessiontui.app.widgets.session_tree import SessionTree
+from sessiontui.app.widgets.sort_header import SortHeader
 from sessiontui.app.widgets.splitter import PaneRule, Splitter
 from sessiontui.app.widgets.transcript import TranscriptView
 from sessiontui.catalogue.facts import activity
@@ -70,20 +71,22 @@ class MainScreen(Screen[None]):
         super().__init__()
         self.workspace = workspace
         self.keys = keys
-        self.tree = SessionTree(now=workspace.clock, id="sessions")
-        self.view = TranscriptView(id="transcript")
+        ascii_only = workspace.config.ascii
+        self.sessions = SessionTree(now=workspace.clock, ascii_only=ascii_only, id="sessions")
+        self.transcript = TranscriptView(now=workspace.clock, id="transcript")
         self.header = Header(id="header")
         self.details = Details(id="details")
         self.filter_line = FilterLine(id="find-line")
-        self.sort_header = SortHeader(id="sort")
+        self.sort_header = SortHeader(ascii_only=ascii_only, id="sort")
         self.footer = Footer(keys)
         self.problem = ProblemView(
             workspace.source, retry_key=keys.first("refresh"), quit_key=keys.first("quit")
         )
-        self.reading = Reading(self, workspace, self.view, self._cannot_read)
+        self.reading = Reading(self, workspace, self.transcript, self._cannot_read)
         self.changing = Changing(self, workspace, keys, self.tell)
         self._share = _LIST_SHARE
         self._rows: set[str] | None = set()
+        self._moved: list[DocumentGone] = []
         self._retry_at_ms: int | None = None
 
     def compose(self) -> ComposeResult:
@@ -95,11 +98,11 @@ class MainScreen(Screen[None]):
                 with Horizontal(id="list-head"):
                     yield self.filter_line
                     yield self.sort_header
-                yield self.tree
+                yield self.sessions
             yield Splitter(id="splitter")
             with Vertical(id="right"):
                 yield self.details
-                yield self.view
+                yield self.transcript
         yield self.problem
         yield PaneRule(id="rule-bottom")
         yield self.footer
@@ -107,13 +110,17 @@ class MainScreen(Screen[None]):
     def on_mount(self) -> None:
         """Begin to listen; what the workspace knows already is shown as well."""
         self.header.place = self.workspace.source.label
-        self.tree.catalogue = self.workspace.catalogue
+        for widget in (self.header, self.details, *self.query(PaneRule), *self.query(Splitter)):
+            widget.ascii_only = self.workspace.config.ascii
+        self.workspace.catalogue.order_by(self.workspace.config.sort)
+        self.details.home = self.workspace.home
+        self.sessions.catalogue = self.workspace.catalogue
         self.query_one("#rule-bottom", PaneRule).opens_down = False
         self._remove_listener = self.workspace.listen(self._collect)
         self._collect(StateChanged())
         self._collect(RowsChanged(None))
         self.set_interval(1.0, self._tick)
-        self.tree.focus()
+        self.sessions.focus()
 
     def on_unmount(self) -> None:
         """Listen no more."""
@@ -122,9 +129,9 @@ class MainScreen(Screen[None]):
     # From the workspace to the widgets
 
     def _collect(self, update: Update) -> None:
-        """Take note of what happened and see that it is shown soon."""
+        """Take note of what happened and see that it is shown soon; runs outside the app's tasks."""
         if isinstance(update, DocumentGone):
-            self.reading.moved(update.path, update.new_path)
+            self._moved.append(update)
         elif isinstance(update, RowsChanged):
             if update.paths is None:
                 self._rows = None
@@ -139,9 +146,12 @@ class MainScreen(Screen[None]):
 
     def on_main_screen_updated(self) -> None:
         """Show what was collected."""
+        moved, self._moved = self._moved, []
+        for gone in moved:
+            self.reading.moved(gone.path, gone.new_path)
         rows, self._rows = self._rows, set()
         if rows is None or rows:
-            self.tree.rows_changed(rows)
+            self.sessions.rows_changed(rows)
             self.sort_header.show(self.workspace.catalogue)
             self._show_matches()
         self._show_state()
@@ -156,11 +166,11 @@ class MainScreen(Screen[None]):
             self.problem.problem = state.problem
         if shown != self.has_class("-problem"):
             self.set_class(shown, "-problem")
-            (self.problem if shown else self.tree).focus()
+            (self.problem if shown else self.sessions).focus()
         self._count_down()
 
     def _show_details(self) -> None:
-        path = self.tree.highlighted
+        path = self.sessions.highlighted
         row = None if path is None else self.workspace.row(path)
         now = self.workspace.clock()
         self.details.now_ms = now
@@ -200,19 +210,19 @@ class MainScreen(Screen[None]):
     def _opened(self, event: SessionTree.Opened) -> None:
         self.reading.wish(event.key)
         self.add_class("-reading")
-        self.view.focus()
+        self.transcript.focus()
 
     @on(SessionTree.ViewChanged)
     def _view_changed(self, event: SessionTree.ViewChanged) -> None:
         self.workspace.show(event.keys)
 
-    @on(SessionTree.SortChosen)
-    def _sort_chosen(self, event: SessionTree.SortChosen) -> None:
+    @on(SortHeader.SortChosen)
+    def _sort_chosen(self, event: SortHeader.SortChosen) -> None:
         self._order_by(event.sort, reverse=event.reverse)
 
     def _order_by(self, sort: str, *, reverse: bool) -> None:
         self.workspace.catalogue.order_by(sort, reverse=reverse)
-        self.tree.rows_changed(None)
+        self.sessions.rows_changed(None)
         self.sort_header.show(self.workspace.catalogue)
 
     @on(FilterLine.Changed)
@@ -224,12 +234,12 @@ class MainScreen(Screen[None]):
         """Filter in slices, so that the next key is never waited for."""
         for _ in self.workspace.catalogue.search(text):
             await asyncio.sleep(0)
-        self.tree.rows_changed(None)
+        self.sessions.rows_changed(None)
         self._show_matches()
 
     @on(FilterLine.Left)
     def _filter_left(self) -> None:
-        self.tree.focus()
+        self.sessions.focus()
 
     @on(ProblemView.PasswordGiven)
     @work(group="retry", exclusive=True)
@@ -253,6 +263,10 @@ class MainScreen(Screen[None]):
         else:
             text = Content.styled(f"{self.keys.first('follow')} follows", "$past")
         self.query_one("#rule-bottom", PaneRule).text = text
+
+    @on(TranscriptView.ReadFailed)
+    def _read_failed(self, event: TranscriptView.ReadFailed) -> None:
+        self._cannot_read(event.error)
 
     # Where things stand
 
@@ -283,7 +297,7 @@ class MainScreen(Screen[None]):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Let rules and keys tell which pane has the focus."""
-        self._show_pane(reading=event.widget is self.view)
+        self._show_pane(reading=event.widget is self.transcript)
 
     def _show_pane(self, *, reading: bool) -> None:
         self.set_class(reading, "-reading")
@@ -298,7 +312,7 @@ class MainScreen(Screen[None]):
 
     async def run_listed(self, action: Action) -> None:
         """Do what an action of the table says, wherever the focus is."""
-        target = {"list": self.tree, "transcript": self.view}.get(action.context, self)
+        target = {"list": self.sessions, "transcript": self.transcript}.get(action.context, self)
         await self.app.run_action(action.run, default_namespace=target)
 
     def show_session(self, path: str) -> None:
@@ -307,13 +321,13 @@ class MainScreen(Screen[None]):
             self.filter_line.clear()
             self.workspace.catalogue.filter("")
         self.workspace.catalogue.reveal(path)
-        self.tree.rows_changed(None)
-        self.tree.select(path)
+        self.sessions.rows_changed(None)
+        self.sessions.select(path)
         self._focus_pane(reading=False)
 
     def _focus_pane(self, *, reading: bool) -> None:
         self._show_pane(reading=reading)
-        (self.view if reading else self.tree).focus()
+        (self.transcript if reading else self.sessions).focus()
 
     def action_other_pane(self) -> None:
         """Go to the other pane."""
@@ -345,7 +359,7 @@ class MainScreen(Screen[None]):
     @work(group="change")
     async def action_rename(self) -> None:
         """Rename the highlighted session."""
-        path = self.tree.highlighted
+        path = self.sessions.highlighted
         if path is None:
             self.tell("Choose a session to rename", "past")
         else:
@@ -354,7 +368,7 @@ class MainScreen(Screen[None]):
     @work(group="change")
     async def action_delete(self) -> None:
         """Delete the highlighted session."""
-        path = self.tree.highlighted
+        path = self.sessions.highlighted
         if path is None:
             self.tell("Choose a session to delete", "past")
         else:
