@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,17 +22,18 @@ from sessiontui.storage.directory_paths import (
     OPEN_FOLDER,
     SUFFIX,
     explain,
-    is_session_name,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sessiontui.storage.directory_paths import Root
 
-BATCH = 2_000
-"""Sessions in a batch; the first is a tenth, so that something can be shown at once."""
+BATCH = 4_000
+"""Sessions in a batch; the first is a twentieth, so that something can be shown at once."""
 
+_KIND = 0o170000
+_MS = 1_000_000
 _NOT_ROOT = os.geteuid() != 0
 
 
@@ -60,7 +62,7 @@ def may_read(found: os.stat_result, name: str, folder: int) -> bool:
 class _Batch:
     stats: list[Stat] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    limit: int = BATCH // 10
+    limit: int = BATCH // 20
 
     def take(self) -> ScanBatch:
         batch = ScanBatch(tuple(self.stats), tuple(self.warnings))
@@ -86,24 +88,67 @@ class _Walk:
             beginning: Passes over names in this folder that begin otherwise.
             depth: How deep the folder lies below where the walk began.
         """
-        batch = self.batch
         folders: list[str] = []
         with os.scandir(descriptor) as entries:
-            for entry in entries:
-                if beginning and not entry.name.startswith(beginning):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    self._note_folder(entry.name, prefix, folders)
-                elif self._everything:
-                    self._note_any(entry, prefix)
-                elif is_session_name(entry.name):
-                    self._note_session(entry, prefix, descriptor)
-                elif entry.is_symlink() and entry.name[0] != "." and entry.is_dir():
-                    self._warn(prefix + entry.name, "a symbolic link to a folder")
-                if len(batch.stats) >= batch.limit:
-                    yield batch.take()
+            look = self._all if self._everything else self._sessions
+            chosen = (entry for entry in entries if entry.name.startswith(beginning))
+            yield from look(chosen if beginning else entries, prefix, descriptor, folders)
         for name in folders:
             yield from self._below(descriptor, prefix, name, depth)
+
+    def _sessions(
+        self,
+        entries: Iterable[os.DirEntry[str]],
+        prefix: str,
+        descriptor: int,
+        folders: list[str],
+    ) -> Iterator[ScanBatch]:
+        """Note the sessions of one folder; in one flat loop, for the sake of 100,000 of them."""
+        batch = self.batch
+        for entry in entries:
+            name = entry.name
+            if name[0] == ".":
+                continue
+            if not name.endswith(SUFFIX):
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(name)
+                elif entry.is_symlink() and entry.is_dir():
+                    self._warn(prefix + name, "a symbolic link to a folder")
+                continue
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if found.st_mode & _KIND != stat.S_IFREG:
+                self._warn(prefix + name, kind_of(found.st_mode))
+                if stat.S_ISDIR(found.st_mode):
+                    folders.append(name)
+            elif _NOT_ROOT and not may_read(found, name, descriptor):
+                self._warn(prefix + name, "no permission to read it")
+            else:
+                batch.stats.append(Stat(prefix + name, found.st_size, found.st_mtime_ns // _MS))
+                if len(batch.stats) >= batch.limit:
+                    yield batch.take()
+
+    def _all(
+        self,
+        entries: Iterable[os.DirEntry[str]],
+        prefix: str,
+        _descriptor: int,
+        folders: list[str],
+    ) -> Iterator[ScanBatch]:
+        """Note whatever is in one folder."""
+        batch = self.batch
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+                continue
+            with suppress(FileNotFoundError):
+                found = entry.stat(follow_symlinks=False)
+                path = prefix + entry.name
+                batch.stats.append(Stat(path, found.st_size, found.st_mtime_ns // _MS))
+            if len(batch.stats) >= batch.limit:
+                yield batch.take()
 
     def _below(self, above: int, prefix: str, name: str, depth: int) -> Iterator[ScanBatch]:
         if depth >= MAX_DEPTH - 1:
@@ -120,36 +165,6 @@ class _Walk:
             yield from self.folder(descriptor, f"{prefix}{name}/", depth=depth + 1)
         finally:
             os.close(descriptor)
-
-    def _note_folder(self, name: str, prefix: str, folders: list[str]) -> None:
-        if not self._everything and name[0] == ".":
-            return
-        if not self._everything and name.endswith(SUFFIX):
-            self._warn(prefix + name, "a folder")
-        folders.append(name)
-
-    def _note_session(self, entry: os.DirEntry[str], prefix: str, folder: int) -> None:
-        try:
-            found = entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            return
-        if not stat.S_ISREG(found.st_mode):
-            self._warn(prefix + entry.name, kind_of(found.st_mode))
-        elif _NOT_ROOT and not may_read(found, entry.name, folder):
-            self._warn(prefix + entry.name, "no permission to read it")
-        else:
-            self.batch.stats.append(
-                Stat(prefix + entry.name, found.st_size, found.st_mtime_ns // 1_000_000)
-            )
-
-    def _note_any(self, entry: os.DirEntry[str], prefix: str) -> None:
-        try:
-            found = entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            return
-        self.batch.stats.append(
-            Stat(prefix + entry.name, found.st_size, found.st_mtime_ns // 1_000_000)
-        )
 
     def _warn(self, path: str, words: str) -> None:
         self.batch.warnings.append(clean(f"passed over ({words}): {path}"))
