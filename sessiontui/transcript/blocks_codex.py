@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from sessiontui.transcript.blocks_messages import error_block
@@ -77,7 +78,9 @@ def results(item: Entry) -> tuple[Result, ...]:
         except (ValueError, RecursionError):
             wrapped = {}
         output, details = wrapped.get("output", output), mapping(wrapped.get("metadata"))
-    code = number(details.get("exit_code")) or _exit_code(output)
+    head, found, rest = _parted(output)
+    if found:
+        output, details = rest, {**details, **head}
     return (
         Result(
             call_id=text(payload.get("call_id")),
@@ -85,18 +88,26 @@ def results(item: Entry) -> tuple[Result, ...]:
             part=content_part(output),
             offset=item.offset,
             time_ms=item.timestamp_ms,
-            error=code != 0,
+            error=number(details.get("exit_code")) != 0,
             details=details,
         ),
     )
 
 
-def _exit_code(output: object) -> int:
-    """Return the exit code that the head of a command's output names, else 0."""
-    head = output[:300] if isinstance(output, str) else ""
-    _, found, rest = head.partition("Process exited with code ")
-    digits = rest.split("\n", 1)[0].strip() if found else ""
-    return int(digits) if digits.isascii() and digits.isdigit() else 0
+_EXIT = re.compile(r"(?:exited with code|Exit code:) (-?\d{1,9})")
+_WALL = re.compile(r"Wall time: (\d{1,9}(?:\.\d{1,9})?) seconds")
+
+
+def _parted(output: object) -> tuple[dict[str, int], bool, str]:
+    """Return what the lines before an output tell, whether there are such, and the output."""
+    head, found, _ = (output if isinstance(output, str) else "")[:400].partition("Output:\n")
+    code, wall = _EXIT.search(head), _WALL.search(head)
+    if not found or not isinstance(output, str) or not (code or wall):
+        return {}, False, ""
+    told = {"exit_code": int(code[1])} if code else {}
+    if wall:
+        told["wallTimeMs"] = round(float(wall[1]) * 1000)
+    return told, True, output[len(head) + len(found) :]
 
 
 def calls(item: Entry) -> tuple[str, ...]:

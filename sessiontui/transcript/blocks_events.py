@@ -112,7 +112,13 @@ def _branch_summary(item: Entry) -> Block:
 
 
 def _reset(item: Entry) -> Block:
-    return note(item, "reset", first_text(item.data, "reason") or "the context starts anew here")
+    return Block(
+        kind="summary",
+        offset=item.offset,
+        heading="Reset",
+        detail=one_line(first_text(item.data, "reason")) or "the context starts anew here",
+        time_ms=item.timestamp_ms,
+    )
 
 
 def _label(item: Entry) -> Block:

@@ -132,7 +132,8 @@ def _piece_blocks(item: Entry, piece: dict[str, Any], pairing: Pairing) -> list[
             piece.get("from") or piece.get("fromModel"),
             piece.get("to") or piece.get("model"),
         )
-        return [note(item, "fallback", " → ".join(name for name in map(_model_of, models) if name))]
+        names = filter(None, map(_model_of, models))
+        return [note(item, "fallback", " → ".join(names), time_ms=None)]
     if not piece:
         return []
     return [_text_block(item, Part("json", (compact(piece),)))]

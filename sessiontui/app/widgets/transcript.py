@@ -11,7 +11,7 @@ from textual.reactive import reactive
 
 from sessiontui.app.actions import bindings
 from sessiontui.app.widgets.transcript_flow import Flow
-from sessiontui.app.widgets.transcript_layout import Look
+from sessiontui.app.widgets.transcript_rows import Look
 from sessiontui.app.widgets.transcript_view import Anchor, Entry, FlowView
 from sessiontui.errors import StorageError
 from sessiontui.models.text import clean
@@ -318,15 +318,21 @@ class TranscriptView(FlowView):
 
     def action_next_error(self) -> None:
         """Go to what went wrong next."""
-        self._seek(lambda block: block.error, forward=True, otherwise=self.app.bell)
+        self._seek(lambda block: block.error, forward=True, otherwise=self.app.bell, share=4)
 
     def action_previous_error(self) -> None:
         """Go to what went wrong before."""
-        self._seek(lambda block: block.error, forward=False, otherwise=self.app.bell)
+        self._seek(lambda block: block.error, forward=False, otherwise=self.app.bell, share=4)
 
     def _seek(
-        self, wanted: Callable[[Block], bool], *, forward: bool, otherwise: Callable[[], None]
+        self,
+        wanted: Callable[[Block], bool],
+        *,
+        forward: bool,
+        otherwise: Callable[[], None],
+        share: int = 0,
     ) -> None:
+        """Go to the next wanted block, `1 / share` of the screen below the top."""
         document, current = self.document, self.current
         if document is None or current is None:
             return
@@ -344,7 +350,8 @@ class TranscriptView(FlowView):
                 self._changed()
             else:
                 self.current = Entry(*found)
-                self._anchor = Anchor(found[0], 0, found[1], 0, min(1, self.rows_in_view - 1))
+                screen = self.rows_in_view // share if share else 0
+                self._anchor = Anchor(found[0], 0, found[1], 0, screen)
                 self._sync()
 
         self._read(find())
@@ -375,16 +382,9 @@ class TranscriptView(FlowView):
         entries = self.entries_in_view()
         first = entries.index(self.current) if self.current in entries else 0
         for entry in (*entries[first:], *reversed(entries[:first])):
-            if self._folds(entry):
+            if self.folds(entry):
                 self.toggle(entry)
                 return
-
-    def _folds(self, entry: Entry) -> bool:
-        place = self.flow.find(entry.offset) if self.flow is not None else None
-        if self.flow is None or place is None or self._look.raw:
-            return False
-        blocks = self.flow.blocks(place)
-        return entry.block < len(blocks) and blocks[entry.block].folded is not None
 
     def toggle(self, entry: Entry) -> None:
         """Unfold or fold an entry; its heading stays where it is."""
@@ -429,7 +429,7 @@ class TranscriptView(FlowView):
             entry = self._entry(place, row)
             if screen == event.y and entry is not None:
                 self.current = entry
-                if row.head and self._folds(entry):
+                if row.head and self.folds(entry):
                     self.toggle(entry)
                 self.refresh()
 

@@ -12,15 +12,21 @@ from collections import OrderedDict
 from itertools import accumulate, count
 from typing import TYPE_CHECKING, NamedTuple
 
-from sessiontui.app.widgets.transcript_layout import Look, Row, blank_rows, raw_rows, rows_of
-from sessiontui.transcript.values import group
+from sessiontui.app.widgets.transcript_layout import (
+    Ending,
+    blank_rows,
+    ending,
+    raw_rows,
+    rows_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sessiontui.app.widgets.transcript_rows import Look, Row
     from sessiontui.transcript.document import Document
     from sessiontui.transcript.pages import Page
-    from sessiontui.transcript.values import Block, Group
+    from sessiontui.transcript.values import Block
 
 MAX_KEPT_ROWS = 6000
 """How many rows are kept; a screen and its surroundings are a few hundred."""
@@ -149,7 +155,8 @@ class Flow:
             return
         place = self._at(offset)
         column = self._columns[place.page]
-        for number in range(place.line, min(place.line + 2, len(column.heights))):
+        # What comes next may stand closer or further away now.
+        for number in range(place.line, min(place.line + _LOOK_BACK, len(column.heights))):
             self._forget(column, number)
 
     def _forget(self, column: _Column, number: int) -> None:
@@ -276,7 +283,7 @@ class Flow:
             stop += 1
         return blank_rows(stop - number) if stop - number > 1 else ()
 
-    def _group_above(self, place: Place) -> Group | None:
+    def _group_above(self, place: Place) -> Ending | None:
         """Return what the nearest line above that shows something shows last."""
         page, number = place.page, place.line
         for _ in range(_LOOK_BACK):
@@ -286,9 +293,10 @@ class Flow:
                 if page < 0:
                     return None
                 number = len(self._columns[page].heights) - 1
-            for block in reversed(self.document.blocks(self._columns[page].page, number)):
+            spot = Place(page, number)
+            for index, block in reversed(tuple(enumerate(self.blocks(spot)))):
                 if self.look.thinking or not (block.kind == "thinking" or block.silent):
-                    return group(block)
+                    return ending(block, open_now=self.is_open(self.offset(spot), index))
         return "prose"
 
     # -- measuring

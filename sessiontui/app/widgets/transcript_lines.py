@@ -9,7 +9,7 @@ from rich.segment import Segment
 from textual.cache import LRUCache
 from textual.strip import Strip
 
-from sessiontui.app.widgets.transcript_layout import GUTTER, MARGIN, Row
+from sessiontui.app.widgets.transcript_rows import GUTTER, MARGIN, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable

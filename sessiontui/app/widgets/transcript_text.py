@@ -29,6 +29,7 @@ class StyledLine(NamedTuple):
 
 
 _NOTHING: Span = ("", "text")
+_BAR: Span = ("│ ", "rule")
 _INLINE = re.compile(
     r"(?P<code>`+)(?P<in_code>[^`]+)(?P=code)"
     r"|\*\*(?P<strong>[^*\s](?:[^*]*[^*\s])?)\*\*"
@@ -54,10 +55,10 @@ def markdown_lines(lines: Iterable[str]) -> Iterator[StyledLine]:
             fence = "" if fence else mark[1]
             name = mark[2].strip() if fence else ""
             if name:
-                yield StyledLine(_NOTHING, _NOTHING, ((f"  {name}", "faint"),))
+                yield StyledLine(_BAR, _BAR, ((name, "faint"),))
             continue
         if fence:
-            yield StyledLine(("  ", "code"), ("  ", "code"), ((line, "code"),))
+            yield StyledLine(_BAR, _BAR, ((line, "code"),))
         else:
             yield _markdown_line(line)
 

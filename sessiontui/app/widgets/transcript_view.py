@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.scrollbar import ScrollDown, ScrollTo, ScrollUp
 
-    from sessiontui.app.widgets.transcript_layout import Row
+    from sessiontui.app.widgets.transcript_rows import Row
 
 _SPACE = 2
 """How many screens around the one in view are measured."""
@@ -225,6 +225,14 @@ class FlowView(ScrollView, can_focus=True, inherit_bindings=False):
             return
         candidates = self.entries_in_view(heads=True) or entries
         self.current = candidates[-1] if upwards else candidates[0]
+
+    def folds(self, entry: Entry) -> bool:
+        """Return whether an entry can be folded."""
+        place = self.flow.find(entry.offset) if self.flow is not None else None
+        if self.flow is None or place is None or self.flow.look.raw:
+            return False
+        blocks = self.flow.blocks(place)
+        return entry.block < len(blocks) and blocks[entry.block].folded is not None
 
     # -- painting
 
