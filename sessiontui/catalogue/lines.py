@@ -33,6 +33,8 @@ class RowLine(msgspec.Struct, frozen=True, gc=False):
     fold: Fold
     hidden: int
     """How many sessions beneath it are not shown."""
+    project: str
+    """Its project where no heading tells it; else empty."""
 
     @property
     def key(self) -> str:

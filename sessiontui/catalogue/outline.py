@@ -411,6 +411,7 @@ class Outline:
             kind="subagent" if subagent else "fork" if row.parent else "session",
             fold=fold,
             hidden=hidden,
+            project="" if self.layout.grouped else self._project(row),
         )
 
     def _start(self, group: Group) -> int:

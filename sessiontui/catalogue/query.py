@@ -94,27 +94,21 @@ class _Word:
             first = hay.rfind(char, start, first)
         return max(1, _LETTERS * self.length // (last - first + 1))
 
-    def positions(self, text: str) -> Iterator[int]:
-        """Yield which characters of a folded text fit."""
-        found = text.find(" " + self.text) + 1
-        if not (text.startswith(self.text) or found):
+    def positions(self, text: str, *, loose: bool) -> Iterator[int]:
+        """Yield which characters of a folded text fit; `loose` ones only follow one another."""
+        found = 0 if text.startswith(self.text) else text.find(" " + self.text) + 1
+        if not found and not text.startswith(self.text):
             found = text.find(self.text)
-        if text.startswith(self.text):
-            found = 0
-        if found >= 0 and text.startswith(self.text, found):
+        if found >= 0:
             yield from range(found, found + self.length)
-            return
-        if self.length == 1:
-            return
-        if self._initials.match(text):
-            yield from self._initial_positions(text)
-            return
-        match = self._letters.match(text)
-        if match is not None:
-            place = match.end()
-            for char in reversed(self.text):
-                place = text.rfind(char, 0, place)
-                yield place
+        elif loose and self.length > 1:
+            if self._initials.match(text):
+                yield from self._initial_positions(text)
+            elif (match := self._letters.match(text)) is not None:
+                place = match.end()
+                for char in reversed(self.text):
+                    place = text.rfind(char, 0, place)
+                    yield place
 
     def _initial_positions(self, text: str) -> Iterator[int]:
         place = -1
@@ -150,7 +144,14 @@ class Query:
         """Tell whether whatever fits this query fits the other one too."""
         return self.text.startswith(other.text)
 
-    def positions(self, text: str) -> frozenset[int]:
-        """Return which characters of a shown text to light up."""
+    def positions(self, text: str, *, loose: bool = True) -> frozenset[int]:
+        """Return which characters of a shown text to light up.
+
+        Args:
+            text: As it is shown.
+            loose: Whether letters count that only follow one another.
+        """
         folded = fold(text[:_FIELD_LENGTH])
-        return frozenset(place for word in self._words for place in word.positions(folded))
+        return frozenset(
+            place for word in self._words for place in word.positions(folded, loose=loose)
+        )

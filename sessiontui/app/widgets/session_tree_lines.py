@@ -1,0 +1,274 @@
+"""How the lines of the session list look.
+
+A *face* is everything of a line that the eye can see: two equal faces are the
+same picture, so faces are what strips are cached by and what tells whether a
+line has to be painted again. `draw` turns a face into a strip.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.strip import Strip
+
+from sessiontui.app import format as formats
+from sessiontui.catalogue.activity import activity
+from sessiontui.catalogue.lines import GroupLine, Line, RowLine
+from sessiontui.catalogue.order import shown_title
+from sessiontui.models.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from rich.style import Style
+
+    from sessiontui.catalogue.order import Sort
+    from sessiontui.catalogue.query import Query
+    from sessiontui.catalogue.row import Row
+
+    StyleOf = Callable[[str, bool], Style]
+    """Gives the style of a part (`title`, `past`, …), on the cursor or not."""
+
+_NO_HITS: frozenset[int] = frozenset()
+
+_WIDE = 64
+"""From how many columns on the size is shown."""
+_MIDDLE = 44
+"""From how many columns on it is told what a session does now."""
+_NARROW = 18
+"""Up to how many columns there is nothing but symbol and title."""
+_AGE, _SIZE, _PROJECT = 6, 9, 22
+"""Cells for the columns, with the space before them."""
+_TOOL = 12
+"""Cells for the name of a tool."""
+_LONGEST_TITLE = 400
+"""Characters of a title that are looked at."""
+
+
+class View(NamedTuple):
+    """What all lines of one picture share."""
+
+    width: int
+    now_ms: int
+    sort: Sort
+    flat: bool
+    query: Query | None
+    ascii_only: bool
+
+    @property
+    def shows_size(self) -> bool:
+        """Whether there is a column for the size."""
+        return self.width >= _WIDE or (self.sort == "size" and self.width > 2 * _NARROW)
+
+
+class GroupFace(NamedTuple):
+    """A project's heading."""
+
+    arrow: str
+    label: str
+    hits: frozenset[int]
+    right: str
+    """Count, size and age, as far as there is room."""
+    cursor: bool
+
+
+class RowFace(NamedTuple):
+    """A session; what there is no room for is empty."""
+
+    indent: int
+    """Column of the symbol."""
+    arrow: str
+    symbol: str
+    tone: str
+    mark: str
+    """In front of the title."""
+    title: str
+    title_part: str
+    hits: frozenset[int]
+    more: str
+    """After the title: how many sessions are folded away."""
+    now: str
+    now_part: str
+    right: str
+    """Project, size and age."""
+    cursor: bool
+
+
+Face = GroupFace | RowFace
+
+
+def face_of(line: Line, view: View, *, cursor: bool) -> Face:
+    """Return what a line looks like at this moment."""
+    if isinstance(line, RowLine):
+        return _row_face(line, view, cursor=cursor)
+    label = clean(line.key)
+    right = ""
+    if view.width > _NARROW:
+        size = _right(formats.size(line.bytes), _SIZE) if view.shows_size else ""
+        age = formats.age(line.newest_ms, view.now_ms)
+        count = f"{line.sessions:>6,}" if view.width > 2 * _NARROW else ""
+        right = f"{count}{size}{age:>{_AGE}} "
+    return GroupFace(
+        arrow=fold_arrow(closed=line.fold == "closed", ascii_only=view.ascii_only),
+        label=label,
+        hits=_hits(view.query, label, loose=False),
+        right=right,
+        cursor=cursor,
+    )
+
+
+def _row_face(line: RowLine, view: View, *, cursor: bool) -> RowFace:
+    row = line.row
+    doing = activity(row, now_ms=view.now_ms)
+    sign = formats.SIGNS[doing]
+    title = clean(shown_title(row)[:_LONGEST_TITLE])
+    now, part = _now(row, doing, sign, view)
+    return RowFace(
+        indent=_indent(line.depth, flat=view.flat, width=view.width),
+        arrow=_arrow(line, ascii_only=view.ascii_only),
+        symbol=sign.glyph(ascii_only=view.ascii_only),
+        tone=sign.tone,
+        mark=formats.FORK.glyph(ascii_only=view.ascii_only) if line.kind == "fork" else "",
+        title=title,
+        title_part="title" if row.title else "unread",
+        hits=_hits(view.query, title, loose=True),
+        more=f"+{line.hidden}" if line.hidden else "",
+        now=now,
+        now_part=part,
+        right="" if view.width <= _NARROW else "".join(_columns(line, view)),
+        cursor=cursor,
+    )
+
+
+def _now(row: Row, doing: str, sign: formats.Sign, view: View) -> tuple[str, str]:
+    """Return what a session does now, as far as there is room, and in which style.
+
+    What an action of ours does, or why it failed, has precedence and is told
+    however narrow the list is.
+    """
+    if row.note:
+        room = max(8, view.width // (2 if view.width >= _MIDDLE else 3))
+        return formats.cut_end(clean(row.note), room), "failed" if row.failed else "attention"
+    if view.width < _MIDDLE:
+        return "", sign.tone
+    if doing != "running" or row.tool is None:
+        return sign.word, sign.tone
+    tool = formats.cut_end(clean(row.tool[: 2 * _TOOL]), _TOOL)
+    if row.tool_since_ms is None:
+        return tool, sign.tone
+    return f"{tool} {formats.duration(view.now_ms - row.tool_since_ms)}", sign.tone
+
+
+def _columns(line: RowLine, view: View) -> Iterator[str]:
+    """Yield what stands at the right end, each with the space before it."""
+    row = line.row
+    if line.project and view.width >= _WIDE:
+        yield _right(formats.cut_middle(clean(line.project), _PROJECT - 2), _PROJECT)
+    if view.shows_size:
+        yield _right(formats.size(row.size), _SIZE)
+    when = row.created_ms if view.sort == "created" else None
+    yield f"{formats.age(row.mtime_ms if when is None else when, view.now_ms):>{_AGE}} "
+
+
+def _hits(query: Query | None, text: str, *, loose: bool) -> frozenset[int]:
+    return _NO_HITS if query is None else query.positions(text, loose=loose)
+
+
+def _arrow(line: RowLine, *, ascii_only: bool) -> str:
+    if line.fold == "none":
+        return ""
+    return fold_arrow(closed=line.fold != "open", ascii_only=ascii_only)
+
+
+def fold_arrow(*, closed: bool, ascii_only: bool) -> str:
+    """Return the arrow before something that can be folded."""
+    if ascii_only:
+        return ">" if closed else "v"
+    return "▸" if closed else "▾"
+
+
+def arrow_column(line: Line, *, flat: bool, width: int) -> int:
+    """Return the column of a line's arrow."""
+    return 1 if isinstance(line, GroupLine) else _indent(line.depth, flat=flat, width=width) - 2
+
+
+def _indent(depth: int, *, flat: bool, width: int) -> int:
+    """Return the column of a session's symbol."""
+    first = 3 if flat or width < _MIDDLE else 5
+    return first + min(2 * depth, max(0, width // 4 - first))
+
+
+def draw(face: Face, width: int, style_of: StyleOf) -> Strip:
+    """Return the picture of a line, `width` cells wide."""
+
+    def style(part: str) -> Style:
+        return style_of(part, face.cursor)
+
+    if isinstance(face, GroupFace):
+        segments = _draw_group(face, width, style)
+    else:
+        segments = _draw_row(face, width, style)
+    return Strip(segments).adjust_cell_length(width, style("title"))
+
+
+def _draw_group(face: GroupFace, width: int, style: Callable[[str], Style]) -> list[Segment]:
+    room = max(0, width - 3 - cell_len(face.right))
+    label, hits = _cut_label(face.label, face.hits, room)
+    return [
+        Segment(f" {face.arrow} ", style("past")),
+        *_lit(label, hits, style("group"), style("match")),
+        Segment(" " * (room - cell_len(label)), style("title")),
+        Segment(face.right, style("past")),
+    ]
+
+
+def _draw_row(face: RowFace, width: int, style: Callable[[str], Style]) -> list[Segment]:
+    lead = f"{face.arrow:>{face.indent - 1}} " if face.arrow else " " * face.indent
+    mark = f"{face.mark} " if face.mark else ""
+    more = f" {face.more}" if face.more else ""
+    now = f"  {face.now}" if face.now else ""
+    beside = face.indent + 2 + cell_len(mark) + cell_len(now) + cell_len(face.right)
+    room = max(0, width - beside)
+    if cell_len(more) > room // 2:
+        more = ""
+    title = formats.cut_end(face.title, room - cell_len(more))
+    kept = len(title) if title == face.title else len(title) - 1
+    hits = frozenset(hit for hit in face.hits if hit < kept)
+    return [
+        Segment(lead, style("past")),
+        Segment(f"{face.symbol} ", style(face.tone)),
+        Segment(mark, style("past")),
+        *_lit(title, hits, style(face.title_part), style("match")),
+        Segment(more, style("past")),
+        Segment(" " * (room - cell_len(title) - cell_len(more)), style("title")),
+        Segment(now, style(face.now_part)),
+        Segment(face.right, style("past")),
+    ]
+
+
+def _right(text: str, width: int) -> str:
+    return " " * (width - cell_len(text)) + text
+
+
+def _lit(text: str, hits: Collection[int], plain: Style, match: Style) -> Iterator[Segment]:
+    """Yield `text` with the characters that fit the search lit up."""
+    if not hits:
+        yield Segment(text, plain)
+        return
+    for hit, places in groupby(range(len(text)), key=hits.__contains__):
+        yield Segment("".join(text[place] for place in places), match if hit else plain)
+
+
+def _cut_label(label: str, hits: frozenset[int], room: int) -> tuple[str, frozenset[int]]:
+    """Cut the middle of a path; the hits follow their characters."""
+    cut = formats.cut_middle(label, room)
+    if cut == label or not hits:
+        return cut, hits
+    front = cut.find("…")
+    lost = len(label) - len(cut)
+    back = front + 1 + lost
+    kept = {hit for hit in hits if hit < front} | {hit - lost for hit in hits if hit >= back}
+    return cut, frozenset(kept)
