@@ -36,12 +36,12 @@ from sessiontui.storage.memory import MemoryBackend, MemoryStore  # noqa: E402
 from sessiontui.workspace import open_workspace  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from textual.pilot import Pilot
 
     from sessiontui.models.source import Source
-    from sessiontui.storage.backend import Backend
+    from sessiontui.storage.backend import Backend, Signal
 
 FOLDER = Path(__file__).parent
 NOW_MS = 1_795_442_529_000
@@ -82,14 +82,19 @@ class AwayBackend(MemoryBackend):
     attempts = 0
 
     @asynccontextmanager
-    async def watch(self, visible: object = tuple) -> AsyncIterator[object]:
-        """Refuse, then wait for ever."""
-        del visible
+    async def watch(
+        self, visible: Callable[[], Collection[str]] = tuple
+    ) -> AsyncIterator[AsyncIterator[Signal]]:
+        """Refuse, or wait for ever."""
+        await self._refuse()
+        async with super().watch(visible) as signals:
+            yield signals
+
+    async def _refuse(self) -> None:
         AwayBackend.attempts += 1
         if AwayBackend.attempts > 1:
             await asyncio.Event().wait()
         raise BackendDownError("connection to cache:6379 refused")
-        yield
 
 
 def demo_store() -> MemoryStore:

@@ -12,7 +12,7 @@ from textual.app import App
 from textual.binding import Binding
 
 from sessiontui.app.actions import Keys
-from sessiontui.app.screens.main import MainScreen
+from sessiontui.app.screens.main import LOW, NARROW, MainScreen
 from sessiontui.app.theme import DARK, LIGHT, themes, token_defaults
 from sessiontui.errors import ConfigError
 from sessiontui.models.text import clean
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sessiontui.app.actions import Action
     from sessiontui.workspace import Workspace
 
+_ROOMY = 110
+"""From so many columns on help stands in two columns."""
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -48,6 +50,8 @@ class SessionApp(App[None], inherit_bindings=False):
     def __init__(self, workspace: Workspace) -> None:
         self.keys = Keys(workspace.config.keys)
         super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW + 1, "-middling"), (_ROOMY, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW + 1, "-high")]
         self.workspace = workspace
         for theme in themes():
             self.register_theme(theme)
@@ -118,7 +122,7 @@ class SessionApp(App[None], inherit_bindings=False):
 
         from sessiontui.app.commands import ActionCommands, SessionCommands
 
-        if not CommandPalette.is_open(self):
+        if not isinstance(self.screen, CommandPalette):
             self.push_screen(CommandPalette({ActionCommands, SessionCommands}))
 
     def action_show_keys(self) -> None:

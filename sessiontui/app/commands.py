@@ -14,7 +14,7 @@ from sessiontui.app.actions import ACTIONS, Action
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from sessiontui.app.app import SessionApp
     from sessiontui.catalogue.row import Row
@@ -50,7 +50,7 @@ class ActionCommands(Provider):
     def _display(self, help_text: Content, action: Action) -> Content:
         return Content.assemble(help_text, ("  ", ""), (_app(self).keys.first(action.id), "$past"))
 
-    def _run(self, action: Action) -> Callable[[], None]:
+    def _run(self, action: Action) -> Callable[[], Awaitable[None]]:
         return lambda: _app(self).run_listed(action)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.widgets import Input
 
-from sessiontui.app.actions import ACTIONS, CONTEXTS, Action
+from sessiontui.app.actions import ACTIONS, CONTEXTS
 from sessiontui.app.screens.help import HelpScreen
 from sessiontui.app.theme import DARK, LIGHT
 from sessiontui.config import Config
@@ -30,14 +30,30 @@ from tests.app.support import (
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from sessiontui.app.app import SessionApp
     from sessiontui.storage.backend import Signal
 
 
-async def focus_context(app: SessionApp, action: Action) -> None:
-    await app.main.run_listed(action)
+class SilentBackend(MemoryBackend):
+    """A source that never answers."""
+
+    @asynccontextmanager
+    async def watch(
+        self, visible: Callable[[], Collection[str]] = tuple
+    ) -> AsyncIterator[AsyncIterator[Signal]]:
+        await asyncio.Event().wait()
+        async with super().watch(visible) as signals:
+            yield signals
+
+
+def in_list(app: SessionApp) -> bool:
+    return app.focused is app.main.sessions
+
+
+def in_transcript(app: SessionApp) -> bool:
+    return app.focused is app.main.transcript
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
@@ -65,14 +81,8 @@ async def test_every_key_of_the_table_does_its_action(context: str) -> None:
 
 
 async def test_the_screen_is_painted_before_the_source_answers() -> None:
-    class Silent(MemoryBackend):
-        @asynccontextmanager
-        async def watch(self, visible: object = tuple) -> AsyncIterator[AsyncIterator[Signal]]:
-            await asyncio.Event().wait()
-            raise AssertionError
-            yield
-
-    async with running(connect=lambda _source, _password: Silent(), settled=False) as (app, pilot):
+    backend = SilentBackend()
+    async with running(connect=lambda *_: backend, settled=False) as (app, pilot):
         await pilot.pause()
         assert shows(app, "loading")
         assert shows(app, "redis://cache:6379")
@@ -144,15 +154,15 @@ async def test_the_highlight_survives_a_session_arriving_above_it() -> None:
 
 async def test_enter_reads_and_escape_goes_back() -> None:
     async with running(store_with("alpha")) as (app, pilot):
-        assert app.focused is app.main.sessions
+        assert in_list(app)
         await pilot.press("enter")
-        assert app.focused is app.main.transcript
+        assert in_transcript(app)
         await pilot.press("escape")
-        assert app.focused is app.main.sessions
+        assert in_list(app)
         await pilot.press("tab")
-        assert app.focused is app.main.transcript
+        assert in_transcript(app)
         await pilot.press("shift+tab")
-        assert app.focused is app.main.sessions
+        assert in_list(app)
 
 
 async def test_the_footer_offers_the_keys_of_the_focused_pane() -> None:
@@ -195,7 +205,7 @@ async def test_the_filter_leaves_what_matches_and_escape_clears_it() -> None:
         await until(lambda: shows(app, "1 match"))
         assert not shows(app, "Title alpha")
         await pilot.press("enter")
-        assert app.focused is app.main.sessions
+        assert in_list(app)
         await settle(pilot)
         assert app.main.sessions.highlighted == path_of("beta")
         await pilot.press("escape")

@@ -11,6 +11,7 @@ from sessiontui.app.screens.dialog import Question
 from sessiontui.app.screens.rename import RenameDialog
 from sessiontui.models.title_slot import parse_slot
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
+from sessiontui.workspace.connect import open_backend
 from tests.app.support import NOW_MS, app_of, path_of, running, session, settle, shows, store_with
 from tests.waiting import until
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from textual.pilot import Pilot
+
+    from sessiontui.models.source import Source
+    from sessiontui.storage.backend import Backend
 
 
 async def dialog(pilot: Pilot[None], key: str) -> None:
@@ -31,6 +35,10 @@ async def dialog(pilot: Pilot[None], key: str) -> None:
 async def closed(pilot: Pilot[None]) -> None:
     app = app_of(pilot)
     await until(lambda: app.screen is app.main)
+
+
+def connect(source: Source, password: str | None) -> Backend:
+    return open_backend(source, password=password)
 
 
 def snapshot(store: MemoryStore) -> dict[str, tuple[bytes, int | None, bytes | None]]:
@@ -251,13 +259,7 @@ async def test_files_are_called_files(tmp_path: Path) -> None:
     folder = tmp_path / "-code-api"
     folder.mkdir()
     (folder / "2026-11-23T10-00-00-000Z_alpha.jsonl").write_bytes(session("Alpha"))
-    async with running(source=str(tmp_path), connect=_open) as (app, pilot):
+    async with running(source=str(tmp_path), connect=connect) as (app, pilot):
         await dialog(pilot, "d")
         assert shows(app, "1 file, ")
         await pilot.press("escape")
-
-
-def _open(source: object, password: str | None) -> object:
-    from sessiontui.workspace.connect import open_backend
-
-    return open_backend(source, password=password)  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ from sessiontui.app.widgets.sort_header import SortHeader
 from sessiontui.app.widgets.splitter import PaneRule, Splitter
 from sessiontui.app.widgets.transcript import TranscriptView
 from sessiontui.catalogue.facts import activity
-from sessiontui.catalogue.order import SORTS
+from sessiontui.catalogue.order import SORTS, Sort
 from sessiontui.workspace import DocumentGone, RowsChanged, StateChanged
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from sessiontui.app.format import Tone
     from sessiontui.workspace import Update, Workspace
 
-_NARROW = 80
+NARROW = 80
 """Up to so many columns only one pane is shown."""
-_LOW = 15
+LOW = 15
 """Up to so many rows the rules are left out and the heading is one line."""
 _LIST_SHARE = 0.46
 _LIST_LEAST, _TRANSCRIPT_LEAST = 24, 30
@@ -54,11 +54,6 @@ class MainScreen(Screen[None]):
     """Browses the sessions of one workspace."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere")]
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [
-        (0, "-narrow"),
-        (_NARROW + 1, "-wide"),
-    ]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-low"), (_LOW + 1, "-high")]
 
     class Updated(Message):
         """Something of what was collected is to be shown."""
@@ -129,7 +124,7 @@ class MainScreen(Screen[None]):
     # From the workspace to the widgets
 
     def _collect(self, update: Update) -> None:
-        """Take note of what happened and see that it is shown soon; runs outside the app's tasks."""
+        """Take note of what happened and see that it is shown soon; the workspace calls it."""
         if isinstance(update, DocumentGone):
             self._moved.append(update)
         elif isinstance(update, RowsChanged):
@@ -220,7 +215,7 @@ class MainScreen(Screen[None]):
     def _sort_chosen(self, event: SortHeader.SortChosen) -> None:
         self._order_by(event.sort, reverse=event.reverse)
 
-    def _order_by(self, sort: str, *, reverse: bool) -> None:
+    def _order_by(self, sort: Sort, *, reverse: bool) -> None:
         self.workspace.catalogue.order_by(sort, reverse=reverse)
         self.sessions.rows_changed(None)
         self.sort_header.show(self.workspace.catalogue)
@@ -283,7 +278,7 @@ class MainScreen(Screen[None]):
         """Give each pane its width; the rules meet where the upright one stands."""
         width = self.size.width
         left: int | None = None
-        if width > _NARROW:
+        if width > NARROW:
             most = width - 1 - _TRANSCRIPT_LEAST
             left = max(_LIST_LEAST, min(most, round(width * self._share)))
         self.query_one("#left").styles.width = "1fr" if left is None else left
