@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from sessiontui.demo.story import LiveTale
     from sessiontui.storage.backend import Backend
 
-_HASTE = 0.35
+_HASTE = 0.25
 """How much shorter their pauses are than those of the stories: nobody wants to watch these."""
 _PAST_MS = 240_000
 """How much of a live session lies in the past already."""
 
 
-async def live_agents(
+def live_agents(
     backend: Backend, *, clock: Callable[[], int], seed: int, home: str, root: str
-) -> None:
-    """Let all live agents work until cancelled.
+) -> list[Agent]:
+    """Return all live agents; none has begun.
 
     Args:
         backend: Where they write.
@@ -36,17 +36,14 @@ async def live_agents(
         seed: Where ids and pauses come from.
         home: What `~` in the projects' folders stands for.
         root: What the paths of sessions begin with.
-
-    Raises:
-        StorageError: The store is gone.
     """
-    async with asyncio.TaskGroup() as agents:
-        for number, tale in enumerate(story().live):
-            agent = _Agent(backend, tale, Random(f"{seed}/live/{number}"), clock, home, root)
-            agents.create_task(agent.work())
+    return [
+        Agent(backend, tale, Random(f"{seed}/live/{number}"), clock, home, root)
+        for number, tale in enumerate(story().live)
+    ]
 
 
-class _Agent:
+class Agent:
     """One agent and the session it writes."""
 
     def __init__(
@@ -71,36 +68,49 @@ class _Agent:
             models=story().models,
             title=tale.title,
         )
+        self._beats = self._play()
+
+    async def begin(self) -> None:
+        """Write the part of the session that lies in the past; of one that comes later, nothing.
+
+        Raises:
+            StorageError: It could not be written.
+        """
+        if not self._tale.delay:
+            await self._write_opening(self._clock() - _PAST_MS)
 
     async def work(self) -> None:
-        """Begin the session, some of it in the past, then go on at the pace of the clock."""
-        await asyncio.sleep(self._tale.delay)
-        now = self._clock()
-        at = now if self._tale.delay else now - _PAST_MS
-        lines = self._recorder.opening(at)
-        begun = False
-        for pause, write in self._beats():
-            at += round(pause * 1000)
-            if not begun and at <= now:
-                lines.append(write(at))
-                continue
-            if not begun:
-                begun = True
-                await self._begin(lines, now)
+        """Go on at the pace of the clock, until cancelled or until the agent leaves.
+
+        Raises:
+            StorageError: The store is gone.
+        """
+        if self._tale.delay:
+            await asyncio.sleep(self._tale.delay)
+            await self._write_opening(self._clock())
+        for pause, write in self._beats:
             await asyncio.sleep(pause * _HASTE * self._tale.pace)
             at = self._clock()
             await self._backend.append(self._path, write(at) + b"\n", mtime_ms=at)
+
+    async def _write_opening(self, at: int) -> None:
+        """Write the session from its beginning at `at` up to now."""
+        now = self._clock()
+        lines = self._recorder.opening(at)
+        for pause, write in self._beats:
+            at += round(pause * 1000)
+            lines.append(write(min(at, now)))
+            if at >= now:
+                break
+        data = b"".join(line + b"\n" for line in lines)
+        title = title_field(self._tale.title, "auto", now)
+        await self._backend.write(self._path, data, mtime_ms=now, title=title)
 
     @property
     def _path(self) -> str:
         return f"{self._folder}/{self._recorder.file_name}"
 
-    async def _begin(self, lines: list[bytes], now: int) -> None:
-        data = b"".join(line + b"\n" for line in lines)
-        title = title_field(self._tale.title, "auto", now)
-        await self._backend.write(self._path, data, mtime_ms=now, title=title)
-
-    def _beats(self) -> Iterator[Beat]:
+    def _play(self) -> Iterator[Beat]:
         """Yield prompts, rounds and answers in turn, for ever or until the agent leaves."""
         turns = list(zip(self._tale.prompts, self._tale.answers, strict=True))
         for prompt, answer in turns if self._tale.leaves else cycle(turns):

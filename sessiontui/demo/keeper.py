@@ -29,6 +29,9 @@ from sessiontui.workspace import now_ms
 from sessiontui.workspace.connect import open_backend
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sessiontui.demo.agents import Agent
     from sessiontui.storage.backend import Backend
 
 
@@ -69,21 +72,28 @@ async def _serve(source: str, *, root: str, seed: int) -> None:
     backend = open_backend(parse_source(source))
     try:
         await _write_sessions(backend, home=home, root=root, seed=seed)
+        agents = live_agents(backend, clock=now_ms, seed=seed, home=home, root=root)
+        for agent in agents:
+            await agent.begin()
         _say("source", source)
-        agents = asyncio.create_task(
-            live_agents(backend, clock=now_ms, seed=seed, home=home, root=root)
-        )
+        working = asyncio.create_task(_let_work(agents))
         ends = [asyncio.create_task(ended.wait()), asyncio.create_task(_input_ends())]
         try:
-            await asyncio.wait([agents, *ends], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([working, *ends], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (agents, *ends):
+            for task in (working, *ends):
                 task.cancel()
-            await asyncio.wait([agents, *ends])
-        if not agents.cancelled() and (error := agents.exception()) is not None:
+            await asyncio.wait([working, *ends])
+        if not working.cancelled() and (error := working.exception()) is not None:
             raise error
     finally:
         await backend.aclose()
+
+
+async def _let_work(agents: Sequence[Agent]) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for agent in agents:
+            tasks.create_task(agent.work())
 
 
 async def _write_sessions(backend: Backend, *, home: str, root: str, seed: int) -> None:
