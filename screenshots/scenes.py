@@ -14,7 +14,6 @@ import difflib
 import os
 import sys
 import time
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,12 +35,12 @@ from sessiontui.storage.memory import MemoryBackend, MemoryStore  # noqa: E402
 from sessiontui.workspace import open_workspace  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from textual.pilot import Pilot
 
     from sessiontui.models.source import Source
-    from sessiontui.storage.backend import Backend, Signal
+    from sessiontui.storage.backend import Backend, ScanBatch
 
 FOLDER = Path(__file__).parent
 NOW_MS = 1_795_442_529_000
@@ -81,14 +80,11 @@ class AwayBackend(MemoryBackend):
 
     attempts = 0
 
-    @asynccontextmanager
-    async def watch(
-        self, visible: Callable[[], Collection[str]] = tuple
-    ) -> AsyncIterator[AsyncIterator[Signal]]:
+    async def scan(self) -> AsyncIterator[ScanBatch]:
         """Refuse, or wait for ever."""
         await self._refuse()
-        async with super().watch(visible) as signals:
-            yield signals
+        async for batch in super().scan():
+            yield batch
 
     async def _refuse(self) -> None:
         AwayBackend.attempts += 1

@@ -123,6 +123,7 @@ class Workspace:
         async with self._applied:
             await self._applied.wait_for(self._is_current)
         await self._reader.settled()
+        self._recount()
 
     def show(self, paths: Sequence[str]) -> None:
         """Say which rows are in view: they are read, and where need be polled, first."""

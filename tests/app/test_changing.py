@@ -196,7 +196,7 @@ async def test_a_session_in_use_is_deleted_only_after_plain_words() -> None:
     async with running(store) as (app, pilot):
         await dialog(pilot, "d")
         assert shows(app, "It grew 12 s ago")
-        assert shows(app, "That agent would lose the rest of its work.")
+        assert shows(app, "Its agent would lose the rest of its work.")
         assert shows(app, "Delete it anyway")
         assert app.focused is app.screen.query_one("#keep")
         await pilot.press("y")

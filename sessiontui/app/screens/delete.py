@@ -103,7 +103,7 @@ class DeleteDialog(Dialog["DeletePlan"]):
         held = self.plan.held
         if self._one:
             return Content(
-                f"{as_sentence(held[0].reason)} That agent would lose the rest of its work."
+                f"{as_sentence(held[0].reason)} Its agent would lose the rest of its work."
             )
         lines = [
             f"“{formats.cut_end(clean(item.title), _TITLE_CELLS)}”: {clean(item.reason)}."

@@ -81,6 +81,7 @@ class MainScreen(Screen[None]):
         self.changing = Changing(self, workspace, keys, self.tell)
         self._share = _LIST_SHARE
         self._rows: set[str] | None = set()
+        self._follows = Content()
         self._moved: list[DocumentGone] = []
         self._retry_at_ms: int | None = None
 
@@ -161,6 +162,8 @@ class MainScreen(Screen[None]):
             self.problem.problem = state.problem
         if shown != self.has_class("-problem"):
             self.set_class(shown, "-problem")
+            self.footer.alone = shown
+            self._place_rule()
             (self.problem if shown else self.sessions).focus()
         self._count_down()
 
@@ -248,16 +251,16 @@ class MainScreen(Screen[None]):
     @on(TranscriptView.FollowChanged)
     def _follow_changed(self, event: TranscriptView.FollowChanged) -> None:
         if event.following:
-            text = Content.styled("following", "$live")
+            self._follows = Content.styled("following", "$live")
         elif event.new_lines:
-            text = Content.styled(
+            self._follows = Content.styled(
                 f"+{formats.counted(event.new_lines, 'new line')}"
                 f"   {self.keys.first('follow')} follows",
                 "$attention",
             )
         else:
-            text = Content.styled(f"{self.keys.first('follow')} follows", "$past")
-        self.query_one("#rule-bottom", PaneRule).text = text
+            self._follows = Content.styled(f"{self.keys.first('follow')} follows", "$past")
+        self._place_rule()
 
     @on(TranscriptView.ReadFailed)
     def _read_failed(self, event: TranscriptView.ReadFailed) -> None:
@@ -283,12 +286,17 @@ class MainScreen(Screen[None]):
             left = max(_LIST_LEAST, min(most, round(width * self._share)))
         self.query_one("#left").styles.width = "1fr" if left is None else left
         reading = self.has_class("-reading")
+        whole = self.has_class("-problem")
         for rule in self.query(PaneRule):
-            rule.joint = left
-            if left is None:
+            rule.joint = None if whole else left
+            if whole:
+                rule.bright = (0, 0)
+            elif left is None:
                 rule.bright = (0, width)
             else:
                 rule.bright = (left + 1, width) if reading else (0, left)
+        told = not whole and (left is not None or reading)
+        self.query_one("#rule-bottom", PaneRule).text = self._follows if told else Content()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Let rules and keys tell which pane has the focus."""

@@ -107,6 +107,8 @@ class ProblemView(Middle):
             (clean(self.problem.message), "$failed"),
             "\n\n",
             clean(self.problem.hint),
+            "\nOr open another source: ",
+            ("sessiontui SOURCE", "bold"),
         )
 
     def _tell_next(self) -> None:

@@ -121,13 +121,13 @@ class RenameDialog(Dialog[NewNames]):
             yield Content(f"The {self._unit} moves, with its drafts.")
         if wanted.path is not None and self._held is not None:
             yield Content.styled(
-                f"{as_sentence(self._held)} That agent would go on writing to the old path,"
+                f"{as_sentence(self._held)} Its agent would go on writing to the old path,"
                 " and its work would be split in two.",
                 "$attention",
             )
         elif wanted.title is not None and self._held is not None:
             yield Content.styled(
-                f"{as_sentence(self._held)} That agent may set its own title again.",
+                f"{as_sentence(self._held)} Its agent may set its own title again.",
                 "$attention",
             )
 

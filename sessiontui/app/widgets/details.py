@@ -17,6 +17,8 @@ from sessiontui.models.text import clean
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_MARGIN = 2
+"""Cells left free on either side, as beside the entries below."""
 _BESIDE = 3
 """Cells kept free between what stands left and what stands right."""
 
@@ -36,7 +38,7 @@ class Details(Widget):
         row = self.row
         if row is None:
             return Content.empty()
-        width = self.size.width - 2
+        width = self.size.width - 2 * _MARGIN
         title = clean(shown_title(row))
         if self.size.height < 3:
             return self._beside(Content.styled(title, "bold"), self._state(row), width)
@@ -45,8 +47,8 @@ class Details(Widget):
         facts = Content.styled(" · ", "$faint").join([self._state(row), *self._facts(row)])
         lines = [
             self._beside(Content.styled(title, "bold"), changed, width),
-            Content(" ") + facts.truncate(width, ellipsis=True),
-            Content(" ") + where,
+            Content(" " * _MARGIN) + facts.truncate(width, ellipsis=True),
+            Content(" " * _MARGIN) + where,
         ]
         return Content("\n").join(lines)
 
@@ -54,10 +56,10 @@ class Details(Widget):
         """Return one line with `right` at its end, or without it where it leaves too little."""
         room = width - right.cell_length - _BESIDE
         if room < min(left.cell_length, 20):
-            return Content(" ") + left.truncate(width, ellipsis=True)
+            return Content(" " * _MARGIN) + left.truncate(width, ellipsis=True)
         left = left.truncate(room, ellipsis=True)
         gap = " " * (width - left.cell_length - right.cell_length)
-        return Content.assemble(" ", left, gap, right)
+        return Content.assemble(" " * _MARGIN, left, gap, right)
 
     def _state(self, row: Row) -> Content:
         """Return what it does now: an action of ours before what its agent does."""
@@ -75,11 +77,10 @@ class Details(Widget):
     def _facts(self, row: Row) -> Iterable[Content]:
         if row.model:
             yield Content.styled(clean(row.model), "$past")
-        if row.agent != "unknown":
-            yield Content.styled(row.agent, "$past")
         yield Content.styled(formats.size(row.size), "$past")
         if row.created_ms is not None:
-            yield Content.styled(f"since {formats.exact_time(row.created_ms)[:16]}", "$past")
+            since = formats.clock_time(row.created_ms, self.now_ms)
+            yield Content.styled(f"since {since}", "$past")
 
     def _place(self, row: Row) -> str:
         """Return its folder of work and its path, both as they are told to the user."""
@@ -87,5 +88,5 @@ class Details(Widget):
         if not row.cwd:
             return path
         folder = formats.home_relative(clean(row.cwd), self.home)
-        room = max(8, self.size.width - 2 - cell_len(folder) - 3)
+        room = max(8, self.size.width - 2 * _MARGIN - cell_len(folder) - 3)
         return f"{folder} · {formats.cut_middle(path, room)}"

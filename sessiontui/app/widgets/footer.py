@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sessiontui.app.format import Tone
 
 _GAP = "   "
+_ALWAYS = ("help", "quit")
 _SHOWN_S = 8.0
 """Seconds a note that asks for nothing stays; failures stay until the next key."""
 
@@ -36,6 +37,8 @@ class Footer(Widget):
     """Offers the keys of the focused pane, as many as fit; a click runs one."""
 
     context: reactive[Context] = reactive[Context]("list")
+    alone: reactive[bool] = reactive(False)
+    """Whether there is nothing to do anything with: then only help and quit are offered."""
     note: reactive[Note | None] = reactive[Note | None](None)
 
     @dataclass
@@ -53,8 +56,6 @@ class Footer(Widget):
     def __init__(self, keys: Keys) -> None:
         super().__init__(id="footer")
         self.keys = keys
-        self.hidden: frozenset[str] = frozenset()
-        """Ids of actions that make no sense at the moment."""
         self._places: list[tuple[int, int, Action]] = []
         self._timer: Timer | None = None
 
@@ -85,10 +86,14 @@ class Footer(Widget):
 
     def _offered(self, width: int) -> list[Action]:
         """Return what to offer: `quit` and `help` always, then from the left what fits."""
-        wanted = [action for action in footer_actions(self.context) if action.id not in self.hidden]
+        wanted = [
+            action
+            for action in footer_actions(self.context)
+            if action.id in _ALWAYS or not self.alone
+        ]
         left = width
         kept: set[str] = set()
-        for action in sorted(wanted, key=lambda action: action.id not in ("help", "quit")):
+        for action in sorted(wanted, key=lambda action: action.id not in _ALWAYS):
             left -= len(self.keys.first(action.id)) + 1 + len(action.label) + len(_GAP)
             if left < -len(_GAP):
                 break
