@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sessiontui.cli.sources import Place
-    from sessiontui.workspace import Workspace
+    from sessiontui.workspace import Problem, Workspace
 
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
 
+PASSWORD_VARIABLE = "SESSIONTUI_PASSWORD"
 DEBUG_VARIABLE = "SESSIONTUI_DEBUG"
 """Environment variable that, when set, shows the traceback of an error nobody expected."""
 
@@ -77,8 +78,7 @@ def with_workspace(place: Place, action: Callable[[Workspace], Awaitable[int | N
             try:
                 await workspace.ready()
             except SessionTuiError as error:
-                hint = workspace.state.problem.hint if workspace.state.problem else ""
-                raise CommandError(f"{error}. {hint}" if hint else str(error)) from error
+                raise CommandError(f"{error}{_hint(workspace.state.problem)}") from error
             return await action(workspace)
 
     try:
@@ -89,6 +89,15 @@ def with_workspace(place: Place, action: Callable[[Workspace], Awaitable[int | N
     except KeyboardInterrupt:
         raise click.exceptions.Exit(INTERRUPTED) from None
     raise click.exceptions.Exit(code or 0)
+
+
+def _hint(problem: Problem | None) -> str:
+    """Return what to do about a source that cannot be read, as a sentence that follows another."""
+    if problem is None:
+        return ""
+    if problem.kind == "password":
+        return f"; give it in ${PASSWORD_VARIABLE} or by --password-file"
+    return f". {problem.hint}"
 
 
 def complain(message: str) -> None:

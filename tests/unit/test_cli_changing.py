@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ import pytest
 import redis
 
 from sessiontui.demo.sessions import demo_sessions
-from tests.command import NOW_MS, Command, write_sessions
+from tests.command import NOW_MS, ROOT, Command, write_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -236,3 +238,57 @@ def test_the_trash_lists_what_can_be_restored(command: Command, files: dict[str,
         [line] = command.raw(*arguments).decode().splitlines()
         assert line.endswith(str(files[ORDERS]))
     assert files[ORDERS].name not in [file.name for file in files[ORDERS].parent.iterdir()]
+
+
+@pytest.fixture
+def user(redis_server: RealServer, server: redis.Redis) -> Iterator[str]:
+    """The name of a user made by the README's own command; the password is `PASSWORD`."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    [line] = [line for line in lines if line.startswith("ACL SETUSER")]
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(redis_server.socket))
+        connection.sendall(line.encode() + b"\r\n")
+        assert connection.recv(64) == b"+OK\r\n"
+    name = line.split()[2]
+    yield name
+    server.acl_deluser(name)
+
+
+def test_the_rights_in_the_readme_are_enough_for_everything(
+    tmp_path: Path, redis_server: RealServer, server: redis.Redis, user: str
+) -> None:
+    before = _snapshot(server)
+    command = Command(tmp_path, redis_server.tcp_url.replace("//", f"//{user}@"))
+    assert command("ls", SESSIONTUI_PASSWORD="WRONG").returncode == 1
+    (tmp_path / "password").write_text("PASSWORD\n")
+    own = ["--password-file", str(tmp_path / "password")]
+    path = next(i["path"] for i in command.json(*own, "ls", "--json") if i["title"] == RETRY)
+    assert command.raw(*own, "show", "--raw", path) == server.get(f"{PREFIX}file:{path}")
+    moved = "/sessions/moved.jsonl"
+    for arguments in (
+        ["rename", path, "--title", "Renamed", "--path", moved],
+        ["rename", moved, "--path", path, "--force"],
+        ["rm", "--yes", "--force", path],
+        ["restore"],
+        ["rename", path, "--title", RETRY],
+    ):
+        done = command(*own, *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+    after = _snapshot(server)
+    assert after.keys() == before.keys()
+
+
+def test_following_as_the_user_of_the_readme_is_pushed(
+    tmp_path: Path, redis_server: RealServer, server: redis.Redis, user: str
+) -> None:
+    command = Command(tmp_path, redis_server.tcp_url.replace("//", f"//{user}:PASSWORD@"))
+    path = _path(command, ORDERS)
+    tail = command.start("tail", "-f", "--raw", "-n", "1", path)
+    with tail:
+        assert tail.stdout is not None
+        assert tail.stdout.readline()
+        server.append(f"{PREFIX}file:{path}", b'{"type":"pushed"}\n')
+        server.hset(f"{PREFIX}meta", path, str(NOW_MS))
+        assert tail.stdout.readline() == b'{"type":"pushed"}\n'
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(30) == 130

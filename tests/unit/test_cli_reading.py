@@ -113,7 +113,7 @@ LONG_ID = "LONG"
 
 
 def _find(command: Command, title: str) -> str:
-    return next(item["id"] for item in command.json("ls", "--json") if item["title"] == title)
+    return str(next(item["id"] for item in command.json("ls", "--json") if item["title"] == title))
 
 
 def test_an_empty_folder_lists_nothing(command: Command, tmp_path: Path) -> None:
@@ -313,4 +313,3 @@ def test_following_ends_when_the_session_is_deleted(following: _Following, growi
     assert following.process.wait(30) == 1
     assert following.process.stderr is not None
     assert following.process.stderr.read() == b"sessiontui: the session was deleted\n"
-
