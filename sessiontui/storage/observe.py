@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_GROWTH: Final = 1 << 20
 """How much of a session's growth one look fetches, in bytes."""
+MOST_TOGETHER: Final = 1 << 22
+"""How much growth one look at many sessions fetches, in bytes; each has an equal share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Observer:
         Raises:
             StorageError: The store could not be asked.
         """
-        most = None if whole else MOST_GROWTH
+        most = None if whole else min(MOST_GROWTH, MOST_TOGETHER // max(1, len(paths)))
         ranges = [self._range(path, most) for path in paths]
         findings = [
             Finding(item.path, self._mirror.confirmed.get(item.path), seen, item.start)

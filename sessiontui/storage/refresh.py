@@ -22,6 +22,7 @@ class Refresh(Operation):
         warn: Takes what is wrong with the store.
     """
 
+    structural: ClassVar[bool] = False
     persistent: ClassVar[bool] = False
 
     def __init__(self, observer: Observer, warn: Callable[[Iterable[str]], None]) -> None:

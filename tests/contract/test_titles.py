@@ -1,0 +1,154 @@
+"""Titles by omp's rules: the field and the slot change together, or nothing does."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sessiontui.errors import SessionNotFoundError, TitleNeedsRewriteError, WrongTypeError
+from sessiontui.models.title_slot import parse_slot, title_field
+from tests.contract.titles import HEADER, SLOTTED
+
+if TYPE_CHECKING:
+    from sessiontui.models.title_slot import Slot
+    from sessiontui.storage import SessionStorage
+    from tests.contract.worlds import World
+
+A = "/p/a.jsonl"
+B = "/p/b.jsonl"
+
+
+async def slot_of(world: World) -> Slot:
+    slot = parse_slot(await world.peer.data(A) or b"")
+    assert slot is not None
+    return slot
+
+
+async def test_slot_and_field_change_in_place(storage: SessionStorage, world: World) -> None:
+    await storage.write_text(A, SLOTTED)
+    before = storage.stat_sync(A)
+    assert await storage.update_session_title(A, "Second\nline")
+    slot = await slot_of(world)
+    assert (slot.title, slot.source, slot.exact) == ("Second", "user", True)
+    data = await world.peer.data(A) or b""
+    assert data[256:] == HEADER.encode()
+    assert storage.stat_sync(A).size == before.size
+    assert storage.stat_sync(A).mtime_ms > before.mtime_ms
+    assert await storage.read_range(A, 0, None) == data
+    if world.peer.has_titles:
+        field = json.loads(await world.peer.title(A) or b"")
+        assert field == {"title": "Second", "source": "user", "updatedAt": slot.updated_at}
+        assert next(iter(storage.stats())).title == await world.peer.title(A)
+
+
+async def test_a_title_waits_for_the_lines_before_it(storage: SessionStorage, world: World) -> None:
+    await storage.write_text(A, SLOTTED)
+    storage.open_writer(A).write_line_sync("{}\n")
+    await storage.update_session_title(A, "Second")
+    assert (await slot_of(world)).title == "Second"
+    assert (await world.peer.data(A) or b"")[256:] == HEADER.encode() + b"{}\n"
+
+
+async def test_what_a_peer_appends_meanwhile_is_kept(storage: SessionStorage, world: World) -> None:
+    await storage.write_text(A, SLOTTED)
+    await world.peer.append(A, b'{"type":"peer"}\n')
+    await storage.update_session_title(A, "Second")
+    assert await storage.read_range(A, 256, None) == HEADER.encode() + b'{"type":"peer"}\n'
+    assert await storage.read_range(A, 0, None) == await world.peer.data(A)
+
+
+async def test_a_generated_title_never_replaces_the_users(
+    storage: SessionStorage, world: World
+) -> None:
+    await storage.write_text(A, SLOTTED)
+    assert await storage.update_session_title(A, "Generated", source="auto")
+    assert await storage.update_session_title(A, "Mine")
+    before = await world.peer.data(A)
+    assert not await storage.update_session_title(A, "Generated again", source="auto")
+    assert await world.peer.data(A) == before
+    assert await storage.update_session_title(A, "Mine again")
+    assert (await slot_of(world)).title == "Mine again"
+
+
+async def test_a_body_without_a_slot_is_left_alone(storage: SessionStorage, world: World) -> None:
+    await storage.write_text(A, HEADER)
+    with pytest.raises(TitleNeedsRewriteError) as caught:
+        await storage.update_session_title(A, "New")
+    assert caught.value.path == A
+    assert await world.peer.data(A) == HEADER.encode()
+    assert await world.peer.title(A) is None
+
+
+async def test_a_body_without_a_slot_gets_one_where_that_is_allowed(
+    storage: SessionStorage, world: World
+) -> None:
+    await storage.write_text(A, HEADER)
+    assert await storage.update_session_title(A, "New", allow_rewrite=True)
+    slot = await slot_of(world)
+    assert (slot.title, slot.exact) == ("New", True)
+    assert (await world.peer.data(A) or b"")[256:] == HEADER.encode()
+    assert await storage.read_range(A, 0, None) == await world.peer.data(A)
+    assert storage.stat_sync(A).size == 256 + len(HEADER)
+    if world.peer.has_titles:
+        assert json.loads(await world.peer.title(A) or b"")["title"] == "New"
+
+
+async def test_a_slot_is_put_before_the_lines_a_peer_added_just_now(
+    storage: SessionStorage, world: World
+) -> None:
+    await storage.write_text(A, HEADER)
+    await world.peer.append(A, b"{}\n")
+    assert await storage.update_session_title(A, "New", allow_rewrite=True)
+    assert (await world.peer.data(A) or b"")[256:] == HEADER.encode() + b"{}\n"
+    assert await storage.read_range(A, 0, None) == await world.peer.data(A)
+
+
+@pytest.mark.parametrize("line", ["no json\n", '{"type":"message"}\n', "", "[]\n", "\n" + HEADER])
+async def test_what_does_not_begin_with_a_header_gets_no_slot(
+    storage: SessionStorage, world: World, line: str
+) -> None:
+    await storage.write_text(A, line)
+    with pytest.raises(WrongTypeError):
+        await storage.update_session_title(A, "New", allow_rewrite=True)
+    assert await world.peer.data(A) == line.encode()
+
+
+async def test_a_missing_session_gets_no_title(storage: SessionStorage, world: World) -> None:
+    with pytest.raises(SessionNotFoundError):
+        await storage.update_session_title(A, "New")
+    assert await world.peer.title(A) is None
+
+
+async def test_the_title_field_moves_and_vanishes_with_its_session(world: World) -> None:
+    if not world.peer.has_titles:
+        pytest.skip("a folder has no title field")
+    field = title_field("Named", "user", 1_790_000_000_000)
+    other = title_field("Other", "user", 1_790_000_000_000)
+    await world.peer.write(A, b"a", title=field)
+    await world.peer.write(B, b"b", title=other)
+    await world.peer.append("/p/plain.jsonl", b"c")
+    storage = await world.open(follow=False)
+    assert {stat.path: stat.title for stat in storage.stats()}[A] == field
+    await storage.rename(A, "/p/c.jsonl")
+    assert await world.peer.title(A) is None
+    assert await world.peer.title("/p/c.jsonl") == field
+    assert {stat.path: stat.title for stat in storage.stats()}["/p/c.jsonl"] == field
+    await storage.rename("/p/plain.jsonl", B, overwrite=True)
+    assert await world.peer.title(B) is None
+    await storage.unlink("/p/c.jsonl")
+    assert await world.peer.title("/p/c.jsonl") is None
+
+
+async def test_lines_and_whole_writes_keep_the_title_field(world: World) -> None:
+    if not world.peer.has_titles:
+        pytest.skip("a folder has no title field")
+    field = title_field("Named", "user", 1_790_000_000_000)
+    await world.peer.write(A, b"a\n", title=field)
+    storage = await world.open(follow=False)
+    await storage.open_writer(A).write_line("b\n")
+    assert await world.peer.title(A) == field
+    await storage.write_text(A, "whole")
+    assert await world.peer.title(A) == field
+    assert [stat.title for stat in storage.stats()] == [field]
