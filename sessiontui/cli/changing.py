@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -70,22 +71,22 @@ async def remove_sessions(
     """
     rows = await the_sessions(workspace, names)
     plan = await workspace.plan_delete([row.path for row in rows])
+    keep_days = workspace.config.retention_days
     output = Output()
     if dry_run:
         if as_json:
             output.json_array(_planned(row, plan, number) for number, row in enumerate(rows))
         else:
-            _tell_plan(output, rows, plan)
+            _tell_plan(output, rows, plan, keep_days)
         return
-    if plan.held and not force:
-        held = plan.held[0]
-        more = f" (and {len(plan.held) - 1} more)" if len(plan.held) > 1 else ""
-        raise CommandError(
-            f"{clean(held.title) or clean(held.path)} is running{more}: {held.reason}; its agent "
-            "would lose the rest of its work; wait, or use --force"
-        )
-    if not yes and not _agreed(output, rows, plan):
-        raise CommandError("nothing was deleted")
+    if not force:
+        _refuse_running(plan)
+    if not yes:
+        if not await _agreed(output, rows, plan, keep_days):
+            raise CommandError("nothing was deleted")
+        plan = await workspace.plan_delete(plan.paths)
+        if not force:
+            _refuse_running(plan)  # An agent may have begun while the user thought.
     items = await workspace.delete(plan)
     await workspace.drain()
     if as_json:
@@ -144,16 +145,40 @@ def _trash_item(items: Sequence[TrashItem], name: str) -> TrashItem:
     return found[0]
 
 
-def _agreed(output: Output, rows: Sequence[Row], plan: DeletePlan) -> bool:
+def _refuse_running(plan: DeletePlan) -> None:
+    if not plan.held:
+        return
+    held = plan.held[0]
+    more = f" (and {len(plan.held) - 1} more)" if len(plan.held) > 1 else ""
+    raise CommandError(
+        f"{clean(held.title) or clean(held.path)} is running{more}: {held.reason}; its agent "
+        "would lose the rest of its work; wait, or use --force"
+    )
+
+
+async def _agreed(output: Output, rows: Sequence[Row], plan: DeletePlan, keep_days: int) -> bool:
     """Ask the user; without anybody to ask, that is wrong usage."""
     if not is_terminal(sys.stdin):
         raise click.UsageError("there is nobody to ask: say --yes, or look first with --dry-run")
-    _tell_plan(output, rows, plan)
+    _tell_plan(output, rows, plan, keep_days)
     output.flush()
-    return click.confirm("Delete?", default=False, err=True)
+    click.echo("Delete? [y/N] ", err=True, nl=False)
+    return (await _typed_line()).strip().lower() in ("y", "yes")
 
 
-def _tell_plan(output: Output, rows: Sequence[Row], plan: DeletePlan) -> None:
+async def _typed_line() -> str:
+    """Return the next line that is typed, without keeping Ctrl-C from ending the wait."""
+    loop = asyncio.get_running_loop()
+    typed = asyncio.Event()
+    loop.add_reader(sys.stdin.fileno(), typed.set)
+    try:
+        await typed.wait()
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+    return sys.stdin.readline()
+
+
+def _tell_plan(output: Output, rows: Sequence[Row], plan: DeletePlan, keep_days: int) -> None:
     for row, stats in zip(rows, plan.stats, strict=True):
         output.line(f"{label(row)}  {clean(row.path)}")
         for stat in stats[1:]:
@@ -162,7 +187,7 @@ def _tell_plan(output: Output, rows: Sequence[Row], plan: DeletePlan) -> None:
         complain(f"{held.title or held.path} is running: {held.reason}")
     output.line(
         f"{counted(len(rows), 'session')}, {counted(plan.count, 'key or file', 'keys or files')}, "
-        f"{size(plan.bytes)}; kept in the trash for a while"
+        f"{size(plan.bytes)}; kept in the trash for {counted(keep_days, 'day')}"
     )
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from sessiontui.app.format import clock_time, cost, duration, tokens
 from sessiontui.models.decode import decode_line
+from sessiontui.models.entries import Entry
 from sessiontui.models.lines import LineBuffer
 from sessiontui.transcript.blocks import blocks_of
-from sessiontui.transcript.values import group
+from sessiontui.transcript.content import items, mapping, text
+from sessiontui.transcript.values import Unpaired, group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sessiontui.app.format import Tone
     from sessiontui.cli.output import Output
+    from sessiontui.models.entries import Item
     from sessiontui.transcript.values import Block, Kind, Part
 
 _TONES: dict[Kind, Tone] = {
@@ -27,6 +31,28 @@ _HEADINGS: dict[Kind, str] = {"thinking": "thinking"}
 _BESIDE: tuple[Kind, ...] = ("user", "assistant", "summary", "message")
 """Kinds whose headings begin a turn; the others stand beneath it."""
 _INDENT = "  "
+_CALLS = 64
+"""How many tool calls are remembered."""
+
+
+class _Calls(Unpaired):
+    """The tool calls that were written last: that they began to run needs no line of its own."""
+
+    def __init__(self) -> None:
+        self._known: deque[str] = deque(maxlen=_CALLS)
+        self._begins = False
+
+    def look_at(self, item: Item) -> None:
+        """Take note of the line whose blocks are made next."""
+        data = item.data if isinstance(item, Entry) else {}
+        self._begins = data.get("customType") == "tool_execution_start"
+        content = mapping(data.get("message")).get("content")
+        calls = [mapping(piece) for piece in items(content)]
+        self._known.extend(text(call.get("id")) for call in calls if call.get("type") == "toolCall")
+
+    def is_shown(self, call_id: str, offset: int) -> bool:  # noqa: ARG002 - the protocol's names
+        """Tell whether the call is there already, and this line says only that it runs."""
+        return self._begins and call_id in self._known
 
 
 class Renderer:
@@ -44,13 +70,15 @@ class Renderer:
         self._output = output
         self._clock = clock
         self._buffer = LineBuffer(offset)
+        self._calls = _Calls()
         self._previous: Block | None = None
 
     def feed(self, data: bytes) -> None:
         """Write the lines that these bytes complete."""
         for line in self._buffer.feed(data):
             for item in decode_line(line.data, line.offset, size=line.size):
-                for block in blocks_of(item):
+                self._calls.look_at(item)
+                for block in blocks_of(item, self._calls):
                     self._write(block)
         self._output.flush()
 

@@ -13,7 +13,8 @@ import pytest
 import redis
 
 from sessiontui.demo.sessions import demo_sessions
-from tests.command import NOW_MS, ROOT, Command, write_sessions
+from tests.app.terminal import Terminal
+from tests.command import NOW_MS, ROOT, Command, command_environment, write_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,6 +202,30 @@ def test_where_nobody_can_be_asked_it_wants_yes(
     assert done.returncode == 2
     assert "--yes" in done.stderr
     assert _tree(folder) == before
+
+
+@pytest.mark.parametrize(("answer", "goes"), [(b"y\n", True), (b"n\n", False), (b"\n", False)])
+def test_at_a_terminal_it_asks(
+    files: dict[str, Path], folder: Path, tmp_path: Path, answer: bytes, goes: bool
+) -> None:
+    environ = command_environment(tmp_path, {"SESSIONTUI_SOURCE": str(folder)})
+    with Terminal(["rm", str(files[RETRY])], environ=environ) as terminal:
+        terminal.until(b"1 session, 2 keys or files", b"Delete? [y/N]")
+        terminal.press(answer)
+        assert terminal.finish() == (0 if goes else 1)
+    assert files[RETRY].exists() is not goes
+
+
+def test_interrupting_the_question_deletes_nothing(
+    files: dict[str, Path], folder: Path, tmp_path: Path
+) -> None:
+    environ = command_environment(tmp_path, {"SESSIONTUI_SOURCE": str(folder)})
+    with Terminal(["rm", str(files[RETRY])], environ=environ) as terminal:
+        terminal.until(b"Delete? [y/N]")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.finish() == 130
+        assert b"Traceback" not in terminal.output
+    assert files[RETRY].exists()
 
 
 def test_a_running_session_is_held_back_unless_forced(

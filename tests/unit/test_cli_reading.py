@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.cells import cell_len
 
-from tests.command import Command, write_sessions
+from tests.app.terminal import Terminal
+from tests.command import Command, command_environment, write_sessions
 from tests.waiting import until_sync
 
 if TYPE_CHECKING:
@@ -160,6 +163,21 @@ def test_text_shows_turns_tools_and_answers(command: Command, files: dict[str, P
     assert "time.sleep(0.05)" in text
     assert "Fifty runs, no failure" in text
     assert "bash" in text
+    assert "bash started" not in text  # the call itself is there
+
+
+def test_at_a_terminal_the_table_fits_and_is_coloured(
+    folder: Path, files: dict[str, Path], tmp_path: Path
+) -> None:
+    environ = command_environment(tmp_path, {"SESSIONTUI_SOURCE": str(folder)})
+    for no_colour in ({}, {"NO_COLOR": "1"}):
+        with Terminal(["ls"], size=(80, 24), environ=environ | no_colour) as terminal:
+            assert terminal.finish() == 0
+        text = terminal.output.decode()
+        assert ("\x1b[" in text) is not bool(no_colour)
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+        assert len(lines) == len(files) + 2
+        assert max(cell_len(line) for line in lines) <= 80
 
 
 def test_control_codes_become_visible_in_text(command: Command, growing: Path) -> None:
