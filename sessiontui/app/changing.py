@@ -49,6 +49,8 @@ class Changing:
         self._workspace = workspace
         self._keys = keys
         self._tell = tell
+        self._deleted: dict[str, str] = {}
+        """What the sessions of the last deletion were called, by path."""
         self._unit = "file" if isinstance(workspace.source, DirectorySource) else "key"
 
     async def rename(self, path: str) -> None:
@@ -73,7 +75,8 @@ class Changing:
         except SessionTuiError as error:
             self._tell(f"Not renamed: {one_line(error)}", "failed")
         else:
-            self._tell(f"Renamed {self._name(wanted.path or path)}", "plain")
+            name = _quoted(wanted.title) if wanted.title else self._name(wanted.path or path)
+            self._tell(f"Renamed {name}", "plain")
 
     async def delete(self, paths: Sequence[str]) -> None:
         """Say what a deletion takes, and carry it out if the user still wants it."""
@@ -81,12 +84,13 @@ class Changing:
             plan = await self._agreed(await self._workspace.plan_delete(paths))
             if plan is None or not plan.paths:
                 return
-            name = self._name(plan.paths[0])
+            self._deleted = {path: self._name(path) for path in plan.paths}
             items = await self._workspace.delete(plan)
         except SessionTuiError as error:
             self._tell(f"Not deleted: {one_line(error)}", "failed")
             return
-        what = name if len(items) == 1 else formats.counted(len(items), "session")
+        names = [self._deleted[path] for path in plan.paths]
+        what = names[0] if len(names) == 1 else formats.counted(len(names), "session")
         it = "it" if len(items) == 1 else "them"
         self._tell(f"Deleted {what}   {self._keys.first('undo')} brings {it} back", "plain")
 
@@ -123,7 +127,8 @@ class Changing:
         if not items:
             self._tell("Nothing to undo", "past")
         elif len(items) == 1:
-            self._tell(f"Brought back {self._name(items[0].path)}", "plain")
+            path = items[0].path
+            self._tell(f"Brought back {self._deleted.get(path) or self._name(path)}", "plain")
         else:
             self._tell(f"Brought back {formats.counted(len(items), 'session')}", "plain")
 
@@ -163,5 +168,9 @@ class Changing:
         """Return a session's title in quotes, or its path."""
         row = self._workspace.row(path)
         if row is not None:
-            return f"“{formats.cut_end(clean(shown_title(row)), _TITLE_CELLS)}”"
+            return _quoted(shown_title(row))
         return formats.cut_middle(clean(path), _TITLE_CELLS)
+
+
+def _quoted(title: str) -> str:
+    return f"“{formats.cut_end(clean(title), _TITLE_CELLS)}”"

@@ -129,6 +129,7 @@ async def settle(pilot: Pilot[None]) -> None:
     await pilot.pause()
     main = app.main
     await until(lambda: main.sessions.highlighted == main.reading.wanted == main.reading.path)
+    await until(lambda: main.transcript.quiet)
     await pilot.pause()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.widgets import Button, Input
+from textual.widgets import Button, Input, Static
 
 from sessiontui.app.screens.delete import DeleteDialog
 from sessiontui.app.screens.dialog import Question
@@ -77,7 +77,7 @@ async def test_a_new_path_moves_the_session_and_its_draft() -> None:
         await closed(pilot)
         await settle(pilot)
         moved = path_of("moved")
-        assert sorted(store.sessions) == [moved.removesuffix(".jsonl") + "/draft.txt", moved]
+        assert sorted(store.sessions) == [moved, moved.removesuffix(".jsonl") + "/draft.txt"]
         assert app.main.sessions.highlighted == moved
         assert app.main.reading.path == moved
 
@@ -154,11 +154,9 @@ async def test_the_delete_dialog_tells_exactly_what_goes() -> None:
     store = store_with("alpha", "beta")
     draft = path_of("alpha").removesuffix(".jsonl") + "/draft.txt"
     store.write(draft, b"x" * 20_000, mtime_ms=NOW_MS - 1)
-    store.write(path_of("alpha"), session("Long one", "x" * 400_000), mtime_ms=NOW_MS - 9_000_000)
+    store.write(path_of("alpha"), session("Long one", "x" * 400_000), mtime_ms=NOW_MS - 5_000_000)
     total = len(store.data(path_of("alpha")) or b"") + 20_000
     async with running(store) as (app, pilot):
-        await pilot.press("down")
-        await settle(pilot)
         await dialog(pilot, "d")
         assert shows(app, "Delete “Long one”?")
         assert 800_000 < total < 830_000
@@ -196,7 +194,8 @@ async def test_a_session_in_use_is_deleted_only_after_plain_words() -> None:
     async with running(store) as (app, pilot):
         await dialog(pilot, "d")
         assert shows(app, "It grew 12 s ago")
-        assert shows(app, "Its agent would lose the rest of its work.")
+        warning = str(app.screen.query_one(".warning", Static).content)
+        assert warning.endswith("Its agent would lose the rest of its work.")
         assert shows(app, "Delete it anyway")
         assert app.focused is app.screen.query_one("#keep")
         await pilot.press("y")

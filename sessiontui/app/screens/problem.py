@@ -64,9 +64,11 @@ class ProblemView(Middle):
             yield Static(id="problem-next")
 
     def watch_problem(self) -> None:
-        """Show the problem, or that there are no sessions yet."""
-        if not self.is_mounted:
-            return
+        """Show another problem, or that there are no sessions yet."""
+        if self.is_mounted:
+            self._tell()
+
+    def _tell(self) -> None:
         problem = self.problem
         heading = "No sessions yet" if problem is None else _HEADINGS[problem.kind]
         self.query_one("#problem-heading", Static).update(Content(heading))
@@ -80,7 +82,7 @@ class ProblemView(Middle):
 
     def on_mount(self) -> None:
         """Fill in what was set before."""
-        self.watch_problem()
+        self._tell()
 
     def watch_wait_s(self) -> None:
         """Count down."""

@@ -150,12 +150,17 @@ class RenameDialog(Dialog[NewNames]):
     @on(Input.Changed)
     def _typed(self) -> None:
         self._asked = False
-        self.query_one("#rename", Button).label = button_label(self.choices[1])
+        self._label(self.choices[1])
         self._tell()
 
     @on(Input.Submitted)
     def _entered(self) -> None:
         self.action_choose("rename")
+
+    def _label(self, choice: Choice) -> None:
+        button = self.query_one("#rename", Button)
+        button.label = button_label(choice)
+        button.refresh(layout=True)
 
     def choose(self, choice_id: str) -> None:
         """Answer; a path that an agent may hold is asked for once more."""
@@ -165,6 +170,6 @@ class RenameDialog(Dialog[NewNames]):
         wanted = self._wanted()
         if wanted.path is not None and self._held is not None and not self._asked:
             self._asked = True
-            self.query_one("#rename", Button).label = button_label(_MOVE_ANYWAY)
+            self._label(_MOVE_ANYWAY)
             return
         self.dismiss(wanted)
