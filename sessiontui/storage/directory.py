@@ -29,7 +29,14 @@ from sessiontui.storage.directory_watch import Pace, watch_folder
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Callable,
+        Collection,
+        Generator,
+        Sequence,
+    )
     from contextlib import AbstractAsyncContextManager
 
     from sessiontui.storage.backend import Range, ScanBatch, Seen, Signal, Stat, TrashItem
@@ -92,15 +99,13 @@ class DirectoryBackend:
         """Return the path that stands for a file, given by its absolute path; None if outside."""
         return self._root.path_of(file)
 
-    async def scan(self) -> AsyncIterator[ScanBatch]:
+    def scan(self) -> AsyncGenerator[ScanBatch, None]:
         """Yield the sessions, in batches, as the folders are read."""
-        async for batch in self._walk(lambda: walk_sessions(self._root)):
-            yield batch
+        return self._walk(walk_sessions(self._root))
 
-    async def scan_under(self, prefix: str) -> AsyncIterator[ScanBatch]:
+    def scan_under(self, prefix: str) -> AsyncGenerator[ScanBatch, None]:
         """Yield every file whose path starts with `prefix`; links and special files too."""
-        async for batch in self._walk(lambda: walk_everything(self._root, prefix)):
-            yield batch
+        return self._walk(walk_everything(self._root, prefix))
 
     async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
         """Return each session with some of its bytes; None for what is no readable session."""
@@ -247,21 +252,16 @@ class DirectoryBackend:
             self._changer, lambda: work(*arguments, **options)
         )
 
-    async def _walk(self, begin: Callable[[], Iterator[ScanBatch]]) -> AsyncIterator[ScanBatch]:
+    async def _walk(
+        self, batches: Generator[ScanBatch, None, None]
+    ) -> AsyncGenerator[ScanBatch, None]:
         """Yield the batches of a walk; between two of them others may read."""
-        batches = begin()
         try:
             while (batch := await self._read(next, batches, None)) is not None:
                 yield batch
         finally:
-            await self._read(_end, batches)
+            await self._read(batches.close)
 
 
 def _nothing() -> None:
     pass
-
-
-def _end(batches: Iterator[ScanBatch]) -> None:
-    close = getattr(batches, "close", None)
-    if close is not None:
-        close()

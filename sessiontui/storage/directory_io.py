@@ -17,6 +17,7 @@ from sessiontui.storage.directory_paths import explained, refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 FILE_MODE = 0o600
 """Permissions of sessions that are made here, as omp makes them."""
@@ -24,9 +25,7 @@ FILE_MODE = 0o600
 CHUNK = 1 << 20
 """Bytes copied at once."""
 
-NO_LINKS = frozenset(
-    {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
-)
+NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 """What systems say that cannot or will not make a hard link."""
 
 _LONGEST_NAME = 255
@@ -185,8 +184,7 @@ def put_new(folder: int, source: str, name: str) -> None:
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-        claim(folder, name)
-        os.replace(source, name, src_dir_fd=folder, dst_dir_fd=folder)
+        replace_claim(folder, name, source, folder)
 
 
 def claim(folder: int, name: str) -> None:
@@ -197,3 +195,23 @@ def claim(folder: int, name: str) -> None:
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     os.close(os.open(name, flags, FILE_MODE, dir_fd=folder))
+
+
+def replace_claim(folder: int, name: str, source: str | Path, source_folder: int | None) -> None:
+    """Move a file to a name that must be free, where there are no hard links.
+
+    Args:
+        folder: Descriptor of the folder of the new name.
+        name: The new name.
+        source: The file.
+        source_folder: Descriptor of its folder; None where `source` is a whole path.
+
+    Raises:
+        FileExistsError: The name is taken.
+    """
+    claim(folder, name)
+    try:
+        os.replace(source, name, src_dir_fd=source_folder, dst_dir_fd=folder)
+    except OSError:
+        os.unlink(name, dir_fd=folder)
+        raise

@@ -158,8 +158,14 @@ def read_manifest(folder: Path) -> Manifest | None:
     return manifest
 
 
-def put_back_folders(handles: Handles, manifest: Manifest) -> None:
-    """Make the sidecar folders that were empty, and give all that are new their looks of before."""
+def put_back_folders(handles: Handles, manifest: Manifest, *, all_new: bool = False) -> None:
+    """Make the sidecar folders that were empty, and give new ones permissions and times of before.
+
+    Args:
+        handles: Open folders of the store, which know what they made.
+        manifest: The item whose files are back already.
+        all_new: Whether others may be new too, made by a process that died.
+    """
     root = handles.root
     made = set(handles.made)
     for record in manifest.folders:
@@ -168,7 +174,7 @@ def put_back_folders(handles: Handles, manifest: Manifest) -> None:
     made |= set(handles.made)
     for record in reversed(manifest.folders):
         parts = tuple(record.path.split("/"))
-        if parts not in made:
+        if parts not in made and not all_new:
             continue
         with suppress(OSError, StorageError):
             descriptor = handles.folder(parts, root.path(record.path))

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from sessiontui.errors import SessionNotFoundError
 from sessiontui.storage.directory_io import (
     NO_LINKS,
-    claim,
     copy_bytes,
     opened,
     put_new,
+    replace_claim,
     take_over,
     temporary,
 )
@@ -69,8 +69,7 @@ def move_out(handles: Handles, source: Path, path: str) -> None:
             if error.errno == errno.EXDEV:
                 _copy_in(source, folder, name)
             elif error.errno in NO_LINKS:
-                claim(folder, name)
-                os.replace(source, name, dst_dir_fd=folder)
+                replace_claim(folder, name, source, None)
                 return
             else:
                 raise

@@ -252,7 +252,7 @@ class Trash:
         ):
             for number in reversed(present):
                 move_out(handles, folder / str(number), paths[number])
-            put_back_folders(handles, manifest)
+            put_back_folders(handles, manifest, all_new=True)
             _remove(folder)
             return
         for number, path in enumerate(paths):

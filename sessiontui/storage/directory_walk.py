@@ -25,7 +25,7 @@ from sessiontui.storage.directory_paths import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
     from sessiontui.storage.directory_paths import Root
 
@@ -79,7 +79,7 @@ class _Walk:
 
     def folder(
         self, descriptor: int, prefix: str, *, beginning: str = "", depth: int = 0
-    ) -> Iterator[ScanBatch]:
+    ) -> Generator[ScanBatch, None, None]:
         """Yield what is in an open folder and below; the descriptor stays the caller's.
 
         Args:
@@ -102,7 +102,7 @@ class _Walk:
         prefix: str,
         descriptor: int,
         folders: list[str],
-    ) -> Iterator[ScanBatch]:
+    ) -> Generator[ScanBatch, None, None]:
         """Note the sessions of one folder; in one flat loop, for the sake of 100,000 of them."""
         batch = self.batch
         for entry in entries:
@@ -136,7 +136,7 @@ class _Walk:
         prefix: str,
         _descriptor: int,
         folders: list[str],
-    ) -> Iterator[ScanBatch]:
+    ) -> Generator[ScanBatch, None, None]:
         """Note whatever is in one folder."""
         batch = self.batch
         for entry in entries:
@@ -150,7 +150,9 @@ class _Walk:
             if len(batch.stats) >= batch.limit:
                 yield batch.take()
 
-    def _below(self, above: int, prefix: str, name: str, depth: int) -> Iterator[ScanBatch]:
+    def _below(
+        self, above: int, prefix: str, name: str, depth: int
+    ) -> Generator[ScanBatch, None, None]:
         if depth >= MAX_DEPTH - 1:
             self._warn(prefix + name, f"more than {MAX_DEPTH} folders deep")
             return
@@ -170,7 +172,7 @@ class _Walk:
         self.batch.warnings.append(clean(f"passed over ({words}): {path}"))
 
 
-def walk_sessions(root: Root, *, under: tuple[str, ...] = ()) -> Iterator[ScanBatch]:
+def walk_sessions(root: Root, *, under: tuple[str, ...] = ()) -> Generator[ScanBatch, None, None]:
     """Yield the sessions in a folder of the store and below; nothing where it is gone.
 
     Args:
@@ -183,7 +185,7 @@ def walk_sessions(root: Root, *, under: tuple[str, ...] = ()) -> Iterator[ScanBa
     yield from _walk(root, under, everything=False)
 
 
-def walk_everything(root: Root, prefix: str) -> Iterator[ScanBatch]:
+def walk_everything(root: Root, prefix: str) -> Generator[ScanBatch, None, None]:
     """Yield every file whose path begins with `prefix`, links and special files too.
 
     Links are named, never followed: their size is that of the link.
@@ -203,7 +205,7 @@ def walk_everything(root: Root, prefix: str) -> Iterator[ScanBatch]:
 
 def _walk(
     root: Root, under: tuple[str, ...], *, everything: bool, beginning: str = ""
-) -> Iterator[ScanBatch]:
+) -> Generator[ScanBatch, None, None]:
     walk = _Walk(everything=everything)
     prefix = root.path("".join(f"{name}/" for name in under))
     with root.handles() as handles:

@@ -52,6 +52,14 @@ def no_leftovers(folder: Path) -> bool:
     return not [name for name in names(folder) if name.endswith(".tmp")]
 
 
+def open_files() -> int:
+    """Return how many files this process has open; skips where that cannot be told."""
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.is_dir():
+        pytest.skip("open files cannot be counted here")
+    return len(list(descriptors.iterdir()))
+
+
 async def scanned(backend: DirectoryBackend) -> dict[str, Stat]:
     """Return the sessions by path."""
     return {stat.path: stat async for batch in backend.scan() for stat in batch.stats}

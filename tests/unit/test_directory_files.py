@@ -8,7 +8,7 @@ import socket
 import stat
 import sys
 import tracemalloc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -20,9 +20,9 @@ from sessiontui.errors import (
     WriteConflictError,
     WrongTypeError,
 )
-from sessiontui.storage import directory_files
 from sessiontui.storage.backend import Range, Stat
 from sessiontui.storage.directory import DirectoryBackend
+from sessiontui.storage.directory_io import set_mtime
 from tests.unit.directory_support import (
     PROJECT,
     add,
@@ -108,13 +108,12 @@ async def test_an_append_to_a_file_that_is_replaced_meanwhile_has_an_unknown_out
     backend: DirectoryBackend, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = put(root / "p" / "a.jsonl", b"one\n")
-    set_mtime = directory_files.set_mtime
 
     def meanwhile(descriptor: int, mtime_ms: int) -> None:
         put(file.with_name(".a.jsonl.1.tmp"), b"rewritten\n").replace(file)
         set_mtime(descriptor, mtime_ms)
 
-    monkeypatch.setattr(directory_files, "set_mtime", meanwhile)
+    monkeypatch.setattr("sessiontui.storage.directory_files.set_mtime", meanwhile)
     with pytest.raises(OutcomeUnknownError, match="replaced it meanwhile"):
         await backend.append(A, b"two\n", mtime_ms=9)
     assert file.read_bytes() == b"rewritten\n"
@@ -158,7 +157,6 @@ def test_half_a_line_is_left_where_another_line_follows_it(tmp_path: Path) -> No
     done = run_script(
         """
         import resource
-        from sessiontui.storage import directory_files
         file = Path(sys.argv[1]) / "a.jsonl"
         file.write_bytes(b"one\\n")
         resource.setrlimit(resource.RLIMIT_FSIZE, (8, resource.RLIM_INFINITY))
@@ -325,7 +323,7 @@ async def test_what_a_peer_appends_in_the_last_instant_is_not_lost(
     file = put(root / "p" / "a.jsonl", b"old\n")
     replace = os.replace
 
-    def meanwhile(*arguments: str, **options: int) -> None:
+    def meanwhile(*arguments: Any, **options: Any) -> None:
         add(file, b"peer\n")
         replace(*arguments, **options)
 

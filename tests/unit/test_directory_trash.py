@@ -1,0 +1,454 @@
+"""The trash of a folder: what goes in comes back exactly, also after a crash in the middle."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from sessiontui.errors import (
+    AccessError,
+    InvalidPathError,
+    SessionExistsError,
+    SessionNotFoundError,
+    StorageError,
+)
+from sessiontui.storage.backend import Stat, TrashItem
+from sessiontui.storage.directory import DirectoryBackend
+from tests.unit.directory_support import add, names, put, run_script, scanned, with_mounts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+NOW = 1_790_000_000_000
+KEEP = 30 * 24 * 3600 * 1000
+PATHS = ("/p/a.jsonl", "/p/a/draft.txt", "/p/a/worker/w.jsonl")
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    now = NOW
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with a session, its artifacts, and an empty folder between them."""
+    folder = tmp_path / "sessions"
+    fill(folder)
+    return folder
+
+
+@pytest_asyncio.fixture
+async def backend(root: Path, tmp_path: Path, clock: Clock) -> AsyncIterator[DirectoryBackend]:
+    opened = DirectoryBackend(root, trash_root=tmp_path / "trash", clock=clock)
+    yield opened
+    await opened.aclose()
+
+
+def fill(folder: Path) -> None:
+    put(folder / "p" / "a.jsonl", b"session\n", mtime_ns=1_234_567_890_123_456_789).chmod(0o640)
+    put(folder / "p" / "a" / "draft.txt", b"draft", mtime_ns=1_111_111_111_111_111_111)
+    put(folder / "p" / "a" / "worker" / "w.jsonl", b"worker\n").chmod(0o400)
+    (folder / "p" / "a" / "btw-history").mkdir(mode=0o750)
+    put(folder / "p" / "b.jsonl", b"other\n")
+    os.utime(folder / "p" / "a", ns=(5, 1_222_222_222_222_222_222))
+
+
+def move(source: Path, target: Path) -> Path:
+    return source.rename(target)
+
+
+def exactly(folder: Path) -> dict[str, tuple[object, ...]]:
+    """Return everything under a folder with whatever a restore has to bring back."""
+    found: dict[str, tuple[object, ...]] = {}
+    for name in names(folder):
+        seen = (folder / name).lstat()
+        if stat.S_ISDIR(seen.st_mode):
+            found[name] = (seen.st_mode,)
+        else:
+            data = (folder / name).read_bytes()
+            found[name] = (seen.st_mode, seen.st_uid, seen.st_mtime_ns, data)
+    return found
+
+
+def item(item_id: str = "1790000000000-a", *, paths: tuple[str, ...] = PATHS) -> TrashItem:
+    stats = tuple(Stat(path, 8, 1_234) for path in paths)
+    return TrashItem(item_id, paths[0], stats, NOW, NOW + KEEP)
+
+
+async def test_a_session_goes_and_comes_back_exactly(
+    backend: DirectoryBackend, root: Path, tmp_path: Path
+) -> None:
+    before = exactly(root)
+    sidecar_ns = (root / "p" / "a").stat().st_mtime_ns
+    inode = (root / "p" / "a.jsonl").stat().st_ino
+    await backend.trash(item())
+    assert names(root) == {"p", "p/b.jsonl"}
+    assert await backend.trashed() == [item()]
+    assert await backend.restore(item().id) == item()
+    assert exactly(root) == before
+    assert (root / "p" / "a").stat().st_mtime_ns == sidecar_ns
+    assert (root / "p" / "a.jsonl").stat().st_ino == inode
+    assert await backend.trashed() == []
+    assert {name for name in names(tmp_path / "trash") if not name.endswith(".lock")} == {
+        folder.name for folder in (tmp_path / "trash").iterdir()
+    }
+
+
+async def test_the_trash_is_for_the_owner_alone_and_nothing_in_it_looks_like_a_session(
+    backend: DirectoryBackend, tmp_path: Path
+) -> None:
+    await backend.trash(item())
+    trash = tmp_path / "trash"
+    for file in (trash, *trash.rglob("*")):
+        assert ".jsonl" not in file.name
+        assert not file.name.endswith(".bak")
+        if file.is_dir():
+            assert stat.S_IMODE(file.stat().st_mode) == 0o700
+    (manifest,) = trash.rglob("manifest.json")
+    assert stat.S_IMODE(manifest.stat().st_mode) == 0o600
+    told = json.loads(manifest.read_text())
+    assert [record["path"] for record in told["files"]] == [path[1:] for path in PATHS]
+
+
+async def test_what_an_agent_still_writes_is_restored_too(
+    backend: DirectoryBackend, root: Path
+) -> None:
+    agent = os.open(root / "p" / "a.jsonl", os.O_WRONLY | os.O_APPEND)
+    await backend.trash(item())
+    os.write(agent, b"late\n")
+    os.close(agent)
+    await backend.restore(item().id)
+    assert (root / "p" / "a.jsonl").read_bytes() == b"session\nlate\n"
+
+
+async def test_artifacts_that_are_gone_are_no_hindrance(
+    backend: DirectoryBackend, root: Path
+) -> None:
+    thrown = item(paths=(*PATHS, "/p/a/gone.log", "/q/gone.log"))
+    await backend.trash(thrown)
+    assert await backend.restore(thrown.id) == thrown
+    assert set(await scanned(backend)) == {"/p/a.jsonl", "/p/a/worker/w.jsonl", "/p/b.jsonl"}
+
+
+async def test_a_missing_session_moves_nothing(backend: DirectoryBackend, root: Path) -> None:
+    before = exactly(root)
+    with pytest.raises(SessionNotFoundError):
+        await backend.trash(item(paths=("/p/none.jsonl", "/p/b.jsonl")))
+    assert exactly(root) == before
+    assert await backend.trashed() == []
+    for unknown in ("1790000000000-none", "none"):
+        with pytest.raises(SessionNotFoundError):
+            await backend.restore(unknown)
+
+
+@pytest.mark.parametrize("item_id", ["", ".", "..", "../x", "a/b", "a~gone", ".lock", "a\n"])
+async def test_an_id_is_no_way_out_of_the_trash(backend: DirectoryBackend, item_id: str) -> None:
+    with pytest.raises(InvalidPathError):
+        await backend.trash(item(item_id))
+    with pytest.raises(InvalidPathError):
+        await backend.restore(item_id)
+
+
+async def test_the_same_id_is_not_taken_twice(backend: DirectoryBackend, root: Path) -> None:
+    await backend.trash(item())
+    fill(root)
+    before = exactly(root)
+    with pytest.raises(StorageError, match="already"):
+        await backend.trash(item())
+    assert exactly(root) == before
+
+
+@pytest.mark.parametrize("taken", PATHS)
+async def test_a_taken_place_restores_nothing(
+    backend: DirectoryBackend, root: Path, taken: str
+) -> None:
+    before = exactly(root)
+    await backend.trash(item())
+    put(root / taken[1:], b"new owner\n")
+    meanwhile = exactly(root)
+    with pytest.raises(SessionExistsError) as exists:
+        await backend.restore(item().id)
+    assert exists.value.path == taken
+    assert exactly(root) == meanwhile
+    await backend.delete([taken])
+    await backend.restore(item().id)
+    assert exactly(root) == before
+
+
+async def test_items_are_listed_newest_first_and_expire(
+    backend: DirectoryBackend, root: Path, clock: Clock, tmp_path: Path
+) -> None:
+    await backend.trash(item("1790000000001-a"))
+    await backend.trash(item("1790000000002-b", paths=("/p/b.jsonl",)))
+    assert [thrown.id for thrown in await backend.trashed()] == [
+        "1790000000002-b",
+        "1790000000001-a",
+    ]
+    clock.now = NOW + KEEP
+    with pytest.raises(SessionNotFoundError):
+        await backend.restore("1790000000001-a")
+    assert await backend.trashed() == []
+    assert not list((tmp_path / "trash").rglob("manifest.json"))
+
+
+async def test_names_that_are_no_utf_8_come_back(backend: DirectoryBackend, root: Path) -> None:
+    path = "/p/\udcff.jsonl"
+    await backend.append(path, b"x\n", mtime_ms=5)
+    await backend.trash(item(paths=(path,)))
+    assert (await backend.trashed())[0].path == path
+    await backend.restore(item().id)
+    assert path in await scanned(backend)
+
+
+async def test_a_trash_is_of_one_root_however_it_is_opened(
+    backend: DirectoryBackend, root: Path, tmp_path: Path, clock: Clock
+) -> None:
+    await backend.trash(item())
+    (tmp_path / "other").mkdir()
+    other = DirectoryBackend(tmp_path / "other", trash_root=tmp_path / "trash", clock=clock)
+    assert await other.trashed() == []
+    await other.aclose()
+    absolute = DirectoryBackend(root, absolute=True, trash_root=tmp_path / "trash", clock=clock)
+    (listed,) = await absolute.trashed()
+    assert listed.path == str(root / "p" / "a.jsonl")
+    await absolute.restore(listed.id)
+    await absolute.aclose()
+    assert (root / "p" / "a.jsonl").is_file()
+
+
+async def test_the_list_is_there_while_the_root_is_not(
+    backend: DirectoryBackend, root: Path
+) -> None:
+    await backend.trash(item())
+    elsewhere = move(root, root.with_name("elsewhere"))
+    assert await backend.trashed() == [item()]
+    move(elsewhere, root)
+    await backend.restore(item().id)
+
+
+async def test_the_trash_never_lies_under_the_root(root: Path, clock: Clock) -> None:
+    backend = DirectoryBackend(root, trash_root=root / "trash", clock=clock)
+    await backend.trash(item())
+    assert not (root / "trash").exists()
+    assert (root.parent / ".sessiontui-trash").is_dir()
+    await backend.restore(item().id)
+    await backend.aclose()
+
+
+async def test_damaged_items_are_left_alone(
+    backend: DirectoryBackend, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await backend.trash(item())
+    (manifest,) = (tmp_path / "trash").rglob("manifest.json")
+    whole = manifest.read_bytes()
+    for damaged in (b"{", b"[]", whole.replace(b'"version": 1', b'"version": 2')):
+        manifest.write_bytes(damaged)
+        assert await backend.trashed() == []
+        with pytest.raises(SessionNotFoundError):
+            await backend.restore(item().id)
+    assert "manifest" in caplog.text
+    manifest.write_bytes(whole)
+    await backend.restore(item().id)
+
+
+def refusing(function: Callable[..., None], number: int, code: int) -> Callable[..., None]:
+    """Return a system call that is refused at its `number`-th time, from 1."""
+    calls = 0
+
+    def call(*arguments: object, **options: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            raise OSError(code, "refused")
+        function(*arguments, **options)
+
+    return call
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EACCES])
+@pytest.mark.parametrize("number", [1, 2, 3])
+async def test_what_is_refused_in_the_middle_is_undone(
+    backend: DirectoryBackend,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    code: int,
+) -> None:
+    before = exactly(root)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", refusing(os.rename, number, code))
+        with pytest.raises(AccessError):
+            await backend.trash(item())
+    assert exactly(root) == before
+    assert await backend.trashed() == []
+    await backend.trash(item())
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", refusing(os.link, number, code))
+        patched.setattr(os, "replace", refusing(os.replace, 1, code))
+        with pytest.raises(AccessError):
+            await backend.restore(item().id)
+    assert names(root) == {"p", "p/b.jsonl"}
+    assert await backend.trashed() == [item()]
+    await backend.restore(item().id)
+    assert exactly(root) == before
+
+
+CRASH = """
+    import json
+    calls = 0
+    def dying(function, last):
+        def call(*arguments, **options):
+            global calls
+            calls += 1
+            if calls == last:
+                os._exit(7)
+            return function(*arguments, **options)
+        return call
+    async def work(root, kind):
+        backend = DirectoryBackend(root, trash_root=root + "-trash", clock=lambda: %d)
+        if kind == "trash":
+            stats = tuple(Stat(path, 8, 1_234) for path in json.loads(%r))
+            await backend.trash(TrashItem(%r, stats[0].path, stats, %d, 2**50))
+        else:
+            await backend.restore(%r)
+        await backend.aclose()
+    for number, root in enumerate(sys.argv[2:], 1):
+        child = os.fork()
+        if child == 0:
+            for name in ("rename", "link", "unlink", "replace", "rmdir", "mkdir"):
+                setattr(os, name, dying(getattr(os, name), number))
+            asyncio.run(work(root, sys.argv[1]))
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize("kind", ["trash", "restore"])
+async def test_a_crash_at_any_step_is_finished_or_undone(
+    tmp_path: Path, clock: Clock, kind: str
+) -> None:
+    """Processes die at the first, the second … call that changes anything, the last at none."""
+    roots = [tmp_path / str(number) for number in range(1, 21)]
+    before: list[dict[str, tuple[object, ...]]] = []
+    backends: list[DirectoryBackend] = []
+    for root in roots:
+        fill(root)
+        before.append(exactly(root))
+        backends.append(DirectoryBackend(root, trash_root=f"{root}-trash", clock=clock))
+        if kind == "restore":
+            await backends[-1].trash(item())
+    done = run_script(CRASH % (NOW, json.dumps(PATHS), item().id, NOW, item().id), kind, *roots)
+    codes = [int(code) for code in done.stdout.split()]
+    assert codes[0] == 7
+    assert codes[-1] == 0
+    outcomes = set()
+    for root, backend, was in zip(roots, backends, before, strict=True):
+        listed = await backend.trashed()
+        outcomes.add(bool(listed))
+        if listed:
+            assert names(root) == {"p", "p/b.jsonl"}
+            await backend.restore(item().id)
+        assert exactly(root) == was
+        assert await backend.trashed() == []
+        left = names(root.with_name(f"{root.name}-trash"))
+        assert [name for name in left if "~" in name or item().id in name] == []
+        await backend.aclose()
+    assert outcomes == {True, False}
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another disk than `tmp_path`."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second disk to write to")
+    folder = Path(tempfile.mkdtemp(dir=memory, prefix="sessiontui-test-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+async def test_a_root_on_another_disk_has_its_trash_beside_it(
+    other_disk: Path, tmp_path: Path, clock: Clock
+) -> None:
+    root = other_disk / "sessions"
+    fill(root)
+    before = exactly(root)
+    inode = (root / "p" / "a.jsonl").stat().st_ino
+    backend = DirectoryBackend(root, trash_root=tmp_path / "trash", clock=clock)
+    await backend.trash(item())
+    assert (other_disk / ".sessiontui-trash").is_dir()
+    assert not (tmp_path / "trash").exists()
+    assert await backend.trashed() == [item()]
+    await backend.restore(item().id)
+    assert exactly(root) == before
+    assert (root / "p" / "a.jsonl").stat().st_ino == inode
+    await backend.aclose()
+
+
+def test_where_the_root_is_a_disk_of_its_own_files_are_copied(tmp_path: Path) -> None:
+    root = tmp_path / "disk"
+    root.mkdir()
+    done = run_script(
+        """
+        import subprocess
+        root = Path(sys.argv[1])
+        subprocess.run(["mount", "-t", "tmpfs", "none", root], check=True)
+        data = os.urandom(3_000_000)
+        file = root / "p" / "a.jsonl"
+        file.parent.mkdir()
+        file.write_bytes(data)
+        file.chmod(0o640)
+        os.utime(file, ns=(1, 1_234_567_890_123_456_789))
+        async def main():
+            trash = root.parent / "trash"
+            backend = DirectoryBackend(root, trash_root=trash)
+            stats = (Stat("/p/a.jsonl", len(data), 1),)
+            await backend.trash(TrashItem("1-a", "/p/a.jsonl", stats, 1, 2**50))
+            print(file.exists(), sorted(os.listdir(next(trash.glob("*/1-a")))))
+            await backend.restore("1-a")
+            found = file.stat()
+            print(file.read_bytes() == data, oct(found.st_mode), found.st_mtime_ns)
+            print(os.listdir(file.parent), list(trash.glob("*/1-a*")))
+            await backend.aclose()
+        asyncio.run(main())
+        """,
+        root,
+        within=with_mounts(),
+    )
+    assert done.stdout.splitlines() == [
+        "False ['0', 'manifest.json']",
+        "True 0o100640 1234567890123456789",
+        "['a.jsonl'] []",
+    ]
+
+
+async def test_two_processes_share_a_trash(
+    backend: DirectoryBackend, root: Path, tmp_path: Path, clock: Clock
+) -> None:
+    second = DirectoryBackend(root, trash_root=tmp_path / "trash", clock=clock)
+    await backend.trash(item("1-a"))
+    add(put(root / "p" / "a.jsonl", b"again"), b"\n")
+    await second.trash(item("2-a", paths=PATHS[:1]))
+    assert [thrown.id for thrown in await backend.trashed()] == ["2-a", "1-a"]
+    await backend.restore("2-a")
+    with pytest.raises(SessionExistsError):
+        await second.restore("1-a")
+    await second.aclose()
