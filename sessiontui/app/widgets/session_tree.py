@@ -145,6 +145,7 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
             return
         searched = catalogue.query is not self._query
         self._query = catalogue.query
+        self._settled = self._settled or self._query is not None
         top = self.scroll_offset.y
         in_view = self._cursor_line is not None and 0 <= self._cursor_line - top < self._page
         shift = 0 if searched else self._shift()
@@ -185,7 +186,7 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         catalogue = self._catalogue
         if catalogue is None:
             return
-        if first or self._cursor is None or not (self._settled or self._query):
+        if first or self._cursor is None or not self._settled:
             self._set_cursor(self._first_session())
             return
         cursor = self._cursor
