@@ -136,7 +136,7 @@ class Document:
             StorageError: The backend could not read; the window is as before.
         """
         async with self._lock:
-            offset = max(0, min(offset, self.size))
+            offset = max(0, min(offset, self.size - 1))
             if not self.opened or not self.start <= offset < self.stop:
                 generation = self.generation
                 begin = await line_start(self._read, offset)

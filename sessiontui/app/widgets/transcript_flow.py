@@ -140,6 +140,10 @@ class Flow:
         else:
             column.heights += [min(12, 2 + size // 400) if size else 0 for size in sizes]
         column.known.extend(bytes(len(sizes)))
+        if not raw:
+            for number, size in enumerate(sizes[1:], known + 1):
+                if not size and not sizes[number - known - 1]:
+                    column.known[number] = 1  # an empty line after another one shows nothing
         column.stop = page.stop
         column.changed()
 
@@ -209,6 +213,16 @@ class Flow:
         return self._tops[-1]
 
     @property
+    def first_page_bottom(self) -> int:
+        """The row after the first page."""
+        return self._tops[1] if self._columns else 0
+
+    @property
+    def last_page_top(self) -> int:
+        """The row that the last page begins at."""
+        return self._tops[-2] if self._columns else 0
+
+    @property
     def last(self) -> Place | None:
         """The last line."""
         if not self._columns:
@@ -254,12 +268,15 @@ class Flow:
         key = (column.page.uid, place.line)
         laid = self._laid.get(key)
         if laid is None:
-            laid = self._laid[key] = Laid(next(_serials), self._make(column.page, place))
-            self._kept_rows += len(laid.rows)
+            rows = self._make(column.page, place)
+            if rows:
+                self._laid[key] = Laid(next(_serials), rows)
+                self._kept_rows += len(rows)
         else:
             self._laid.move_to_end(key)
-        column.set(place.line, len(laid.rows))
-        return laid.rows
+            rows = laid.rows
+        column.set(place.line, len(rows))
+        return rows
 
     def _make(self, page: Page, place: Place) -> tuple[Row, ...]:
         if self.look.raw:
