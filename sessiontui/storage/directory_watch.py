@@ -252,6 +252,13 @@ class _Feed:
             self._said = self._state = state
             self.told.set()
 
+    def _begin(self, state: FeedState) -> None:
+        """Say that changes are told from now on; before, unless nobody could, some were missed."""
+        self._say(state)
+        if self.begun.is_set():
+            self._say_rescan("watching again")
+        self.begun.set()
+
     def _say_rescan(self, reason: str) -> None:
         self._rescan = reason
         self._dirty.clear()
@@ -280,9 +287,7 @@ class _Feed:
         self._marks, self._fresh = {}, set()
         pace = self._pace
         async with Notifier(str(self._root.folder)) as notifier:
-            self._say(FeedState("inotify", live=True))
-            self._say_rescan("watching")
-            self.begun.set()
+            self._begin(FeedState("inotify", live=True))
             looks = _Looks(root=pace.root_s, visible=pace.guard_s, check=pace.check_s)
             while True:
                 changes = await notifier.changes(looks.wait_s())
@@ -354,9 +359,7 @@ class _Feed:
         pace = self._pace
         known = await self._snapshot()
         self._marks = {}
-        self._say(FeedState("polling", live=True, error=f"{reason}; looking for changes instead"))
-        self._say_rescan("looking")
-        self.begun.set()
+        self._begin(FeedState("polling", live=True, error=f"{reason}; looking for changes instead"))
         looks = _Looks(root=pace.root_s, visible=pace.visible_s, check=pace.check_s)
         looks.plan("tree", self._tree_s())
         if stop_s is not None:
