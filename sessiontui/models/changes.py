@@ -7,11 +7,10 @@ Offsets and sizes are bytes, times are integer milliseconds since the epoch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(msgspec.Struct, frozen=True, gc=False):
     """A session appeared."""
 
     path: str
@@ -21,8 +20,7 @@ class Created:
     """Value of the title hash field as stored (JSON), if there is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """Bytes were added at the end; a line may come in several pieces."""
 
     path: str
@@ -32,8 +30,7 @@ class Appended:
     mtime_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rewritten:
+class Rewritten(msgspec.Struct, frozen=True, gc=False):
     """The bytes changed in another way than by growing: forget what was read."""
 
     path: str
@@ -41,15 +38,13 @@ class Rewritten:
     mtime_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(msgspec.Struct, frozen=True, gc=False):
     """A session is gone."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Renamed:
+class Renamed(msgspec.Struct, frozen=True, gc=False):
     """A session moved, bytes unchanged."""
 
     path: str
@@ -58,8 +53,7 @@ class Renamed:
     mtime_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Retitled:
+class Retitled(msgspec.Struct, frozen=True, gc=False):
     """The title hash field changed; the bytes may have too (then `Rewritten` comes as well)."""
 
     path: str

@@ -258,23 +258,21 @@ class Follower:
         """Take in what is new of a part of the index, and mark what differs."""
         if batch.warnings:
             self.warn(batch.warnings)
-        new: list[Stat] = []
-        mirror = self._mirror
-        for stat in batch.stats:
-            seen.add(stat.path)
-            if stat.path not in mirror.confirmed:
-                new.append(stat)
-            elif self._observer.differs(stat):
-                self._dirty.add(stat.path)
-        if mirror.resident:
+        confirmed = self._mirror.confirmed
+        seen.update([stat.path for stat in batch.stats])
+        new = [stat for stat in batch.stats if stat.path not in confirmed]
+        if len(new) < len(batch.stats):
+            known = [stat for stat in batch.stats if stat.path in confirmed]
+            self._dirty.update(stat.path for stat in known if self._observer.differs(stat))
+        if self._mirror.resident:
             for chunk in chunks(new):
                 await self._observe([stat.path for stat in chunk])
             return
-        for stat in new:
-            if self._chain is not None and self._chain.is_busy(stat.path):
-                self._dirty.add(stat.path)
-            elif stat.path not in mirror.confirmed:
-                mirror.created(stat, own=False)
+        if self._chain is not None and self._chain.pending:
+            busy = {stat.path for stat in new if self._chain.is_busy(stat.path)}
+            self._dirty |= busy
+            new = [stat for stat in new if stat.path not in busy]
+        self._mirror.indexed(new)
 
 
 def chunks(stats: Iterable[Stat]) -> list[list[Stat]]:

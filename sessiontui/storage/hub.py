@@ -9,6 +9,7 @@ entry (two with a title) a session.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.models.changes import Appended, Created, Removed, Renamed, Retitled, Rewritten
@@ -40,8 +41,7 @@ class ChangeFeed:
         self.own = own
         self._known = known
         self._taken = taken
-        self._queue: list[Change] = []
-        self._next = 0
+        self._queue: deque[Change] = deque()
         self._bytes = 0
         self._folded = 0
         self._woken = asyncio.Event()
@@ -50,12 +50,12 @@ class ChangeFeed:
     @property
     def is_full(self) -> bool:
         """Whether nothing more should be fetched for it."""
-        return self._bytes > ROOM_BYTES or len(self._queue) - self._next > ROOM_CHANGES
+        return self._bytes > ROOM_BYTES or len(self._queue) > ROOM_CHANGES
 
     @property
     def waiting(self) -> int:
         """Number of changes that have not been taken."""
-        return len(self._queue) - self._next
+        return len(self._queue)
 
     def push(self, change: Change) -> None:
         """Add a change that the mirror has just taken in."""
@@ -63,8 +63,8 @@ class ChangeFeed:
         if isinstance(change, Appended):
             self._bytes += len(change.data)
         if self._bytes > 2 * ROOM_BYTES or self.waiting > 2 * max(ROOM_CHANGES, self._folded):
-            self._queue = fold(self._queue[self._next :], self._known)
-            self._next = self._bytes = 0
+            self._queue = deque(fold(self._queue, self._known))
+            self._bytes = 0
             self._folded = len(self._queue)
         self._woken.set()
 
@@ -79,32 +79,28 @@ class ChangeFeed:
     async def __anext__(self) -> Change:
         if not await self._something():
             raise StopAsyncIteration
-        change = self._queue[self._next]
-        self._next += 1
+        change = self._queue.popleft()
         if isinstance(change, Appended):
             self._bytes -= len(change.data)
-        if self._next == len(self._queue):
-            self._clear()
+        if not self._queue:
+            self._folded = 0
         self._taken()
         return change
 
     async def batches(self) -> AsyncIterator[list[Change]]:
         """Yield everything that is there, whenever there is something."""
         while await self._something():
-            batch = self._queue[self._next :]
-            self._clear()
+            batch = list(self._queue)
+            self._queue.clear()
+            self._bytes = self._folded = 0
             self._taken()
             yield batch
 
     async def _something(self) -> bool:
-        while not self.waiting and not self._ended:
+        while not self._queue and not self._ended:
             self._woken.clear()
             await self._woken.wait()
-        return bool(self.waiting)
-
-    def _clear(self) -> None:
-        self._queue = []
-        self._next = self._bytes = self._folded = 0
+        return bool(self._queue)
 
 
 class Hub:
@@ -158,7 +154,7 @@ def fold(changes: Iterable[Change], known: Callable[[str], Entry | None]) -> lis
         if isinstance(change, Renamed):
             was_there.setdefault(change.new_path, False)
             retitled.add(change.new_path)
-        elif isinstance(change, Retitled):
+        elif isinstance(change, Retitled | Created):
             retitled.add(change.path)
     folded: list[Change] = []
     for path, before in was_there.items():

@@ -12,6 +12,7 @@ Sizes and offsets are bytes, times integer milliseconds since the epoch.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -20,12 +21,15 @@ from sessiontui.models.changes import Appended, Created, Removed, Renamed, Retit
 from sessiontui.storage.backend import HEAD_BYTES, Stat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from sessiontui.models.changes import Change
 
 OVERLAP_BYTES: Final = 64
 """How many of a session's last bytes must still be there for growth to count as an append."""
+
+
+_STAT_FIELDS: Final = attrgetter("path", "size", "mtime_ms", "title")
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -173,6 +177,20 @@ class Mirror:
         self._views[path] = None
 
     # What the store confirmed.
+
+    def indexed(self, stats: Iterable[Stat]) -> None:
+        """Take in many sessions of which the index alone is known; those known are passed over."""
+        confirmed, publish = self.confirmed, self._publish
+        version, last, now = self._version, self._last_ms, self._clock()
+        for path, size, mtime_ms, title in map(_STAT_FIELDS, stats):
+            if path in confirmed:
+                continue
+            version += 1
+            shown = now if mtime_ms is None else mtime_ms
+            last = max(last, shown)
+            confirmed[path] = Entry(size, shown, title, version, mtime_ms is not None)
+            publish(Created(path, size, shown, title), False)
+        self._version, self._last_ms = version, last
 
     def created(
         self,

@@ -289,6 +289,8 @@ class Chain:
         else:
             operation.error = error
             operation.failed()
+            if not isinstance(error, BackendDownError):
+                operation.look_at = operation.paths
         paths, others = self._connected({*operation.touched, *operation.paths})
         for path in paths:
             self._mirror.rebase(path)

@@ -141,19 +141,19 @@ class Reader:
                 found[part] = data
         if not missing:
             return found
-        learnt = [item for path in paths for item in _to_learn(path, entries[path])]
-        asked = [Range(part.path, part.start, part.stop) for part in missing]
-        answers = await self._backend.read([*asked, *learnt])
+        learnt = [item for path in paths for item in _to_learn(path, entries[path], missing)]
+        asked = [*missing, *learnt]
+        answers = await self._backend.read([Range(p.path, p.start, p.stop) for p in asked])
         if any(self._has_moved(path, entries[path], versions[path]) for path in paths):
             return None
-        for part, data in zip(missing, answers[: len(missing)], strict=True):
+        for part, data in zip(asked, answers, strict=True):
             found[part] = data
             if data is None or len(data) < part.stop - part.start:
                 self._mark((part.path,))
-            elif keep:
+                continue
+            _learn(entries[part.path], part, data)
+            if keep:
                 self._cache.put(part.path, versions[part.path], part.start, data)
-        for item, data in zip(learnt, answers[len(missing) :], strict=True):
-            _learn(entries[item.path], item, data)
         return found
 
     def _has_moved(self, path: str, entry: Entry, version: int) -> bool:
@@ -170,20 +170,25 @@ def _joined(parts: list[Stored | bytes], found: dict[Stored, bytes | None]) -> b
     return None if None in joined else b"".join(part for part in joined if part is not None)
 
 
-def _to_learn(path: str, entry: Entry) -> list[Range]:
-    """Return what has to be known of a session before a peer's change to it can be judged."""
-    learnt = []
+def _to_learn(path: str, entry: Entry, parts: list[Stored]) -> list[Stored]:
+    """Return what must be read beside `parts` to judge a peer's change to the session later."""
+    wanted = []
     if entry.head is None:
-        learnt.append(Range(path, 0, min(HEAD_BYTES, entry.size)))
+        wanted.append(Stored(path, 0, min(HEAD_BYTES, entry.size)))
     if entry.overlap is None:
-        learnt.append(Range(path, max(0, entry.size - OVERLAP_BYTES), entry.size))
-    return learnt
+        wanted.append(Stored(path, max(0, entry.size - OVERLAP_BYTES), entry.size))
+    return [
+        one
+        for one in wanted
+        if not any(p.path == path and p.start <= one.start and one.stop <= p.stop for p in parts)
+    ]
 
 
-def _learn(entry: Entry, item: Range, data: bytes | None) -> None:
-    if data is None or item.stop is None or len(data) < item.stop - item.start:
-        return
-    if entry.head is None and (item.start, item.stop) == (0, min(HEAD_BYTES, entry.size)):
-        entry.head = data
-    if item.stop == entry.size and entry.overlap is None:
+def _learn(entry: Entry, part: Stored, data: bytes) -> None:
+    """Keep the first and last bytes of a session, if `data` holds them and they are not known."""
+    head = min(HEAD_BYTES, entry.size)
+    if entry.head is None and part.start == 0 and part.stop >= head:
+        entry.head = data[:head]
+    last = entry.size - min(OVERLAP_BYTES, entry.size)
+    if entry.overlap is None and part.start <= last and part.stop == entry.size:
         entry.overlap = data[-OVERLAP_BYTES:]

@@ -13,6 +13,7 @@ from sessiontui.errors import (
     SessionExistsError,
     SessionNotFoundError,
     StorageError,
+    WriteConflictError,
 )
 from tests.waiting import until
 
@@ -337,6 +338,21 @@ async def test_after_a_failed_write_the_mirror_holds_what_the_store_confirmed(
         await storage.drain()
     assert await storage.read_text(A) == "kept"
     assert storage.stat_sync(A) == before
+
+
+async def test_a_refusal_because_of_a_peer_brings_the_mirror_up_to_date(
+    storage: SessionStorage, world: World
+) -> None:
+    await storage.write_text(A, "a")
+    await storage.write_text(B, "b")
+    await world.peer.delete(A)
+    with pytest.raises(SessionNotFoundError):
+        await storage.unlink(A)
+    assert not storage.exists_sync(A)
+    await world.peer.append(B, b" and more")
+    with pytest.raises(WriteConflictError):
+        await storage.write_text(B, "c", expected_size=1)
+    assert await storage.read_text(B) == "b and more"
 
 
 async def test_a_roll_back_keeps_what_is_still_pending(

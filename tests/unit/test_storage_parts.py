@@ -1,0 +1,185 @@
+"""The small parts of the storage: what belongs to a session, the cache, the rule of the feed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessiontui.errors import InvalidPathError
+from sessiontui.models.changes import Appended, Change, Renamed, Retitled, Rewritten
+from sessiontui.storage.artifacts import belongs, moved, stem_of
+from sessiontui.storage.cache import RangeCache
+from sessiontui.storage.memory import MemoryBackend, MemoryStore
+from sessiontui.storage.mirror import Mirror
+from sessiontui.storage.observe import Observer
+from sessiontui.storage.operation import Retries
+
+A = "/p/a.jsonl"
+B = "/p/b.jsonl"
+
+
+def test_importing_the_storage_loads_neither_textual_nor_a_backends_library() -> None:
+    code = (
+        "import sys, sessiontui.storage;"
+        "print(sorted({'textual', 'rich', 'redis', 'watchfiles'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        "/p/a/draft.txt",
+        "/p/a/agent/child.jsonl",
+        "/p/a.jsonl.17.bak",
+        "/p/.a.jsonl.lock",
+        "/p/.a.jsonl.lock.os",
+        "/p/.a.jsonl.77-x.tmp",
+    ],
+)
+def test_what_belongs_to_a_session_moves_to_what_belongs_to_its_new_path(candidate: str) -> None:
+    assert belongs(candidate, A)
+    there = moved(candidate, A, "/q/new.jsonl")
+    assert belongs(there, "/q/new.jsonl")
+    assert moved(there, "/q/new.jsonl", A) == candidate
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        A,
+        "/p/ab.jsonl",
+        "/p/a.jsonl.bak",
+        "/p/a.jsonl.x.bak/y.bak",
+        "/p/.a.jsonl.locked",
+        "/p/.a.jsonl.tmp",
+        "/p/a.jsonlx",
+        "/p/.ab.jsonl.lock",
+        "/q/a/draft.txt",
+    ],
+)
+def test_neighbours_do_not_belong_to_a_session(candidate: str) -> None:
+    assert not belongs(candidate, A)
+
+
+@pytest.mark.parametrize(
+    "path", ["/notes", "", "/", "/p/.jsonl", ".jsonl", "/p/a.jsonl/", "a.JSONL"]
+)
+def test_only_paths_of_sessions_have_artifacts(path: str) -> None:
+    with pytest.raises(InvalidPathError):
+        stem_of(path)
+
+
+@given(st.data())
+def test_the_cache_answers_only_what_it_was_given_and_keeps_to_its_bound(
+    data: st.DataObject,
+) -> None:
+    contents = {"a": bytes(range(100)), "b": bytes(range(100, 200))}
+    cache = RangeCache(120)
+    for _ in range(data.draw(st.integers(0, 30))):
+        path = data.draw(st.sampled_from("ab"))
+        version = data.draw(st.integers(1, 2))
+        start, stop = sorted(data.draw(st.tuples(st.integers(0, 100), st.integers(0, 100))))
+        whole = bytes([version]) + contents[path]
+        found = cache.get(path, version, start, stop)
+        assert found is None or found == whole[start:stop]
+        cache.put(path, version, start, whole[start:stop])
+        assert cache.bytes <= 120
+        if data.draw(st.booleans()):
+            cache.forget(path)
+    assert cache.bytes >= 0
+
+
+class Watched:
+    """A store, and an observer of it whose changes are collected."""
+
+    def __init__(self, *, resident: bool = False, identities: bool = False) -> None:
+        self.time = 1000
+        self.store = MemoryStore(clock=lambda: self.time, identities=identities)
+        self.changes: list[Change] = []
+        self.mirror = Mirror(
+            resident=resident,
+            clock=lambda: self.time,
+            publish=lambda change, _: self.changes.append(change),
+        )
+        self.observer = Observer(MemoryBackend(self.store), self.mirror)
+
+    async def look(self, *paths: str) -> list[Change]:
+        self.changes.clear()
+        left = list(paths)
+        while left:
+            left = self.observer.apply(await self.observer.look(left))
+        return list(self.changes)
+
+
+async def test_a_time_that_follows_its_append_is_no_rewrite() -> None:
+    watched = Watched()
+    watched.store.append(A, b"one\n")
+    await watched.look(A)
+    watched.store.append(A, b"two\n", mtime_ms=1000)
+    assert await watched.look(A) == [Appended(A, 4, b"two\n", 1000)]
+    watched.store.retitle(A, None, mtime_ms=1001)
+    assert await watched.look(A) == [Retitled(A, None, 1001)]
+    watched.store.retitle(A, None, mtime_ms=1002)
+    assert await watched.look(A) == [Rewritten(A, 8, 1002)]
+
+
+async def test_a_time_alone_is_no_rewrite_where_the_bytes_are_known_to_be_the_same() -> None:
+    watched = Watched(resident=True)
+    watched.store.append(A, b"one\n")
+    await watched.look(A)
+    watched.store.retitle(A, None, mtime_ms=1002)
+    assert await watched.look(A) == [Retitled(A, None, 1002)]
+
+
+async def test_another_file_of_the_same_bytes_is_a_rewrite_only_where_bytes_are_not_known() -> None:
+    for resident in (False, True):
+        watched = Watched(resident=resident, identities=True)
+        watched.store.append(A, b"one\n")
+        await watched.look(A)
+        watched.store.write(A, b"one\n")
+        assert await watched.look(A) == ([] if resident else [Rewritten(A, 4, 1000)])
+
+
+async def test_a_rename_is_told_by_identity_by_bytes_or_by_time() -> None:
+    for resident, identities in ((False, False), (True, False), (False, True)):
+        watched = Watched(resident=resident, identities=identities)
+        watched.store.append(A, b"one\n", mtime_ms=7)
+        await watched.look(A)
+        watched.store.rename(A, B)
+        assert await watched.look(B, A) == [Renamed(A, B, 7)]
+
+
+async def test_two_sessions_of_one_size_are_not_taken_for_each_other() -> None:
+    watched = Watched()
+    watched.store.append(A, b"one\n")
+    watched.store.append("/p/c.jsonl", b"two\n")
+    await watched.look(A, "/p/c.jsonl")
+    watched.store.rename("/p/c.jsonl", B)
+    watched.store.delete(A)
+    assert Renamed(A, B, 1000) not in await watched.look(A, B, "/p/c.jsonl")
+
+
+async def test_a_rename_onto_a_session_tells_that_it_is_gone() -> None:
+    watched = Watched(resident=True)
+    watched.store.append(A, b"one\n")
+    watched.store.append(B, b"other\n")
+    await watched.look(A, B)
+    watched.store.rename(A, B)
+    await watched.look(A, B)
+    assert {path: bytes(e.content or b"") for path, e in watched.mirror.confirmed.items()} == {
+        B: b"one\n"
+    }
+
+
+def test_pauses_grow_to_a_bound() -> None:
+    retries = Retries(first_s=0.1, longest_s=2.0)
+    pauses = [retries.pause(failures) for failures in range(1, 100)]
+    assert 0.05 <= pauses[0] <= 0.1
+    assert all(pause <= 2.0 for pause in pauses)
+    assert min(pauses[10:]) >= 1.0
