@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-Fault = Literal["cut", "lose request", "lose reply", "hold"]
+Fault = Literal["cut", "lose request", "lose reply", "hold", "swallow"]
 """cut: now, all connections. lose request, lose reply: after some more bytes on their way the
 rest is lost, and the connection with it. hold: the same for a request, but what is held back
-arrives at the server after the client saw the end."""
-FAULTS: tuple[Fault, ...] = ("cut", "lose request", "lose reply", "hold")
+arrives at the server after the client saw the end. swallow: the rest is lost and nobody sees it."""
+FAULTS: tuple[Fault, ...] = ("cut", "lose request", "lose reply", "hold", "swallow")
 _CHUNK = 1 << 16
 
 
@@ -57,6 +57,11 @@ class Proxy:
                 writer.transport.abort()
             return
         self._armed = _Armed(fault, after_bytes)
+
+    @property
+    def struck(self) -> int:
+        """How many faults happened."""
+        return sum(self.done.values())
 
     @property
     def is_armed(self) -> bool:
@@ -98,8 +103,6 @@ class Proxy:
                 if end is not None:
                     self._writers.discard(end)
                     end.transport.abort()
-                    with contextlib.suppress(OSError):
-                        await end.wait_closed()
 
     async def _carry(
         self,
@@ -120,7 +123,7 @@ class Proxy:
                     else:
                         self._armed = None
                         self.done[armed.fault] += 1
-                        await self._break(armed, data, writer, back)
+                        await self._break(armed, data, reader, writer, back)
                         return
                 writer.write(data)
                 await writer.drain()
@@ -129,6 +132,7 @@ class Proxy:
         self,
         armed: _Armed,
         data: bytes,
+        reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         back: asyncio.StreamWriter,
     ) -> None:
@@ -139,7 +143,10 @@ class Proxy:
             # The client reads what came before the end.
             writer.close()
             return
-        if armed.fault == "hold":
+        if armed.fault == "swallow":
+            while await reader.read(_CHUNK):
+                pass
+        elif armed.fault == "hold":
             self.held.append(rest)
             self._release.clear()
             back.transport.abort()
@@ -165,9 +172,10 @@ async def proxied(
         yield proxy
     finally:
         server.close()
-        proxy.release()
-        for task in list(proxy._tasks):
-            task.cancel()
-        await asyncio.gather(*proxy._tasks, return_exceptions=True)
+        proxy.strike("cut")
+        for _ in range(100):
+            proxy.release()
+            if proxy._tasks:
+                await asyncio.wait(proxy._tasks, timeout=0.01)
         await server.wait_closed()
         proxy.socket.unlink(missing_ok=True)
