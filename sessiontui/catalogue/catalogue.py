@@ -18,17 +18,16 @@ from sessiontui.catalogue.families import Families, Told
 from sessiontui.catalogue.order import Sort, folder_of, place_of, text_place
 from sessiontui.catalogue.outline import Folds, Group, Layout, Outline
 from sessiontui.catalogue.projects import project_label
-from sessiontui.catalogue.query import Query, haystack
+from sessiontui.catalogue.search import Search
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sessiontui.catalogue.lines import Line
     from sessiontui.catalogue.order import Place
+    from sessiontui.catalogue.query import Query
     from sessiontui.catalogue.row import Row
 
-_SLICE = 1000
-"""How many sessions one step of a search looks at: a few milliseconds."""
 _RENAMED = 100
 """How many renames are remembered."""
 _REBUILD = 2
@@ -55,7 +54,6 @@ class Catalogue:
         self.sort: Sort = sort
         self.reverse = reverse
         self.flat = flat
-        self.query: Query | None = None
         self._rows: dict[str, Row] = {}
         self.rows: Mapping[str, Row] = MappingProxyType(self._rows)
         """Every session by its path; always up to date."""
@@ -75,13 +73,7 @@ class Catalogue:
         self._recent_since: int | None = None
         self._families = Families(self._rows, self.project)
         self._full = Outline(self._rows, self._families, self.project, self._layout(), self._folds)
-        self._found: Outline | None = None
-        self._scores: dict[str, int] = {}
-        self._hays: dict[str, str] = {}
-        """What is searched of each session; only while there is a search."""
-        self._search: object = None
-        self._searched_late: set[str] = set()
-        """Sessions that changed while a search was going on."""
+        self._search = Search(self._rows, self.project, self._outline_of)
 
     # Changing
 
@@ -149,8 +141,7 @@ class Catalogue:
             self._sync()
             self.sort, self.reverse = sort, reverse
             self._full.rearrange(self._layout())
-            if self._found is not None:
-                self._show_found()
+            self._search.rearrange()
 
     def set_flat(self, flat: bool) -> None:
         """Show the sessions without their projects (True) or grouped by them."""
@@ -161,8 +152,7 @@ class Catalogue:
                 self._rows, self._families, self.project, self._layout(), self._folds
             )
             self._full.build(self._rows)
-            if self._found is not None:
-                self._show_found()
+            self._search.rearrange()
 
     def _layout(self) -> Layout:
         group_place = None
@@ -250,14 +240,7 @@ class Catalogue:
             self._full.build(self._rows)
         else:
             self._full.update(changed, self._rows.__contains__)
-        if self._search is not None:
-            self._searched_late.update(changed)
-        for path in changed:
-            self._hays.pop(path, None)
-        if self._found is not None and self.query is not None:
-            for path in changed:
-                self._rate(path, self.query, self._scores)
-            self._found.update(changed, self._scores.__contains__)
+        self._search.follow(changed)
 
     # Searching
 
@@ -271,53 +254,21 @@ class Catalogue:
         Args:
             text: What the user typed; blank shows everything again.
         """
-        query = Query(text)
-        self._search = token = object()
-        if query:
-            return self._search_steps(query, token)
-        self._search = self.query = self._found = None
-        self._scores, self._hays = {}, {}
-        return iter(())
+        return self._search.start(text, self._sync)
+
+    @property
+    def query(self) -> Query | None:
+        """What is searched for and shown; None where everything is."""
+        return self._search.query
 
     def filter(self, text: str) -> None:
         """Search at once."""
         for _ in self.search(text):
             pass
 
-    def _search_steps(self, query: Query, token: object) -> Iterator[None]:
-        self._sync()
-        self._searched_late = set()
-        narrowed = self.query is not None and query.narrows(self.query)
-        paths: Sequence[str] = list(self._scores if narrowed else self._rows)
-        scores: dict[str, int] = {}
-        for start in range(0, len(paths), _SLICE):
-            for path in paths[start : start + _SLICE]:
-                self._rate(path, query, scores)
-            yield
-            if self._search is not token:
-                return
-        self._sync()
-        for path in self._searched_late:
-            self._rate(path, query, scores)
-        self._search = None
-        self.query, self._scores = query, scores
-        self._show_found()
-
-    def _rate(self, path: str, query: Query, scores: dict[str, int]) -> None:
-        row = self._rows.get(path)
-        score = 0
-        if row is not None:
-            hay = self._hays.get(path)
-            if hay is None:
-                hay = self._hays[path] = haystack(row, self.project(row))
-            score = query.score(hay)
-        if score:
-            scores[path] = score
-        else:
-            scores.pop(path, None)
-
-    def _show_found(self) -> None:
-        place, scores = place_of(self.sort, reverse=self.reverse), self._scores
+    def _outline_of(self, scores: Mapping[str, int]) -> Outline:
+        """Return the outline, still empty, of sessions that were found, the best first."""
+        place = place_of(self.sort, reverse=self.reverse)
         layout = Layout(
             place=lambda row: (-scores[row.path], *place(row)),
             group_place=None,
@@ -326,16 +277,15 @@ class Catalogue:
             nested=False,
             width=3,
         )
-        found = Outline(self._rows, self._families, self.project, layout, Folds())
-        found.build(self._scores)
-        self._found = found
+        return Outline(self._rows, self._families, self.project, layout, Folds())
 
     # Looking
 
     @property
     def _shown(self) -> Outline:
         self._sync()
-        return self._full if self._found is None else self._found
+        found = self._search.found
+        return self._full if found is None else found
 
     @property
     def height(self) -> int:

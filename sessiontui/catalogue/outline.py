@@ -8,12 +8,13 @@ deletion and one insertion, whatever the number of sessions.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from sessiontui.catalogue.lines import Fold, GroupLine, Line, RowLine
+from sessiontui.catalogue.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from sessiontui.catalogue.order import Place
     from sessiontui.catalogue.row import Row
 
-_CHUNK = 512
-"""How many starts of groups are worked out at once."""
 _MANY = 64
 """From how many insertions into a group on sorting is cheaper than inserting one by one."""
 
@@ -91,11 +90,12 @@ class Outline:
         self.folds = folds
         self._spots: dict[str, _Spot] = {}
         self._groups: dict[str, Group] = {}
-        self._order: list[tuple[Place, str]] = []
-        self._heights: list[int] = []
-        self._starts: list[int] = [0]
-        """First line of each group, as far as worked out; the rest is made when it is needed."""
-        self.height = 0
+        self._shelf = Shelf()
+
+    @property
+    def height(self) -> int:
+        """How many lines there are."""
+        return self._shelf.height
 
     @property
     def sessions(self) -> int:
@@ -109,8 +109,16 @@ class Outline:
 
     # Building and changing
 
-    def build(self, paths: Iterable[str]) -> None:
+    def build(self, paths: Collection[str]) -> None:
         """Arrange `paths` anew; families must be whole in it where the layout is nested."""
+        for _ in self.build_steps(paths, len(paths)):
+            pass
+
+    def build_steps(self, paths: Iterable[str], slice_size: int) -> Iterator[None]:
+        """Do the same, yielding after every `slice_size` sessions and every large group.
+
+        What changed between two steps is to be told to `update` afterwards.
+        """
         place, project, rows = self.layout.place, self._project, self._rows
         grouped = self.layout.grouped
         nested = self._families.nested if self.layout.nested else {}
@@ -119,10 +127,14 @@ class Outline:
         groups: dict[str, Group] = {}
         self._spots, self._groups = spots, groups
         # One pass in the order of the rows: memory, not arithmetic, takes the time.
-        for path in paths:
+        for number, path in enumerate(paths, 1):
+            if not number % slice_size:
+                yield
             if nested and path in nested:
                 continue
-            row = rows[path]
+            row = rows.get(path)
+            if row is None:
+                continue
             name = project(row) if grouped else ""
             if (group := groups.get(name)) is None:
                 group = groups[name] = Group(name)
@@ -137,6 +149,9 @@ class Outline:
             group.bytes += row.size
         for group in groups.values():
             group.newest_ms = None
+            group.keys.sort()
+            if len(group.keys) > slice_size:
+                yield
         self._arrange_groups()
 
     def rearrange(self, layout: Layout) -> None:
@@ -158,16 +173,16 @@ class Outline:
             else:
                 spot.key = key = place(spot.row)
                 spot.group.keys.append(key)
+        for group in self._groups.values():
+            group.keys.sort()
         self._arrange_groups()
 
     def _arrange_groups(self) -> None:
         for group in self._groups.values():
-            group.keys.sort()
             group.order = self._group_place(group)
-        self._order = sorted((group.order, name) for name, group in self._groups.items())
-        self._heights = [self._height(self._groups[name]) for _, name in self._order]
-        self._starts = [0]
-        self.height = sum(self._heights)
+        self._shelf = Shelf(
+            (group.order, name, self._height(group)) for name, group in self._groups.items()
+        )
 
     def update(self, paths: Collection[str], keep: Callable[[str], bool]) -> None:
         """Put sessions where they belong now.
@@ -279,34 +294,14 @@ class Outline:
 
     def _regroup(self, group: Group) -> None:
         """Put a group where it belongs now, or take it away when it is empty."""
-        index = bisect_left(self._order, (group.order, group.key))
-        known = index < len(self._order) and self._order[index][1] == group.key
         if not group.keys:
-            if known:
-                self._drop(index)
+            self._shelf.take(group.order, group.key)
             if self._groups.get(group.key) is group:
                 del self._groups[group.key]
             return
-        order, height = self._group_place(group), self._height(group)
-        if known and order == group.order:
-            if height != self._heights[index]:
-                self.height += height - self._heights[index]
-                self._heights[index] = height
-                del self._starts[index + 1 :]
-            return
-        if known:
-            self._drop(index)
+        order = self._group_place(group)
+        self._shelf.put(order, group.key, self._height(group), group.order)
         group.order = order
-        index = bisect_left(self._order, (order, group.key))
-        self._order.insert(index, (order, group.key))
-        self._heights.insert(index, height)
-        self.height += height
-        del self._starts[index + 1 :]
-
-    def _drop(self, index: int) -> None:
-        del self._order[index]
-        self.height -= self._heights.pop(index)
-        del self._starts[index + 1 :]
 
     # Folding
 
@@ -352,24 +347,23 @@ class Outline:
         group = self._groups.get(key)
         return None if group is None or not self.layout.grouped else self._start(group)
 
+    def _start(self, group: Group) -> int:
+        index = self._shelf.index(group.order, group.key)
+        return 0 if index is None else self._shelf.start(index)
+
     def lines(self, start: int, stop: int) -> Iterator[Line]:
         """Yield the lines from `start` to before `stop`, as far as there are any."""
         y, stop = max(start, 0), min(stop, self.height)
-        if y >= stop:
-            return
-        self._reach(lambda last: last > y)
-        index = bisect_right(self._starts, y) - 1
+        index = self._shelf.at(y) if y < stop else 0
         while y < stop:
-            group = self._groups[self._order[index][1]]
-            self._reach_index(index)
-            offset = y - self._starts[index]
+            group = self._groups[self._shelf.key(index)]
+            offset, end = y - self._shelf.start(index), min(stop, self._shelf.end(index))
             if self.layout.grouped:
                 if offset == 0:
                     yield self._group_line(group)
                     y += 1
-                    offset = 1
-                offset -= 1
-            end = min(stop, self._starts[index] + self._heights[index])
+                else:
+                    offset -= 1
             for key in group.keys[offset : offset + end - y]:
                 yield self._row_line(key)
             y, index = end, index + 1
@@ -413,23 +407,6 @@ class Outline:
             hidden=hidden,
             project="" if self.layout.grouped else self._project(row),
         )
-
-    def _start(self, group: Group) -> int:
-        index = bisect_left(self._order, (group.order, group.key))
-        self._reach_index(index)
-        return self._starts[index]
-
-    def _reach_index(self, index: int) -> None:
-        self._reach(lambda _: len(self._starts) > index)
-
-    def _reach(self, enough: Callable[[int], bool]) -> None:
-        """Work out starts of groups, in chunks, until there are enough of them."""
-        starts, heights = self._starts, self._heights
-        while not enough(starts[-1]) and len(starts) < len(heights):
-            line = starts[-1]
-            for height in heights[len(starts) - 1 : len(starts) - 1 + _CHUNK]:
-                line += height
-                starts.append(line)
 
 
 def _age(group: Group, old_ms: int, new_ms: int) -> None:

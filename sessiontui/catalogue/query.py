@@ -40,10 +40,21 @@ def haystack(row: Row, project: str) -> str:
 
     The lines are title, project, file name with the id, folder, first message.
     """
-    name = file_name(row.path)
-    identity = "" if row.id is None or row.id in name else row.id + " "
-    fields = (row.title, project, identity + name, folder_of(row.path), row.first_message)
-    return fold("\n".join(field[:_FIELD_LENGTH].replace("\n", " ") for field in fields))
+    path, identity, length = row.path, row.id, _FIELD_LENGTH
+    name = file_name(path)
+    if identity is not None and identity not in name:
+        name = f"{identity} {name}"
+    fields = (
+        row.title[:length],
+        project[:length],
+        name[:length],
+        folder_of(path)[:length],
+        row.first_message[:length],
+    )
+    hay = "\n".join(fields)
+    if hay.count("\n") != len(fields) - 1:
+        hay = "\n".join(field.replace("\n", " ") for field in fields)
+    return fold(hay)
 
 
 class _Word:
@@ -132,6 +143,8 @@ class Query:
 
     def score(self, hay: str) -> int:
         """Return how well a haystack fits, larger is better; 0: not at all."""
+        if len(self._words) == 1:
+            return self._words[0].score(hay)
         total = 0
         for word in self._words:
             score = word.score(hay)

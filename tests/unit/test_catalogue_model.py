@@ -101,9 +101,9 @@ class Changes(RuleBasedStateMachine):
         new.upsert(sorted(known.rows.values(), key=lambda row: row.path))
         if known.query is not None:
             new.filter(known.query.text)
-            assert new._found is not None
-            assert known._found is not None
-            for key in known._found.folds.groups:
+            assert new._search.found is not None
+            assert known._search.found is not None
+            for key in known._search.found.folds.groups:
                 new.fold_group(key, closed=True)
         assert new.lines(0, new.height) == lines
         assert known.height == len(lines)
