@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sessiontui.demo.sessions import demo_sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
 NOW_MS = 1_795_000_000_000
@@ -75,15 +76,20 @@ class Command:
         """Run a command that writes JSON and has to succeed."""
         return json.loads(self.raw(*arguments))
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a command; the caller ends it."""
-        return subprocess.Popen(
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Have a command run; it is ended at the end if it has not ended by itself."""
+        with subprocess.Popen(
             self.line(*arguments),
-            env=self.environment(**environment),
+            env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def line(self, *arguments: str) -> list[str]:
         """Return the command line."""

@@ -308,8 +308,7 @@ def test_following_as_the_user_of_the_readme_is_pushed(
 ) -> None:
     command = Command(tmp_path, redis_server.tcp_url.replace("//", f"//{user}:PASSWORD@"))
     path = _path(command, ORDERS)
-    tail = command.start("tail", "-f", "--raw", "-n", "1", path)
-    with tail:
+    with command.running("tail", "-f", "--raw", "-n", "1", path) as tail:
         assert tail.stdout is not None
         assert tail.stdout.readline()
         server.append(f"{PREFIX}file:{path}", b'{"type":"pushed"}\n')
@@ -317,3 +316,34 @@ def test_following_as_the_user_of_the_readme_is_pushed(
         assert tail.stdout.readline() == b'{"type":"pushed"}\n'
         tail.send_signal(signal.SIGINT)
         assert tail.wait(30) == 130
+
+
+def _cut_others(client: redis.Redis) -> None:
+    """End every connection of the server but this client's."""
+    own = client.client_id()
+    for entry in client.client_list():
+        if int(entry["id"]) != own:
+            client.client_kill_filter(_id=entry["id"])
+
+
+def test_following_misses_nothing_while_the_connection_is_cut_again_and_again(
+    remote: Command, server: redis.Redis
+) -> None:
+    path = _path(remote, ORDERS)
+    with remote.running("tail", "-f", "--raw", "-n", "1", path) as tail:
+        assert tail.stdout is not None
+        assert tail.stdout.readline()
+        for turn in range(8):
+            lines = [b'{"type":"cut","turn":%d,"number":%d}\n' % (turn, n) for n in range(40)]
+            for number, line in enumerate(lines):
+                server.append(f"{PREFIX}file:{path}", line)
+                server.hset(f"{PREFIX}meta", path, str(NOW_MS + number))
+                if number == 20:
+                    _cut_others(server)
+            assert b"".join(tail.stdout.readline() for _ in lines) == b"".join(lines)
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(30) == 130
+
+
+def test_drafts_are_no_sessions(remote: Command) -> None:
+    assert {item["path"][-6:] for item in remote.json("ls", "--json")} == {".jsonl"}

@@ -100,23 +100,16 @@ def test_in_a_pipe_a_line_a_session_has_tabs_and_no_codes(
     assert "\x1b" not in "".join(lines)
 
 
-def test_a_reader_that_leaves_early_is_no_failure(command: Command) -> None:
-    for arguments in (["ls"], ["ls", "--json"], ["show", LONG_ID], ["show", "--raw", LONG_ID]):
-        writer = command.start(*[item.replace(LONG_ID, _find(command, LONG)) for item in arguments])
-        with writer:
+def test_a_reader_that_leaves_early_is_no_failure(command: Command, files: dict[str, Path]) -> None:
+    long = str(files[LONG])
+    for arguments in (["ls"], ["ls", "--json"], ["show", long], ["show", "--raw", long]):
+        with command.running(*arguments) as writer:
             assert writer.stdout is not None
             assert writer.stderr is not None
             writer.stdout.read(1)
             writer.stdout.close()
             assert writer.stderr.read() == b""
             assert writer.wait() == 0
-
-
-LONG_ID = "LONG"
-
-
-def _find(command: Command, title: str) -> str:
-    return str(next(item["id"] for item in command.json("ls", "--json") if item["title"] == title))
 
 
 def test_an_empty_folder_lists_nothing(command: Command, tmp_path: Path) -> None:
@@ -254,8 +247,8 @@ def test_a_last_line_without_a_newline_counts(command: Command, growing: Path) -
 class _Following:
     """`tail -f` as a child, its output collected."""
 
-    def __init__(self, command: Command, *arguments: str) -> None:
-        self.process = command.start("tail", "-f", *arguments)
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
         assert self.process.stdout is not None
         os.set_blocking(self.process.stdout.fileno(), False)
         self.data = b""
@@ -276,11 +269,11 @@ class _Following:
 
 @pytest.fixture
 def following(command: Command, growing: Path) -> Iterator[_Following]:
-    tail = _Following(command, "--raw", "--source", str(growing.parent.parent), "abcdef01")
-    with tail.process:
+    source = str(growing.parent.parent)
+    with command.running("tail", "-f", "--raw", "--source", source, "abcdef01") as process:
+        tail = _Following(process)
         until_sync(lambda: tail.has(b"broken"))
         yield tail
-        tail.process.kill()
 
 
 def _append(file: Path, data: bytes) -> None:
