@@ -63,3 +63,8 @@ class Retitled(msgspec.Struct, frozen=True, gc=False):
 
 
 Change = Created | Appended | Rewritten | Removed | Renamed | Retitled
+
+
+def is_session(path: str) -> bool:
+    """Tell whether a path is a session's; drafts and logs beside one are not."""
+    return path.endswith(".jsonl")

@@ -1,5 +1,6 @@
 """What the app and the command line both run on: the source, its rows, the open transcripts."""
 
+from sessiontui.workspace.opening import now_ms, open_workspace
 from sessiontui.workspace.values import (
     DeletePlan,
     DocumentChanged,
@@ -11,7 +12,7 @@ from sessiontui.workspace.values import (
     Update,
     WorkspaceState,
 )
-from sessiontui.workspace.workspace import Workspace, now_ms, open_workspace
+from sessiontui.workspace.workspace import Workspace
 
 __all__ = [
     "DeletePlan",

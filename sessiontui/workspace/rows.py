@@ -8,16 +8,47 @@ from msgspec.structs import replace
 
 from sessiontui.catalogue.facts import activity, append_facts, id_from_path, retitled
 from sessiontui.catalogue.row import Row
-from sessiontui.models.changes import Appended, Created, Removed, Renamed, Retitled, Rewritten
+from sessiontui.models.changes import (
+    Appended,
+    Created,
+    Removed,
+    Renamed,
+    Retitled,
+    Rewritten,
+    is_session,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sessiontui.catalogue.catalogue import Catalogue
     from sessiontui.models.changes import Change
+    from sessiontui.storage.backend import Stat
 
 _RECENT_MS: Final = 3_600_000
 """A session that is quiet for longer is neither running nor waiting for anybody."""
+
+
+def of_sessions(
+    changes: Iterable[Change], created: Callable[[str], Created | None]
+) -> list[Change]:
+    """Return what changes mean for sessions: drafts and other sidecars are none.
+
+    Args:
+        changes: What happened to everything in the store.
+        created: Tells of a session that got its name just now; None if it is gone again.
+    """
+    kept: list[Change] = []
+    for change in changes:
+        is_one = is_session(change.path)
+        if not isinstance(change, Renamed) or is_session(change.new_path) == is_one:
+            if is_one:
+                kept.append(change)
+        elif is_one:
+            kept.append(Removed(change.path))
+        elif (new := created(change.new_path)) is not None:
+            kept.append(new)
+    return kept
 
 
 class RowKeeper:
@@ -102,6 +133,13 @@ class RowKeeper:
             elif row.path.startswith(name) or any(item.startswith(name) for item in names):
                 begin.append(row)
         return exact or begin
+
+    def shows(self, stats: Iterable[Stat]) -> bool:
+        """Tell whether there are rows for just these sessions, as long as they are."""
+        sizes = {stat.path: stat.size for stat in stats if is_session(stat.path)}
+        return sizes.keys() == self._rows.keys() and all(
+            self._rows[path].size == size for path, size in sizes.items()
+        )
 
     def counts(self) -> tuple[int, int]:
         """Return how many sessions run and how many wait for the user, at the moment."""

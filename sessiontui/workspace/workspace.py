@@ -8,9 +8,7 @@ get is coalesced: one `RowsChanged` for each batch of the feed.
 from __future__ import annotations
 
 import asyncio
-import time
-from contextlib import asynccontextmanager, contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
@@ -19,13 +17,14 @@ from sessiontui.catalogue.catalogue import Catalogue
 from sessiontui.catalogue.facts import held
 from sessiontui.config import Config
 from sessiontui.errors import BackendDownError, SessionTuiError, StorageError
+from sessiontui.models.changes import Created
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import FeedState
-from sessiontui.workspace.connect import open_backend, problem_of
+from sessiontui.workspace.connect import problem_of
 from sessiontui.workspace.deletions import Deletions
 from sessiontui.workspace.documents import OpenDocuments
 from sessiontui.workspace.reader import RowReader
-from sessiontui.workspace.rows import RowKeeper
+from sessiontui.workspace.rows import RowKeeper, of_sessions
 from sessiontui.workspace.values import (
     DeletePlan,
     Held,
@@ -37,7 +36,7 @@ from sessiontui.workspace.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sessiontui.catalogue.row import Row
     from sessiontui.models.source import Source
@@ -48,11 +47,6 @@ if TYPE_CHECKING:
 _FIRST_RETRY_S: Final = 0.25
 _LONGEST_RETRY_S: Final = 5.0
 _COUNT_EVERY_S: Final = 1.0
-
-
-def now_ms() -> int:
-    """Return the time, in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 class Workspace:
@@ -300,7 +294,8 @@ class Workspace:
 
     async def _apply(self, feed: ChangeFeed) -> None:
         """Apply what the feed tells, batch by batch."""
-        async for batch in feed.batches():
+        async for everything in feed.batches():
+            batch = of_sessions(everything, self._created)
             touched = self._rows.apply(batch)
             for change in batch:
                 self._documents.apply(change)
@@ -335,12 +330,15 @@ class Workspace:
         self._publish(RowsChanged(frozenset(row.path for row in rows)))
 
     def _is_current(self) -> bool:
-        """Tell whether the catalogue shows what the mirror holds."""
-        stats = self._connected.stats()
-        rows = self.catalogue.rows
-        return len(stats) == len(rows) and all(
-            (row := rows.get(stat.path)) is not None and row.size == stat.size for stat in stats
-        )
+        return self._rows.shows(self._connected.stats())
+
+    def _created(self, path: str) -> Created | None:
+        """Return what the mirror knows of a session, as if it had just appeared."""
+        storage = self._connected
+        if not storage.exists_sync(path):
+            return None
+        stat = storage.stat_sync(path)
+        return Created(path, stat.size, stat.mtime_ms)
 
     def _storage_changed(self) -> None:
         storage = self._connected
@@ -418,40 +416,3 @@ def _first(group: BaseExceptionGroup[SessionTuiError]) -> SessionTuiError:
     for error in group.exceptions:
         return _first(error) if isinstance(error, BaseExceptionGroup) else error
     raise group
-
-
-@asynccontextmanager
-async def open_workspace(
-    source: Source,
-    *,
-    config: Config | None = None,
-    clock: Callable[[], int] = now_ms,
-    home: str | None = None,
-    connect: Callable[[Source, str | None], Backend] = open_backend,
-) -> AsyncIterator[Workspace]:
-    """Yield a workspace at once; it connects and loads in the background.
-
-    On the way out pending writes are waited for and everything opened is closed.
-
-    Args:
-        source: Where the sessions are.
-        config: Settings; the defaults if None.
-        clock: The time in milliseconds since the epoch.
-        home: The home folder, shown as `~`; the user's own if None.
-        connect: Opens the backend of the source, with a password typed by the user.
-    """
-    workspace = Workspace(
-        source,
-        config=Config() if config is None else config,
-        clock=clock,
-        home=str(Path.home()) if home is None else home,
-        connect=connect,
-    )
-    running = asyncio.create_task(workspace.run(), name="workspace")
-    running.add_done_callback(workspace.stopped)
-    try:
-        yield workspace
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running

@@ -107,6 +107,20 @@ async def test_a_line_of_a_peer_reaches_row_and_open_document(
     assert workspace.held(path) is not None
 
 
+async def test_a_draft_is_no_session_until_it_is_renamed_into_one(
+    workspace: Workspace, root: Path
+) -> None:
+    (root / "-notes/c").mkdir()
+    draft = root / "-notes/c/draft.txt"
+    draft.write_text("not sent yet")
+    (root / "-notes/e.jsonl").write_bytes(header("eeee5555"))
+    await until(lambda: workspace.state.sessions == 4)
+    await workspace.settled()
+    assert not any(path.endswith("draft.txt") for path in workspace.catalogue.rows)
+    draft.rename(root / "-notes/f.jsonl")
+    await until(lambda: workspace.state.sessions == 5)
+
+
 async def test_a_new_session_of_a_peer_appears_with_its_title(
     workspace: Workspace, root: Path
 ) -> None:

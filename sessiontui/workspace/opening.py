@@ -1,0 +1,61 @@
+"""Opens a workspace for as long as it is needed, and leaves nothing open behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sessiontui.config import Config
+from sessiontui.workspace.connect import open_backend
+from sessiontui.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from sessiontui.models.source import Source
+    from sessiontui.storage.backend import Backend
+
+
+def now_ms() -> int:
+    """Return the time, in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+@asynccontextmanager
+async def open_workspace(
+    source: Source,
+    *,
+    config: Config | None = None,
+    clock: Callable[[], int] = now_ms,
+    home: str | None = None,
+    connect: Callable[[Source, str | None], Backend] = open_backend,
+) -> AsyncIterator[Workspace]:
+    """Yield a workspace at once; it connects and loads in the background.
+
+    On the way out pending writes are waited for and everything opened is closed.
+
+    Args:
+        source: Where the sessions are.
+        config: Settings; the defaults if None.
+        clock: The time in milliseconds since the epoch.
+        home: The home folder, shown as `~`; the user's own if None.
+        connect: Opens the backend of the source, with a password typed by the user.
+    """
+    workspace = Workspace(
+        source,
+        config=Config() if config is None else config,
+        clock=clock,
+        home=str(Path.home()) if home is None else home,
+        connect=connect,
+    )
+    running = asyncio.create_task(workspace.run(), name="workspace")
+    running.add_done_callback(workspace.stopped)
+    try:
+        yield workspace
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
