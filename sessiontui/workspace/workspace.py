@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from sessiontui.catalogue.catalogue import Catalogue
 from sessiontui.catalogue.facts import held
-from sessiontui.config import Config
 from sessiontui.errors import BackendDownError, SessionTuiError, StorageError
 from sessiontui.models.changes import Created
 from sessiontui.storage import SessionStorage
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sessiontui.catalogue.row import Row
+    from sessiontui.config import Config
     from sessiontui.models.source import Source
     from sessiontui.storage import ChangeFeed
     from sessiontui.storage.backend import Backend, Range, TrashItem
