@@ -1,10 +1,10 @@
-"""Sessions in memory: the reference of what a backend does, and of what can go wrong with one.
+"""Sessions in memory: the reference of what a backend does.
 
 `MemoryStore` is the store itself; any number of `MemoryBackend` open it, each
 as another process would. The store's own methods are what a peer does: they
 take effect at once, ask nobody and signal whoever watches. Every command of a
 backend gives way to the event loop before and after it takes effect, as a
-connection does, and can be made to fail in either place.
+connection does.
 """
 
 from __future__ import annotations
@@ -18,10 +18,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from sessiontui.errors import (
     BackendDownError,
-    OutcomeUnknownError,
     SessionExistsError,
     SessionNotFoundError,
-    StorageError,
     WriteConflictError,
 )
 from sessiontui.storage.backend import (
@@ -199,15 +197,6 @@ class MemoryBackend:
         """Whether the store cannot be reached: every command fails without having run."""
         self.visible: Callable[[], Collection[str]] = tuple
         """What the last who subscribed calls visible; nothing is polled here."""
-        self.calls: list[str] = []
-        """Name of every command that was asked for; for tests, cleared by them."""
-        self.faults: deque[StorageError | Literal["before", "after"] | None] = deque()
-        """What becomes of the next changing commands, in order: an error is raised instead,
-        `before` and `after` say on which side of its effect the connection dies, None lets it pass.
-        """
-        self.hold = asyncio.Event()
-        """Changing commands wait for this before they take effect; set unless a test clears it."""
-        self.hold.set()
 
     async def scan(self) -> AsyncIterator[ScanBatch]:
         """Yield the index."""
@@ -216,7 +205,7 @@ class MemoryBackend:
 
     async def scan_under(self, prefix: str) -> AsyncIterator[ScanBatch]:
         """Yield all whose path starts with `prefix`."""
-        await self._ask("scan")
+        await self._ask()
         paths = [path for path in self.store.sessions if path.startswith(prefix)]
         for start in range(0, len(paths), _SCAN_BATCH):
             chunk = paths[start : start + _SCAN_BATCH]
@@ -227,21 +216,21 @@ class MemoryBackend:
 
     async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
         """Return each session with some of its bytes."""
-        await self._ask("probe")
+        await self._ask()
         seen = [self._seen(item) for item in ranges]
         await asyncio.sleep(0)
         return seen
 
     async def read(self, ranges: Sequence[Range]) -> list[bytes | None]:
         """Return the bytes of each range."""
-        await self._ask("read")
+        await self._ask()
         parts = [self._slice(item) for item in ranges]
         await asyncio.sleep(0)
         return parts
 
     async def append(self, path: str, data: bytes, *, mtime_ms: int) -> Stat:
         """Add `data` at the end."""
-        async with self._change("append"):
+        async with self._change():
             self.store.append(path, data, mtime_ms=mtime_ms)
             return self.store.stat(path)
 
@@ -255,7 +244,7 @@ class MemoryBackend:
         title: bytes | Literal["keep"] | None = "keep",
     ) -> Stat:
         """Replace the whole session."""
-        async with self._change("write"):
+        async with self._change():
             if expected_size != "any":
                 self._expect(path, None if expected_size == "absent" else expected_size)
             self.store.write(path, data, mtime_ms=mtime_ms, title=title)
@@ -267,7 +256,7 @@ class MemoryBackend:
         """Replace the first bytes in place and set the title."""
         if len(old) != len(new):
             raise ValueError("a patch keeps the length")
-        async with self._change("patch"):
+        async with self._change():
             held = self.store.sessions.get(path)
             if held is None:
                 raise SessionNotFoundError(path)
@@ -283,7 +272,7 @@ class MemoryBackend:
         self, path: str, data: bytes, *, expected_size: int, mtime_ms: int, title: bytes
     ) -> Stat:
         """Put `data` before the first byte."""
-        async with self._change("prepend"):
+        async with self._change():
             self._expect(path, expected_size)
             whole = data + bytes(self.store.sessions[path].data)
             self.store.write(path, whole, mtime_ms=mtime_ms, title=title)
@@ -291,7 +280,7 @@ class MemoryBackend:
 
     async def rename(self, moves: Sequence[tuple[str, str]], *, overwrite: bool = False) -> None:
         """Move sessions, all or none."""
-        async with self._change("rename"):
+        async with self._change():
             sources = {source for source, _ in moves}
             for source, target in moves:
                 if source not in self.store.sessions:
@@ -303,14 +292,14 @@ class MemoryBackend:
 
     async def delete(self, paths: Sequence[str]) -> None:
         """Remove sessions for good."""
-        async with self._change("delete"):
+        async with self._change():
             if paths[0] not in self.store.sessions:
                 raise SessionNotFoundError(paths[0])
             self.store.delete(*paths)
 
     async def trash(self, item: TrashItem) -> None:
         """Move sessions out of sight."""
-        async with self._change("trash"):
+        async with self._change():
             if item.path not in self.store.sessions:
                 raise SessionNotFoundError(item.path)
             paths = [stat.path for stat in item.stats if stat.path in self.store.sessions]
@@ -320,7 +309,7 @@ class MemoryBackend:
 
     async def restore(self, item_id: str) -> TrashItem:
         """Bring back what was moved out of sight."""
-        async with self._change("restore"):
+        async with self._change():
             thrown = self.store.trashed.get(item_id)
             if thrown is None:
                 raise SessionNotFoundError(item_id)
@@ -334,7 +323,7 @@ class MemoryBackend:
 
     async def trashed(self) -> list[TrashItem]:
         """Return what can be restored, newest first."""
-        await self._ask("trashed")
+        await self._ask()
         now = self.store.clock()
         for item_id, thrown in list(self.store.trashed.items()):
             if thrown.item.expires_ms <= now:
@@ -344,7 +333,7 @@ class MemoryBackend:
 
     async def fence(self) -> None:
         """Return at once: a command here either ran or never will."""
-        await self._ask("fence")
+        await self._ask()
 
     @asynccontextmanager
     async def watch(
@@ -370,26 +359,16 @@ class MemoryBackend:
             watcher.woken.clear()
             await watcher.woken.wait()
 
-    async def _ask(self, name: str | None = None) -> None:
-        if name:
-            self.calls.append(name)
+    async def _ask(self) -> None:
         await asyncio.sleep(0)
         if self.down:
             raise BackendDownError("the store cannot be reached")
 
     @asynccontextmanager
-    async def _change(self, name: str) -> AsyncIterator[None]:
-        await self._ask(name)
-        await self.hold.wait()
-        fault = self.faults.popleft() if self.faults else None
-        if isinstance(fault, StorageError):
-            raise fault
-        if fault == "before":
-            raise OutcomeUnknownError("the connection died")
+    async def _change(self) -> AsyncIterator[None]:
+        await self._ask()
         yield
         await asyncio.sleep(0)
-        if fault == "after":
-            raise OutcomeUnknownError("the connection died")
 
     def _expect(self, path: str, size: int | None) -> None:
         held = self.store.sessions.get(path)

@@ -302,9 +302,16 @@ async def test_refresh_sees_every_kind_of_change_of_a_peer(world: World) -> None
 
 
 async def test_refresh_waits_for_queued_lines(storage: SessionStorage, world: World) -> None:
+    world.flaky.open.clear()
     writer = storage.open_writer(A)
     writer.write_line_sync("1\n")
-    await storage.refresh()
+    refreshing = asyncio.create_task(storage.refresh())
+    await until(lambda: world.flaky.waiting)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(world.flaky.named("scan")) == 1
+    world.flaky.open.set()
+    await refreshing
     assert await world.peer.data(A) == b"1\n"
     assert await storage.read_text(A) == "1\n"
     assert storage.pending == 0
