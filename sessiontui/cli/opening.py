@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
 
+from sessiontui.cli import first_frame
 from sessiontui.cli.running import INTERRUPTED, is_terminal
 from sessiontui.cli.sources import choose_source
 from sessiontui.models.source import DirectorySource
@@ -44,9 +46,7 @@ def open_source(place: Place, *, commands: Sequence[str]) -> None:
         meant = f"; did you mean {close[0]!r}?" if close else ""
         raise click.UsageError(f"{word!r} is neither a command nor a folder{meant}")
     _needs_terminal()
-    from sessiontui.workspace.connect import open_backend
-
-    _run_app(source, config, open_backend)
+    _run_app(source, config)
 
 
 def open_demo(*, folder: bool, seed: int) -> None:
@@ -66,21 +66,37 @@ def _needs_terminal() -> None:
 
 
 def _run_app(
-    source: Source, config: Config, connect: Callable[[Source, str | None], Backend]
+    source: Source,
+    config: Config,
+    connect: Callable[[Source, str | None], Backend] | None = None,
 ) -> None:
-    import asyncio
+    """Show the first line at once, then load the app and run it.
 
-    from sessiontui.app.app import SessionApp
-    from sessiontui.workspace import open_workspace
+    Args:
+        source: What to show.
+        config: Settings.
+        connect: Opens the backend of the source, if not in the usual way.
+    """
+    with ExitStack() as waiting:
+        first_frame.enter(source.label, ascii_only=config.ascii)
+        waiting.callback(first_frame.leave)
+        import asyncio
 
-    async def body() -> int:
-        async with open_workspace(source, config=config, connect=connect) as workspace:
-            app = SessionApp(workspace)
-            await app.run_async()
-            return app.return_code or 0
+        from sessiontui.app.app import SessionApp
+        from sessiontui.workspace import open_workspace
+        from sessiontui.workspace.connect import open_backend
 
-    try:
-        code = asyncio.run(body())
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+        opens = connect or open_backend
+
+        async def body() -> int:
+            async with open_workspace(source, config=config, connect=opens) as workspace:
+                app = SessionApp(workspace)
+                waiting.pop_all()  # From here on the screen is the app's.
+                await app.run_async()
+                return app.return_code or 0
+
+        try:
+            code = asyncio.run(body())
+        except KeyboardInterrupt:
+            code = INTERRUPTED
     raise click.exceptions.Exit(code)
