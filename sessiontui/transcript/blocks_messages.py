@@ -99,6 +99,8 @@ def assistant_blocks(item: Entry, message: dict[str, Any], pairing: Pairing) -> 
     body: list[Block] = []
     for piece in pieces:
         body += _piece_blocks(item, mapping(piece), pairing)
+    if not body and any("hinking" in text(mapping(piece).get("type")) for piece in pieces):
+        body = _thinking(item, {})
     body += _ending(item, message)
     silent = all(block.kind in {"thinking", "tool"} for block in body)
     if body and all(block.kind == "tool" for block in body):
@@ -155,7 +157,7 @@ def _thinking(item: Entry, piece: dict[str, Any]) -> list[Block]:
     words = text(piece.get("thinking"))
     if not words.strip():
         if piece.get("type") == "thinking":
-            return []
+            return []  # with a signature alone; others tell more
         words = "thinking that its provider keeps sealed"
     return [
         Block(

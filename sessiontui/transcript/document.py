@@ -20,6 +20,7 @@ from sessiontui.transcript.pages import (
     STEP_BYTES,
     find_beginning,
     line_start,
+    page_limit,
     read_before,
     split,
 )
@@ -212,17 +213,15 @@ class Document:
         data = await self._read(start, min(start + PAGE_BYTES, self.size))
         for _ in range(SEARCH_STEPS):
             stop = start + len(data)
-            if stop >= self.size or not data:
-                return data
-            end = data.rfind(b"\n") + 1
-            if end:
-                return data[:end]
+            if b"\n" in data or stop >= self.size:
+                break
             more = await self._read(stop, min(stop + STEP_BYTES, self.size))
-            end = more.find(b"\n") + 1
-            data += more[:end] if end else more
-            if end or not more:
-                return data
-        return data
+            data += more[: more.find(b"\n") + 1] or more
+            if not more:
+                break
+        if start + len(data) < self.size:
+            data = data[: data.rfind(b"\n") + 1] or data
+        return data[: page_limit(data)]
 
     async def lines(self, start: int = 0) -> AsyncIterator[bytes]:
         """Yield every line from `start`, a line's beginning, to the end, as it is stored.

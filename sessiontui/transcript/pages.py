@@ -163,10 +163,10 @@ class Page:
         places = PAGE_LINES - len(self._starts)
         if room <= 0 or places <= 0:
             return 0
-        ends = [end + 1 for end in _newlines(data)]
-        if not data.endswith(b"\n"):
+        ends = [end + 1 for end in _newlines(data[:room])]
+        if len(data) <= room and not data.endswith(b"\n"):
             ends.append(len(data))
-        fitting = min(bisect_right(ends, room), places)
+        fitting = min(len(ends), places)
         if not fitting:
             return 0
         stop = ends[fitting - 1]
@@ -181,7 +181,7 @@ def split(start: int, data: bytes) -> list[Page]:
     """Return `data`, which begins at offset `start` with a line's beginning, as pages."""
     pages: list[Page] = []
     while data:
-        limit = _limit(data)
+        limit = page_limit(data)
         page = Page(start, data[:limit])
         if limit > PAGE_BYTES:
             page = Page(
@@ -195,14 +195,17 @@ def split(start: int, data: bytes) -> list[Page]:
     return pages
 
 
-def _limit(data: bytes) -> int:
-    """Return how many bytes the first page of `data` covers: whole lines, at least one."""
-    ends = [end + 1 for end in _newlines(data[:PAGE_BYTES])]
-    if len(ends) >= PAGE_LINES:
-        return ends[PAGE_LINES - 1]
+def page_limit(data: bytes) -> int:
+    """Return how many bytes of `data`, from a line's beginning on, make one page."""
+    if data.count(b"\n", 0, PAGE_BYTES) >= PAGE_LINES:
+        end = -1
+        for _ in range(PAGE_LINES):
+            end = data.find(b"\n", end + 1)
+        return end + 1
     if len(data) <= PAGE_BYTES:
         return len(data)
-    return ends[-1] if ends else data.find(b"\n", PAGE_BYTES) + 1 or len(data)
+    whole = data.rfind(b"\n", 0, PAGE_BYTES) + 1
+    return whole or data.find(b"\n", PAGE_BYTES) + 1 or len(data)
 
 
 async def read_before(read: ReadRange, stop: int) -> Page:
@@ -227,10 +230,11 @@ async def read_before(read: ReadRange, stop: int) -> Page:
             piece = Page(start, b"", unheld=len(data), begun=False, ended=data.endswith(b"\n"))
             return await find_beginning(read, piece)
         start, data = start + first, data[first:]
-    ends = _newlines(data)
-    if len(ends) > PAGE_LINES:
-        first = ends[-PAGE_LINES - 1] + 1
-        start, data = start + first, data[first:]
+    if data.count(b"\n") > PAGE_LINES:
+        end = len(data)
+        for _ in range(PAGE_LINES + 1):
+            end = data.rfind(b"\n", 0, end)
+        start, data = start + end + 1, data[end + 1 :]
     return Page(start, data)
 
 

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from textual import events
+from textual.scrollbar import ScrollDown, ScrollTo, ScrollUp
 
 from sessiontui.transcript.document import Document
 from sessiontui.transcript.pages import MAX_PAGES, PAGE_BYTES
@@ -93,6 +94,31 @@ async def test_the_wheel_scrolls_and_stops_following(tmp_path: Path) -> None:
         await pilot.pause()
         assert app.rows()[2:] == before[:-2]
         assert app.follow[-1] == (False, 0)
+
+
+async def test_the_scrollbar_moves_the_view_and_stops_following(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.jsonl", *numbered(100))
+    async with reading(path) as (app, pilot, _source):
+        app.view.post_message(ScrollTo(y=0))
+        await settled(app, pilot)
+        assert app.rows()[1] == "entry 0"
+        assert app.follow[-1] == (False, 0)
+        app.view.post_message(ScrollDown())
+        await settled(app, pilot)
+        assert app.rows()[2] == "entry 10"
+        app.view.post_message(ScrollUp())
+        await settled(app, pilot)
+        assert app.rows()[1] == "entry 0"
+
+
+async def test_a_turn_near_the_end_stays_where_it_is_when_lines_come(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.jsonl", *numbered(50))
+    async with reading(path) as (app, pilot, source):
+        await pilot.press("[")
+        await settled(app, pilot)
+        before = app.rows()
+        await grow(app, pilot, source, path, b"".join(numbered(40, 100)))
+        assert app.rows() == before
 
 
 async def test_reading_up_keeps_the_place_when_a_page_comes_above(tmp_path: Path) -> None:

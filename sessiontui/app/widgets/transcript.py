@@ -116,6 +116,7 @@ class TranscriptView(PagedView):
         self._anchor = Anchor(0, 0, 0, 0)
         if document.at_start:
             self.go(0)
+            self.current = next(iter(self.entries_in_view()), None)
         else:
             self._read(self._open(document, 0))
 

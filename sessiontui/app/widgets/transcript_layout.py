@@ -138,7 +138,7 @@ def _body(block: Block, look: Look, number: int, room: int, *, open_now: bool) -
         return []
     if folded and block.from_end:
         return _last_rows(frame, parts[-1], limit, "failed-text" if failed else "output")
-    lines = _styled(parts, failed=failed)
+    lines = _styled(parts, look.inner - frame.indent, failed=failed)
     if block.kind == "message":
         lines = (line._replace(spans=_quiet(line.spans)) for line in lines)
     rows, hidden = _first_rows(frame, lines, parts, limit)
@@ -181,13 +181,13 @@ def _last_rows(frame: _Frame, part: Part, limit: int, style: str) -> list[Row]:
     return rows
 
 
-def _styled(parts: Iterable[Part], *, failed: bool) -> Iterator[StyledLine]:
+def _styled(parts: Iterable[Part], width: int, *, failed: bool) -> Iterator[StyledLine]:
     """Yield the lines of a body in the styles of their format."""
     for part in parts:
         if part.format == "markdown":
-            yield from markdown_lines(part.lines)
+            yield from markdown_lines(part.lines, width)
         elif part.format == "thinking":
-            for line in markdown_lines(part.lines):
+            for line in markdown_lines(part.lines, width):
                 spans = tuple((text, "thinking") for text, _ in line.spans)
                 yield line._replace(spans=spans)
         elif part.format == "diff":
@@ -216,12 +216,15 @@ def _wrapped(frame: _Frame, line: StyledLine, most: int) -> list[Row]:
     if not frame.look.wrap:
         return [frame.row(*_if(line.first), *_cut_spans(line.spans, width))]
     most = max(1, most)
-    text = "".join(text for text, _ in line.spans)[: most * width]
+    whole = "".join(text for text, _ in line.spans)
+    text = whole[: most * width]
     rows = []
     for index, (start, stop) in enumerate(break_points(text, width)[:most]):
         lead = line.rest if index else line.first
         spans = slice_spans(line.spans, start, stop)
         rows.append(frame.row(*_if(lead), *spans, joined=index > 0))
+    if len(text) < len(whole) and len(rows) < most:  # characters without any width
+        rows.append(frame.row(("… (open in pager)", "more")))
     return rows
 
 

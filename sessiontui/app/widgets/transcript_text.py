@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.cells import split_graphemes
+from rich.cells import cell_len, split_graphemes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -43,13 +43,27 @@ _BLOCK = re.compile(
 )
 _RULE = re.compile(r" {0,3}([-*_])(?: *\1){2,} *")
 _FENCE = re.compile(r" *(```+|~~~+)(.*)")
+_DASHES = re.compile(r" *:?-+:? *")
+_MAX_TABLE = 200
 _MARKUP = frozenset("`*_[")
 
 
-def markdown_lines(lines: Iterable[str]) -> Iterator[StyledLine]:
-    """Yield lines of Markdown with what is marked in them styled; the marks are left out."""
+def markdown_lines(lines: Iterable[str], width: int) -> Iterator[StyledLine]:
+    """Yield lines of Markdown with what is marked in them styled; the marks are left out.
+
+    Args:
+        lines: Safe lines.
+        width: Cells there are for them; the columns of a table that fits are aligned.
+    """
     fence = ""
+    table: list[str] = []
     for line in lines:
+        if not fence and line.startswith("|") and len(table) < _MAX_TABLE:
+            table.append(line)
+            continue
+        if table:
+            yield from _table(table, width)
+            table = []
         mark = _FENCE.fullmatch(line) if "`" in line or "~" in line else None
         if mark is not None and (not fence or (mark[1].startswith(fence) and not mark[2].strip())):
             fence = "" if fence else mark[1]
@@ -61,6 +75,41 @@ def markdown_lines(lines: Iterable[str]) -> Iterator[StyledLine]:
             yield StyledLine(_BAR, _BAR, ((line, "code"),))
         else:
             yield _markdown_line(line)
+    yield from _table(table, width)
+
+
+def _table(lines: list[str], width: int) -> Iterator[StyledLine]:
+    """Yield the lines of a table with aligned columns, or as they are where that is too wide."""
+    rows = [line.strip().strip("|").split("|") for line in lines]
+    columns = len(rows[0]) if rows else 0
+    ruled = len(rows) > 1 and all(_DASHES.fullmatch(cell) for cell in rows[1])
+    if not ruled or any(len(row) != columns for row in rows):
+        for line in lines:
+            yield StyledLine(_NOTHING, _NOTHING, _inline(line, "text"))
+        return
+    cells = [[_inline(cell.strip(), "text") for cell in row] for row in rows]
+    widths = [
+        max(_cells(row[column]) for row in cells[:1] + cells[2:]) for column in range(columns)
+    ]
+    if sum(widths) + 3 * (columns - 1) > width:
+        for line in lines:
+            yield StyledLine(_NOTHING, _NOTHING, _inline(line, "text"))
+        return
+    for number, row in enumerate(cells):
+        spans: list[Span] = []
+        for column, cell in enumerate(row):
+            if number == 1:
+                spans += [("─┼─", "rule")] if column else []
+                spans.append(("─" * widths[column], "rule"))
+                continue
+            spans += [(" │ ", "rule")] if column else []
+            spans += [(text, "strong") for text, _ in cell] if number == 0 else cell
+            spans.append((" " * (widths[column] - _cells(cell)), "text"))
+        yield StyledLine(_NOTHING, _NOTHING, tuple(span for span in spans if span[0]))
+
+
+def _cells(spans: Iterable[Span]) -> int:
+    return sum(cell_len(text) for text, _ in spans)
 
 
 def _markdown_line(line: str) -> StyledLine:

@@ -104,7 +104,10 @@ class FlowView(ScrollView, can_focus=True, inherit_bindings=False):
             anchor = self._anchor or Anchor(0, 0, 0, 0)
             place = self._resolve(anchor)
             flow.settle(place, self.rows_in_view + anchor.screen, _SPACE * self.rows_in_view)
-            self._place(flow.top(place) - anchor.screen)
+            wanted = flow.top(place) - anchor.screen
+            self._place(wanted)
+            if wanted > self._last_y and flow.document.at_end:
+                self._anchor = self._anchor_at(self.scroll_offset.y)
         self._keep_current_in_view()
         self.settled()
 
