@@ -23,7 +23,7 @@ from sessiontui.errors import BackendDownError, OutcomeUnknownError, StorageErro
 from sessiontui.storage.redis_errors import connection_error, reply_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from redis.asyncio.connection import AbstractConnection
 
@@ -76,8 +76,9 @@ async def open_connection(settings: Settings, *, name: bytes = _NAME) -> Abstrac
     opened = False
     try:
         async with asyncio.timeout(settings.patience_s):
-            # The first command connects. The name is for people who look at CLIENT LIST;
-            # not everyone may set it.
+            connect: Callable[[], Awaitable[None]] = connection.connect
+            await connect()
+            # For people who look at CLIENT LIST; not everyone may set it.
             await exchange(connection, [(b"CLIENT", b"SETNAME", name)])
         opened = True
     except (RedisError, OSError, TimeoutError) as error:
@@ -181,6 +182,8 @@ class Link:
         if self._closed:
             raise BackendDownError(f"the connection to {self._settings.where} was closed")
         job = _Job(commands)
+        if not job.count:
+            return []
         self._jobs.append(job)
         if self._serving is None:
             self._serving = asyncio.get_running_loop().create_task(self._serve())

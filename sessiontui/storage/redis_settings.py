@@ -32,6 +32,8 @@ class Settings:
     """The server without any secret: `redis://cache:6379/0`."""
     patience_s: float = PATIENCE_S
     """Longest time to connect, and longest without any progress in an exchange."""
+    origin: object = field(default=None, repr=False)
+    """What the arguments may only hold weakly: a pool that asks sentinels for the server."""
 
     @property
     def db(self) -> int:
@@ -71,14 +73,20 @@ class Settings:
         if pool is None:
             raise ConfigError("a client of a single Redis server is needed")
         arguments = dict(pool.connection_kwargs)
-        if "path" in arguments:
-            where = f"unix://{arguments['path']}"
-        else:
-            scheme = "rediss" if issubclass(pool.connection_class, SSLConnection) else "redis"
-            where = f"{scheme}://{arguments.get('host', 'localhost')}:{arguments.get('port', 6379)}"
-        if arguments.get("db"):
-            where += f"/{arguments['db']}"
-        return cls(pool.connection_class, _ours(arguments), where)
+        where = _where(pool.connection_class, arguments, getattr(pool, "service_name", None))
+        return cls(pool.connection_class, _ours(arguments), where, origin=pool)
+
+
+def _where(
+    kind: type[AbstractConnection], arguments: Mapping[str, Any], service: str | None
+) -> str:
+    """Return the server of a client without any secret."""
+    host, port = arguments.get("host", "localhost"), arguments.get("port", 6379)
+    scheme = "rediss" if issubclass(kind, SSLConnection) else "redis"
+    where = f"{scheme}://{service or f'{host}:{port}'}"
+    if "path" in arguments:
+        where = f"unix://{arguments['path']}"
+    return where + (f"/{arguments['db']}" if arguments.get("db") else "")
 
 
 def _ours(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -251,10 +252,14 @@ async def test_tls_clients_and_urls_work(tmp_path: Path) -> None:
 
 
 async def test_a_backend_waits_for_a_server_that_is_loading() -> None:
-    with real_server(arguments=("--enable-debug-command", "local")) as server:
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(real_server(arguments=("--enable-debug-command", "local")))
+        except BackendDownError:
+            pytest.skip("a server before 7.0 cannot be made to load slowly")
         async with server.client() as client, opened(client) as backend:
             await client.set(FILE + b"/a", b"x")
-            for number in range(2000):
+            for number in range(400):
                 await client.set(f"filler:{number}", "x")
             await client.config_set("key-load-delay", "1000")
             await client.config_set("loading-process-events-interval-bytes", "1024")
