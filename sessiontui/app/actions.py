@@ -106,9 +106,17 @@ def _list() -> tuple[Action, ...]:
     return (
         Action("up", ("up", "k"), "cursor_up", "up", "Move up", where, **move),
         Action("down", ("down", "j"), "cursor_down", "down", "Move down", where, **move),
-        Action("page-up", ("pageup",), "page_up", "page up", "Move a page up", where, **move),
         Action(
-            "page-down", ("pagedown",), "page_down", "page down", "Move a page down", where, **move
+            "page-up", ("pageup", "ctrl+u"), "page_up", "page up", "Move a page up", where, **move
+        ),
+        Action(
+            "page-down",
+            ("pagedown", "ctrl+d"),
+            "page_down",
+            "page down",
+            "Move a page down",
+            where,
+            **move,
         ),
         Action("first", ("g", "home"), "first", "first", "Go to the first row", where, **move),
         Action("last", ("G", "end"), "last", "last", "Go to the last row", where, **move),
@@ -181,6 +189,8 @@ def bindings(context: Context) -> list[Binding]:
             action.label,
             show=action.footer,
             id=action.id,
+            # Seen before the key reaches a pane: what is typed right after it is the filter.
+            priority=action.id == "find",
         )
         for action in ACTIONS
         if action.context == context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -14,7 +15,7 @@ from sessiontui.models.text import clean
 from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from textual.screen import Screen
 
@@ -49,6 +50,8 @@ class Changing:
         self._workspace = workspace
         self._keys = keys
         self._tell = tell
+        self.asking = False
+        """Whether a dialog is open or about to be."""
         self._deleted: dict[str, str] = {}
         """What the sessions of the last deletion were called, by path."""
         self._unit = "file" if isinstance(workspace.source, DirectorySource) else "key"
@@ -60,14 +63,14 @@ class Changing:
         row = self._workspace.row(path)
         if row is None:
             return
-        wanted = await self._screen.app.push_screen_wait(
-            RenameDialog(
-                row,
-                held=self._workspace.held(path),
-                taken=lambda new: new in self._workspace.catalogue.rows,
-                unit=self._unit,
-            )
+        dialog = RenameDialog(
+            row,
+            held=self._workspace.held(path),
+            taken=lambda new: new in self._workspace.catalogue.rows,
+            unit=self._unit,
         )
+        with self._ask():
+            wanted = await self._screen.app.push_screen_wait(dialog)
         if wanted is None:
             return
         try:
@@ -81,7 +84,8 @@ class Changing:
     async def delete(self, paths: Sequence[str]) -> None:
         """Say what a deletion takes, and carry it out if the user still wants it."""
         try:
-            plan = await self._agreed(await self._workspace.plan_delete(paths))
+            with self._ask():
+                plan = await self._agreed(await self._workspace.plan_delete(paths))
             if plan is None or not plan.paths:
                 return
             self._deleted = {path: self._name(path) for path in plan.paths}
@@ -163,6 +167,14 @@ class Changing:
             )
         )
         return answer is not None
+
+    @contextmanager
+    def _ask(self) -> Iterator[None]:
+        self.asking = True
+        try:
+            yield
+        finally:
+            self.asking = False
 
     def _name(self, path: str) -> str:
         """Return a session's title in quotes, or its path."""

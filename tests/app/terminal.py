@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _STOP_S = 10.0
+_QUIET_S = 0.15
 
 
 class Terminal:
@@ -106,6 +107,12 @@ class Terminal:
             if self.process.poll() is not None:
                 raise AssertionError(f"the program ended; {bytes(self.output[-2000:])!r}")
             self.read()
+        self._seen = len(self.output)
+
+    def rest(self) -> None:
+        """Read until nothing more comes out: everything that was asked for is painted."""
+        while select.select([self._master], [], [], _QUIET_S)[0]:
+            self.output += os.read(self._master, 65_536)
         self._seen = len(self.output)
 
     def finish(self) -> int:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from textual import events
 from textual.widgets import Input
 
 from sessiontui.app.actions import ACTIONS, CONTEXTS
@@ -370,3 +371,12 @@ async def test_refresh_says_what_it_found() -> None:
         await until(lambda: shows(app, "Refreshed: 2 sessions"))
         await pilot.press("R")
         await until(lambda: shows(app, "Refreshed: 2 sessions"))
+
+
+async def test_keys_that_come_all_at_once_reach_the_filter_in_order() -> None:
+    async with running(store_with("alpha", "beta")) as (app, _pilot):
+        for key in ("slash", *"title beta"):
+            character = {"slash": "/", " ": " "}.get(key, key)
+            app.post_message(events.Key({" ": "space"}.get(key, key), character))
+        await until(lambda: app.main.filter_line.text == "title beta")
+        await until(lambda: shows(app, "1 match"))

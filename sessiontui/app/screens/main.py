@@ -16,6 +16,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
+from textual.widgets import Input
 
 from sessiontui.app import format as formats
 from sessiontui.app.actions import Action, Keys, bindings
@@ -53,6 +54,7 @@ _LIST_LEAST, _TRANSCRIPT_LEAST = 24, 30
 class MainScreen(Screen[None]):
     """Browses the sessions of one workspace."""
 
+    AUTO_FOCUS: ClassVar[str | None] = "#sessions"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere")]
 
     class Updated(Message):
@@ -156,6 +158,8 @@ class MainScreen(Screen[None]):
     def _show_state(self) -> None:
         state = self.workspace.state
         self.header.state = state
+        if not state.loading:
+            self.sessions.settle()
         empty = not state.loading and state.sessions == 0
         shown = state.problem is not None or empty
         if shown:
@@ -313,6 +317,12 @@ class MainScreen(Screen[None]):
 
     # What keys do
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let the key that begins a filter be a character where one types."""
+        if action == "find" and isinstance(self.focused, Input):
+            return False
+        return super().check_action(action, parameters)
+
     async def run_listed(self, action: Action) -> None:
         """Do what an action of the table says, wherever the focus is."""
         target = {"list": self.sessions, "transcript": self.transcript}.get(action.context, self)
@@ -330,7 +340,7 @@ class MainScreen(Screen[None]):
 
     def _focus_pane(self, *, reading: bool) -> None:
         self._show_pane(reading=reading)
-        (self.transcript if reading else self.sessions).focus()
+        self.set_focus(self.transcript if reading else self.sessions)
 
     def action_other_pane(self) -> None:
         """Go to the other pane."""
@@ -365,7 +375,7 @@ class MainScreen(Screen[None]):
         path = self.sessions.highlighted
         if path is None:
             self.tell("Choose a session to rename", "past")
-        else:
+        elif not self.changing.asking:
             await self.changing.rename(path)
 
     @work(group="change")
@@ -374,7 +384,7 @@ class MainScreen(Screen[None]):
         path = self.sessions.highlighted
         if path is None:
             self.tell("Choose a session to delete", "past")
-        else:
+        elif not self.changing.asking:
             await self.changing.delete([path])
 
     @work(group="change")

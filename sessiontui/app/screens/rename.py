@@ -77,10 +77,7 @@ class RenameDialog(Dialog[NewNames]):
         yield Static(id="outcome")
 
     def on_mount(self) -> None:
-        """Begin with the title, its text selected."""
-        field = self.query_one("#title", Input)
-        field.focus()
-        field.action_select_all()
+        """Say that nothing changes yet; the title has the focus, its text selected."""
         self._tell()
 
     def _wanted(self) -> NewNames:

@@ -59,7 +59,12 @@ class FilterLine(Horizontal):
         """Lay out the slash, the field and the count."""
         yield Static("/", id="find-slash")
         yield FilterInput(
-            id="find", placeholder="find", restrict=SAFE_TEXT, max_length=_LONGEST, compact=True
+            id="find",
+            placeholder="find",
+            restrict=SAFE_TEXT,
+            max_length=_LONGEST,
+            compact=True,
+            select_on_focus=False,
         )
         yield Static(id="find-count")
 
@@ -70,9 +75,8 @@ class FilterLine(Horizontal):
 
     def open(self) -> None:
         """Let the user type."""
-        field = self.query_one(FilterInput)
-        field.focus()
-        field.action_select_all()
+        # At once: the next key is the filter's already, however fast it comes.
+        self.screen.set_focus(self.query_one(FilterInput))
 
     def clear(self) -> None:
         """Take the filter away."""
