@@ -480,3 +480,22 @@ async def test_strips_that_are_kept_stay_within_their_bound() -> None:
         for _ in range(40):
             await pilot.press("pagedown")
         assert len(app.sessions._strips) <= 512
+
+
+async def test_a_search_shows_where_it_fits_when_the_title_does_not() -> None:
+    catalogue = catalogue_of(
+        row("a", "Something else", first_message="Please find out why the retry test is flaky"),
+        row("b", "Another title"),
+    )
+    catalogue.filter("retry")
+    app = ListApp(catalogue)
+    async with app.run_test(size=(60, 10)) as pilot:
+        await pilot.pause()
+        assert app.shown()[1].startswith("     ✓ Something else …t why the retry test is fla…    now")
+        catalogue.filter("_b")
+        app.sessions.rows_changed()
+        await pilot.pause()
+        assert app.shown()[1].startswith("     ✓ Another title …00-000Z_b ")
+        await pilot.resize_terminal(24, 10)
+        await until(lambda: app.shown()[1].startswith("   ✓ Another"))
+        assert "_b" not in app.shown()[1]

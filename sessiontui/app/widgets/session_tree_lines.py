@@ -17,7 +17,7 @@ from textual.strip import Strip
 from sessiontui.app import format as formats
 from sessiontui.catalogue.activity import activity
 from sessiontui.catalogue.lines import GroupLine, Line, RowLine
-from sessiontui.catalogue.order import shown_title
+from sessiontui.catalogue.order import file_name, shown_title
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
@@ -42,8 +42,12 @@ _NARROW = 18
 """Up to how many columns there is nothing but symbol and title."""
 _AGE, _SIZE, _PROJECT = 6, 9, 22
 """Cells for the columns, with the space before them."""
+_LEAST_MORE = 8
+"""Cells below which nothing else is told after a title, unless it is shorter."""
 _TOOL = 12
 """Cells for the name of a tool."""
+_BEFORE_HIT, _EXCERPT = 10, 100
+"""Characters shown before something that fits the search, and in all."""
 _LONGEST_TITLE = 400
 """Characters of a title that are looked at."""
 
@@ -89,7 +93,8 @@ class RowFace(NamedTuple):
     title_part: str
     hits: frozenset[int]
     more: str
-    """After the title: how many sessions are folded away."""
+    """After the title: how many sessions are folded away, or what else fits the search."""
+    more_hits: frozenset[int]
     now: str
     now_part: str
     right: str
@@ -125,6 +130,10 @@ def _row_face(line: RowLine, view: View, *, cursor: bool) -> RowFace:
     doing = activity(row, now_ms=view.now_ms)
     sign = formats.SIGNS[doing]
     title = clean(shown_title(row)[:_LONGEST_TITLE])
+    hits = _hits(view.query, title, loose=True)
+    more, more_hits = f"+{line.hidden}" if line.hidden else "", _NO_HITS
+    if view.query is not None and not hits:
+        more, more_hits = _evidence(row, view.query)
     now, part = _now(row, doing, sign, view)
     return RowFace(
         indent=_indent(line.depth, flat=view.flat, width=view.width),
@@ -134,8 +143,9 @@ def _row_face(line: RowLine, view: View, *, cursor: bool) -> RowFace:
         mark=formats.FORK.glyph(ascii_only=view.ascii_only) if line.kind == "fork" else "",
         title=title,
         title_part="title" if row.title else "unread",
-        hits=_hits(view.query, title, loose=True),
-        more=f"+{line.hidden}" if line.hidden else "",
+        hits=hits,
+        more=more,
+        more_hits=more_hits,
         now=now,
         now_part=part,
         right="" if view.width <= _NARROW else "".join(_columns(line, view)),
@@ -175,6 +185,18 @@ def _columns(line: RowLine, view: View) -> Iterator[str]:
 
 def _hits(query: Query | None, text: str, *, loose: bool) -> frozenset[int]:
     return _NO_HITS if query is None else query.positions(text, loose=loose)
+
+
+def _evidence(row: Row, query: Query) -> tuple[str, frozenset[int]]:
+    """Return some of the first message or the file's name around what fits there."""
+    for text in (row.first_message, file_name(row.path), row.id or ""):
+        hits = query.positions(text, loose=False)
+        if hits:
+            start = max(0, min(hits) - _BEFORE_HIT)
+            shown = clean(text[start : start + _EXCERPT])
+            shown = f"…{shown}" if start else shown
+            return shown, query.positions(shown, loose=False)
+    return "", _NO_HITS
 
 
 def _arrow(line: RowLine, *, ascii_only: bool) -> str:
@@ -228,25 +250,31 @@ def _draw_group(face: GroupFace, width: int, style: Callable[[str], Style]) -> l
 def _draw_row(face: RowFace, width: int, style: Callable[[str], Style]) -> list[Segment]:
     lead = f"{face.arrow:>{face.indent - 1}} " if face.arrow else " " * face.indent
     mark = f"{face.mark} " if face.mark else ""
-    more = f" {face.more}" if face.more else ""
     now = f"  {face.now}" if face.now else ""
     beside = face.indent + 2 + cell_len(mark) + cell_len(now) + cell_len(face.right)
     room = max(0, width - beside)
-    if cell_len(more) > room // 2:
+    more = formats.cut_end(face.more, max(room // 2, room - cell_len(face.title)) - 2)
+    if cell_len(more) < min(_LEAST_MORE, cell_len(face.more)):
         more = ""
-    title = formats.cut_end(face.title, room - cell_len(more))
-    kept = len(title) if title == face.title else len(title) - 1
-    hits = frozenset(hit for hit in face.hits if hit < kept)
+    gap = " " * bool(more)
+    title = formats.cut_end(face.title, room - cell_len(more) - len(gap))
+    blank = " " * (room - cell_len(title) - cell_len(more) - len(gap))
     return [
         Segment(lead, style("past")),
         Segment(f"{face.symbol} ", style(face.tone)),
         Segment(mark, style("past")),
-        *_lit(title, hits, style(face.title_part), style("match")),
-        Segment(more, style("past")),
-        Segment(" " * (room - cell_len(title) - cell_len(more)), style("title")),
+        *_lit(title, _kept(face.hits, title, face.title), style(face.title_part), style("match")),
+        Segment(gap, style("title")),
+        *_lit(more, _kept(face.more_hits, more, face.more), style("past"), style("match")),
+        Segment(blank, style("title")),
         Segment(now, style(face.now_part)),
         Segment(face.right, style("past")),
     ]
+
+
+def _kept(hits: frozenset[int], cut: str, whole: str) -> frozenset[int]:
+    """Return the hits in what is left of a text whose end was cut."""
+    return hits if cut == whole else frozenset(hit for hit in hits if hit < len(cut) - 1)
 
 
 def _right(text: str, width: int) -> str:
