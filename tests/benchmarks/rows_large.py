@@ -9,9 +9,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from sessiontui.catalogue.facts import read_head, read_tail, row_from
 from sessiontui.catalogue.query import Query, haystack
+from sessiontui.catalogue.row import Row
 from tests.benchmarks.agents import agents
-from tests.benchmarks.data import project, row_of, store
+from tests.benchmarks.data import lines, project, session_path, store
 from tests.benchmarks.harness import Bench, Figure, expect, percentile, row
 from tests.benchmarks.rows_index import SESSIONS
 from tests.benchmarks.terminal import Terminal, terminal
@@ -51,53 +53,6 @@ async def idle(bench: Bench) -> Figure:
 async def memory(bench: Bench) -> Figure:
     screen = await asyncio.to_thread(_screen, bench)
     return Figure(screen.resident_mb(), "resident, after every head and tail was read")
-
-
-@row("large.filter", "filter keystroke to painted list at 100k, p90", target=50, unit="ms")
-async def filter_keys(bench: Bench) -> Figure:
-    screen = await asyncio.to_thread(_screen, bench)
-    hays = [
-        haystack(row_of(number), project(number)) for number in range(store(bench, SESSIONS).count)
-    ]
-    durations = await asyncio.to_thread(_filter, screen, hays)
-    return Figure(
-        percentile(durations, 0.9) * 1e3,
-        f"median {statistics.median(durations) * 1e3:.0f} ms, longest "
-        f"{max(durations) * 1e3:.0f} ms of {len(durations)} keys",
-    )
-
-
-def _filter(screen: Terminal, hays: list[str]) -> list[float]:
-    durations: list[float] = []
-    for text in ("flaky", "rename 1", "second draw fol", "zzz", "00001f"):
-        screen.press(b"/")
-        screen.read_until_still(0.3)
-        before = -1
-        for end in range(1, len(text) + 1):
-            query = Query(text[:end])
-            count = sum(query.score(hay) > 0 for hay in hays)
-            mark = len(screen.output)
-            start = time.monotonic()
-            screen.press(text[end - 1].encode())
-            if count != before:
-                _wait_for_count(screen, count, mark)
-                durations.append(time.monotonic() - start)
-            screen.read_until_still(0.3)
-            before = count
-        screen.press(b"\x1b")
-        screen.read_until_still(0.5)
-    return durations
-
-
-def _wait_for_count(screen: Terminal, count: int, mark: int) -> None:
-    """Read until the program tells that so many sessions match."""
-    deadline = time.monotonic() + 20
-    while True:
-        found = [int(text.replace(b",", b"")) for text in _MATCHES.findall(screen.output[mark:])]
-        if count in found or (not count and b"no match" in screen.output[mark:]):
-            return
-        expect(time.monotonic() < deadline, f"{found} matches instead of {count}")
-        screen.read(1.0)
 
 
 @row(
@@ -142,3 +97,56 @@ def _longest_gap(screen: Terminal, seconds: float) -> float:
             longest = max(longest, now - last)
             last = now
     return longest
+
+
+@row("large.filter", "filter keystroke to painted list at 100k, p90", target=50, unit="ms")
+async def filter_keys(bench: Bench) -> Figure:
+    screen = await asyncio.to_thread(_screen, bench)
+    hays = [_haystack(number) for number in range(store(bench, SESSIONS).count)]
+    durations = await asyncio.to_thread(_filter, screen, hays)
+    return Figure(
+        percentile(durations, 0.9) * 1e3,
+        f"median {statistics.median(durations) * 1e3:.0f} ms, longest "
+        f"{max(durations) * 1e3:.0f} ms of {len(durations)} keys",
+    )
+
+
+def _haystack(number: int) -> str:
+    """Return what is searched of a session, read as a whole."""
+    data = b"".join(lines(number))
+    row = Row(path=session_path(number), size=len(data), mtime_ms=0)
+    row = row_from(row, read_head(data, complete=True), read_tail(data, complete=True))
+    return haystack(row, project(number))
+
+
+def _filter(screen: Terminal, hays: list[str]) -> list[float]:
+    durations: list[float] = []
+    for text in ("flaky", "rename 1", "second draw fol", "zzz", "00001f"):
+        screen.press(b"/")
+        screen.read_until_still(0.3)
+        before = -1
+        for end in range(1, len(text) + 1):
+            query = Query(text[:end])
+            count = sum(query.score(hay) > 0 for hay in hays)
+            mark = len(screen.output)
+            start = time.monotonic()
+            screen.press(text[end - 1].encode())
+            if count != before:
+                _wait_for_count(screen, count, mark)
+                durations.append(time.monotonic() - start)
+            screen.read_until_still(0.3)
+            before = count
+        screen.press(b"\x1b")
+        screen.read_until_still(0.5)
+    return durations
+
+
+def _wait_for_count(screen: Terminal, count: int, mark: int) -> None:
+    """Read until the program tells that so many sessions match."""
+    deadline = time.monotonic() + 20
+    while True:
+        found = [int(text.replace(b",", b"")) for text in _MATCHES.findall(screen.output[mark:])]
+        if count in found or (not count and b"no match" in screen.output[mark:]):
+            return
+        expect(time.monotonic() < deadline, f"{found} matches instead of {count}")
+        screen.read(1.0)

@@ -92,16 +92,19 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*arguments: str, size: tuple[int, int] = (120, 36)) -> Iterator[Terminal]:
-    """Run `python -m sessiontui ARGUMENTS` in a terminal; end it at the end.
+def terminal(
+    *arguments: str, size: tuple[int, int] = (120, 36), module: str = "sessiontui"
+) -> Iterator[Terminal]:
+    """Run `python -m MODULE ARGUMENTS` in a terminal; end it at the end.
 
     Args:
         arguments: The program's.
         size: Columns and rows.
+        module: The program.
     """
     pid, descriptor = pty.fork()
     if pid == 0:
-        os.execve(sys.executable, [sys.executable, "-m", "sessiontui", *arguments], _environ())
+        os.execve(sys.executable, [sys.executable, "-m", module, *arguments], _environ())
     columns, rows = size
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     try:
@@ -137,8 +140,8 @@ def _end(pid: int, descriptor: int) -> None:
     os.close(descriptor)
 
 
-def until_shown(source: str, *shown: bytes) -> float:
+def until_shown(*arguments: str, shown: bytes, module: str = "sessiontui") -> float:
     """Return the seconds from the start of the program until `shown` came out."""
     start = time.monotonic()
-    with terminal(source) as screen:
-        return screen.wait_for(*shown) - start
+    with terminal(*arguments, module=module) as screen:
+        return screen.wait_for(shown) - start
