@@ -153,11 +153,9 @@ async def test_a_server_that_is_not_there_is_told_in_plain_words(tmp_path: Path)
     await backend.aclose()
 
 
-async def test_a_frozen_server_leaves_a_write_unknown_and_a_read_failed(
-    each_redis: redis.asyncio.Redis,
-) -> None:
+async def test_a_frozen_server_leaves_a_write_unknown_and_a_read_failed() -> None:
     with real_server() as server:
-        async with server.client() as client, opened(client, patience_s=0.3) as backend:
+        async with server.client() as client, opened(client, patience_s=1.0) as backend:
             await backend.append("/a", b"1", mtime_ms=1)
             await backend.read([Range("/a", 0)])
             with server.frozen():

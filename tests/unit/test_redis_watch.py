@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sessiontui.storage.backend import Signal
     from tests.servers import RealServer
 
-QUICK = Pace(ping=0.1, pong=0.1, poll=0.01)
+QUICK = Pace(poll=0.01)
 LEAST = ("~*", "&*", "+@read", "+@connection", "+hscan", "-client")
 """Rights of a user that may read, and have no connection but the plain."""
 
@@ -184,8 +184,9 @@ async def test_a_server_that_is_not_there_yet_is_told_on_entering() -> None:
 
 
 async def test_a_frozen_server_shows_within_ping_and_pong() -> None:
+    pace = Pace(ping=0.2, pong=0.2)
     with real_server() as server:
-        async with server.client() as client, heard(client) as told:
+        async with server.client() as client, heard(client, pace=pace) as told:
             await until(lambda: told.rescans)
             told.forget()
             with server.frozen():
