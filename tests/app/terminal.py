@@ -85,7 +85,8 @@ class Terminal:
         os.close(self._slave)
 
     def press(self, keys: bytes) -> None:
-        """Send what keys send."""
+        """Send what keys send; from here on `until` looks at what comes out."""
+        self._seen = len(self.output)
         os.write(self._master, keys)
 
     def read(self) -> None:
@@ -94,7 +95,7 @@ class Terminal:
             self.output += os.read(self._master, 65_536)
 
     def until(self, *texts: bytes) -> None:
-        """Read until each text has come out since the last call that waited.
+        """Read until each text has come out since the last keys were pressed.
 
         Raises:
             AssertionError: It did not come in time, or the program ended before.
@@ -107,13 +108,11 @@ class Terminal:
             if self.process.poll() is not None:
                 raise AssertionError(f"the program ended; {bytes(self.output[-2000:])!r}")
             self.read()
-        self._seen = len(self.output)
 
     def rest(self) -> None:
         """Read until nothing more comes out: everything that was asked for is painted."""
         while select.select([self._master], [], [], _QUIET_S)[0]:
             self.output += os.read(self._master, 65_536)
-        self._seen = len(self.output)
 
     def finish(self) -> int:
         """Read until the program has ended; return its exit code."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 ESCAPE = b"\x1b[27u"
 """The key as terminals send it that tell it from the start of a sequence."""
 
+BRIGHT_FOOTER = b"38;2;143;151;166;48;2;20;22;27m keys"
+"""The main screen without a dialog over it, which would dim it."""
+
 HOSTILE = {
     "clipboard": "\x1b]52;c;aGFja2Vk\x07",
     "window title": "\x1b]0;owned\x07\x1b]2;owned\x1b\\",
@@ -81,9 +84,8 @@ def test_it_starts_answers_keys_and_leaves_the_terminal_as_it_was(terminal: Term
     terminal.until(b"Title alpha", b"Question about", b"live")
     terminal.press(b"?")
     terminal.until(b"Go to the other pane")
-    terminal.rest()
-    terminal.press(ESCAPE)
-    terminal.rest()
+    terminal.press(b"\x1b")
+    terminal.until(BRIGHT_FOOTER)
     terminal.press(b"/nothing-like-this")
     terminal.until(b"0 matches")
     terminal.press(b"\x1b")
@@ -137,18 +139,19 @@ def go_through(terminal: Terminal, marks: list[bytes]) -> None:
     for keys in (b"\r", b"v", b"v", b"X", b"T", b"g", b"G", ESCAPE):
         terminal.press(keys)
         terminal.rest()
-    for keys, shown in (
-        (b"r", b"Rename session"),
-        (b"d", b"Kept in the trash"),
-        (b"/bidi", b"1 match"),
-        (b"\x10clip", b"clipboard"),
-        (b"?", b"Go to the other pane"),
+    for keys, shown, afterwards in (
+        (b"r", b"Rename session", BRIGHT_FOOTER),
+        (b"d", b"Kept in the trash", BRIGHT_FOOTER),
+        (b"/bidi", b"1 match", b"clipboard"),
+        (b"\x10", b"Search for", b"Search for"),
+        (b"clip", b"clipboard", BRIGHT_FOOTER),
+        (b"?", b"Go to the other pane", BRIGHT_FOOTER),
     ):
         terminal.press(keys)
         terminal.until(shown)
-        terminal.rest()
-        terminal.press(ESCAPE)
-        terminal.rest()
+        if shown != afterwards:
+            terminal.press(ESCAPE)
+            terminal.until(afterwards)
     terminal.press(b"\x03")
     assert terminal.finish() == 0
 
