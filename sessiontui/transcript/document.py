@@ -47,7 +47,7 @@ class Document:
         self._read = read
         self._max_pages = max_pages
         self._pages: list[Page] = []
-        self._pairs = Pairs(self._items)
+        self._pairs = Pairs(self._items, self._items_at)
         self._lock = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._following = True
@@ -330,6 +330,10 @@ class Document:
     def _items(self, page: Page, number: int) -> tuple[Item, ...]:
         line = page.line(number)
         return decode_line(line.raw, line.offset, size=line.size)
+
+    def _items_at(self, offset: int) -> tuple[Item, ...]:
+        place = self.place(offset)
+        return () if place is None else self._items(self._pages[place[0]], place[1])
 
     def result(self, call_id: str) -> Result | None:
         """Return what a tool call got, if its result is in the window."""

@@ -22,32 +22,38 @@ if TYPE_CHECKING:
     from sessiontui.transcript.pages import Page
     from sessiontui.transcript.values import Result
 
+_Ids = tuple[tuple[str, ...], ...]
+"""A plain copy of `Links`: the garbage collector passes such tuples over."""
+
 _MAX_STALE = 10_000
 """Beyond this many nobody listens; the oldest knowledge of them would be of no use."""
 
 
 class Pairs:
-    """An index of calls, starts and results by call id.
+    """An index of calls, starts and results by call id; numbers only, since it can be large.
 
     Args:
         decode: Returns the entries of a line of a page.
+        decode_at: Returns the entries of the line at an offset in the window.
     """
 
-    def __init__(self, decode: Callable[[Page, int], tuple[Item, ...]]) -> None:
+    def __init__(
+        self,
+        decode: Callable[[Page, int], tuple[Item, ...]],
+        decode_at: Callable[[int], tuple[Item, ...]],
+    ) -> None:
         self._decode = decode
+        self._decode_at = decode_at
         self._calls: dict[str, int] = {}
-        self._starts: dict[str, tuple[Page, int]] = {}
-        self._results: dict[str, tuple[Page, int]] = {}
-        self._links: dict[int, dict[int, Links]] = {}
+        self._starts: dict[str, int] = {}
+        self._results: dict[str, int] = {}
+        self._links: dict[int, dict[int, _Ids]] = {}
         self._stale: set[int] = set()
 
     def clear(self) -> None:
         """Forget everything."""
-        self._calls.clear()
-        self._starts.clear()
-        self._results.clear()
-        self._links.clear()
-        self._stale.clear()
+        for table in (self._calls, self._starts, self._results, self._links, self._stale):
+            table.clear()
 
     def add(self, page: Page, first: int = 0) -> None:
         """Take in the lines of a page from number `first` on."""
@@ -55,61 +61,50 @@ class Pairs:
         for number in range(first, len(page)):
             found = links_of(self._decode(page, number))
             if found is not NONE:
-                links[number] = found
-                self._enter(page, number, found)
+                links[number] = tuple(found)
+                self._enter(page.offset(number), found)
 
-    def _enter(self, page: Page, number: int, links: Links) -> None:
-        offset = page.offset(number)
+    def _enter(self, offset: int, links: Links) -> None:
         for call_id in links.calls:
             self._calls[call_id] = offset
             self._spoil(self._results.get(call_id), self._starts.get(call_id))
         for call_id in links.results:
             known = self._results.get(call_id)
-            if known is None or known[0].offset(known[1]) > offset:
-                self._results[call_id] = (page, number)
-                self._spoil(known)
-                self._spoil_call(call_id)
+            if known is None or known > offset:
+                self._results[call_id] = offset
+                self._spoil(known, self._calls.get(call_id))
         for call_id in links.starts:
-            self._starts[call_id] = (page, number)
-            self._spoil_call(call_id)
+            self._starts[call_id] = offset
+            self._spoil(self._calls.get(call_id))
 
     def drop(self, page: Page) -> None:
         """Forget the lines of a page that leaves the window."""
-        for number, links in self._links.pop(page.uid, {}).items():
+        for number, (calls, results, starts) in self._links.pop(page.uid, {}).items():
             offset = page.offset(number)
-            for call_id in links.calls:
+            for call_id in calls:
                 if self._calls.get(call_id) == offset:
                     del self._calls[call_id]
                     self._spoil(self._results.get(call_id), self._starts.get(call_id))
-            for table, call_ids in (
-                (self._results, links.results),
-                (self._starts, links.starts),
-            ):
+            for table, call_ids in ((self._results, results), (self._starts, starts)):
                 for call_id in call_ids:
-                    if table.get(call_id) == (page, number):
+                    if table.get(call_id) == offset:
                         del table[call_id]
-                        self._spoil_call(call_id)
+                        self._spoil(self._calls.get(call_id))
 
     def take_stale(self) -> set[int]:
         """Return offsets of lines that show in another way now, and forget them."""
         stale, self._stale = self._stale, set()
         return stale
 
-    def _spoil(self, *places: tuple[Page, int] | None) -> None:
-        if len(self._stale) < _MAX_STALE:
-            self._stale.update(page.offset(number) for page, number in filter(None, places))
-
-    def _spoil_call(self, call_id: str) -> None:
-        offset = self._calls.get(call_id)
-        if offset is not None and len(self._stale) < _MAX_STALE:
-            self._stale.add(offset)
+    def _spoil(self, *offsets: int | None) -> None:
+        for offset in offsets:
+            if offset is not None and len(self._stale) < _MAX_STALE:
+                self._stale.add(offset)
 
     def result(self, call_id: str) -> Result | None:
         """Return what the call got, if that is in the window."""
-        place = self._results.get(call_id)
-        if place is None:
-            return None
-        for item in self._decode(*place):
+        offset = self._results.get(call_id)
+        for item in self._decode_at(offset) if offset is not None else ():
             for result in results_of(item):
                 if result.call_id == call_id:
                     return result
@@ -117,8 +112,8 @@ class Pairs:
 
     def started_ms(self, call_id: str) -> int | None:
         """Return when the call began to run, if that is in the window."""
-        place = self._starts.get(call_id)
-        for item in self._decode(*place) if place is not None else ():
+        offset = self._starts.get(call_id)
+        for item in self._decode_at(offset) if offset is not None else ():
             start = None if isinstance(item, BadLine) else started(item)
             if start is not None and start[0] == call_id:
                 return start[1]
@@ -126,7 +121,7 @@ class Pairs:
 
     def is_shown(self, call_id: str, offset: int) -> bool:
         """Return whether the call is in the window, and shows what the line at `offset` holds."""
-        if call_id not in self._calls:
-            return False
-        places = (self._results.get(call_id), self._starts.get(call_id))
-        return any(place is not None and place[0].offset(place[1]) == offset for place in places)
+        return call_id in self._calls and offset in {
+            self._results.get(call_id),
+            self._starts.get(call_id),
+        }
