@@ -7,7 +7,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types check demo format pictures clean
+.PHONY: help install test lint types check demo bench soak format pictures clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,12 @@ check: $(STAMP) ## the tests, and whether the pictures are fresh
 
 demo: $(STAMP) ## open the app on a private server with sessions and live agents
 	@$(BIN)/sessiontui demo
+
+bench: $(STAMP) ## measure speed and memory; some minutes (rows: make bench ROWS="index app")
+	@$(BIN)/python -m tests.benchmarks $(ROWS)
+
+soak: $(STAMP) ## follow an agent for ten minutes and print what the app holds
+	@$(BIN)/python -m tests.benchmarks.soak
 
 format: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix .
