@@ -1,6 +1,6 @@
 """The atomic steps, in Lua: a session's bytes, mtime and title change together or not at all.
 
-Every script first looks (a look at a key of another type fails before anything
+Every script first looks (a key of another type is found before anything
 changed), then changes, and undoes what it did when the server refuses one of
 the changes: a user may lack the right to one command, or a string may become
 too long. Each touches the keys of one session, or of the few that go with it.
@@ -50,6 +50,8 @@ local function move(source, target)
   change({'RENAME', target, source}, 'RENAME', source, target)
 end
 local function body()
+  look('HLEN', META)
+  look('HLEN', TITLE)
 %s
 end
 local fence = redis.pcall('EXISTS', ARGV[1])
@@ -69,8 +71,8 @@ def _script(body: str) -> Script:
 
 APPEND = _script("""
   local path, mtime, data = ARGV[2], ARGV[3], ARGV[4]
-  look('STRLEN', KEYS[3])
   local title = look('HGET', TITLE, path)
+  look('STRLEN', KEYS[3])
   put(META, path, mtime)
   return {'ok', change(nil, 'APPEND', KEYS[3], data), title}
 """)

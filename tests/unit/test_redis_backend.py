@@ -15,6 +15,7 @@ from sessiontui.errors import (
     WriteConflictError,
     WrongTypeError,
 )
+from sessiontui.storage import redis_scripts as scripts
 from sessiontui.storage.backend import Range, Stat, TrashItem
 from tests.unit.redis_parts import (
     FILE,
@@ -70,7 +71,11 @@ async def test_a_key_of_another_type_is_found_before_anything_is_written(
     with pytest.raises(WrongTypeError, match=key.decode()):
         await backend.append("/a.jsonl", b"line\n", mtime_ms=5)
     with pytest.raises(WrongTypeError):
-        await backend.write("/a.jsonl", b"whole\n", mtime_ms=5)
+        await backend.write("/a.jsonl", b"whole\n", mtime_ms=5, title=b"T")
+    with pytest.raises((WrongTypeError, SessionNotFoundError)):
+        await backend.rename([("/a.jsonl", "/b.jsonl")])
+    with pytest.raises((WrongTypeError, SessionNotFoundError)):
+        await backend.trash(item_of(Stat("/a.jsonl", 0, None)))
     assert await everything(each_redis) == {key: b"list"}
 
 
@@ -209,6 +214,19 @@ async def test_a_prepend_gives_way_to_a_change_that_comes_between_its_steps(
         await backend.prepend("/a", b"slot\n", expected_size=len(body), mtime_ms=9, title=b"T")
     assert await each_redis.get(FILE + b"/a") == await peer
     assert await each_redis.hget(TITLE, "/a") is None
+
+
+async def test_a_finished_copy_gives_way_to_a_rewrite_of_the_same_size(
+    backend: RedisBackend, each_redis: redis.asyncio.Redis
+) -> None:
+    await backend.write("/a", b"0123456789", mtime_ms=1)
+    copy, seen = await backend._prepended_copy("/a", b"slot\n", 10)
+    await backend.write("/a", b"9876543210", mtime_ms=2)
+    swap = [b"set", b"T", b"10", seen, b"15"]
+    with pytest.raises(WriteConflictError):
+        await backend._step(scripts.SWAP, "/a", 9, swap, more=[copy, b"omp:sessions:temp:old"])
+    assert await each_redis.get(FILE + b"/a") == b"9876543210"
+    assert 0 < await each_redis.pttl(copy) <= 600_000
 
 
 async def test_a_rename_moves_everything_or_nothing(
