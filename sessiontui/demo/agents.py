@@ -115,7 +115,8 @@ class Agent:
         turns = list(zip(self._tale.prompts, self._tale.answers, strict=True))
         for prompt, answer in turns if self._tale.leaves else cycle(turns):
             yield from self._recorder.play(Step(user=prompt))
-            for step in woven(self._project, self._random, self._random.randint(6, 14)):
+            some = woven(self._project, self._random, self._random.randint(6, 14))
+            for step in self._tale.moves or some:
                 yield from self._recorder.play(step)
             yield from self._recorder.play(Step(say=answer))
         yield 5.0, self._recorder.exits

@@ -99,6 +99,8 @@ class LiveTale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long its pauses are, compared with the others'."""
     prompts: tuple[str, ...]
     answers: tuple[str, ...]
+    moves: tuple[Step, ...] = ()
+    """Its rounds in order; empty for some of the project's."""
     delay: float = 0.0
     """When it appears, in seconds after the start."""
     leaves: bool = False

@@ -36,13 +36,15 @@ def _ping(server: EmbeddedServer) -> bytes:
 def test_a_server_answers_on_a_private_socket_and_is_gone_afterwards(
     folder: Path, binary: Path
 ) -> None:
-    with EmbeddedServer(folder, binary=binary) as server:
+    server = EmbeddedServer(folder, binary=binary)
+    with server:
         assert _ping(server) == b"+PONG\r\n"
         assert stat.S_IMODE(server.socket.stat().st_mode) == 0o700
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert server.url == f"unix://{server.socket}"
-        assert server.pid is not None
-    assert server.pid is None
+        process = server.pid
+        assert process
+    assert not server.pid
     assert not server.socket.exists()
 
 
