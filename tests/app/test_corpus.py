@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tests.servers import RealServer
 
 FILES = sorted(CORPUS.glob("*.jsonl"))
+CONTENTS = {file.name: file.read_bytes() for file in FILES}
 
 pytestmark = pytest.mark.skipif(not FILES, reason="the corpus is not beside this checkout")
 
@@ -42,7 +43,7 @@ async def test_every_session_of_the_corpus_opens(
     if kind == "redis":
         source = redis_server.url
         for file in FILES:
-            await redis_client.set(f"omp:sessions:file:/corpus/{file.name}", file.read_bytes())
+            await redis_client.set(f"omp:sessions:file:/corpus/{file.name}", CONTENTS[file.name])
     else:
         source = str(tmp_path / "corpus")
         shutil.copytree(CORPUS, source)
@@ -55,14 +56,14 @@ async def test_every_session_of_the_corpus_opens(
             app.main.show_session(path)
             await settle(pilot)
             took = time.perf_counter() - began
-            entries, bad = await read_all(pilot, file)
+            entries, bad = await read_all(pilot, CONTENTS[file.name])
             table.append(f"{file.name:<50} {entries:>8} {len(bad):>12} {took * 1e3:>6.0f}")
             if bad:
                 await shows_placeholder(pilot, bad[0])
     sys.stdout.write("\n".join(["", *table, ""]))
 
 
-async def read_all(pilot: Pilot[None], file: Path) -> tuple[int, list[BadLine]]:
+async def read_all(pilot: Pilot[None], stored_bytes: bytes) -> tuple[int, list[BadLine]]:
     """Read the open transcript from end to end; it must be the file's bytes."""
     document = app_of(pilot).main.transcript.document
     assert document is not None
@@ -78,7 +79,7 @@ async def read_all(pilot: Pilot[None], file: Path) -> tuple[int, list[BadLine]]:
             else:
                 entries += 1
         offset += len(line) + 1
-    assert b"\n".join(stored).rstrip(b"\n") == file.read_bytes().rstrip(b"\n")
+    assert b"\n".join(stored).rstrip(b"\n") == stored_bytes.rstrip(b"\n")
     return entries, bad
 
 
