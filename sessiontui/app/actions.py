@@ -212,7 +212,10 @@ class Keys:
         self._keys = {action.id: action.keys for action in ACTIONS}
         for action_id, keys in (overrides or {}).items():
             if action_id not in BY_ID:
-                raise ConfigError(f"keys: no action is called {clean(action_id)!r}")
+                known = ", ".join(BY_ID)
+                raise ConfigError(
+                    f"keys: no action is called {clean(action_id)!r}; there are {known}"
+                )
             parts = tuple(part.strip() for part in keys.split(",") if part.strip())
             if not parts:
                 raise ConfigError(f"keys: {action_id} has no key")

@@ -123,3 +123,25 @@ async def test_a_wrong_password_is_asked_for() -> None:
             with contextlib.suppress(AssertionError):
                 await settle(pilot)
             assert not any("swordfish" in row for row in rows(app))
+
+
+async def test_a_missing_right_is_named_with_the_command_that_gives_it() -> None:
+    with real_server(tcp=True) as server:
+        async with server.client() as client:
+            await client.acl_setuser(
+                "reader",
+                enabled=True,
+                passwords=["+pw"],
+                keys=["*"],
+                channels=["*"],
+                commands=["+@all", "-scan"],
+            )
+        url = server.tcp_url.replace("redis://", "redis://reader:pw@")
+        async with running(source=url, connect=connect, settled=False) as (app, pilot):
+            await until(lambda: shows(app, "Not allowed"))
+            assert shows(app, "ACL SETUSER reader +scan")
+            assert not any("pw" in row for row in rows(app))
+            async with server.client() as client:
+                await client.acl_setuser("reader", commands=["+scan"])
+            await pilot.press("f5")
+            await until(lambda: shows(app, "No sessions yet"))

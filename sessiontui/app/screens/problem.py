@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input, Static
 
-from sessiontui.models.source import DirectorySource
+from sessiontui.models.source import DirectorySource, RedisSource
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
@@ -28,6 +28,15 @@ _HEADINGS = {
     "missing": "There is no such folder",
     "invalid": "This source cannot be used",
 }
+
+
+def _acl_command(problem: Problem, source: Source) -> str | None:
+    """Return the Redis command that gives the right that is missing, if it is named."""
+    right = problem.message.rpartition(": ")[2]
+    if problem.kind != "permission" or not right.startswith("+") or " " in right:
+        return None
+    user = source.username if isinstance(source, RedisSource) else None
+    return f"ACL SETUSER {clean(user or 'default')} {clean(right)}"
 
 
 class ProblemView(Middle):
@@ -103,12 +112,15 @@ class ProblemView(Middle):
                 ("sessiontui demo", "bold"),
                 " shows some.",
             )
+        command = _acl_command(self.problem, self._source)
         return Content.assemble(
             (f"Tried {label}", "$past"),
             "\n",
             (clean(self.problem.message), "$failed"),
             "\n\n",
             clean(self.problem.hint),
+            "\nOn the server: " if command else "",
+            (command or "", "bold"),
             "\nOr open another source: ",
             ("sessiontui SOURCE", "bold"),
         )

@@ -42,7 +42,7 @@ class Details(Widget):
         title = clean(shown_title(row))
         if self.size.height < 3:
             return self._beside(Content.styled(title, "bold"), self._state(row), width)
-        changed = Content.styled(formats.exact_time(row.mtime_ms), "$past")
+        changed = Content.styled(self._exact(row.mtime_ms), "$past")
         where = Content.styled(formats.cut_middle(self._place(row), width), "$past")
         facts = Content.styled(" · ", "$faint").join([self._state(row), *self._facts(row)])
         lines = [
@@ -60,6 +60,11 @@ class Details(Widget):
         left = left.truncate(room, ellipsis=True)
         gap = " " * (width - left.cell_length - right.cell_length)
         return Content.assemble(" " * _MARGIN, left, gap, right)
+
+    def _exact(self, then_ms: int) -> str:
+        """Return a time to the second, its day only where that is not today."""
+        then, now = formats.exact_time(then_ms), formats.exact_time(self.now_ms)
+        return then.removeprefix(now[:11])
 
     def _state(self, row: Row) -> Content:
         """Return what it does now: an action of ours before what its agent does."""
