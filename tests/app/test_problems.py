@@ -142,6 +142,6 @@ async def test_a_missing_right_is_named_with_the_command_that_gives_it() -> None
             assert shows(app, "ACL SETUSER reader +scan")
             assert not any("pw" in row for row in rows(app))
             async with server.client() as client:
-                await client.acl_setuser("reader", commands=["+scan"])
+                await client.acl_setuser("reader", enabled=True, commands=["+scan"])
             await pilot.press("f5")
             await until(lambda: shows(app, "No sessions yet"))
