@@ -52,6 +52,9 @@ class FlakyBackend:
         self.scanning = asyncio.Event()
         """The index waits for it after its first batch."""
         self.scanning.set()
+        self.answering = asyncio.Event()
+        """Looks wait for it after they have seen what they saw."""
+        self.answering.set()
         self.waiting = 0
         """How many commands wait for one of them."""
         for name in CHANGES:
@@ -70,7 +73,9 @@ class FlakyBackend:
 
     async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
         self._ask("probe", ranges)
-        return await self.backend.probe(ranges)
+        seen = await self.backend.probe(ranges)
+        await self._wait(self.answering)
+        return seen
 
     async def read(self, ranges: Sequence[Range]) -> list[bytes | None]:
         self._ask("read", ranges)

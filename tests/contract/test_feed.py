@@ -167,14 +167,14 @@ async def test_a_shorter_session_was_rewritten(world: World) -> None:
 
 
 async def test_a_longer_session_with_other_last_bytes_was_rewritten(world: World) -> None:
-    await world.peer.append(A, b"one\n" * 100)
+    await world.peer.append(A, b"head" * 100 + b"one\n" * 100)
     storage = await world.open()
-    assert len(await storage.read_text(A)) == 400
+    assert len(await storage.read_text(A)) == 800
     async with following(storage) as replica:
-        await world.peer.write(A, b"two\n" * 101)
-        await until(lambda: replica.sizes[A] == 404)
+        await world.peer.write(A, b"head" * 100 + b"two\n" * 101)
+        await until(lambda: replica.sizes[A] == 804)
         assert replica.kinds() == ["Rewritten"]
-        assert await storage.read_text(A) == "two\n" * 101
+        assert await storage.read_text(A) == "head" * 100 + "two\n" * 101
 
 
 async def test_a_longer_session_with_another_beginning_was_rewritten(world: World) -> None:
@@ -264,6 +264,39 @@ async def test_ours_and_a_peers_appends_to_one_session_are_told_apart(world: Wor
         assert all(isinstance(change, Appended | Retitled) for change in peers)
         assert b"".join(c.data for c in peers if isinstance(c, Appended)) == theirs
         assert await storage.read_range(A, 0, None) == data
+
+
+async def test_a_write_waits_for_a_look_at_its_session(world: World) -> None:
+    await world.peer.append(A, b"begin\n")
+    storage = await world.open()
+    async with collecting(storage) as peers, following(storage, own=True) as all_of_them:
+        world.flaky.answering.clear()
+        await world.peer.append(A, b"peer\n")
+        await until(lambda: world.flaky.waiting)
+        writer = storage.open_writer(A)
+        writer.write_line_sync("ours\n")
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert world.flaky.named("append") == []
+        world.flaky.answering.set()
+        await writer.flush()
+        await until(lambda: all_of_them.sizes[A] == 16)
+        assert all_of_them.appended[A] == b"peer\nours\n"
+        assert b"".join(c.data for c in peers if isinstance(c, Appended)) == b"peer\n"
+
+
+async def test_what_a_peer_does_during_a_refresh_is_told_after_it(world: World) -> None:
+    await world.peer.append(A, b"begin\n")
+    storage = await world.open()
+    async with following(storage) as replica:
+        world.flaky.scanning.clear()
+        refreshing = asyncio.create_task(storage.refresh())
+        await until(lambda: world.flaky.waiting)
+        await world.peer.append(A, b"peer\n")
+        await until(lambda: storage._chain.wanted)
+        world.flaky.scanning.set()
+        await refreshing
+        await until(lambda: replica.appended.get(A) == b"peer\n")
 
 
 async def test_our_own_title_is_no_peers_change(world: World) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from redis.exceptions import ResponseError
+
 from sessiontui.storage import Retries, SessionStorage
 from sessiontui.storage.directory import DirectoryBackend
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
@@ -65,6 +67,8 @@ class MemoryPeer:
         self.store.retitle(path, title)
 
     async def rename(self, source: str, target: str) -> None:
+        if source not in self.store.sessions:
+            raise FileNotFoundError(source)
         self.store.rename(source, target)
 
     async def delete(self, path: str) -> None:
@@ -120,9 +124,12 @@ class RedisPeer:
 
     async def rename(self, source: str, target: str) -> None:
         mtime = await self.client.hget(PREFIX + "meta", source)
-        await self.client.rename(PREFIX + "file:" + source, PREFIX + "file:" + target)
+        try:
+            await self.client.rename(PREFIX + "file:" + source, PREFIX + "file:" + target)
+        except ResponseError as error:
+            raise FileNotFoundError(source) from error
         await self.client.hdel(PREFIX + "meta", source)
-        await self.client.hset(PREFIX + "meta", target, mtime)
+        await self.client.hset(PREFIX + "meta", target, mtime or str(now_ms()))
 
     async def delete(self, path: str) -> None:
         await self.client.delete(PREFIX + "file:" + path)
@@ -245,5 +252,6 @@ class World:
         for backend in self.backends:
             backend.open.set()
             backend.scanning.set()
+            backend.answering.set()
         for storage in self._storages:
             await storage.aclose()

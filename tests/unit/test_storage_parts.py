@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 
 from sessiontui.errors import InvalidPathError
 from sessiontui.models.changes import Appended, Change, Renamed, Retitled, Rewritten
+from sessiontui.storage import SessionStorage, feed
 from sessiontui.storage.artifacts import belongs, moved, stem_of
 from sessiontui.storage.cache import RangeCache
+from sessiontui.storage.hub import ROOM_BYTES
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from sessiontui.storage.mirror import Mirror
-from sessiontui.storage.observe import Observer
+from sessiontui.storage.observe import MOST_TOGETHER, Observer
 from sessiontui.storage.operation import Retries
 
 A = "/p/a.jsonl"
@@ -175,6 +178,30 @@ async def test_a_rename_onto_a_session_tells_that_it_is_gone() -> None:
     assert {path: bytes(e.content or b"") for path, e in watched.mirror.confirmed.items()} == {
         B: b"one\n"
     }
+
+
+async def test_nothing_is_fetched_while_a_listener_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "COALESCE_S", 0.0)
+    store = MemoryStore()
+    paths = [f"/p/{number}.jsonl" for number in range(40)]
+    for path in paths:
+        store.append(path, b".")
+    async with SessionStorage(MemoryBackend(store)) as storage:
+        await storage.load()
+        async with storage.changes() as changes:
+            for path in paths:
+                store.append(path, b"x" * 1_000_000)
+            for _ in range(3000):
+                await asyncio.sleep(0)
+            assert changes.is_full
+            behind = sum(stat.size for stat in storage.stats())
+            assert behind <= len(paths) + ROOM_BYTES + MOST_TOGETHER
+            told = 0
+            async for change in changes:
+                assert isinstance(change, Appended)
+                told += len(change.data)
+                if told == len(paths) * 1_000_000:
+                    break
 
 
 def test_pauses_grow_to_a_bound() -> None:
