@@ -72,29 +72,33 @@ class Painter:
         return strip
 
     def _make(self, row: Row, width: int, mark: Mark) -> Strip:
-        plain = self.style("text")
+        # Blanks get a style of their own: where they are joined with the text that
+        # follows, an exported picture loses them.
+        blank = self.style("faint")
         edge = Segment("▎" + " " * (GUTTER - 1), self.style(mark)) if mark else None
-        segments = [edge or Segment(" " * GUTTER, plain)]
+        segments = [edge or Segment(" " * GUTTER, blank)]
+        used = GUTTER + MARGIN
         for text, style in row.spans:
             words = text.lstrip(" ")
-            if words is not text and words:  # an exported picture loses leading spaces
-                segments.append(Segment(" " * (len(text) - len(words)), plain))
-            segments.append(Segment(words or text, self.style(style)))
-        used = sum(cell_len(text) for text, _ in row.spans)
-        right = sum(cell_len(text) for text, _ in row.right)
-        gap = width - GUTTER - MARGIN - used - right
-        if gap > 0:
-            rule = gap - 2 if row.rule and gap > 3 else 0
-            side = Segment(" " * (1 if rule else gap), plain)
-            segments.append(side)
-            if rule:
-                segments += [Segment("─" * rule, self.style("rule")), side]
+            if len(words) < len(text):
+                segments.append(Segment(" " * (len(text) - len(words)), blank))
+            if words:
+                segments.append(Segment(words, self.style(style)))
+            used += cell_len(text)
+        gap = width - used - sum(cell_len(text) for text, _ in row.right)
+        rule = gap - 2 if row.rule and gap > 3 else 0
+        if rule:
+            line = Segment("─" * rule, self.style("rule"))
+            segments += [Segment(" ", blank), line, Segment(" ", blank)]
+        elif gap > 0:
+            segments.append(Segment(" " * gap, blank))
         segments += [Segment(text, self.style(style)) for text, style in row.right]
-        return Strip(segments).adjust_cell_length(width, plain)
+        return Strip(segments).adjust_cell_length(width, blank)
 
     def notice(self, text: str, style: str, width: int) -> Strip:
         """Return one line of text in the middle."""
         shown = text if cell_len(text) <= width else set_cell_size(text, max(0, width))
         left = (width - cell_len(shown)) // 2
-        segments = [Segment(" " * left, self.style("text")), Segment(shown, self.style(style))]
-        return Strip(segments).adjust_cell_length(width, self.style("text"))
+        blank = self.style("faint")
+        segments = [Segment(" " * left, blank), Segment(shown, self.style(style))]
+        return Strip(segments).adjust_cell_length(width, blank)

@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 
     from sessiontui.transcript.document import Document
 
-REPAINT_S = 1 / 15
+REPAINT_S = 1 / 30
 """How long two repaints are apart at least while the session grows."""
+SLOWEST_REPAINT_S = 1 / 15
+"""How long they are apart at most, however long one takes."""
+_SHARE = 0.1
+"""Which share of the time taking over what changed may take between these bounds."""
 RETRY_S = 2.0
 """After how long a failed read is tried again by itself."""
 _NEAR = 2
@@ -57,6 +61,7 @@ class PagedView(FlowView):
         self._stop_listening: Callable[[], None] | None = None
         self._timer: Timer | None = None
         self._synced_at = 0.0
+        self._pace_s = REPAINT_S
         self._told_to_sync = False
         self._notice = ("No session chosen", "")
         self._worker: Worker[None] | None = None
@@ -152,7 +157,7 @@ class PagedView(FlowView):
         """Show a change of the document: at once after a pause, else at the next repaint."""
         self._told_to_sync = False
         if self._timer is None and not self._seeking:
-            wait = self._synced_at + REPAINT_S - time.monotonic()
+            wait = self._synced_at + self._pace_s - time.monotonic()
             self._timer = self.set_timer(max(0.001, wait), self._sync)
 
     def _sync(self) -> None:
@@ -163,6 +168,7 @@ class PagedView(FlowView):
         document = self.document
         if document is None or self._seeking:
             return
+        began = time.monotonic()
         anchor = self._anchor
         lost = anchor is not None and not document.start <= anchor.offset < document.stop
         if not document.opened or (lost and not self.at_bottom and document.size):
@@ -178,6 +184,8 @@ class PagedView(FlowView):
         self._say("Empty session", "What its agent writes shows here.")
         self.settle()
         self._synced_at = time.monotonic()
+        pace = (self._synced_at - began) / _SHARE
+        self._pace_s = min(SLOWEST_REPAINT_S, max(REPAINT_S, pace))
 
     @property
     def _busy(self) -> bool:
