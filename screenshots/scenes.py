@@ -111,7 +111,8 @@ async def settle(pilot: Pilot[None]) -> None:
     if app.workspace.state.problem is None:
         await app.workspace.settled()
     await pilot.pause()
-    while app.main.reading.wanted != app.main.reading.path:
+    main = app.main
+    while main.reading.wanted != main.reading.path or not main.transcript.quiet:
         await pilot.pause()
     await pilot.pause()
 

@@ -157,6 +157,10 @@ def _transcript() -> tuple[Action, ...]:
         ),
         Action("start", ("home", "g"), "start", "start", "Go to the first entry", where, **move),
         Action("follow", ("end", "G"), "follow", "follow", "Go to the end and follow", where, True),
+        Action(
+            "entry-back", ("K",), "previous_entry", "entry", "To the entry before", where, **move
+        ),
+        Action("entry-next", ("J",), "next_entry", "entry", "To the next entry", where, **move),
         Action("turn-back", ("[",), "previous_turn", "turn", "To the turn before", where, **move),
         Action("turn-next", ("]",), "next_turn", "turn", "To the next turn", where, **move),
         Action(

@@ -24,12 +24,13 @@ _QUIET_S = 0.15
 
 
 class Terminal:
-    """Runs `python -m sessiontui …`; keeps every byte that comes out.
+    """Runs the program; keeps every byte that comes out.
 
     Args:
         arguments: What follows the program's name.
         size: Columns and rows.
         environ: What to add to the environment.
+        program: What Python is to run.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Terminal:
         *,
         size: tuple[int, int] = (120, 34),
         environ: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("-m", "sessiontui"),
     ) -> None:
         self.output = bytearray()
         self._seen = 0
@@ -51,7 +53,7 @@ class Terminal:
         }
         variables |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sessiontui", *arguments],
+            [sys.executable, *program, *arguments],
             stdin=self._slave,
             stdout=self._slave,
             stderr=self._slave,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -380,3 +382,12 @@ async def test_keys_that_come_all_at_once_reach_the_filter_in_order() -> None:
             app.post_message(events.Key({" ": "space"}.get(key, key), character))
         await until(lambda: app.main.filter_line.text == "title beta")
         await until(lambda: shows(app, "1 match"))
+
+
+def test_what_the_first_paint_does_not_need_is_not_imported() -> None:
+    code = "import sys, sessiontui.app.app; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    heavy = {"redis", "watchfiles", "textual.widgets._markdown", "textual.widgets._text_area"}
+    assert heavy.isdisjoint(loaded)

@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 ESCAPE = b"\x1b[27u"
 """The key as terminals send it that tell it from the start of a sequence."""
 
+BROKEN = """
+import sys
+from sessiontui.app.app import SessionApp
+from sessiontui.cli import main
+def broken(self):
+    raise RuntimeError("this is broken")
+SessionApp.action_show_keys = broken
+sys.exit(main())
+"""
+
 BRIGHT_FOOTER = b"38;2;143;151;166;48;2;20;22;27m keys"
 """The main screen without a dialog over it, which would dim it."""
 
@@ -109,6 +119,17 @@ def test_signals_end_it_properly(terminal: Terminal, number: signal.Signals) -> 
     os.kill(terminal.process.pid, number)
     assert terminal.finish() == 128 + number
     assert terminal.restored
+
+
+def test_an_error_nobody_expected_leaves_the_terminal_as_it_was(
+    folder: Path, environ: dict[str, str]
+) -> None:
+    with Terminal([str(folder)], environ=environ, program=("-c", BROKEN)) as terminal:
+        terminal.until(b"Title alpha")
+        terminal.press(b"?")
+        assert terminal.finish() == 1
+        assert terminal.restored
+        assert b"this is broken" in terminal.output
 
 
 def test_an_unreachable_server_is_told_and_can_be_left(
