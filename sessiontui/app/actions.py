@@ -168,7 +168,14 @@ def _transcript() -> tuple[Action, ...]:
         ),
         Action("error-next", ("}",), "next_error", "error", "To the next error", where, **move),
         Action(
-            "expand", ("x",), "unfold", "unfold", "Unfold or fold this entry", where, True, False
+            "expand",
+            ("x", "enter"),
+            "unfold",
+            "unfold",
+            "Unfold or fold this entry",
+            where,
+            True,
+            False,
         ),
         Action("expand-all", ("X",), "unfold_all", "unfold all", "Unfold or fold all", where),
         Action("thinking", ("T",), "thinking", "thinking", "Show or hide thinking", where, True),

@@ -187,12 +187,16 @@ async def test_entries_can_be_walked_one_by_one(tmp_path: Path) -> None:
         await settled(app, pilot)
         seen = [marked(app)[0]]
         for _ in range(25):
-            app.view.action_next_entry()
+            await pilot.press("J")
             await settled(app, pilot)
             seen.append(marked(app)[0])
         questions = [row for row in seen if row.startswith("▸ bash")]
         assert questions == [f"▸ bash  make {number}" for number in range(len(questions))]
         assert len(questions) > 6
+        here = marked(app)[0]
+        await pilot.press("J", "K")
+        await settled(app, pilot)
+        assert marked(app)[0] == here
 
 
 async def test_the_theme_changes_colours_at_once(tmp_path: Path) -> None:
