@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sessiontui.storage.redis_keys import Keys
     from sessiontui.storage.redis_link import Command, Link
 
-_WHOLE_FIELDS = 10_000
+_WHOLE_FIELDS = 1000
 """Hashes with more fields are read step by step, so that nobody waits for us."""
 _STEP = b"1000"
 _REST = 19

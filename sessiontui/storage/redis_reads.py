@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from sessiontui.storage.backend import HEAD_BYTES, Range, Seen, Stat
 from sessiontui.storage.redis_errors import reply_error
@@ -100,39 +100,70 @@ def _get_range(key: bytes, start: int, stop: int | None) -> Command:
 async def probe_together(link: Link, keys: Keys, ranges: Sequence[Range]) -> list[Seen | None]:
     """Return sessions as one snapshot shows them, each with the bytes of its range.
 
-    What is no string is no session: None, as for a missing one.
+    What is no string is no session: None, as for a missing one. Whether one
+    without bytes exists is asked afterwards: the feed tells when it is created.
+
+    Args:
+        link: Where to read.
+        keys: Names of the keys.
+        ranges: What to read; whole sessions are read with the least commands.
 
     Raises:
         StorageError: The server cannot be reached or refuses.
     """
     paths = [field(wanted.path) for wanted in ranges]
+    whole = [keys.file(wanted.path) for wanted in ranges if _is_whole(wanted)]
     commands: list[Command] = [
         (b"MULTI",),
         (b"HMGET", keys.meta, *paths),
         (b"HMGET", keys.title, *paths),
     ]
+    if whole:
+        commands.append((b"MGET", *whole))
     for wanted in ranges:
-        key = keys.file(wanted.path)
-        commands += [
-            (b"STRLEN", key),
-            (b"EXISTS", key),
-            (b"GETRANGE", key, b"0", b"%d" % (HEAD_BYTES - 1)),
-            _get_range(key, wanted.start, wanted.stop),
-        ]
+        if not _is_whole(wanted):
+            key = keys.file(wanted.path)
+            commands.append((b"STRLEN", key))
+            commands.append((b"GETRANGE", key, b"0", b"%d" % (HEAD_BYTES - 1)))
+            commands.append(_get_range(key, wanted.start, wanted.stop))
     commands.append((b"EXEC",))
     replies = await link.ask(commands)
     for reply in replies:
         if isinstance(reply, RedisError):
             raise reply_error(reply)
-    times, titles, *facts = replies[-1]
+    times, titles, *parts = replies[-1]
     times = fields_of(times, keys.meta, len(ranges))
     titles = fields_of(titles, keys.title, len(ranges))
+    wholes = iter(parts.pop(0) if whole else ())
+    told = iter(parts)
     seen: list[Seen | None] = []
-    for number, wanted in enumerate(ranges):
-        size, exists, head, data = facts[4 * number : 4 * number + 4]
-        if isinstance(size, ResponseError) or not exists:
+    for wanted, time, title in zip(ranges, times, titles, strict=True):
+        if _is_whole(wanted):
+            head = data = next(wholes)
+            size = None if data is None else len(data)
+        else:
+            size, head, data = next(told), next(told), next(told)
+        if isinstance(size, int):
+            stat = Stat(wanted.path, size, mtime_ms(time), title)
+            seen.append(Seen(stat, head[:HEAD_BYTES], data))
+        else:
             seen.append(None)
-            continue
-        stat = Stat(wanted.path, size, mtime_ms(times[number]), titles[number])
-        seen.append(Seen(stat, head, data))
+    return await _without_missing(link, keys, seen)
+
+
+def _is_whole(wanted: Range) -> bool:
+    return wanted.start == 0 and wanted.stop is None
+
+
+async def _without_missing(link: Link, keys: Keys, seen: list[Seen | None]) -> list[Seen | None]:
+    """Return what was seen with None for the sessions that have no bytes and do not exist."""
+    empty = [number for number, one in enumerate(seen) if one is not None and not one.stat.size]
+    paths = [one.stat.path for one in seen if one is not None and not one.stat.size]
+    for number, exists in zip(
+        empty, await link.ask((b"EXISTS", keys.file(path)) for path in paths), strict=True
+    ):
+        if isinstance(exists, RedisError):
+            raise reply_error(exists)
+        if not exists:
+            seen[number] = None
     return seen

@@ -378,14 +378,23 @@ async def test_a_probe_is_a_snapshot_with_head_data_time_and_title(
     await backend.write("/a", b"h" * 300 + b"tail", mtime_ms=4, title=b"T")
     await each_redis.set(FILE + b"/empty", b"")
     await each_redis.rpush(FILE + b"/list", "x")
-    ranges = [Range("/a", -4), Range("/empty", 0), Range("/none", 0), Range("/list", 0)]
-    a, empty, none, other = await backend.probe(ranges)
-    assert a is not None
-    assert (a.stat, a.head, a.data) == (Stat("/a", 304, 4, b"T"), b"h" * 256, b"tail")
-    assert empty is not None
-    assert empty.stat == Stat("/empty", 0, None, None)
-    assert none is None
-    assert other is None
+    whole = b"h" * 300 + b"tail"
+    for start, stop in ((-4, None), (0, None), (1, 3), (0, 10), (0, 0), (304, None)):
+        paths = ("/a", "/empty", "/none", "/list", "/a")
+        a, empty, none, other, again = await backend.probe(
+            [Range(path, start, stop) for path in paths]
+        )
+        assert a is not None
+        assert (a.stat, a.head) == (Stat("/a", 304, 4, b"T"), b"h" * 256)
+        assert a.data == whole[start:stop]
+        assert empty is not None
+        assert (empty.stat, empty.head, empty.data) == (Stat("/empty", 0, None, None), b"", b"")
+        assert none is None
+        assert other is None
+        assert again == a
+    mixed = await backend.probe([Range("/a", 0), Range("/a", 300), Range("/a", 0)])
+    assert [seen and seen.data for seen in mixed] == [whole, b"tail", whole]
+    assert await backend.probe([]) == []
     assert len(await backend.probe([Range("/a", 0, 1)] * 150)) == 150
 
 
