@@ -324,3 +324,26 @@ def test_following_ends_when_the_session_is_deleted(following: _Following, growi
     assert following.process.wait(30) == 1
     assert following.process.stderr is not None
     assert following.process.stderr.read() == b"sessiontui: the session was deleted\n"
+
+
+# completion
+
+
+def _offers(command: Command, *words: str) -> list[str]:
+    """Return what the shell would offer in place of the last word: values and their help."""
+    done = command(
+        _SESSIONTUI_COMPLETE="zsh_complete",
+        COMP_WORDS=" ".join(["sessiontui", *words]),
+        COMP_CWORD=str(len(words)),
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_sessions_are_completed_with_their_titles(command: Command, files: dict[str, Path]) -> None:
+    file = files[RETRY]
+    assert _offers(command, "show", _id(file)[:16]) == ["plain", _id(file), RETRY]
+    assert _offers(command, "tail", str(file)[:-9]) == ["plain", str(file), RETRY]
+    assert "rename" in _offers(command, "re")
+    assert not any(_offers(command, "--source", "/nowhere", "show", "0"))
