@@ -23,7 +23,8 @@ time.tzset()
 for _variable in ("NO_COLOR", "TEXTUAL_THEME"):
     os.environ.pop(_variable, None)
 
-from textual.widgets import Input  # noqa: E402 - the environment above is read on import
+from textual.command import CommandPalette  # noqa: E402 - the environment above is read on import
+from textual.widgets import Input  # noqa: E402
 
 from screenshots.rows import text_rows  # noqa: E402
 from sessiontui.app.app import SessionApp  # noqa: E402
@@ -69,6 +70,7 @@ SCENES = (
     Scene("rename", keys=["down", "r", "end", *" again"]),
     Scene("delete", keys=["d"]),
     Scene("help", keys=["?"]),
+    Scene("palette", keys=["ctrl+p", *"offline"]),
     Scene("unreachable", reachable=False, size=(100, 24)),
     Scene("narrow", size=(80, 24)),
     Scene("light", theme=LIGHT),
@@ -111,6 +113,9 @@ async def settle(pilot: Pilot[None]) -> None:
     if app.workspace.state.problem is None:
         await app.workspace.settled()
     await pilot.pause()
+    if isinstance(app.screen, CommandPalette):
+        searches = [worker for worker in app.workers if worker.node is app.screen]
+        await app.workers.wait_for_complete(searches)
     main = app.main
     while main.reading.wanted != main.reading.path or not main.transcript.quiet:
         await pilot.pause()

@@ -123,7 +123,12 @@ class SessionApp(App[None], inherit_bindings=False):
         from sessiontui.app.commands import ActionCommands, SessionCommands
 
         if not isinstance(self.screen, CommandPalette):
-            self.push_screen(CommandPalette({ActionCommands, SessionCommands}))
+            self.push_screen(
+                CommandPalette(
+                    [ActionCommands, SessionCommands],
+                    placeholder="A command, or the title of a session",
+                )
+            )
 
     def action_show_keys(self) -> None:
         """Show what every key does."""

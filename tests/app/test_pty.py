@@ -164,7 +164,7 @@ def go_through(terminal: Terminal, marks: list[bytes]) -> None:
         (b"r", b"Rename session", BRIGHT_FOOTER),
         (b"d", b"Kept in the trash", BRIGHT_FOOTER),
         (b"/bidi", b"1 match", b"clipboard"),
-        (b"\x10", b"Search for", b"Search for"),
+        (b"\x10", b"title of a session", b"title of a session"),
         (b"clip", b"clipboard", BRIGHT_FOOTER),
         (b"?", b"Go to the other pane", BRIGHT_FOOTER),
     ):

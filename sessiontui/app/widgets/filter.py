@@ -55,6 +55,9 @@ class FilterLine(Horizontal):
 
         cleared: bool
 
+    _told = ""
+    """The count as it is shown."""
+
     def compose(self) -> ComposeResult:
         """Lay out the slash, the field and the count."""
         yield Static("/", id="find-slash")
@@ -85,7 +88,9 @@ class FilterLine(Horizontal):
     def tell(self, shown: int | None) -> None:
         """Say how many sessions match; None for no filter."""
         text = "" if shown is None else formats.counted(shown, "match", "matches")
-        self.query_one("#find-count", Static).update(Content(text))
+        if text != self._told:
+            self._told = text  # An update lays out the screen anew, so only where need be.
+            self.query_one("#find-count", Static).update(Content(text))
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
