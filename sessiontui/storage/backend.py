@@ -46,7 +46,7 @@ class ScanBatch(msgspec.Struct, frozen=True, gc=False):
 
 
 class Range(msgspec.Struct, frozen=True, gc=False):
-    """Bytes `[start, stop)` of a session; a negative start counts from the end, stop None is the end."""
+    """Bytes `[start, stop)` of a session; a negative start counts from the end, None is the end."""
 
     path: str
     start: int
@@ -62,7 +62,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     """The bytes of the range that was asked for."""
     identity: object = None
-    """Changes when another file took the path (an inode, say); None where a store has no such thing."""
+    """Changes when another file took the path (an inode, say); None where nothing tells."""
 
 
 class TrashItem(msgspec.Struct, frozen=True):
@@ -115,7 +115,7 @@ class Backend(Protocol):
         ...
 
     def scan_under(self, prefix: str) -> AsyncIterator[ScanBatch]:
-        """Yield everything in the store whose path starts with `prefix`, listed as a session or not.
+        """Yield everything whose path starts with `prefix`, listed as a session or not.
 
         In a folder this finds every file, also those that `scan` does not list
         (logs, drafts, lock files); in Redis every key.
@@ -123,11 +123,11 @@ class Backend(Protocol):
         ...
 
     async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
-        """Return each session with some of its bytes, of one snapshot; None for one that is gone."""
+        """Return each session and some of its bytes, of one snapshot; None for one that is gone."""
         ...
 
     async def read(self, ranges: Sequence[Range]) -> list[bytes | None]:
-        """Return the bytes of each range, in as few round trips as possible; None for no session."""
+        """Return the bytes of each range, in few round trips; None where there is no session."""
         ...
 
     async def append(self, path: str, data: bytes, *, mtime_ms: int) -> Stat:
