@@ -1,1 +1,1 @@
-"""What sessions are, told from the first and last bytes of each; pure, without any input or output."""
+"""What sessions are, told from the first and last bytes of each; pure: no input, no output."""
