@@ -15,13 +15,19 @@ from __future__ import annotations
 
 import re
 
+from sessiontui.errors import InvalidPathError
+from sessiontui.models.text import clean
+
 _GLOB = re.compile(rb"[\\*?\[\]^-]")
 _LATEST_MS = 253_402_300_799_999
 """The last millisecond of the year 9999: later times are no dates."""
 
 
 class Keys:
-    """Names of the keys below one prefix, as bytes; paths keep undecodable bytes."""
+    """Names of the keys below one prefix, as bytes; paths keep undecodable bytes.
+
+    Whatever takes a text raises `InvalidPathError` where it holds half a surrogate pair.
+    """
 
     def __init__(self, prefix: str) -> None:
         self.prefix = _encode(prefix)
@@ -79,8 +85,8 @@ def mtime_ms(value: bytes | None) -> int | None:
 
 
 def _encode(text: str) -> bytes:
-    # A lone surrogate that stands for no byte cannot be a key; it becomes what Unicode says.
     try:
         return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace")
+    except UnicodeEncodeError as error:
+        # A lone surrogate that stands for no byte: no key can be named so.
+        raise InvalidPathError(f"no key can have this name: {clean(text)}") from error

@@ -398,6 +398,13 @@ async def test_a_probe_is_a_snapshot_with_head_data_time_and_title(
     assert len(await backend.probe([Range("/a", 0, 1)] * 150)) == 150
 
 
+async def test_a_path_that_no_key_can_have_is_refused(backend: RedisBackend) -> None:
+    with pytest.raises(InvalidPathError, match="no key can have this name"):
+        await backend.append("/a\ud800", b"x", mtime_ms=1)
+    with pytest.raises(InvalidPathError):
+        await backend.read([Range("/a", 0), Range("/\udfff", 0)])
+
+
 async def test_many_callers_share_one_connection_for_changes_and_one_for_reads(
     backend: RedisBackend, each_redis: redis.asyncio.Redis
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ from sessiontui.errors import (
     StorageError,
 )
 from sessiontui.models.source import RedisSource, parse_source
-from sessiontui.storage.backend import Range
+from sessiontui.storage import redis_backend
+from sessiontui.storage.backend import FeedState, Range, TrashItem
 from sessiontui.storage.redis_backend import RedisBackend
 from tests.servers import free_port, real_server
 from tests.unit.redis_parts import FILE, PASSWORD, answer, opened, user
@@ -136,6 +138,44 @@ async def test_a_wrong_or_missing_password_is_told_without_showing_it(
         backend = backend_of(f"{scheme}://:{PASSWORD}@{place}")
         assert await backend.read([Range("/a", 0)]) == [None]
         await backend.aclose()
+
+
+@pytest.mark.parametrize("kind", ["read", "follow", "change"])
+async def test_the_rights_that_the_backend_names_suffice(
+    each_redis_server: RealServer, each_redis: redis.asyncio.Redis, kind: str
+) -> None:
+    parts = str(redis_backend.__doc__).partition("The rights")[2].split("\n- ")[1:]
+    rights = {part.split()[1].strip(",:"): re.findall(r"[+&][^` ]+", part) for part in parts}
+    granted = rights["read"] + (rights[kind] if kind != "read" else [])
+    async with (
+        user(each_redis, "ada", "~omp:sessions:*", *granted),
+        each_redis_server.client(username="ada", password=PASSWORD) as client,
+        opened(client) as backend,
+    ):
+        await each_redis.set(FILE + b"/a", b"old")
+        assert await backend.read([Range("/a", 0)]) == [b"old"]
+        await backend.probe([Range("/a", 0), Range("/a", 1)])
+        assert [batch async for batch in backend.scan()]
+        assert await backend.trashed() == []
+        async with backend.watch() as signals:
+            state = await anext(signals)
+            assert isinstance(state, FeedState)
+            assert state.live
+            assert state.tier == ("tracking" if kind == "follow" else "polling")
+        if kind != "change":
+            with pytest.raises(AccessError):
+                await backend.append("/a", b"x", mtime_ms=1)
+            return
+        await backend.append("/a", b"x" * 2_000_000, mtime_ms=1)
+        await backend.prepend("/a", b"slot", expected_size=2_000_003, mtime_ms=1, title=b"T")
+        await backend.patch("/a", old=b"slot", new=b"SLOT", mtime_ms=2, title="keep")
+        await backend.rename([("/a", "/b")])
+        stat = await backend.write("/b", b"new", mtime_ms=3, title=None)
+        await backend.prepend("/b", b"a", expected_size=3, mtime_ms=4, title=b"T")
+        await backend.trash(TrashItem("1", "/b", (stat,), 1000, 100_000))
+        await backend.restore("1")
+        await backend.delete(["/b"])
+        await backend.fence()
 
 
 async def test_a_server_that_is_not_there_is_told_in_plain_words(tmp_path: Path) -> None:
