@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sessiontui.catalogue.families import Families, Told
+from sessiontui.catalogue.families import Batch, Families
 from sessiontui.catalogue.order import Sort, folder_of, place_of, text_place
 from sessiontui.catalogue.outline import Folds, Group, Layout, Outline
 from sessiontui.catalogue.projects import project_label
@@ -151,7 +151,7 @@ class Catalogue:
             self._full = Outline(
                 self._rows, self._families, self.project, self._layout(), self._folds
             )
-            self._full.build(self._rows)
+            self._full.build(self._rows.values())
             self._search.rearrange()
 
     def _layout(self) -> Layout:
@@ -183,10 +183,7 @@ class Catalogue:
         """
         cwd = row.cwd
         if cwd:
-            label = self._labels.get(cwd)
-            if label is None:
-                label = self._labels[cwd] = project_label(cwd, row.path, home=self._home)
-            return label
+            return self._labels.get(cwd) or self._label(cwd)
         folder = folder_of(row.path)
         if not row.read and (agreed := self._agreed.get(folder)) is not None:
             return agreed
@@ -196,18 +193,30 @@ class Catalogue:
             self._folder_labels[folder] = label
         return label
 
-    def _agree(self, told: Iterable[Told]) -> set[str]:
+    def _label(self, cwd: str) -> str:
+        label = self._labels[cwd] = project_label(cwd, "", home=self._home)
+        return label
+
+    def _agree(self, batch: Batch) -> set[str]:
         """Learn projects of folders; return the unread sessions that change theirs by it."""
+        read = [
+            (folder, {row.cwd for row in rows if row.read and row.cwd})
+            for folder, rows in batch.came.items()
+        ]
+        read += [
+            (folder_of(new.path), {new.cwd}) for _, new in batch.changed if new.read and new.cwd
+        ]
         moved: set[str] = set()
-        for path, _, row in told:
-            if row is None or not row.read or not row.cwd:
-                continue
-            folder = folder_of(path)
-            project = self.project(row)
+        for folder, cwds in read:
             agreed = self._agreed.get(folder, "")
-            if agreed is None or agreed == project:
+            if agreed is None:
                 continue
-            self._agreed[folder] = None if agreed else project
+            projects = {self._labels.get(cwd) or self._label(cwd) for cwd in cwds}
+            if agreed:
+                projects.add(agreed)
+            if not projects or projects == {agreed}:
+                continue
+            self._agreed[folder] = projects.pop() if len(projects) == 1 else None
             moved.update(
                 other
                 for other in self._families.inside(folder)
@@ -222,22 +231,12 @@ class Catalogue:
         if not self._before:
             return
         before, self._before = self._before, {}
-        came: list[str] = []
-        gone: list[str] = []
-        told: list[Told] = []
-        for path, old in before.items():
-            new = self._rows.get(path)
-            if old is None and new is not None:
-                came.append(path)
-            elif old is not None and new is None:
-                gone.append(path)
-            if Told.concerns(old, new):
-                told.append(Told(path, old, new))
-        moved = self._agree(told)
-        shifted = self._families.update(came, gone, told, moved)
+        batch = Batch.between(before, self._rows)
+        moved = self._agree(batch)
+        shifted = self._families.update(batch, moved)
         changed = shifted.union(before, moved) if shifted or moved else before.keys()
         if len(changed) * _REBUILD > len(self._rows):
-            self._full.build(self._rows)
+            self._full.build(self._rows.values())
         else:
             self._full.update(changed, self._rows.__contains__)
         self._search.follow(changed)

@@ -14,10 +14,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sessiontui.catalogue.order import file_name, folder_of
-from sessiontui.catalogue.row import Row  # noqa: TC001  (a NamedTuple reads it)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
+
+    from sessiontui.catalogue.row import Row
 
 MAX_DEPTH = 6
 """How many levels below a project's first one are shown."""
@@ -25,27 +27,47 @@ MAX_ANCESTORS = 64
 """How far a line of descent is followed."""
 
 _SUFFIX = ".jsonl"
+_NOBODY: frozenset[str] = frozenset()
 
 
-class Told(NamedTuple):
-    """A session before and after; None where there was or is none."""
+class Batch(NamedTuple):
+    """What changed between two looks, sorted by what it may mean for families and projects."""
 
-    path: str
-    old: Row | None
-    new: Row | None
+    paths: Collection[str]
+    """Every session that changed in any way."""
+    came: dict[str, list[Row]]
+    """New sessions, by folder."""
+    gone: list[Row]
+    """Sessions that are no more, as they were."""
+    changed: list[tuple[Row, Row]]
+    """Sessions before and after whose id, parent or sources of the project changed."""
 
-    @staticmethod
-    def concerns(old: Row | None, new: Row | None) -> bool:
-        """Tell whether families or projects may change: by id, parent, or the project's sources."""
-        if old is None or new is None:
-            row = old or new
-            return row is not None and (row.read or row.id is not None or row.parent is not None)
-        return (
-            old.id != new.id
-            or old.parent != new.parent
-            or old.cwd != new.cwd
-            or old.read != new.read
-        )
+    @classmethod
+    def between(cls, before: Mapping[str, Row | None], rows: Mapping[str, Row]) -> Batch:
+        """Compare the sessions that changed with what they were; None: they were not there."""
+        came: dict[str, list[Row]] = {}
+        gone: list[Row] = []
+        changed: list[tuple[Row, Row]] = []
+        for path, old in before.items():
+            new = rows.get(path)
+            if new is None:
+                if old is not None:
+                    gone.append(old)
+            elif old is None:
+                folder = path.rpartition("/")[0]
+                entries = came.get(folder)
+                if entries is None:
+                    came[folder] = [new]
+                else:
+                    entries.append(new)
+            elif (
+                old.id != new.id
+                or old.parent != new.parent
+                or old.cwd != new.cwd
+                or old.read != new.read
+            ):
+                changed.append((old, new))
+        return cls(before.keys(), came, gone, changed)
 
 
 class Families:
@@ -102,37 +124,33 @@ class Families:
         """Return the sessions and folders directly in a folder."""
         return self._inside.get(folder, ())
 
-    def update(
-        self, came: Sequence[str], gone: Sequence[str], told: Sequence[Told], moved: Iterable[str]
-    ) -> set[str]:
+    def update(self, batch: Batch, moved: Iterable[str]) -> set[str]:
         """Follow a change of the rows.
 
         Args:
-            came: Sessions that are new.
-            gone: Sessions that are no more.
-            told: Sessions of which `Told.concerns` holds, also of those that came and went.
+            batch: What changed.
             moved: Sessions whose project changed without a change of their row.
 
         Returns:
             Sessions that left or joined a family, and the parents that lost or won one.
         """
         owners: dict[str, str | None] = {}
-        doubtful = self._list(came, owners)
-        for path in gone:
-            doubtful.add(path)
-            self._unlist(path)
-        doubtful.update(self._sidecars([*came, *gone]))
-        wanting = self._wanting
-        if wanting:
-            for path in (*came, *gone):
-                doubtful.update(wanting.get(path, ()))
-        for path, old, new in told:
-            self._note(path, old, new)
-            for row in (old, new):
-                if row is not None and wanting:
-                    doubtful.update(self._wanting_row(row))
-                if row is not None and row.parent is not None:
-                    doubtful.add(path)
+        doubtful: set[str] = set()
+        for folder, rows in batch.came.items():
+            self._enter(folder, rows)
+            if self._owner(folder, owners) is not None:
+                doubtful.update(row.path for row in rows)
+        for row in batch.gone:
+            doubtful.add(row.path)
+            self._unlist(row.path)
+            self._forget(row)
+        for old, new in batch.changed:
+            self._forget(old)
+            self._learn(new)
+        if batch.came or batch.gone:
+            doubtful.update(self._sidecars(batch.paths))
+        if self._wanting:
+            doubtful.update(self._involved(batch))
         for path in moved:
             doubtful.add(path)
             doubtful.update(self._wanting_row(self._rows[path]))
@@ -144,65 +162,58 @@ class Families:
                 changed.add(path)
         return self._settle(changed) if changed else changed
 
-    def _note(self, path: str, old: Row | None, new: Row | None) -> None:
+    def _involved(self, batch: Batch) -> Iterator[str]:
+        """Yield who names a parent, or is named as one, among what changed."""
+        for rows in (*batch.came.values(), batch.gone, *batch.changed):
+            for row in rows:
+                if row.parent is not None:
+                    yield row.path
+                yield from self._wanting_row(row)
+
+    def _enter(self, folder: str, rows: list[Row]) -> None:
+        """Take over new sessions of a folder."""
+        self._inside.setdefault(folder, set()).update([row.path for row in rows])
+        while folder:
+            above = folder_of(folder)
+            known = self._inside.setdefault(above, set())
+            if folder in known:
+                break
+            known.add(folder)
+            folder = above
+        ids = self._ids
+        for row in rows:
+            shared = row.id is not None and ids.setdefault(row.id, row.path) != row.path
+            if shared or row.parent is not None:
+                self._learn(row)
+
+    def _learn(self, row: Row) -> None:
         """Take over a session's id and what it names as its parent."""
-        old_id, new_id = (row.id if row is not None else None for row in (old, new))
-        if old_id != new_id:
-            self._forget_id(old_id, path)
-            self._learn_id(new_id, path)
-        old_parent, new_parent = (row.parent if row is not None else None for row in (old, new))
-        if old_parent != new_parent:
-            for name in _names_of(old_parent):
-                _discard(self._wanting, name, path)
-            for name in _names_of(new_parent):
-                _add(self._wanting, name, path)
+        path = row.path
+        if row.id is not None and (first := self._ids.setdefault(row.id, path)) != path:
+            self._twins.setdefault(row.id, {first}).add(path)
+            self._ids[row.id] = min(first, path)
+        for name in _names_of(row.parent):
+            _add(self._wanting, name, path)
 
-    def _learn_id(self, identity: str | None, path: str) -> None:
-        if identity is not None and (first := self._ids.setdefault(identity, path)) != path:
-            self._twins.setdefault(identity, {first}).add(path)
-            self._ids[identity] = min(first, path)
-
-    def _forget_id(self, identity: str | None, path: str) -> None:
-        if identity is None:
+    def _forget(self, row: Row) -> None:
+        for name in _names_of(row.parent):
+            _discard(self._wanting, name, row.path)
+        if row.id is None:
             return
-        twins = self._twins.get(identity)
+        twins = self._twins.get(row.id)
         if twins is None:
-            if self._ids.get(identity) == path:
-                del self._ids[identity]
+            if self._ids.get(row.id) == row.path:
+                del self._ids[row.id]
             return
-        twins.discard(path)
-        self._ids[identity] = min(twins)
+        twins.discard(row.path)
+        self._ids[row.id] = min(twins)
         if len(twins) == 1:
-            del self._twins[identity]
+            del self._twins[row.id]
 
-    def _wanting_row(self, row: Row) -> set[str]:
+    def _wanting_row(self, row: Row) -> AbstractSet[str]:
         """Return the sessions whose header names this one as their parent."""
-        found = self._wanting.get(row.path, set())
-        return found if row.id is None else found | self._wanting.get(row.id, set())
-
-    def _list(self, paths: Iterable[str], owners: dict[str, str | None]) -> set[str]:
-        """Enter new sessions into their folders; return those that lie in a sidecar folder."""
-        arrived: dict[str, list[str]] = {}
-        for path in paths:
-            folder = path.rpartition("/")[0]
-            entries = arrived.get(folder)
-            if entries is None:
-                arrived[folder] = [path]
-            else:
-                entries.append(path)
-        found: set[str] = set()
-        for folder, entries in arrived.items():
-            if self._owner(folder, owners) is not None:
-                found.update(entries)
-            self._inside.setdefault(folder, set()).update(entries)
-            below = folder
-            while below:
-                above = folder_of(below)
-                if below in (known := self._inside.setdefault(above, set())):
-                    break
-                known.add(below)
-                below = above
-        return found
+        found = self._wanting.get(row.path, _NOBODY)
+        return found if row.id is None else found | self._wanting.get(row.id, _NOBODY)
 
     def _unlist(self, path: str) -> None:
         folder = folder_of(path)
@@ -214,8 +225,7 @@ class Families:
     def _sidecars(self, paths: Collection[str]) -> set[str]:
         """Return every session in the sidecar folders of these."""
         if len(paths) > len(self._inside):
-            within = set(paths)
-            waiting = [folder for folder in self._inside if folder + _SUFFIX in within]
+            waiting = [folder for folder in self._inside if folder + _SUFFIX in paths]
         else:
             stems = (path[: -len(_SUFFIX)] for path in paths if path.endswith(_SUFFIX))
             waiting = [stem for stem in stems if stem in self._inside]

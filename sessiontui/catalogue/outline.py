@@ -109,17 +109,17 @@ class Outline:
 
     # Building and changing
 
-    def build(self, paths: Collection[str]) -> None:
-        """Arrange `paths` anew; families must be whole in it where the layout is nested."""
-        for _ in self.build_steps(paths, len(paths)):
+    def build(self, rows: Collection[Row]) -> None:
+        """Arrange `rows` anew; families must be whole in it where the layout is nested."""
+        for _ in self.build_steps(rows, len(rows) + 1):
             pass
 
-    def build_steps(self, paths: Iterable[str], slice_size: int) -> Iterator[None]:
+    def build_steps(self, rows: Iterable[Row], slice_size: int) -> Iterator[None]:
         """Do the same, yielding after every `slice_size` sessions and every large group.
 
         What changed between two steps is to be told to `update` afterwards.
         """
-        place, project, rows = self.layout.place, self._project, self._rows
+        place, project = self.layout.place, self._project
         grouped = self.layout.grouped
         nested = self._families.nested if self.layout.nested else {}
         heads = set(nested.values())
@@ -127,13 +127,11 @@ class Outline:
         groups: dict[str, Group] = {}
         self._spots, self._groups = spots, groups
         # One pass in the order of the rows: memory, not arithmetic, takes the time.
-        for number, path in enumerate(paths, 1):
+        for number, row in enumerate(rows, 1):
             if not number % slice_size:
                 yield
+            path = row.path
             if nested and path in nested:
-                continue
-            row = rows.get(path)
-            if row is None:
                 continue
             name = project(row) if grouped else ""
             if (group := groups.get(name)) is None:
@@ -141,14 +139,16 @@ class Outline:
             if path in heads:
                 for member, key in self._family(path).items():
                     self._enter(member, key, group, group.keys)
+                    group.sessions -= 1 if key else 0
                 continue
             key = place(row)
             spots[path] = _Spot(key, group, row)
             group.keys.append(key)
-            group.sessions += 1
             group.bytes += row.size
+            if group.newest_ms is not None and row.mtime_ms > group.newest_ms:
+                group.newest_ms = row.mtime_ms
         for group in groups.values():
-            group.newest_ms = None
+            group.sessions += len(group.keys)
             group.keys.sort()
             if len(group.keys) > slice_size:
                 yield
@@ -228,14 +228,20 @@ class Outline:
         added: dict[str, list[Place]],
     ) -> None:
         row, spot = self._rows[path], self._spots.get(path)
-        if spot is not None and spot.key == key and spot.group is group:
-            group.bytes += row.size - spot.row.size
-            _age(group, spot.row.mtime_ms, row.mtime_ms)
-            spot.row = row
+        if spot is None or spot.group is not group:
+            if spot is not None:
+                self._leave(spot, touched)
+            self._enter(path, key, group, added.setdefault(group.key, []))
             return
-        if spot is not None:
-            self._leave(spot, touched)
-        self._enter(path, key, group, added.setdefault(group.key, []))
+        group.bytes += row.size - spot.row.size
+        _age(group, spot.row.mtime_ms, row.mtime_ms)
+        spot.row = row
+        if spot.key != key:
+            if spot.key:
+                del group.keys[bisect_left(group.keys, spot.key)]
+            if key:
+                added.setdefault(group.key, []).append(key)
+            spot.key = key
 
     def _leave(self, spot: _Spot, touched: dict[str, Group]) -> None:
         group = spot.group

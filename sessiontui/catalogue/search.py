@@ -80,7 +80,8 @@ class Search:
                 return
         found = self._outline(scores)
         arrangement = self._arrangement
-        for _ in found.build_steps(list(scores), SLICE):
+        rows = [row for path in scores if (row := self._rows.get(path)) is not None]
+        for _ in found.build_steps(rows, SLICE):
             yield
             if self._running is not query:
                 return
@@ -98,7 +99,7 @@ class Search:
         self._arrangement += 1
         if self.found is not None:
             self.found = self._outline(self._scores)
-            self.found.build(self._scores)
+            self.found.build([self._rows[path] for path in self._scores])
 
     def follow(self, changed: Collection[str]) -> None:
         """Look again at sessions that changed, came or went."""

@@ -151,9 +151,15 @@ class SessionCanvas(ScrollView):
     def _repaint(self) -> None:
         """Have those lines painted again that do not look as they were painted."""
         view = self._view()
-        for y in range(self._top, self._top + self.size.height):
-            if self._painted.get(y, "") != self._face(y, view):
-                self.refresh_line(y)
+        start, end = self._top, self._top + self.size.height
+        first: int | None = None
+        for y in range(start, end + 1):
+            same = y == end or self._painted.get(y, "") == self._face(y, view)
+            if not same and first is None:
+                first = y
+            elif same and first is not None:
+                self.refresh_lines(first, y - first)
+                first = None
 
     def _face(self, y: int, view: View) -> Face | str:
         """Return what a line looks like; where the list has none, the text that stands there."""
