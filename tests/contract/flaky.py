@@ -55,6 +55,9 @@ class FlakyBackend:
         self.answering = asyncio.Event()
         """Looks wait for it after they have seen what they saw."""
         self.answering.set()
+        self.reading = asyncio.Event()
+        """Reads wait for it before they read."""
+        self.reading.set()
         self.waiting = 0
         """How many commands wait for one of them."""
         for name in CHANGES:
@@ -79,6 +82,7 @@ class FlakyBackend:
 
     async def read(self, ranges: Sequence[Range]) -> list[bytes | None]:
         self._ask("read", ranges)
+        await self._wait(self.reading)
         return await self.backend.read(ranges)
 
     async def trashed(self) -> Any:

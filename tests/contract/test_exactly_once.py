@@ -278,6 +278,31 @@ async def test_a_slot_is_put_before_a_body_once(
     assert await storage.read_range(A, 0, None) == data
 
 
+async def test_a_read_never_mixes_what_was_there_with_what_is(
+    storage: SessionStorage, world: World
+) -> None:
+    await storage.write_text(A, "old")
+    world.flaky.reading.clear()
+    reading = asyncio.create_task(storage.read_text(A))
+    await until(lambda: reading.done() or world.flaky.waiting)
+    await storage.write_text(A, "new and longer")
+    world.flaky.reading.set()
+    assert await reading in ("old", "new and longer")
+
+
+async def test_a_read_finds_a_session_that_is_renamed_meanwhile(
+    storage: SessionStorage, world: World
+) -> None:
+    await storage.write_text(A, "text")
+    world.flaky.reading.clear()
+    renaming = asyncio.create_task(storage.rename(A, B))
+    await asyncio.sleep(0)
+    reading = asyncio.create_task(storage.read_text(B))
+    await renaming
+    world.flaky.reading.set()
+    assert await reading == "text"
+
+
 async def test_a_store_that_is_away_for_a_while_is_no_error(
     storage: SessionStorage, world: World
 ) -> None:

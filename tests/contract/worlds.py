@@ -253,5 +253,6 @@ class World:
             backend.open.set()
             backend.scanning.set()
             backend.answering.set()
+            backend.reading.set()
         for storage in self._storages:
             await storage.aclose()
