@@ -3,6 +3,7 @@
 SessionTuiError
 ├── ConfigError                a setting cannot be used          CLI: message, exit 2
 ├── DecodeError                bytes are not a session           UI: placeholder row
+├── PagerError                 a text cannot be shown in a pager  UI: in the status line
 └── StorageError               a backend failed; has `path`      UI: on the row, in the status line
     ├── SessionNotFoundError     also a FileNotFoundError (errno ENOENT)
     ├── SessionExistsError       also a FileExistsError: a rename or restore would overwrite
@@ -32,6 +33,10 @@ class ConfigError(SessionTuiError):
 
 class DecodeError(SessionTuiError):
     """Bytes are not what a session holds."""
+
+
+class PagerError(SessionTuiError):
+    """A text cannot be shown in the user's pager."""
 
 
 class StorageError(SessionTuiError):

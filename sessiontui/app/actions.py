@@ -178,6 +178,7 @@ def _transcript() -> tuple[Action, ...]:
             False,
         ),
         Action("expand-all", ("X",), "unfold_all", "unfold all", "Unfold or fold all", where),
+        Action("pager", ("P",), "pager", "pager", "Read this entry whole in your pager", where),
         Action("thinking", ("T",), "thinking", "thinking", "Show or hide thinking", where, True),
         Action("wrap", ("w",), "wrap", "wrap", "Wrap long lines or cut them", where),
         Action("raw", ("v",), "raw", "raw", "Show entries or stored lines", where, True),

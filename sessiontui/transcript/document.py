@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from sessiontui.models.entries import Item
-    from sessiontui.transcript.blocks import Block, Result
+    from sessiontui.transcript.blocks import Block
     from sessiontui.transcript.pages import Line, Page, ReadRange
 
 
@@ -110,6 +110,14 @@ class Document:
         return lambda: self._listeners.remove(callback) if callback in self._listeners else None
 
     # -- reading
+
+    async def read(self, start: int, stop: int) -> bytes:
+        """Read bytes `[start, stop)` of the session, beside the window.
+
+        Raises:
+            StorageError: The backend could not read.
+        """
+        return await self._read(start, stop)
 
     async def open_tail(self) -> None:
         """Show the end of the session.
@@ -335,6 +343,7 @@ class Document:
         place = self.place(offset)
         return () if place is None else self._items(self._pages[place[0]], place[1])
 
-    def result(self, call_id: str) -> Result | None:
-        """Return what a tool call got, if its result is in the window."""
-        return self._pairs.result(call_id)
+    @property
+    def pairs(self) -> Pairs:
+        """Which calls and results of the window belong together."""
+        return self._pairs

@@ -110,6 +110,10 @@ class Pairs:
                     return result
         return None
 
+    def result_at(self, call_id: str) -> int | None:
+        """Return where the line with the result of a call begins, if that is in the window."""
+        return self._results.get(call_id)
+
     def started_ms(self, call_id: str) -> int | None:
         """Return when the call began to run, if that is in the window."""
         offset = self._starts.get(call_id)

@@ -7,6 +7,8 @@ decides those. All text in it is safe to show.
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
@@ -14,6 +16,8 @@ import msgspec
 from sessiontui.models.text import clean, clean_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sessiontui.models.entries import BadLine, Entry
 
 Kind = Literal[
@@ -55,7 +59,7 @@ class Part(msgspec.Struct, frozen=True, gc=False):
 
     format: Format
     lines: tuple[str, ...]
-    """Safe to show; at most `MAX_LINES`."""
+    """Safe to show; at most `MAX_LINES`, unless made `uncut`."""
     more: int = 0
     """How many lines follow that the block does not carry."""
     last: tuple[str, ...] = ()
@@ -156,8 +160,23 @@ def group(block: Block) -> Group:
     return _GROUPS.get(block.kind, "prose")
 
 
+_uncut: ContextVar[bool] = ContextVar("uncut", default=False)
+
+
+@contextmanager
+def uncut() -> Iterator[None]:
+    """Let parts that are made here carry all their lines; for files, never for the screen."""
+    token = _uncut.set(True)
+    try:
+        yield
+    finally:
+        _uncut.reset(token)
+
+
 def text_part(format: Format, text: str) -> Part:  # noqa: A002 - it is the part's format
     """Return text as a part: safe lines without colour codes and trailing blank lines."""
+    if _uncut.get():
+        return Part(format, tuple(safe_lines(text)))
     lines = safe_lines(text[:MAX_TEXT])
     missing = text.count("\n", MAX_TEXT)
     if len(lines) <= MAX_LINES and not missing:

@@ -270,6 +270,10 @@ class MainScreen(Screen[None]):
     def _read_failed(self, event: TranscriptView.ReadFailed) -> None:
         self._cannot_read(event.error)
 
+    @on(TranscriptView.Failed)
+    def _transcript_failed(self, event: TranscriptView.Failed) -> None:
+        self.tell(event.reason, "failed")
+
     # Where things stand
 
     def on_resize(self) -> None:

@@ -11,10 +11,12 @@ from textual.message import Message
 from sessiontui.app.actions import bindings
 from sessiontui.app.widgets.transcript_paging import PagedView
 from sessiontui.app.widgets.transcript_view import Anchor, Entry
+from sessiontui.errors import PagerError, StorageError
+from sessiontui.models.text import clean
 from sessiontui.transcript.seek import seek
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from datetime import tzinfo
 
     from textual import events
@@ -67,6 +69,19 @@ class TranscriptView(PagedView):
         @property
         def control(self) -> TranscriptView:
             """The view that failed."""
+            return self.transcript
+
+    @dataclass
+    class Failed(Message):
+        """Something that was asked for cannot be done."""
+
+        transcript: TranscriptView
+        reason: str
+        """One line, safe to show."""
+
+        @property
+        def control(self) -> TranscriptView:
+            """The view that was asked."""
             return self.transcript
 
     def __init__(
@@ -225,6 +240,23 @@ class TranscriptView(PagedView):
             self.hold_current()
             self.flow.toggle_all()
             self.settle()
+
+    def action_pager(self) -> None:
+        """Read the current entry whole in the user's pager."""
+        from sessiontui.transcript.whole import whole_text
+
+        document, entry = self.document, self.current
+        if document is not None and entry is not None:
+            text = whole_text(document, *entry, stored=self._look.raw)
+            self.run_worker(self._page(text), group="pager", exclusive=True)
+
+    async def _page(self, text: AsyncIterator[str]) -> None:
+        from sessiontui.app.pager import show_in_pager
+
+        try:
+            await show_in_pager(self.app, text)
+        except (PagerError, StorageError) as error:
+            self.post_message(self.Failed(self, clean(str(error))))
 
     def action_thinking(self) -> None:
         """Show or hide what the agent thought."""
