@@ -53,6 +53,7 @@ async def user(client: redis.asyncio.Redis, name: str, *rules: str) -> AsyncIter
         name,
         enabled=True,
         reset=True,
+        reset_channels=True,
         passwords=[f"+{PASSWORD}"],
         keys=[rule[1:] for rule in rules if rule.startswith("~")],
         channels=[rule[1:] for rule in rules if rule.startswith("&")],
