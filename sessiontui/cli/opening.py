@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ import click
 from sessiontui.cli import first_frame
 from sessiontui.cli.running import INTERRUPTED, is_terminal
 from sessiontui.cli.sources import choose_source
+from sessiontui.errors import SessionTuiError
 from sessiontui.models.source import DirectorySource
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from sessiontui.config import Config
     from sessiontui.models.source import Source
     from sessiontui.storage.backend import Backend
+    from sessiontui.workspace import Workspace
+
+_COLLECT_AFTER = 10_000
+"""How many objects are made before the garbage collector looks at the youngest."""
 
 
 def open_source(place: Place, *, commands: Sequence[str]) -> None:
@@ -80,6 +86,7 @@ def _run_app(
     with ExitStack() as waiting:
         first_frame.enter(source.label, ascii_only=config.ascii)
         waiting.callback(first_frame.leave)
+        gc.disable()  # Until all is loaded, next to nothing of what is made is garbage.
         import asyncio
 
         from sessiontui.app.app import SessionApp
@@ -91,8 +98,10 @@ def _run_app(
         async def body() -> int:
             async with open_workspace(source, config=config, connect=opens) as workspace:
                 app = SessionApp(workspace)
+                loading = asyncio.create_task(_collect_after_loading(workspace))
                 waiting.pop_all()  # From here on the screen is the app's.
                 await app.run_async()
+                loading.cancel()
                 return app.return_code or 0
 
         try:
@@ -100,3 +109,16 @@ def _run_app(
         except KeyboardInterrupt:
             code = INTERRUPTED
     raise click.exceptions.Exit(code)
+
+
+async def _collect_after_loading(workspace: Workspace) -> None:
+    """Let the garbage collector begin, and never look at what stays until the end.
+
+    Looking through everything that is loaded takes a tenth of a second, once in a
+    second while a session is followed: long enough to be seen.
+    """
+    with suppress(SessionTuiError):
+        await workspace.ready()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
+    gc.enable()

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 COALESCE_S: Final = 0.033
-"""How long signals are gathered before their sessions are looked at, in seconds."""
+"""How far apart two looks at sessions are at least, in seconds; signals are gathered meanwhile."""
+LEAST_S: Final = 0.004
+"""How long signals are gathered after a quiet time."""
 CHUNK: Final = 64
 """How many sessions are looked at in one round trip."""
 CHUNK_BYTES: Final = 1 << 22
@@ -185,10 +187,13 @@ class Follower:
 
     async def _go_round(self) -> None:
         failures = 0
+        loop = asyncio.get_running_loop()
+        looked_s = 0.0
         await self._loaded.wait()
         while True:
             await self._woken.wait()
-            await asyncio.sleep(COALESCE_S)
+            await asyncio.sleep(max(LEAST_S, looked_s + COALESCE_S - loop.time()))
+            looked_s = loop.time()
             self._woken.clear()
             try:
                 async with self._turn:
