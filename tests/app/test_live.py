@@ -43,6 +43,7 @@ for command in sys.stdin:
     for number in range(first, last):
         client.append("omp:sessions:file:" + sys.argv[2], line(number))
         client.hset("omp:sessions:meta", sys.argv[2], str(time.time_ns() // 1_000_000))
+    print("done", flush=True)
 """
 )
 FILE_WRITER = (
@@ -53,6 +54,7 @@ for command in sys.stdin:
     first, last = map(int, command.split())
     for number in range(first, last):
         os.write(file, line(number))
+    print("done", flush=True)
 """
 )
 
@@ -64,7 +66,9 @@ def connect(source: Source, password: str | None) -> Backend:
 @asynccontextmanager
 async def writer(program: str, *arguments: str) -> AsyncIterator[Process]:
     """Run a process of its own that appends the lines it is told to."""
-    process = await create_subprocess_exec(sys.executable, "-c", program, *arguments, stdin=PIPE)
+    process = await create_subprocess_exec(
+        sys.executable, "-c", program, *arguments, stdin=PIPE, stdout=PIPE
+    )
     try:
         yield process
     finally:
@@ -76,9 +80,12 @@ async def writer(program: str, *arguments: str) -> AsyncIterator[Process]:
 OLD_MS = {name: now_ms() - hours * HOUR_MS for name, hours in (("alpha", 2), ("beta", 3))}
 
 
-def tell(process: Process, first: int, last: int) -> None:
+async def let_write(process: Process, first: int, last: int) -> None:
+    """Let the process write lines `[first, last)`, and wait until it has."""
     assert process.stdin is not None
+    assert process.stdout is not None
     process.stdin.write(f"{first} {last}\n".encode())
+    assert await process.stdout.readline() == b"done\n"
 
 
 def title_row(app: SessionApp, title: str) -> int:
@@ -94,12 +101,12 @@ async def follow(app: SessionApp, process: Process) -> None:
     """Let the process write some lines one by one, then thousands, and see each arrive."""
     assert title_row(app, "Title beta") > title_row(app, "Title alpha")
     for number in range(10):
-        tell(process, number, number + 1)
+        await let_write(process, number, number + 1)
         await until(partial(shows, app, f"line {number} of the other"))
     assert title_row(app, "Title beta") < title_row(app, "Title alpha")
     assert app.main.reading.path == app.main.sessions.highlighted
-    tell(process, 10, LINES)
-    await until(lambda: shows(app, f"line {LINES - 1} of the other"), deadline_s=90)
+    await let_write(process, 10, LINES)
+    await until(lambda: shows(app, f"line {LINES - 1} of the other"))
 
 
 async def compare(app: SessionApp, stored: bytes) -> None:

@@ -98,6 +98,7 @@ def test_it_starts_answers_keys_and_leaves_the_terminal_as_it_was(terminal: Term
     terminal.until(BRIGHT_FOOTER)
     terminal.press(b"/nothing-like-this")
     terminal.until(b"0 matches")
+    terminal.rest()
     terminal.press(b"\x1b")
     terminal.until(b"Title beta")
     terminal.press(b"q")
