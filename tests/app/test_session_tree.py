@@ -491,7 +491,9 @@ async def test_a_search_shows_where_it_fits_when_the_title_does_not() -> None:
     app = ListApp(catalogue)
     async with app.run_test(size=(60, 10)) as pilot:
         await pilot.pause()
-        assert app.shown()[1].startswith("     ✓ Something else …t why the retry test is fla…    now")
+        assert app.shown()[1].startswith(
+            "     ✓ Something else …t why the retry test is fla…    now"
+        )
         catalogue.filter("_b")
         app.sessions.rows_changed()
         await pilot.pause()
