@@ -45,6 +45,7 @@ class SessionApp(App[None], inherit_bindings=False):
     CSS_PATH: ClassVar = sorted(styles_dir().glob("*.tcss"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "interrupt", show=False, priority=True, system=True),
+        Binding("ctrl+backslash", "diagnostics", show=False, system=True),
     ]
 
     def __init__(self, workspace: Workspace) -> None:
@@ -135,6 +136,13 @@ class SessionApp(App[None], inherit_bindings=False):
         from sessiontui.app.screens.help import HelpScreen
 
         self.push_screen(HelpScreen(self.keys))
+
+    def action_diagnostics(self) -> None:
+        """Show how the app is doing; for reports, so it is on no list of keys."""
+        from sessiontui.app.screens.diagnostics import DiagnosticsScreen
+
+        if not isinstance(self.screen, DiagnosticsScreen):
+            self.push_screen(DiagnosticsScreen(self.workspace))
 
     def action_next_theme(self) -> None:
         """Switch between our dark and our light theme."""

@@ -74,7 +74,14 @@ class Reader:
         self._mirror = mirror
         self._chain = chain
         self._cache = cache
+        self.bytes_read = 0
+        """Bytes the store has answered with so far."""
         self._mark = mark
+
+    @property
+    def cached(self) -> int:
+        """How many bytes of what was read are kept."""
+        return self._cache.bytes
 
     def at_hand(self, path: str) -> bytes:
         """Return a whole session without asking the store.
@@ -144,6 +151,7 @@ class Reader:
         learnt = [item for path in paths for item in _to_learn(path, entries[path], missing)]
         asked = [*missing, *learnt]
         answers = await self._backend.read([Range(p.path, p.start, p.stop) for p in asked])
+        self.bytes_read += sum(len(data) for data in answers if data is not None)
         if any(self._has_moved(path, entries[path], versions[path]) for path in paths):
             return None
         for part, data in zip(asked, answers, strict=True):

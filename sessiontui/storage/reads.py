@@ -55,6 +55,16 @@ class SessionReads:
         """Where the sessions are, without any secret."""
         return self._backend.label
 
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of sessions that reads have fetched from the store so far."""
+        return self._reader.bytes_read
+
+    @property
+    def cached_bytes(self) -> int:
+        """Bytes of them that are kept."""
+        return self._reader.cached
+
     def ensure_dir_sync(self, path: str) -> None:
         """Do nothing: folders come with what is in them."""
 

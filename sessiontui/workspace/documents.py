@@ -46,6 +46,12 @@ class OpenDocuments:
         self._publish = publish
         self._opened: dict[str, _Opened] = {}
 
+    @property
+    def held(self) -> int:
+        """How many bytes of transcripts are in memory."""
+        pages = (page for opened in self._opened.values() for page in opened.document.pages)
+        return sum(page.held for page in pages)
+
     def open(self, path: str, size: int) -> Document:
         """Return the document of `path`, `size` bytes long now; the same one while it is open."""
         opened = self._opened.get(path)

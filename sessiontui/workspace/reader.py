@@ -56,6 +56,11 @@ class RowReader:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def waiting(self) -> int:
+        """How many rows are in line, some maybe twice."""
+        return len(self._first) + len(self._rest)
+
     def show(self, paths: Iterable[str]) -> None:
         """Read these first; an earlier call's paths that are still unread go back in line."""
         wanted = [path for path in paths if self._unread(path)]

@@ -43,6 +43,24 @@ class WorkspaceState(msgspec.Struct, frozen=True):
     """What the source holds that is not shown, and why; the newest 100."""
 
 
+class Figures(msgspec.Struct, frozen=True):
+    """What is waiting and what is kept at the moment, for reports of mistakes."""
+
+    batches: int
+    """Batches of changes applied so far."""
+    changes: int
+    """Changes applied so far."""
+    rows_waiting: int
+    """Rows in line to be read."""
+    pending: int
+    """Writes that are not confirmed."""
+    bytes_read: int
+    """Bytes of sessions read so far, those of the feed aside."""
+    bytes_cached: int
+    bytes_open: int
+    """Bytes of open transcripts in memory."""
+
+
 class RowsChanged(msgspec.Struct, frozen=True):
     """These rows came, went, moved or look different; None: all of them may."""
 

@@ -26,6 +26,7 @@ from sessiontui.workspace.reader import RowReader
 from sessiontui.workspace.rows import RowKeeper, of_sessions
 from sessiontui.workspace.values import (
     DeletePlan,
+    Figures,
     Held,
     RowsChanged,
     StateChanged,
@@ -81,6 +82,7 @@ class Workspace:
         self._retry_s = _FIRST_RETRY_S
         self._retry = asyncio.Event()
         self._applied = asyncio.Condition()
+        self._batches = self._changes = 0
         self._reader = RowReader(self._read_many, self.catalogue.rows, self._rows_read)
         self._rows = RowKeeper(self.catalogue, self._reader.add, clock)
         self._documents = OpenDocuments(self.read_raw, self._publish)
@@ -92,6 +94,19 @@ class Workspace:
         """Call `callback` in the event loop with each update; return what ends that."""
         self._listeners.append(callback)
         return lambda: self._listeners.remove(callback)
+
+    def figures(self) -> Figures:
+        """Return what is waiting and what is kept at the moment."""
+        storage = self._storage
+        return Figures(
+            batches=self._batches,
+            changes=self._changes,
+            rows_waiting=self._reader.waiting,
+            pending=self.state.pending,
+            bytes_read=0 if storage is None else storage.bytes_read,
+            bytes_cached=0 if storage is None else storage.cached_bytes,
+            bytes_open=self._documents.held,
+        )
 
     def row(self, path: str) -> Row | None:
         """Return the row of a session, or None."""
@@ -296,6 +311,8 @@ class Workspace:
         """Apply what the feed tells, batch by batch."""
         async for everything in feed.batches():
             batch = of_sessions(everything, self._created)
+            self._batches += 1
+            self._changes += len(batch)
             touched = self._rows.apply(batch)
             for change in batch:
                 self._documents.apply(change)
