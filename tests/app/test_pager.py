@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,7 @@ def test_the_pager_is_the_users_else_less_else_more(tmp_path: Path) -> None:
 async def test_without_a_terminal_it_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PAGER", sys.executable)
+    monkeypatch.setenv("PAGER", shlex.quote(sys.executable))
 
     async def text() -> AsyncIterator[str]:
         yield ""
