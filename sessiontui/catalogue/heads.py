@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -43,6 +44,9 @@ _OMP_TYPES: Final = frozenset(
     }
 )
 _CODEX_TYPES: Final = frozenset({"session_meta", "response_item", "event_msg", "turn_context"})
+
+_SHARED = frozenset(("cwd", "model"))
+"""Texts that many sessions have in common: each is held once."""
 
 
 class HeadFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -90,7 +94,9 @@ def read_head(head: bytes, *, complete: bool) -> HeadFacts:
         if sign.summary:
             titles = replace(titles, summary=sign.summary)
         if sign.text and not first_message and (first_message := flat_text(sign.text)):
-            titles = replace(titles, message=one_line(sign.text))
+            line = one_line(sign.text)
+            # One string where both are the same: they are kept for every session.
+            titles = replace(titles, message=first_message if line == first_message else line)
         if not complete and first_message and model and titles.slot and titles.slot.text:
             break  # what follows is told better by the tail
     agent = _agent_of(entries)
@@ -180,7 +186,7 @@ def _keep(found: dict[str, Any], **texts: object) -> None:
     """Keep the first text found for each field."""
     for name, text in texts.items():
         if isinstance(text, str) and text:
-            found.setdefault(name, text)
+            found.setdefault(name, intern(text) if name in _SHARED else text)
 
 
 def _keep_time(found: dict[str, Any], when: int | None) -> None:

@@ -250,6 +250,7 @@ class Follower:
         try:
             async for batch in self._backend.scan():
                 await self._take(batch, seen)
+                await self._look_at_visible()
             whole = True
         finally:
             self._chain.finished = None
@@ -258,6 +259,11 @@ class Follower:
             else:
                 self._rescan = True
             self.mark(finished)
+
+    async def _look_at_visible(self) -> None:
+        """Keep current in the midst of a long comparison what somebody looks at."""
+        if self._loaded.is_set() and (shown := self._dirty.intersection(self._visible())):
+            await self._observe(list(shown)[:CHUNK])
 
     async def _take(self, batch: ScanBatch, seen: set[str]) -> None:
         """Take in what is new of a part of the index, and mark what differs."""

@@ -183,13 +183,13 @@ class Workspace:
     # What can be done
 
     async def refresh(self) -> None:
-        """Read the whole index anew, after every pending write.
+        """Compare the whole index with what is shown; what is in view stays current meanwhile.
 
         Raises:
-            StorageError: It could not be read; what is shown stays as it was.
+            StorageError: It could not be read; what is shown stays as far as it was compared.
         """
         with self._reporting():
-            await self._connected.refresh()
+            await self._connected.load()
 
     async def rename(
         self, path: str, *, title: str | None = None, new_path: str | None = None
