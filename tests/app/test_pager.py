@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import shlex
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
