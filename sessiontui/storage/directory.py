@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 from sessiontui import paths
 from sessiontui.storage.directory_files import Files
 from sessiontui.storage.directory_moves import Moves
+from sessiontui.storage.directory_pace import Pace
 from sessiontui.storage.directory_paths import Root
 from sessiontui.storage.directory_trash import Trash
 from sessiontui.storage.directory_walk import walk_everything, walk_sessions
-from sessiontui.storage.directory_watch import Pace, watch_folder
+from sessiontui.storage.directory_watch import watch_folder
 
 if TYPE_CHECKING:
     import os
@@ -84,6 +85,7 @@ class DirectoryBackend:
         self._trash = Trash(self._root, trash, clock)
         self._poll = poll
         self._pace = pace or Pace()
+        self._closed = False
         self._reader = ThreadPoolExecutor(1, "sessiontui-read")
         self._changer = ThreadPoolExecutor(1, "sessiontui-change")
 
@@ -226,7 +228,10 @@ class DirectoryBackend:
         return watch_folder(self._root, visible, run=self._read, pace=self._pace, poll=self._poll)
 
     async def aclose(self) -> None:
-        """Wait for what is under way and end the worker threads."""
+        """Wait for what is under way and end the worker threads; a second time does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         await self._change(_nothing)
         await self._read(_nothing)
         self._changer.shutdown()

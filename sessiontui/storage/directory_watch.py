@@ -23,7 +23,6 @@ import itertools
 import os
 import stat
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
 
 from sessiontui.errors import StorageError
@@ -31,6 +30,7 @@ from sessiontui.models.text import clean
 from sessiontui.storage.backend import Dirty, FeedState, Rescan
 from sessiontui.storage.directory_files import Files
 from sessiontui.storage.directory_notify import APPEARED, VANISHED, Notifier, NotifyError
+from sessiontui.storage.directory_pace import Looks, Pace
 from sessiontui.storage.directory_paths import is_session_name
 from sessiontui.storage.directory_walk import find_folders, walk_sessions
 
@@ -50,6 +50,8 @@ MANY_CHANGES: Final = 4_096
 MAX_VISIBLE: Final = 200
 """Files in view that are compared."""
 
+_LINK: Final = "a symbolic link to a folder stands inside: {}"
+
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
@@ -65,28 +67,6 @@ class Run(Protocol):
     ) -> _Result:
         """Return what `work` returns."""
         ...
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How often to look, in seconds."""
-
-    visible_s: float = 0.2
-    """Files in view, while changes have to be looked for."""
-    tree_s: float = 1.0
-    """The whole folder then; less often where that would take more than `duty`."""
-    duty: float = 0.05
-    """Share of the time that looking may take."""
-    guard_s: float = 2.0
-    """Files in view, while the system tells of changes."""
-    check_s: float = 60.0
-    """Everything, always."""
-    root_s: float = 0.5
-    """Whether the root is there, and the same."""
-    again_s: float = 1.0
-    """From a folder's appearing to the second look at it."""
-    rearm_s: float = 10.0
-    """From a failure to watch to the next attempt; doubled with every failure up to `check_s`."""
 
 
 @asynccontextmanager
@@ -136,35 +116,6 @@ class _Signals:
             if self._task.done():
                 self._task.result()
             await self._feed.told.wait()
-
-
-class _Looks:
-    """When the next look of each kind is due, by the event loop's clock."""
-
-    def __init__(self, **every_s: float) -> None:
-        self._every = every_s
-        self._loop = asyncio.get_running_loop()
-        now = self._loop.time()
-        self._due = {kind: now + seconds for kind, seconds in every_s.items()}
-
-    def wait_s(self) -> float:
-        """Return the seconds until something is due."""
-        return max(0.0, min(self._due.values()) - self._loop.time())
-
-    def due(self, kind: str) -> bool:
-        """Tell whether a look is due; it is then due again after its interval, if it has one."""
-        now = self._loop.time()
-        if self._due.get(kind, now + 1) > now:
-            return False
-        if kind in self._every:
-            self._due[kind] = now + self._every[kind]
-        else:
-            del self._due[kind]
-        return True
-
-    def plan(self, kind: str, seconds: float) -> None:
-        """Plan a look that is made once, so many seconds from now, unless it is planned."""
-        self._due.setdefault(kind, self._loop.time() + seconds)
 
 
 class _Feed:
@@ -283,12 +234,12 @@ class _Feed:
         self._folders, link = await self._run(find_folders, self._root)
         self._cost_s = 3 * (self._loop.time() - started)
         if link is not None:
-            raise NotifyError(f"a symbolic link to a folder stands inside: {clean(link)}")
+            raise NotifyError(_LINK.format(clean(link)))
         self._marks, self._fresh = {}, set()
         pace = self._pace
         async with Notifier(str(self._root.folder)) as notifier:
             self._begin(FeedState("inotify", live=True))
-            looks = _Looks(root=pace.root_s, visible=pace.guard_s, check=pace.check_s)
+            looks = Looks(root=pace.root_s, visible=pace.guard_s, check=pace.check_s)
             while True:
                 changes = await notifier.changes(looks.wait_s())
                 if changes and not await self._sort(changes, looks):
@@ -299,13 +250,14 @@ class _Feed:
                     fresh, self._fresh = self._fresh, set()
                     await self._read_folders(fresh)
                 if looks.due("moved"):
+                    self._folders, _ = await self._run(find_folders, self._root)
                     self._say_rescan("a folder was moved or removed")
                 if looks.due("visible"):
                     await self._compare_visible()
                 if looks.due("check"):
                     self._say_rescan("regular check")
 
-    async def _sort(self, changes: Told, looks: _Looks) -> bool:
+    async def _sort(self, changes: Told, looks: Looks) -> bool:
         """Say what the system told; returns whether the root is still there."""
         top = str(self._root.folder)
         if (VANISHED, top) in changes:
@@ -313,20 +265,27 @@ class _Feed:
         if len(changes) > MANY_CHANGES:
             self._folders, _ = await self._run(find_folders, self._root)
             self._say_rescan("much changed at once")
+            looks.plan("moved", max(self._pace.again_s, self._cost_s / self._pace.duty))
             return True
         dirty: set[str] = set()
         appeared: set[str] = set()
+        vanished: set[str] = set()
         for change, file in changes:
             relative = file.removeprefix(top).lstrip("/")
-            if not relative or any(name.startswith(".") for name in relative.split("/")):
+            names = relative.split("/")
+            if any(name.startswith(".") for name in names) or not relative:
                 continue
-            if is_session_name(relative.rpartition("/")[2]):
+            if is_session_name(names[-1]):
                 dirty.add(self._root.path(relative))
+                # Of a folder in a new folder the system may never have told.
+                self._folders.update(itertools.accumulate(names[:-1], "{}/{}".format))
             if change == APPEARED:
                 appeared.add(relative)
-            elif change == VANISHED and relative in self._folders:
-                self._folders.discard(relative)
-                looks.plan("moved", self._cost_s / self._pace.duty)
+            elif change == VANISHED:
+                vanished.add(relative)
+        if not vanished.isdisjoint(self._folders):
+            self._folders -= vanished
+            looks.plan("moved", self._cost_s / self._pace.duty)
         if appeared:
             fresh = await self._run(_folders_of, self._root, appeared)
             if fresh:
@@ -337,10 +296,16 @@ class _Feed:
         return True
 
     async def _read_folders(self, folders: Collection[str]) -> None:
-        """Say the sessions that are in folders which appeared."""
+        """Say the sessions that are in folders which appeared.
+
+        Raises:
+            NotifyError: A link in one leads the system's watch out of the root.
+        """
         for folder in folders:
             parts = tuple(folder.split("/"))
-            below, _ = await self._run(find_folders, self._root, parts)
+            below, link = await self._run(find_folders, self._root, parts)
+            if link is not None:
+                raise NotifyError(_LINK.format(clean(link)))
             self._folders |= below
             async for stats in self._walk(parts):
                 self._say_dirty(found.path for found in stats)
@@ -360,7 +325,7 @@ class _Feed:
         known = await self._snapshot()
         self._marks = {}
         self._begin(FeedState("polling", live=True, error=f"{reason}; looking for changes instead"))
-        looks = _Looks(root=pace.root_s, visible=pace.visible_s, check=pace.check_s)
+        looks = Looks(root=pace.root_s, visible=pace.visible_s, check=pace.check_s)
         looks.plan("tree", self._tree_s())
         if stop_s is not None:
             looks.plan("stop", stop_s)

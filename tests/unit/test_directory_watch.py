@@ -14,7 +14,8 @@ import pytest_asyncio
 
 from sessiontui.storage.backend import Dirty, FeedState, Range, Rescan
 from sessiontui.storage.directory import DirectoryBackend
-from sessiontui.storage.directory_watch import MAX_DIRTY, Pace
+from sessiontui.storage.directory_pace import Pace
+from sessiontui.storage.directory_watch import MAX_DIRTY
 from tests.unit.directory_support import (
     PROJECT,
     add,
@@ -361,6 +362,17 @@ async def test_a_link_to_a_folder_does_not_lead_the_watch_out_of_the_root(
         await until(lambda: told.states[-1] == FeedState("inotify", live=True))
 
 
+async def test_a_link_that_comes_in_a_folder_is_found(
+    backend: DirectoryBackend, root: Path
+) -> None:
+    put(root.parent / "outside" / "a.jsonl")
+    (root.parent / "outside" / "up").symlink_to(root)
+    async with watching(backend) as told:
+        (root.parent / "outside").rename(root / "p")
+        await until(lambda: told.states[-1].tier == "polling")
+        await until(partial(told.has, "/p/a.jsonl"))
+
+
 async def test_a_name_that_is_no_utf_8_is_followed_by_looking(
     backend: DirectoryBackend, root: Path
 ) -> None:
@@ -377,7 +389,7 @@ async def test_a_name_that_is_no_utf_8_is_followed_by_looking(
 
 
 LIMITED = """
-    from sessiontui.storage.directory_watch import Pace
+    from sessiontui.storage.directory_pace import Pace
     limit, value, root = sys.argv[1:]
     Path(f"/proc/sys/user/{limit}").write_text(value)
     async def main():
