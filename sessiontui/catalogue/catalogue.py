@@ -243,11 +243,11 @@ class Catalogue:
 
     # Searching
 
-    def search(self, text: str) -> Iterator[None]:
+    def search(self, text: str) -> Iterator[bool]:
         """Search step by step, so that a key pressed meanwhile is not kept waiting.
 
-        Yields after every few milliseconds of work; when it is exhausted the
-        result is shown. Until then what was shown stays. A newer search makes
+        Yields after every few milliseconds of work, true where more was found to
+        show; when it is exhausted everything was looked at. A newer search makes
         an older one end without effect.
 
         Args:
@@ -293,8 +293,9 @@ class Catalogue:
 
     @property
     def shown(self) -> int:
-        """How many sessions fit the search; all where there is none."""
-        return self._shown.sessions
+        """How many sessions fit the search, as far as it got; all where there is none."""
+        shown = self._shown
+        return shown.sessions if self._search.query is None else self._search.count
 
     @property
     def totals(self) -> Totals:

@@ -1,8 +1,16 @@
-"""The search through all sessions, step by step."""
+"""The search through all sessions, step by step, the newest first.
+
+What was found is shown before everything was looked at, and again when there is
+much more; of many the best are shown, since nobody reads further than that.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from heapq import nlargest
+from itertools import islice
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
 from sessiontui.catalogue.query import Query, haystack
 
@@ -12,8 +20,29 @@ if TYPE_CHECKING:
     from sessiontui.catalogue.outline import Outline
     from sessiontui.catalogue.row import Row
 
-SLICE = 1000
+SLICE: Final = 1000
 """How many sessions one step looks at: a few milliseconds."""
+FIRST: Final = 2000
+"""How many sessions are looked at before the first are shown."""
+_MORE: Final = 6
+"""How many times as many are looked at before more are shown."""
+MOST: Final = 1000
+"""How many sessions are shown at most when a search begins; those that change come on top."""
+
+
+def best(scores: Mapping[str, int], most: int) -> list[str]:
+    """Return the paths with the highest scores, at most so many; of equals those in front."""
+    if len(scores) <= most:
+        return list(scores)
+    left = most
+    least = 0
+    for score, count in sorted(Counter(scores.values()).items(), reverse=True):
+        least = score
+        if count >= left:
+            break
+        left -= count
+    equals = islice((path for path, score in scores.items() if score == least), left)
+    return [*(path for path, score in scores.items() if score > least), *equals]
 
 
 class Search:
@@ -38,15 +67,18 @@ class Search:
         """What is searched for and shown; None: no search."""
         self.found: Outline | None = None
         """The sessions that fit, the best first."""
+        self._whole: Query | None = None
+        """The query, once every session was looked at for it."""
         self._scores: dict[str, int] = {}
+        self._best: set[str] = set()
+        """The sessions that are shown."""
         self._hays: dict[str, str] = {}
         """What is searched of each session; only while there is a search."""
         self._running: Query | None = None
-        self._arrangement = 0
         self._late: set[str] = set()
         """Sessions that changed while a search was running."""
 
-    def start(self, text: str, sync: Callable[[], None]) -> Iterator[None]:
+    def start(self, text: str, sync: Callable[[], None]) -> Iterator[bool]:
         """Begin to search; what was running ends without effect.
 
         Args:
@@ -54,52 +86,60 @@ class Search:
             sync: Has everything that changed told to `follow`.
 
         Returns:
-            The steps; once they are exhausted the result is there.
+            The steps, each true where there is more to show than before; once
+            they are exhausted the whole result is there.
         """
         query = Query(text)
         if query:
             self._running = query
             return self._steps(query, sync)
-        self._running = self.query = self.found = None
-        self._scores, self._hays = {}, {}
+        self._running = self._whole = self.query = self.found = None
+        self._scores, self._best, self._hays = {}, set(), {}
         return iter(())
 
-    def _steps(self, query: Query, sync: Callable[[], None]) -> Iterator[None]:
+    def _steps(self, query: Query, sync: Callable[[], None]) -> Iterator[bool]:
         if self._running is not query:
             return
         sync()
         self._late = late = set[str]()
-        narrowed = self.query is not None and query.narrows(self.query)
-        paths = list(self._scores if narrowed else self._rows)
+        paths = self._to_look_at(query)
         scores: dict[str, int] = {}
-        for start in range(0, len(paths), SLICE):
-            for path in paths[start : start + SLICE]:
+        show_at = FIRST
+        for stop in range(SLICE, len(paths) + SLICE, SLICE):
+            for path in paths[stop - SLICE : stop]:
                 self._rate(path, query, scores)
-            yield
-            if self._running is not query:
-                return
-        found = self._outline(scores)
-        arrangement = self._arrangement
-        rows = [row for path in scores if (row := self._rows.get(path)) is not None]
-        for _ in found.build_steps(rows, SLICE):
-            yield
+            shows = show_at <= stop < len(paths) and bool(scores)
+            if shows:
+                show_at = stop * _MORE
+                self._show(query, scores)
+            yield shows
             if self._running is not query:
                 return
         sync()
         for path in late:
             self._rate(path, query, scores)
-        found.update(late, scores.__contains__)
         self._running = None
-        self.query, self.found, self._scores = query, found, scores
-        if arrangement != self._arrangement:
-            self.rearrange()
+        self._show(query, scores)
+        self._whole = query
+
+    def _to_look_at(self, query: Query) -> list[str]:
+        """Return what may fit, the newest in front; only what fitted where letters were added."""
+        if self._whole is not None and query.narrows(self._whole):
+            return list(self._scores)
+        newest = nlargest(FIRST, self._rows.values(), key=attrgetter("mtime_ms"))
+        return list(dict.fromkeys([*(row.path for row in newest), *self._rows]))
+
+    def _show(self, query: Query, scores: dict[str, int]) -> None:
+        """Show what has been found so far, if it is too much the best of it."""
+        self._whole = None
+        self.query, self._scores, self._best = query, scores, set(best(scores, MOST))
+        self.rearrange()
 
     def rearrange(self) -> None:
-        """Show what was, or is being, found in another order."""
-        self._arrangement += 1
-        if self.found is not None:
+        """Show what was found in another order."""
+        if self.query is not None:
             self.found = self._outline(self._scores)
-            self.found.build([self._rows[path] for path in self._scores])
+            self.found.build([self._rows[path] for path in self._best if path in self._rows])
 
     def follow(self, changed: Collection[str]) -> None:
         """Look again at sessions that changed, came or went."""
@@ -110,7 +150,14 @@ class Search:
         if self.found is not None and self.query is not None:
             for path in changed:
                 self._rate(path, self.query, self._scores)
-            self.found.update(changed, self._scores.__contains__)
+            self._best.update(path for path in changed if path in self._scores)
+            self._best.intersection_update(self._scores)
+            self.found.update(changed, self._best.__contains__)
+
+    @property
+    def count(self) -> int:
+        """How many sessions fit, shown or not, as far as was looked."""
+        return len(self._scores)
 
     def _rate(self, path: str, query: Query, scores: dict[str, int]) -> None:
         row = self._rows.get(path)

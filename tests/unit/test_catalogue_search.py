@@ -204,3 +204,39 @@ def test_a_search_takes_time_in_proportion_to_the_text_whatever_it_is() -> None:
     # With backtracking this would never end.
     catalogue.filter("a" * 40 + "b")
     assert catalogue.shown == 0
+
+
+def test_the_newest_that_fit_are_shown_before_everything_was_looked_at() -> None:
+    catalogue = catalogue_of(*(read(f"/s/{n:05}.jsonl", n, title="x") for n in range(9_000)))
+    steps = catalogue.search("x")
+    looked = 0
+    while not next(steps):
+        looked += 1
+    assert looked < 3
+    assert asked(catalogue) == "x"
+    assert names(catalogue)[:2] == ["08999", "08998"]
+    assert catalogue.shown < 9_000
+    for _ in steps:
+        pass
+    assert catalogue.shown == 9_000
+
+
+def test_of_very_many_the_best_are_shown_and_all_are_counted() -> None:
+    rows = [read(f"/s/{n:05}.jsonl", n, title="an x") for n in range(6_000)]
+    catalogue = catalogue_of(*rows, read("/s/best.jsonl", 0, title="x marks it"))
+    catalogue.filter("x")
+    assert catalogue.shown == 6_001
+    assert len(names(catalogue)) == 1_000
+    assert names(catalogue)[:2] == ["best", "05999"]
+    catalogue.upsert([read("/s/00000.jsonl", 0, title="an x again")])
+    assert "00000" in names(catalogue)
+
+
+def test_typing_on_after_a_partial_result_forgets_nothing() -> None:
+    rows = [read(f"/s/{n:05}.jsonl", n, title=f"x {n}") for n in range(9_000)]
+    catalogue = catalogue_of(*rows)
+    steps = catalogue.search("x")
+    while not next(steps):
+        pass
+    catalogue.filter("x 17")
+    assert "00017" in names(catalogue)

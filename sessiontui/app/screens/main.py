@@ -233,8 +233,11 @@ class MainScreen(Screen[None]):
 
     @work(group="filter", exclusive=True)
     async def _search(self, text: str) -> None:
-        """Filter in slices, so that the next key is never waited for."""
-        for _ in self.workspace.catalogue.search(text):
+        """Filter in slices that no key has to wait for, and show what is found so far."""
+        for more in self.workspace.catalogue.search(text):
+            if more:
+                self.sessions.rows_changed(None)
+                self._show_matches()
             await asyncio.sleep(0)
         self.sessions.rows_changed(None)
         self._show_matches()
