@@ -18,6 +18,7 @@ import click
 
 from tests.benchmarks import (
     rows_app,
+    rows_big,
     rows_folder,
     rows_index,
     rows_large,
@@ -37,7 +38,16 @@ from tests.benchmarks.harness import (
     table,
 )
 
-GROUPS = (rows_index, rows_large, rows_folder, rows_writing, rows_widgets, rows_app, rows_startup)
+GROUPS = (
+    rows_startup,
+    rows_app,
+    rows_writing,
+    rows_big,
+    rows_widgets,
+    rows_folder,
+    rows_index,
+    rows_large,
+)
 """Importing a group registers its rows."""
 
 

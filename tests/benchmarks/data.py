@@ -155,13 +155,14 @@ def fill_folder(root: Path, count: int) -> None:
         file.write_bytes(b"".join(lines(number)))
 
 
-def big_session(file: Path, size: int, *, rare: str = "") -> int:
+def big_session(file: Path, size: int, *, rare: str = "", first: bytes = b"") -> int:
     """Write one session of about `size` bytes, in lines of many lengths.
 
     Args:
         file: Where to.
         size: Bytes, roughly.
         rare: A word that occurs once, at nine tenths of the file.
+        first: A line that follows the header.
 
     Returns:
         Where the line with the rare word begins.
@@ -172,7 +173,7 @@ def big_session(file: Path, size: int, *, rare: str = "") -> int:
     )
     found = 0
     with file.open("wb") as stream:
-        stream.writelines(lines(1, 0))
+        stream.writelines((*lines(1, 0), first))
         while stream.tell() < size:
             stream.write(block)
             if rare and not found and stream.tell() >= size * 0.9:
