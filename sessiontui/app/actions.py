@@ -53,9 +53,6 @@ class Action:
 def _everywhere() -> tuple[Action, ...]:
     where: Context = "everywhere"
     return (
-        Action(
-            "find", ("/",), "screen.find", "find", "Filter the list while you type", where, True
-        ),
         Action("rename", ("r",), "screen.rename", "rename", "Change title or path", where, True),
         Action(
             "delete",
@@ -123,6 +120,9 @@ def _list() -> tuple[Action, ...]:
         Action("fold", ("left", "h"), "fold", "fold", "Fold, or go to the parent", where, **move),
         Action("unfold", ("right", "l"), "unfold", "unfold", "Unfold", where, **move),
         Action("read", ("enter",), "open", "read", "Read the transcript", where, True, False),
+        Action(
+            "find", ("/",), "screen.find", "find", "Filter the list while you type", where, True
+        ),
         Action("sort", ("s",), "screen.sort", "sort", "Sort by the next column", where, True),
         Action(
             "sort-reverse", ("S",), "screen.sort_reverse", "reverse", "Turn the order round", where
@@ -178,6 +178,11 @@ def _transcript() -> tuple[Action, ...]:
             False,
         ),
         Action("expand-all", ("X",), "unfold_all", "unfold all", "Unfold or fold all", where),
+        Action(
+            "find-text", ("/",), "screen.find_text", "find", "Find in this transcript", where, True
+        ),
+        Action("hit-next", ("n",), "next_hit", "next hit", "To the next hit", where, **move),
+        Action("hit-back", ("N",), "previous_hit", "hit", "To the hit before", where, **move),
         Action("pager", ("P",), "pager", "pager", "Read this entry whole in your pager", where),
         Action("thinking", ("T",), "thinking", "thinking", "Show or hide thinking", where, True),
         Action("wrap", ("w",), "wrap", "wrap", "Wrap long lines or cut them", where),
@@ -201,8 +206,8 @@ def bindings(context: Context) -> list[Binding]:
             action.label,
             show=action.footer,
             id=action.id,
-            # Seen before the key reaches a pane: what is typed right after it is the filter.
-            priority=action.id == "find",
+            # Seen before the key reaches a pane: what is typed right after it is what to find.
+            priority=action.id in {"find", "find-text"},
         )
         for action in ACTIONS
         if action.context == context

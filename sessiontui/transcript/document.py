@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sessiontui.models.decode import decode_line
 from sessiontui.transcript.blocks import blocks_of
+from sessiontui.transcript.links import links_of
 from sessiontui.transcript.pages import (
     MAX_PAGES,
     PAGE_BYTES,
@@ -57,6 +58,8 @@ class Document:
         """How many lines ended since the reader stopped following."""
         self.generation = 0
         """Rises when what was read counts no more: every page is another one then."""
+        self.version = 0
+        """Rises when the session itself was rewritten: offsets mean other things then."""
         self.opened = False
         """Whether something was read; false again after `rewritten`."""
 
@@ -269,6 +272,7 @@ class Document:
     def rewritten(self, size: int) -> None:
         """Forget what was read: the session is another one now, `size` bytes long."""
         self.size = size
+        self.version += 1
         self._replace([])
         self.opened = False
         self._tell()
@@ -342,6 +346,12 @@ class Document:
     def _items_at(self, offset: int) -> tuple[Item, ...]:
         place = self.place(offset)
         return () if place is None else self._items(self._pages[place[0]], place[1])
+
+    def calls_of(self, offset: int) -> list[int]:
+        """Return where the calls stand that show what the line at `offset` holds."""
+        links = links_of(self._items_at(offset))
+        places = (self._pairs.call_at(call_id) for call_id in (*links.results, *links.starts))
+        return [place for place in places if place is not None]
 
     @property
     def pairs(self) -> Pairs:

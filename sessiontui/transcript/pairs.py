@@ -110,6 +110,10 @@ class Pairs:
                     return result
         return None
 
+    def call_at(self, call_id: str) -> int | None:
+        """Return where the line with a call begins, if that is in the window."""
+        return self._calls.get(call_id)
+
     def result_at(self, call_id: str) -> int | None:
         """Return where the line with the result of a call begins, if that is in the window."""
         return self._results.get(call_id)

@@ -1,9 +1,10 @@
 """Searching a session of any length: found lines come while the search goes on.
 
 The stored bytes are looked through in steps, and only lines that can hold what is
-looked for are decoded. What counts is the text that their blocks show, without
-regard to case; a match lies within one line of it. Offsets and sizes are bytes
-from the start of the session.
+looked for are decoded. What counts is the text that their blocks tell, also where a
+screen shows only its beginning, without regard to case; a match lies within one line
+of it. That a tool began to run is not looked at: its call tells the same. Offsets and
+sizes are bytes from the start of the session.
 """
 
 from __future__ import annotations
@@ -15,19 +16,29 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from sessiontui.models.decode import decode_line
+from sessiontui.models.entries import BadLine
+from sessiontui.models.text import clean
 from sessiontui.transcript.blocks import blocks_of
+from sessiontui.transcript.blocks_events import started
 from sessiontui.transcript.pages import STEP_BYTES
+from sessiontui.transcript.values import uncut
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Iterator
 
+    from sessiontui.models.entries import Item
     from sessiontui.transcript.pages import ReadRange
     from sessiontui.transcript.values import Block
 
 LONGEST_LINE: Final = STEP_BYTES
 """How much of one line is searched; no more of it is held."""
-_DECODED_AT_ONCE: Final = 32
-"""How many lines are decoded before others have their turn."""
+_DECODED_AT_ONCE: Final = 128 * 1024
+"""How many bytes of lines are decoded before others have their turn."""
+_LINE_COST: Final = 4096
+"""As how many bytes more each line counts."""
+_MATCHED: Final = 2000
+"""How many characters of one line of text a pattern is tried on."""
+_NO_NEWLINE: Final = re.compile(rb"[^\n]")
 _PLAIN_RUN: Final = re.compile(r"[0-9a-z_.-]+")
 """Characters that every writer of JSON stores as they are."""
 
@@ -78,6 +89,72 @@ class Needle:
         """Return the first line of a block's text that matches."""
         return next((line for line in _lines(block) if self.text in line.lower()), None)
 
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where in a line it matches: start and end of each place."""
+        lowered = text.lower()
+        if not self.text or len(lowered) != len(text):
+            return
+        place = lowered.find(self.text)
+        while place >= 0:
+            yield place, place + len(self.text)
+            place = lowered.find(self.text, place + len(self.text))
+
+
+class Pattern:
+    """A regular expression that is looked for, without regard to case.
+
+    Args:
+        pattern: As typed.
+
+    Raises:
+        ValueError: It is none; says why in one safe line.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        try:
+            self._find = re.compile(pattern, re.IGNORECASE).finditer
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError(clean(str(error))) from error
+        self.text = pattern
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to find."""
+        return bool(self.text)
+
+    def next(self, lowered: bytes, start: int) -> int:
+        """Return where the next line with anything on it begins; every one may match."""
+        found = _NO_NEWLINE.search(lowered, start)
+        return -1 if found is None else found.start()
+
+    def line_in(self, block: Block) -> str | None:
+        """Return the first line of a block's text that matches."""
+        return next((line for line in _lines(block) if any(self.spans(line))), None)
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where in the first `_MATCHED` characters of a line it matches something."""
+        for match in self._find(text[:_MATCHED]):
+            if match.end() > match.start():
+                yield match.span()
+
+
+Sought = Needle | Pattern
+
+
+def sought(text: str) -> Sought:
+    """Return what is looked for: text, or a pattern where `re:/…/` was typed.
+
+    The last slash may be missing, so that a pattern works while it is typed.
+
+    Raises:
+        ValueError: It is no pattern; says why in one safe line.
+    """
+    if not text.startswith("re:"):
+        return Needle(text)
+    pattern = text[3:].strip()
+    if pattern.startswith("/"):
+        pattern = pattern[1:].removesuffix("/")
+    return Pattern(pattern)
+
 
 def _stored(text: str) -> re.Pattern[bytes]:
     """Return how the first letter of `text` may be stored, as itself or escaped."""
@@ -95,8 +172,8 @@ def _lines(block: Block) -> Iterator[str]:
 
 
 async def search(
-    read: ReadRange, needle: Needle, start: int, stop: int
-) -> AsyncIterator[Hit | Progress]:
+    read: ReadRange, needle: Sought, start: int, stop: int
+) -> AsyncGenerator[Hit | Progress]:
     """Yield what matches between two places, and after each step how far it has come.
 
     Ends when the iteration does: close the generator to stop. The loop has its
@@ -128,18 +205,22 @@ async def search(
         whole = len(held) if at >= stop else held.rfind(b"\n") + 1
         if not whole and len(held) > LONGEST_LINE:
             whole, passing = len(held), True
-        for turn, hit in enumerate(_matches(held[:whole], base, needle)):
-            if hit is not None:
-                yield hit
-            if turn % _DECODED_AT_ONCE == _DECODED_AT_ONCE - 1:
+        decoded = 0
+        for found in _matches(held[:whole], base, needle):
+            if isinstance(found, Hit):
+                yield found
+                continue
+            decoded += found + _LINE_COST
+            if decoded >= _DECODED_AT_ONCE:
+                decoded = 0
                 await asyncio.sleep(0)
         held, base = held[whole:], base + whole
         yield Progress(at, stop)
         await asyncio.sleep(0)
 
 
-def _matches(data: bytes, base: int, needle: Needle) -> Iterator[Hit | None]:
-    """Yield hits of lines from offset `base` on, and None for each line that was decoded."""
+def _matches(data: bytes, base: int, needle: Sought) -> Iterator[Hit | int]:
+    """Yield hits of lines from offset `base` on, and the length of each line that was decoded."""
     lowered = data.lower()
     place = needle.next(lowered, 0)
     while place >= 0:
@@ -149,10 +230,17 @@ def _matches(data: bytes, base: int, needle: Needle) -> Iterator[Hit | None]:
         raw = data[first : min(end, first + LONGEST_LINE)]
         number = 0
         for item in decode_line(raw, base + first, size=end - first):
-            for block in blocks_of(item):
+            for block in _blocks(item):
                 text = needle.line_in(block)
                 if text is not None:
                     yield Hit(base + first, number, text)
                 number += 1
-        yield None
+        yield len(raw)
         place = needle.next(lowered, end + 1) if end < len(data) else -1
+
+
+def _blocks(item: Item) -> tuple[Block, ...]:
+    if not isinstance(item, BadLine) and started(item) is not None:
+        return ()
+    with uncut():
+        return blocks_of(item)

@@ -11,6 +11,7 @@ from textual.app import App
 
 from sessiontui.app.theme import DARK, LIGHT, themes, token_defaults
 from sessiontui.app.widgets.transcript import TranscriptView
+from sessiontui.app.widgets.transcript_pane import TranscriptPane
 from sessiontui.errors import BackendDownError
 from sessiontui.paths import styles_dir
 from sessiontui.transcript.document import Document
@@ -71,7 +72,7 @@ class Host(App[None]):
         return token_defaults(self.current_theme)
 
     def compose(self) -> ComposeResult:
-        yield TranscriptView(now=lambda: NOW_MS, zone=UTC)
+        yield TranscriptPane(TranscriptView(now=lambda: NOW_MS, zone=UTC))
 
     def on_mount(self) -> None:
         self.view.focus()

@@ -31,6 +31,7 @@ from sessiontui.app.widgets.session_tree import SessionTree
 from sessiontui.app.widgets.sort_header import SortHeader
 from sessiontui.app.widgets.splitter import PaneRule, Splitter
 from sessiontui.app.widgets.transcript import TranscriptView
+from sessiontui.app.widgets.transcript_pane import TranscriptPane
 from sessiontui.catalogue.facts import activity
 from sessiontui.catalogue.order import SORTS, Sort
 from sessiontui.workspace import DocumentGone, RowsChanged, StateChanged
@@ -71,6 +72,7 @@ class MainScreen(Screen[None]):
         ascii_only = workspace.config.ascii
         self.sessions = SessionTree(now=workspace.clock, ascii_only=ascii_only, id="sessions")
         self.transcript = TranscriptView(now=workspace.clock, id="transcript")
+        self.transcript_pane = TranscriptPane(self.transcript)
         self.header = Header(id="header")
         self.details = Details(id="details")
         self.filter_line = FilterLine(id="find-line")
@@ -100,7 +102,7 @@ class MainScreen(Screen[None]):
             yield Splitter(id="splitter")
             with Vertical(id="right"):
                 yield self.details
-                yield self.transcript
+                yield self.transcript_pane
         yield self.problem
         yield PaneRule(id="rule-bottom")
         yield self.footer
@@ -311,7 +313,7 @@ class MainScreen(Screen[None]):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Let rules and keys tell which pane has the focus."""
-        self._show_pane(reading=event.widget is self.transcript)
+        self._show_pane(reading=self.transcript_pane in event.widget.ancestors_with_self)
 
     def _show_pane(self, *, reading: bool) -> None:
         self.set_class(reading, "-reading")
@@ -326,7 +328,7 @@ class MainScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let the key that begins a filter be a character where one types."""
-        if action == "find" and isinstance(self.focused, Input):
+        if action in {"find", "find_text"} and isinstance(self.focused, Input):
             return False
         return super().check_action(action, parameters)
 
@@ -354,13 +356,19 @@ class MainScreen(Screen[None]):
         self._focus_pane(reading=not self.has_class("-reading"))
 
     def action_back(self) -> None:
-        """Go back to the list."""
-        self._focus_pane(reading=False)
+        """End what is being found in the transcript, else go back to the list."""
+        if not self.transcript_pane.stop_finding():
+            self._focus_pane(reading=False)
 
     def action_find(self) -> None:
         """Type a filter."""
         self._show_pane(reading=False)
         self.filter_line.open()
+
+    def action_find_text(self) -> None:
+        """Type what to find in the transcript."""
+        self._show_pane(reading=True)
+        self.transcript_pane.open_find()
 
     def action_clear_filter(self) -> None:
         """Show every session again."""

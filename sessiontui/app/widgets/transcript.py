@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.message import Message
 
 from sessiontui.app.actions import bindings
-from sessiontui.app.widgets.transcript_paging import PagedView
+from sessiontui.app.widgets.transcript_find import FindView
 from sessiontui.app.widgets.transcript_view import Anchor, Entry
 from sessiontui.errors import PagerError, StorageError
 from sessiontui.models.text import clean
@@ -30,7 +30,7 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class TranscriptView(PagedView):
+class TranscriptView(FindView):
     """Shows `document`: entries or stored lines, the newest at the bottom.
 
     Opens it at its end and follows that until the reader moves up. Says so by

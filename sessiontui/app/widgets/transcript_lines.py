@@ -10,11 +10,15 @@ from textual.cache import LRUCache
 from textual.strip import Strip
 
 from sessiontui.app.widgets.transcript_rows import GUTTER, MARGIN, Row
+from sessiontui.app.widgets.transcript_text import slice_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from rich.style import Style
+
+    from sessiontui.app.widgets.transcript_text import Span
+    from sessiontui.transcript.search import Sought
 
 PREFIX = "transcript--"
 STYLES = (
@@ -22,6 +26,7 @@ STYLES = (
     "text", "strong", "emphasis", "inline-code", "title", "link", "quote", "marker", "code",
     "thinking", "output", "source", "json", "raw", "added", "removed", "failed", "failed-text",
     "muted", "more", "faint", "rule", "cursor", "cursor-blurred", "notice", "notice-hint",
+    "match", "match-mark",
 )  # fmt: skip
 """What the stylesheet gives a colour, each as the component class `transcript--…`."""
 
@@ -42,6 +47,12 @@ class Painter:
         self._style = style
         self._styles: dict[str, Style] = {}
         self._strips: LRUCache[tuple[int, int, int, Mark], Strip] = LRUCache(MAX_STRIPS)
+        self._sought: Sought | None = None
+
+    def light(self, sought: Sought | None) -> None:
+        """Light up what is looked for, or nothing."""
+        self._sought = sought
+        self._strips.clear()
 
     def clear(self) -> None:
         """Forget every colour."""
@@ -78,7 +89,7 @@ class Painter:
         edge = Segment("▎" + " " * (GUTTER - 1), self.style(mark)) if mark else None
         segments = [edge or Segment(" " * GUTTER, blank)]
         used = GUTTER + MARGIN
-        for text, style in row.spans:
+        for text, style in self._lit(row):
             words = text.lstrip(" ")
             if len(words) < len(text):
                 segments.append(Segment(" " * (len(text) - len(words)), blank))
@@ -94,6 +105,23 @@ class Painter:
             segments.append(Segment(" " * gap, blank))
         segments += [Segment(text, self.style(style)) for text, style in row.right]
         return Strip(segments).adjust_cell_length(width, blank)
+
+    def _lit(self, row: Row) -> Iterable[Span]:
+        """Return the spans of a row; what is looked for has a style of its own."""
+        if self._sought is None:
+            return row.spans
+        found: list[Span] = []
+        position, text = 0, row.text
+        for start, stop in self._sought.spans(text):
+            found += slice_spans(row.spans, position, start)
+            found.append((text[start:stop], "match"))
+            position = stop
+        return (*found, *slice_spans(row.spans, position, len(text))) if position else row.spans
+
+    def marked(self, strip: Strip) -> Strip:
+        """Return a strip with a mark in its last cell, beside the scroll bar."""
+        mark = Strip([Segment("▐", self.style("match-mark"))], 1)
+        return Strip.join([strip.crop(0, strip.cell_length - 1), mark])
 
     def notice(self, text: str, style: str, width: int) -> Strip:
         """Return one line of text in the middle."""

@@ -10,7 +10,7 @@ from textual.reactive import reactive
 
 from sessiontui.app.widgets.transcript_flow import Flow
 from sessiontui.app.widgets.transcript_rows import Look
-from sessiontui.app.widgets.transcript_view import FlowView
+from sessiontui.app.widgets.transcript_view import Anchor, FlowView
 from sessiontui.errors import StorageError
 from sessiontui.models.text import clean
 
@@ -123,7 +123,10 @@ class PagedView(FlowView):
         """Read the end, or the piece around `offset`, and show it."""
         document.following = offset is None
         if offset is not None:
-            await document.open_at(offset)
+            begin = await document.open_at(offset)
+            anchor = self._anchor
+            if anchor is not None and not document.start <= anchor.offset < document.stop:
+                self._anchor = Anchor(begin, 0, 0, 0)  # the session is shorter now
         elif not document.at_end:
             await document.open_tail()
         self.at_bottom = offset is None
