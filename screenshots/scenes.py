@@ -26,7 +26,7 @@ for _variable in ("NO_COLOR", "TEXTUAL_THEME"):
 from textual.command import CommandPalette  # noqa: E402 - the environment above is read on import
 from textual.widgets import Input  # noqa: E402
 
-from screenshots.rows import text_rows  # noqa: E402
+from screenshots.rows import portable, text_rows  # noqa: E402
 from sessiontui.app.app import SessionApp  # noqa: E402
 from sessiontui.app.theme import DARK, LIGHT  # noqa: E402
 from sessiontui.demo.sessions import demo_sessions  # noqa: E402
@@ -145,7 +145,7 @@ async def draw(scene: Scene) -> str:
             for field in app.screen.query(Input):
                 field.cursor_blink = False
             await settle(pilot)
-            return app.export_screenshot(title="sessiontui", simplify=True)
+            return portable(app.export_screenshot(title="sessiontui", simplify=True))
 
 
 def stale_rows(scene: Scene, drawn: str) -> str:

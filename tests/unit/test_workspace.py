@@ -132,9 +132,7 @@ async def test_a_new_session_of_a_peer_appears_with_its_title(
     assert row.title == "Hello"
 
 
-async def test_delete_and_undo_bring_back_the_same_bytes(
-    workspace: Workspace, root: Path
-) -> None:
+async def test_delete_and_undo_bring_back_the_same_bytes(workspace: Workspace, root: Path) -> None:
     path = path_of(workspace, "b.jsonl")
     stored = (root / "-code-api/b.jsonl").read_bytes()
     sidecar = root / "-code-api/b"
