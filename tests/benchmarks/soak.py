@@ -8,6 +8,7 @@ time once in a while; the memory should stay level after the first minute.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -39,6 +40,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--every", type=float, default=15.0, help="seconds between two lines")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # clears up
     with (
         tempfile.TemporaryDirectory(prefix="sessiontui-soak-") as folder,
         server(Path(folder) / "server") as url,
