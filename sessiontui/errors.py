@@ -2,7 +2,6 @@
 
 SessionTuiError
 ├── ConfigError                a setting cannot be used          CLI: message, exit 2
-├── DecodeError                bytes are not a session           UI: placeholder row
 ├── PagerError                 a text cannot be shown in a pager  UI: in the status line
 └── StorageError               a backend failed; has `path`      UI: on the row, in the status line
     ├── SessionNotFoundError     also a FileNotFoundError (errno ENOENT)
@@ -29,10 +28,6 @@ class SessionTuiError(Exception):
 
 class ConfigError(SessionTuiError):
     """A setting, a source URL or an option cannot be used."""
-
-
-class DecodeError(SessionTuiError):
-    """Bytes are not what a session holds."""
 
 
 class PagerError(SessionTuiError):

@@ -1,4 +1,4 @@
-"""Where things are kept: the stylesheets, the configuration, the caches."""
+"""Where things are kept: the stylesheets, the configuration, what was deleted."""
 
 from __future__ import annotations
 
@@ -23,16 +23,6 @@ def config_file() -> Path:
     return _DIRS.user_config_path / "config.toml"
 
 
-def state_dir() -> Path:
-    """Return the folder for what is remembered between runs; it need not exist."""
-    return _DIRS.user_state_path
-
-
 def data_dir() -> Path:
     """Return the folder for what must not be lost; it need not exist."""
     return _DIRS.user_data_path
-
-
-def cache_dir() -> Path:
-    """Return the folder for what can be rebuilt; it need not exist."""
-    return _DIRS.user_cache_path

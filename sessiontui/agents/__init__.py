@@ -1,1 +1,1 @@
-"""The agents whose sessions we show: where they keep them, how to resume them."""
+"""The agents whose sessions we show."""

@@ -58,7 +58,6 @@ class SessionApp(App[None], inherit_bindings=False):
             self.register_theme(theme)
         self.theme = self._known_theme(workspace.config.theme or DARK)
         self.set_keymap(self.keys.overrides)
-        self._leaving = False
 
     def _known_theme(self, name: str) -> str:
         if self.get_theme(name) is None:

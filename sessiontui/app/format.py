@@ -67,11 +67,6 @@ def size(count: int) -> str:
     return f"{digits} {_UNITS[unit]}"
 
 
-def count(number: int) -> str:
-    """Return a whole number with its thousands apart: `1,284`."""
-    return f"{number:,}"
-
-
 def counted(number: int, one: str, many: str | None = None) -> str:
     """Return a number with its noun: `1 session`, `1,284 sessions`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 APPEARED: Final = 1
-CHANGED: Final = 2
 VANISHED: Final = 3
-"""What became of a path: values of `watchfiles.Change`."""
+"""What became of a path: values of `watchfiles.Change`, whose 2 is a change of its content."""
 
 Told = set[tuple[int, str]]
 """What became of which absolute path; one path may stand in it several times."""

@@ -89,11 +89,6 @@ class Follower:
         """Take turns with these operations."""
         self._chain = chain
 
-    @property
-    def is_running(self) -> bool:
-        """Whether peers' changes are followed."""
-        return self._task is not None
-
     async def start(self) -> None:
         """Subscribe, and follow from now on."""
         if self._task is not None:

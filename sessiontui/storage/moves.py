@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sessiontui.errors import SessionNotFoundError
+from sessiontui.models.changes import is_session
 from sessiontui.storage.artifacts import belongs, find_artifacts, moved, prefixes_of
 from sessiontui.storage.backend import Range, TrashItem
 from sessiontui.storage.operation import Operation
@@ -222,7 +223,7 @@ class Restore(Operation):
     def confirm(self, answer: TrashItem) -> None:
         """Read what came back; what the index does not list stays out of the mirror."""
         came = (stat.path for stat in answer.stats)
-        self.look_at = tuple(path for path in came if path.endswith(".jsonl"))
+        self.look_at = tuple(path for path in came if is_session(path))
         self.look_at_own = True
 
 

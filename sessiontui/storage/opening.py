@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from sessiontui.models.source import DEFAULT_PREFIX
 from sessiontui.storage.storage import SessionStorage
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from sessiontui.storage.backend import Backend
     from sessiontui.storage.memory import MemoryStore
     from sessiontui.storage.storage import Contents
-
-_PREFIX = "omp:sessions:"
 
 
 class _Opened(SessionStorage):
@@ -40,7 +39,7 @@ class RedisSessionStorage(_Opened):
         cls,
         client: Redis,
         *,
-        prefix: str = _PREFIX,
+        prefix: str = DEFAULT_PREFIX,
         scan_count: int = 500,
         contents: Contents = "resident",
     ) -> Self:

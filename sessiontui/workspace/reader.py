@@ -74,11 +74,6 @@ class RowReader:
         self._rest.extend(paths)
         self._start()
 
-    def renew(self, paths: Iterable[str]) -> None:
-        """Read these before the rest: they changed in a way that only reading tells."""
-        self._rest.extendleft(paths)
-        self._start()
-
     async def settled(self) -> None:
         """Wait until everything asked for has been read."""
         await self._idle.wait()
