@@ -25,7 +25,7 @@ from sessiontui.demo.sessions import ROOT, demo_sessions
 from sessiontui.embedded import EmbeddedServer, find_server, socket_folder
 from sessiontui.errors import SessionTuiError
 from sessiontui.models.source import parse_source
-from sessiontui.workspace import now_ms
+from sessiontui.models.times import now_ms
 from sessiontui.workspace.connect import open_backend
 
 if TYPE_CHECKING:

@@ -1,8 +1,9 @@
-"""Times as agents write them, brought to milliseconds since the epoch, UTC."""
+"""Times as agents write them, brought to milliseconds since the epoch, UTC; and the time now."""
 
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -16,6 +17,11 @@ EARLIEST_MS = 946_684_800_000
 """2000-01-01: no agent wrote anything before."""
 LATEST_MS = 4_102_444_800_000
 """2100-01-01."""
+
+
+def now_ms() -> int:
+    """Return the time now, in milliseconds since the epoch: the clock where none is given."""
+    return time.time_ns() // 1_000_000
 
 
 def time_ms(value: object) -> int | None:

@@ -14,12 +14,12 @@ Changes run one after the other, in the order they were asked for.
 from __future__ import annotations
 
 import asyncio
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from sessiontui import paths
+from sessiontui.models.times import now_ms
 from sessiontui.storage.directory_files import Files
 from sessiontui.storage.directory_moves import Moves
 from sessiontui.storage.directory_pace import Pace
@@ -44,11 +44,6 @@ if TYPE_CHECKING:
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
-
-
-def now_ms() -> int:
-    """Return the time, in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 class DirectoryBackend:

@@ -10,7 +10,6 @@ connection does.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from sessiontui.errors import (
     SessionNotFoundError,
     WriteConflictError,
 )
+from sessiontui.models.times import now_ms
 from sessiontui.storage.backend import (
     HEAD_BYTES,
     Dirty,
@@ -40,11 +40,6 @@ if TYPE_CHECKING:
     from sessiontui.storage.backend import Signal
 
 _SCAN_BATCH: Final = 1000
-
-
-def now_ms() -> int:
-    """Return the time, in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(slots=True)

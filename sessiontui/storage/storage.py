@@ -19,13 +19,13 @@ from sessiontui.errors import (
     SessionNotFoundError,
     StorageError,
 )
+from sessiontui.models.times import now_ms
 from sessiontui.storage.artifacts import belongs, moved
 from sessiontui.storage.backend import TrashItem
 from sessiontui.storage.cache import RangeCache
 from sessiontui.storage.feed import Follower
 from sessiontui.storage.hub import Hub
 from sessiontui.storage.lines import Lines
-from sessiontui.storage.memory import now_ms
 from sessiontui.storage.mirror import Mirror
 from sessiontui.storage.moves import Delete, Move, Restore, Trash, belonging
 from sessiontui.storage.observe import Observer

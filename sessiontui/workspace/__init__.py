@@ -1,6 +1,6 @@
 """What the app and the command line both run on: the source, its rows, the open transcripts."""
 
-from sessiontui.workspace.opening import now_ms, open_workspace
+from sessiontui.workspace.opening import open_workspace
 from sessiontui.workspace.values import (
     DeletePlan,
     DocumentChanged,
@@ -27,6 +27,5 @@ __all__ = [
     "Update",
     "Workspace",
     "WorkspaceState",
-    "now_ms",
     "open_workspace",
 ]

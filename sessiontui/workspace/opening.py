@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sessiontui.config import Config
+from sessiontui.models.times import now_ms
 from sessiontui.workspace.connect import open_backend
 from sessiontui.workspace.workspace import Workspace
 
@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 
     from sessiontui.models.source import Source
     from sessiontui.storage.backend import Backend
-
-
-def now_ms() -> int:
-    """Return the time, in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sessiontui.workspace import now_ms
+from sessiontui.models.times import now_ms
 from sessiontui.workspace.connect import open_backend
 from tests.app.support import HOUR_MS, path_of, rows, running, session, settle, shows
 from tests.servers import real_server

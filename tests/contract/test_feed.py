@@ -10,10 +10,10 @@ import pytest
 
 from sessiontui.errors import StorageError
 from sessiontui.models.changes import Appended, Created, Removed, Renamed, Retitled, Rewritten
+from sessiontui.models.times import now_ms
 from sessiontui.storage.hub import ROOM_BYTES
 from sessiontui.storage.observe import MOST_GROWTH
 from tests.contract.titles import SLOTTED
-from tests.contract.worlds import now_ms
 from tests.waiting import until
 
 if TYPE_CHECKING:

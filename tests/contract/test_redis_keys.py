@@ -8,8 +8,9 @@ import pytest
 import pytest_asyncio
 
 from sessiontui.errors import StorageError, WrongTypeError
+from sessiontui.models.times import now_ms
 from sessiontui.storage import RedisSessionStorage
-from tests.contract.worlds import PREFIX, now_ms
+from tests.contract.worlds import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

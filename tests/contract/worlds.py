@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from redis.exceptions import ResponseError
 
+from sessiontui.models.times import now_ms
 from sessiontui.storage import Retries, SessionStorage
 from sessiontui.storage.directory import DirectoryBackend
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 PREFIX = "omp:sessions:"
 AT_ONCE = Retries(attempts=8, first_s=0.0, longest_s=0.0)
 """Retries without a pause."""
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Peer(Protocol):

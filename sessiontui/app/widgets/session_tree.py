@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
@@ -12,6 +11,7 @@ from sessiontui.app.actions import bindings
 from sessiontui.app.widgets.session_tree_canvas import SessionCanvas
 from sessiontui.app.widgets.session_tree_lines import arrow_column
 from sessiontui.catalogue.lines import GroupLine, Line, RowLine
+from sessiontui.models.times import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -25,11 +25,6 @@ _TICK_S = 1.0
 """How often it is looked whether an age in view changed."""
 _SAMPLES = 12
 """How many lines in view are asked where they went, to keep the view where it is."""
-
-
-def now_ms() -> int:
-    """Return the time now."""
-    return time.time_ns() // 1_000_000
 
 
 class _Cursor(NamedTuple):
