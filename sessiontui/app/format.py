@@ -163,11 +163,3 @@ def _last_cells(text: str, width: int) -> str:
     while kept and cell_len(kept) > width:
         kept = kept[1:]
     return kept
-
-
-def home_relative(path: str, home: str) -> str:
-    """Return `path` with the user's home as `~`."""
-    root = home.rstrip("/")
-    if root and (path == root or path.startswith(root + "/")):
-        return "~" + path[len(root) :]
-    return path

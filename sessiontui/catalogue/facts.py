@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from sessiontui.catalogue.activity import activity, held
 from sessiontui.catalogue.heads import HeadFacts, read_head
-from sessiontui.catalogue.projects import project_label
 from sessiontui.catalogue.tails import REST_BYTES, TailFacts, TailState, read_tail
 from sessiontui.catalogue.titles import choose_title, flat_text, one_line
 from sessiontui.models.times import time_ms
@@ -35,7 +34,6 @@ __all__ = [
     "created_from_path",
     "held",
     "id_from_path",
-    "project_label",
     "read_head",
     "read_tail",
     "retitled",

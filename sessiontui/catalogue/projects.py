@@ -21,12 +21,13 @@ def project_label(cwd: str | None, path: str, *, home: str) -> str:
         home: The home folder that shows as `~`; empty for none.
     """
     if cwd:
-        return _with_tilde(cwd, home)
+        return home_relative(cwd, home)
     folder = path.rpartition("/")[0].rpartition("/")[2]
-    return _with_tilde(_decoded(folder, home), home)
+    return home_relative(_decoded(folder, home), home)
 
 
-def _with_tilde(path: str, home: str) -> str:
+def home_relative(path: str, home: str) -> str:
+    """Return `path` with the home folder as `~`, without a slash at its end."""
     home = home.rstrip("/")
     if home and (path == home or path.startswith(home + "/")):
         return "~" + path[len(home) :].rstrip("/")

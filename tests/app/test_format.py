@@ -100,18 +100,6 @@ def test_titles_are_cut_at_the_end_and_paths_in_the_middle() -> None:
     assert formats.cut_middle("/sessions/-code-api/2026_ab12.jsonl", 16) == "/sess…ab12.jsonl"
 
 
-def test_the_home_folder_is_a_tilde() -> None:
-    home = "/home/mira"
-    paths = ("/home/mira", "/home/mira/code", "/home/mirabel", "/srv")
-    assert [formats.home_relative(path, home) for path in paths] == [
-        "~",
-        "~/code",
-        "/home/mirabel",
-        "/srv",
-    ]
-    assert formats.home_relative("/srv", "/") == "/srv"
-
-
 def test_every_state_has_a_symbol_of_one_cell_with_an_ascii_fallback() -> None:
     for sign in (*formats.SIGNS.values(), formats.FORK):
         assert cell_len(sign.glyph()) == 1

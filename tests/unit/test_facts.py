@@ -16,12 +16,12 @@ from sessiontui.catalogue.facts import (
     append_facts,
     created_from_path,
     id_from_path,
-    project_label,
     read_head,
     read_tail,
     retitled,
     row_from,
 )
+from sessiontui.catalogue.projects import home_relative, project_label
 from sessiontui.catalogue.row import Row
 from sessiontui.catalogue.tails import REST_BYTES
 from sessiontui.catalogue.titles import TITLE_CHARACTERS
@@ -650,6 +650,12 @@ def test_a_file_name_tells_id_and_time(path: str, name: str | None, created: int
 )
 def test_a_project_is_called_by_its_folder(cwd: str | None, path: str, label: str) -> None:
     assert project_label(cwd, path, home="/home/me") == label
+
+
+def test_the_home_folder_is_a_tilde() -> None:
+    paths = ("/home/mira", "/home/mira/", "/home/mira/code", "/home/mirabel", "/srv", "/")
+    shown = ["~", "~", "~/code", "/home/mirabel", "/srv", "/"]
+    assert [home_relative(path, "/home/mira") for path in paths] == shown
 
 
 def test_without_a_home_nothing_is_a_tilde() -> None:

@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from sessiontui.app import format as formats
 from sessiontui.catalogue.order import shown_title
+from sessiontui.catalogue.projects import home_relative
 from sessiontui.catalogue.row import Activity, Row
 from sessiontui.models.text import clean
 
@@ -89,9 +90,9 @@ class Details(Widget):
 
     def _place(self, row: Row) -> str:
         """Return its folder of work and its path, both as they are told to the user."""
-        path = formats.home_relative(clean(row.path), self.home)
+        path = home_relative(clean(row.path), self.home)
         if not row.cwd:
             return path
-        folder = formats.home_relative(clean(row.cwd), self.home)
+        folder = home_relative(clean(row.cwd), self.home)
         room = max(8, self.size.width - 2 * _MARGIN - cell_len(folder) - 3)
         return f"{folder} · {formats.cut_middle(path, room)}"
