@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from sessiontui.transcript.document import Document
 
-REPAINT_S = 1 / 30
+REPAINT_S = 1 / 50
 """How long two repaints are apart at least while the session grows."""
 SLOWEST_REPAINT_S = 1 / 15
 """How long they are apart at most, however long one takes."""
-_SHARE = 0.1
+_SHARE = 0.2
 """Which share of the time taking over what changed may take between these bounds."""
 RETRY_S = 2.0
 """After how long a failed read is tried again by itself."""
