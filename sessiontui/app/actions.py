@@ -163,6 +163,7 @@ def _transcript() -> tuple[Action, ...]:
         Action("entry-next", ("J",), "next_entry", "entry", "To the next entry", where, **move),
         Action("turn-back", ("[",), "previous_turn", "turn", "To the turn before", where, **move),
         Action("turn-next", ("]",), "next_turn", "turn", "To the next turn", where, **move),
+        Action("outline", ("O",), "outline", "turns", "List the turns, to go to one", where),
         Action(
             "error-back", ("{",), "previous_error", "error", "To the error before", where, **move
         ),

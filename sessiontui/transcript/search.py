@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -52,6 +52,8 @@ class Hit(msgspec.Struct, frozen=True, gc=False):
     """Its number on the line, were every line shown by itself."""
     text: str
     """The first line of its text that matches, safe to show."""
+    time_ms: int | None = None
+    """When it was written, milliseconds since the epoch."""
 
 
 class Progress(msgspec.Struct, frozen=True, gc=False):
@@ -59,6 +61,48 @@ class Progress(msgspec.Struct, frozen=True, gc=False):
 
     offset: int
     stop: int
+
+
+class Wanted(Protocol):
+    """Blocks of a kind, and which stored bytes they may come from."""
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to find."""
+        ...
+
+    def next(self, lowered: bytes, start: int) -> int:
+        """Return where from `start` on stored bytes, in lower case, may match; -1: nowhere."""
+        ...
+
+    def possible(self, lowered: bytes, first: int, end: int) -> bool:
+        """Tell whether the line from `first` to `end` may match, where `next` said it may."""
+        ...
+
+    def line_in(self, block: Block) -> str | None:
+        """Return a line of the block's text to tell it by; None if it is not wanted."""
+        ...
+
+
+class Turns:
+    """What the user wrote."""
+
+    def __bool__(self) -> bool:
+        """Return true."""
+        return True
+
+    def next(self, lowered: bytes, start: int) -> int:
+        """Return where from `start` on the next line may tell that it is the user's."""
+        return lowered.find(b'"user"', start)
+
+    def possible(self, lowered: bytes, first: int, end: int) -> bool:  # noqa: ARG002
+        """Return true."""
+        return True
+
+    def line_in(self, block: Block) -> str | None:
+        """Return the first line with something on it; None for what others wrote."""
+        if block.kind != "user":
+            return None
+        return next((line for line in _lines(block) if line.strip() and line != block.heading), "")
 
 
 class Needle:
@@ -71,7 +115,7 @@ class Needle:
     def __init__(self, text: str) -> None:
         self.text = text.strip().lower()
         runs = _PLAIN_RUN.findall(self.text)
-        self._plain = max(runs, key=len).encode() if runs else None
+        self._runs = sorted({run.encode() for run in runs}, key=len, reverse=True)
         self._probe = _stored(self.text)
 
     def __bool__(self) -> bool:
@@ -80,10 +124,14 @@ class Needle:
 
     def next(self, lowered: bytes, start: int) -> int:
         """Return where from `start` on stored bytes, in lower case, may match; -1: nowhere."""
-        if self._plain is not None:
-            return lowered.find(self._plain, start)
+        if self._runs:
+            return lowered.find(self._runs[0], start)
         found = self._probe.search(lowered, start)
         return -1 if found is None else found.start()
+
+    def possible(self, lowered: bytes, first: int, end: int) -> bool:
+        """Tell whether the line from `first` to `end` may match, where `next` said it may."""
+        return all(lowered.find(run, first, end) >= 0 for run in self._runs[1:])
 
     def line_in(self, block: Block) -> str | None:
         """Return the first line of a block's text that matches."""
@@ -125,6 +173,10 @@ class Pattern:
         """Return where the next line with anything on it begins; every one may match."""
         found = _NO_NEWLINE.search(lowered, start)
         return -1 if found is None else found.start()
+
+    def possible(self, lowered: bytes, first: int, end: int) -> bool:  # noqa: ARG002
+        """Return true."""
+        return True
 
     def line_in(self, block: Block) -> str | None:
         """Return the first line of a block's text that matches."""
@@ -172,7 +224,7 @@ def _lines(block: Block) -> Iterator[str]:
 
 
 async def search(
-    read: ReadRange, needle: Sought, start: int, stop: int
+    read: ReadRange, needle: Wanted, start: int, stop: int
 ) -> AsyncGenerator[Hit | Progress]:
     """Yield what matches between two places, and after each step how far it has come.
 
@@ -219,7 +271,7 @@ async def search(
         await asyncio.sleep(0)
 
 
-def _matches(data: bytes, base: int, needle: Sought) -> Iterator[Hit | int]:
+def _matches(data: bytes, base: int, needle: Wanted) -> Iterator[Hit | int]:
     """Yield hits of lines from offset `base` on, and the length of each line that was decoded."""
     lowered = data.lower()
     place = needle.next(lowered, 0)
@@ -227,13 +279,17 @@ def _matches(data: bytes, base: int, needle: Sought) -> Iterator[Hit | int]:
         first = data.rfind(b"\n", 0, place) + 1
         end = data.find(b"\n", place)
         end = len(data) if end < 0 else end
+        if not needle.possible(lowered, first, end):
+            yield 0
+            place = needle.next(lowered, end + 1) if end < len(data) else -1
+            continue
         raw = data[first : min(end, first + LONGEST_LINE)]
         number = 0
         for item in decode_line(raw, base + first, size=end - first):
             for block in _blocks(item):
                 text = needle.line_in(block)
                 if text is not None:
-                    yield Hit(base + first, number, text)
+                    yield Hit(base + first, number, text, block.time_ms)
                 number += 1
         yield len(raw)
         place = needle.next(lowered, end + 1) if end < len(data) else -1

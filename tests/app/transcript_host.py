@@ -58,7 +58,7 @@ class Source:
 class Host(App[None]):
     """Shows one transcript, and keeps what it said."""
 
-    CSS_PATH: ClassVar = [styles_dir() / "transcript.tcss"]
+    CSS_PATH: ClassVar = [styles_dir() / "transcript.tcss", styles_dir() / "dialogs.tcss"]
 
     def __init__(self, *, dark: bool = True) -> None:
         super().__init__()

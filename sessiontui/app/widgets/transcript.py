@@ -154,6 +154,36 @@ class TranscriptView(FindView):
         """Go to what the user wrote before, else to the beginning."""
         self._seek(lambda block: block.kind == "user", forward=False, otherwise=self.action_start)
 
+    def action_outline(self) -> None:
+        """List the turns, to go to one of them."""
+        from sessiontui.app.screens.outline import OutlineScreen
+
+        document = self.document
+        if document is not None:
+            here = self.current.offset if self.current is not None else 0
+            outline = OutlineScreen(document, here, zone=self._look.zone)
+            self.app.push_screen(outline, self._go_to_entry)
+
+    def _go_to_entry(self, entry: Entry | None) -> None:
+        """Bring an entry of the session to the top."""
+        document = self.document
+        if document is None or entry is None:
+            return
+        self._follow(following=False)
+
+        async def reach() -> None:
+            self._seeking = True
+            try:
+                await document.open_at(entry.offset)
+            finally:
+                self._seeking = False
+            self.current = entry
+            self._anchor = Anchor(entry.offset, 0, entry.block, 0)
+            self._sync()
+            await self._fill()
+
+        self._read(reach())
+
     def action_next_error(self) -> None:
         """Go to what went wrong next."""
         self._seek(lambda block: block.error, forward=True, otherwise=self.app.bell, share=4)

@@ -1,0 +1,142 @@
+"""The turns of a transcript: when the user wrote what; choosing one goes there."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from sessiontui.app import format as figures
+from sessiontui.app.widgets.transcript_view import Entry
+from sessiontui.errors import StorageError
+from sessiontui.models.text import clean
+from sessiontui.transcript.search import Hit, Turns, search
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import tzinfo
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from sessiontui.transcript.document import Document
+
+MAX_TURNS = 10_000
+"""How many turns are listed at most."""
+_LENGTH = 200
+"""Characters of a turn that are kept; the list cuts them further."""
+_WHEN_CELLS = 16
+
+
+class OutlineScreen(ModalScreen[Entry | None]):
+    """Lists what the user wrote, as it is found; answers with the entry that was chosen.
+
+    Args:
+        document: Whose turns.
+        here: Where the reader is; the turn there is highlighted.
+        zone: Time zone of the times shown; None for the local one.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,O", "dismiss_none", show=False),
+        Binding("j,right_square_bracket", "move('down')", show=False),
+        Binding("k,left_square_bracket", "move('up')", show=False),
+        Binding("g", "move('first')", show=False),
+        Binding("G", "move('last')", show=False),
+    ]
+
+    def __init__(self, document: Document, here: int, *, zone: tzinfo | None) -> None:
+        super().__init__()
+        self._document = document
+        self._here = here
+        self._zone = zone
+        self._entries: list[Entry] = []
+        self._placed: int | None = None
+        """Which turn was highlighted for the reader, who may have moved since."""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the heading, the turns and what closes it."""
+        with Vertical(classes="outline"):
+            yield Static(id="outline-heading")
+            yield OptionList(id="outline-turns", markup=False, compact=True)
+            yield Static(Content.styled("⏎ goes there   esc closes", "$past"), classes="closing")
+
+    def on_mount(self) -> None:
+        """Begin to look for turns."""
+        self._tell("looking for turns…")
+        self.run_worker(self._look())
+
+    @property
+    def _list(self) -> OptionList:
+        return self.query_one(OptionList)
+
+    async def _look(self) -> None:
+        document = self._document
+        stop = document.size
+        found: list[Hit] = []
+        try:
+            async for item in search(document.read, Turns(), 0, stop):
+                if isinstance(item, Hit):
+                    found.append(item)
+                    if len(self._entries) + len(found) < MAX_TURNS:
+                        continue
+                self._add(found)
+                found = []
+                if len(self._entries) >= MAX_TURNS:
+                    self._tell(f"the first {figures.counted(MAX_TURNS, 'turn')}")
+                    return
+                if not isinstance(item, Hit):
+                    share = "" if item.offset >= stop else f" · {item.offset / stop:.0%}"
+                    self._tell(figures.counted(len(self._entries), "turn") + share)
+        except StorageError as error:
+            self._tell(clean(str(error)), "$failed")
+            return
+        if not self._entries:
+            self._tell("no turns")
+
+    def _add(self, found: Sequence[Hit]) -> None:
+        if not found:
+            return
+        turns = self._list
+        self._entries += [Entry(hit.offset, hit.block) for hit in found]
+        turns.add_options([Option(self._line(hit)) for hit in found])
+        if turns.highlighted == self._placed:
+            last = bisect_right(self._entries, self._here, key=lambda entry: entry.offset) - 1
+            turns.highlighted = self._placed = max(0, last)
+
+    def _line(self, hit: Hit) -> Content:
+        when = ""
+        if hit.time_ms is not None:
+            when = figures.exact_time(hit.time_ms, self._zone)[:_WHEN_CELLS]
+        return Content.assemble((f"{when:<{_WHEN_CELLS}}  ", "$past"), clean(hit.text[:_LENGTH]))
+
+    def _tell(self, text: str, style: str = "$past") -> None:
+        heading = Content.assemble(("Turns  ", "bold"), (text, style))
+        self.query_one("#outline-heading", Static).update(heading)
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.dismiss(self._entries[event.option_index])
+
+    def action_move(self, where: str) -> None:
+        """Move the highlight."""
+        turns = self._list
+        moves = {
+            "down": turns.action_cursor_down,
+            "up": turns.action_cursor_up,
+            "first": turns.action_first,
+            "last": turns.action_last,
+        }
+        moves[where]()
+
+    def action_dismiss_none(self) -> None:
+        """Go back to where the reader was."""
+        self.dismiss(None)
