@@ -11,7 +11,6 @@ import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_asyncio
 
 from sessiontui.errors import (
     InvalidPathError,
@@ -21,7 +20,6 @@ from sessiontui.errors import (
     WrongTypeError,
 )
 from sessiontui.storage.backend import Range, Stat
-from sessiontui.storage.directory import DirectoryBackend
 from sessiontui.storage.directory_io import set_mtime
 from tests.unit.directory_support import (
     PROJECT,
@@ -35,24 +33,11 @@ from tests.unit.directory_support import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from sessiontui.storage.directory import DirectoryBackend
+
 A = "/p/a.jsonl"
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "sessions"
-    folder.mkdir()
-    return folder
-
-
-@pytest_asyncio.fixture
-async def backend(root: Path, tmp_path: Path) -> AsyncIterator[DirectoryBackend]:
-    opened = DirectoryBackend(root, trash_root=tmp_path / "trash")
-    yield opened
-    await opened.aclose()
 
 
 async def test_an_append_makes_file_and_folders_for_the_owner_alone(

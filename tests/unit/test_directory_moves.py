@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
 
 from sessiontui.errors import (
     AccessError,
@@ -15,26 +14,13 @@ from sessiontui.errors import (
     SessionExistsError,
     SessionNotFoundError,
 )
-from sessiontui.storage.directory import DirectoryBackend
 from tests.unit.directory_support import names, put, run_script, with_mounts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "sessions"
-    folder.mkdir()
-    return folder
-
-
-@pytest_asyncio.fixture
-async def backend(root: Path, tmp_path: Path) -> AsyncIterator[DirectoryBackend]:
-    opened = DirectoryBackend(root, trash_root=tmp_path / "trash")
-    yield opened
-    await opened.aclose()
+    from sessiontui.storage.directory import DirectoryBackend
 
 
 @pytest.fixture(params=["links", "no links"])

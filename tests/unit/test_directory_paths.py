@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
 
 from sessiontui.errors import (
     BackendDownError,
@@ -18,22 +17,7 @@ from sessiontui.storage.directory import DirectoryBackend
 from tests.unit.directory_support import names, put, scanned
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "sessions"
-    folder.mkdir()
-    return folder
-
-
-@pytest_asyncio.fixture
-async def backend(root: Path, tmp_path: Path) -> AsyncIterator[DirectoryBackend]:
-    opened = DirectoryBackend(root, trash_root=tmp_path / "trash")
-    yield opened
-    await opened.aclose()
 
 
 @pytest.mark.parametrize(

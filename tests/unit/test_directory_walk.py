@@ -7,7 +7,6 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
 
 from sessiontui.errors import InvalidPathError
 from sessiontui.storage.backend import Stat
@@ -15,22 +14,7 @@ from sessiontui.storage.directory import DirectoryBackend
 from tests.unit.directory_support import batches, open_files, put, scanned
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "sessions"
-    folder.mkdir()
-    return folder
-
-
-@pytest_asyncio.fixture
-async def backend(root: Path, tmp_path: Path) -> AsyncIterator[DirectoryBackend]:
-    opened = DirectoryBackend(root, trash_root=tmp_path / "trash")
-    yield opened
-    await opened.aclose()
 
 
 async def test_sessions_and_those_of_subagents_are_listed_and_nothing_else(

@@ -99,13 +99,6 @@ async def watching(
                 await task
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "sessions"
-    folder.mkdir()
-    return folder
-
-
 @pytest_asyncio.fixture
 async def backend(root: Path, tmp_path: Path) -> AsyncIterator[DirectoryBackend]:
     opened = DirectoryBackend(root, trash_root=tmp_path / "trash", pace=QUICK)
