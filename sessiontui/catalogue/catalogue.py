@@ -66,9 +66,9 @@ class Catalogue:
         self._renamed: dict[str, str] = {}
         """The last `_RENAMED` old paths -> where their sessions went."""
         self._labels: dict[str, str] = {}
-        """Working directory -> how it is shown."""
+        """Working directory -> how it is shown; kept until `clear`."""
         self._folder_labels: dict[str, str] = {}
-        """Folder -> how it is shown where no header tells the working directory."""
+        """Folder -> how it is shown where no header tells the working directory; kept too."""
         self._recent: set[str] = set()
         self._recent_since: int | None = None
         self._families = Families(self._rows, self.project)

@@ -58,6 +58,7 @@ class Chain:
         self.last_error: Exception | None = None
         """Why the store did not answer the last time, None since it does."""
         self.unwritten: list[Unwritten] = []
+        """What was lost by failures nobody waited for; nothing drops it but whoever takes it."""
         self.wanted: set[str] = set()
         """Sessions that could not be observed because of their turn; looked at after it."""
         self.finished: set[str] | None = None

@@ -37,6 +37,7 @@ class Deletions:
         self._noted = noted
         self._keep_ms = retention_days * _DAY_MS
         self._done: list[tuple[str, ...]] = []
+        """Ids in the trash, a tuple a deletion: as many as the user made in this run."""
 
     async def plan(self, storage: SessionStorage, paths: Sequence[str]) -> DeletePlan:
         """Find out what a deletion of these sessions would take; nothing is changed.

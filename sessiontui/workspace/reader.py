@@ -51,7 +51,9 @@ class RowReader:
         self._rows = rows
         self._publish = publish
         self._first: deque[str] = deque()
+        """Rows in view: as many as were shown last."""
         self._rest: deque[str] = deque()
+        """All others, each once for every change until it is read; read ones are passed over."""
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
