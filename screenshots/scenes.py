@@ -67,6 +67,7 @@ SCENES = (
     Scene("main"),
     Scene("transcript", keys=["enter", "pageup"]),
     Scene("filter", keys=["/", *"cursor"]),
+    Scene("find", keys=["down"] * 7 + ["enter", "/", *"retry", "enter", "N"]),
     Scene("rename", keys=["down", "r", "end", *" again"]),
     Scene("delete", keys=["d"]),
     Scene("help", keys=["?"]),

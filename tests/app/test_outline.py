@@ -132,3 +132,10 @@ async def test_a_failing_source_is_told(tmp_path: Path) -> None:
         source.fails = True
         await listed(app, pilot)
         assert "the server ␛[31mis" in heading(app)
+
+
+async def test_each_turn_takes_one_row_however_long_it_is(tmp_path: Path) -> None:
+    entries = [message("user", "many words " * 50), *turns(3)]
+    async with reading(write(tmp_path, entries)) as (app, pilot, _source):
+        lines = await listed(app, pilot)
+        assert app.screen.query_one(OptionList).virtual_size.height == len(lines) == 4

@@ -122,6 +122,26 @@ async def test_what_is_not_there_is_told(tmp_path: Path) -> None:
         assert "answer 2" in app.painted()
 
 
+@pytest.mark.parametrize("key", ["end", "g"])
+async def test_letters_that_lead_nowhere_lead_back(tmp_path: Path, key: str) -> None:
+    async with reading(write(tmp_path, turns(30)), size=WIDE) as (app, pilot, _source):
+        await pilot.press(key)
+        await settled(app, pilot)
+        before = app.rows()[:-1]
+        pane = app.query_one(TranscriptPane)
+        pane.open_find()
+        await pilot.press(*"question 1")
+        await settled(app, pilot)
+        assert lit(app)
+        await pilot.press("5", "5")
+        await settled(app, pilot)
+        assert told(app) == "nothing found"
+        assert app.follow[-1][0] is (key == "end")
+        await pilot.press("escape")
+        await settled(app, pilot)
+        assert app.rows()[:-1] == before
+
+
 async def test_escape_ends_the_search_and_takes_the_line_away(tmp_path: Path) -> None:
     async with reading(write(tmp_path, turns(20)), size=WIDE) as (app, pilot, _source):
         pane = app.query_one(TranscriptPane)

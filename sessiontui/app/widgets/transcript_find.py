@@ -83,6 +83,8 @@ class FindView(PagedView):
         self._finding: Worker[None] | None = None
         self._find_from: int | None = None
         """Where the reader was when the search began."""
+        self._home: tuple[bool, Anchor | None] = (False, None)
+        """Whether the reader was at the end then, and at which row else."""
         self._shown_hit: Spot | None = None
         self._may_jump = False
         """Whether the first hit is still to be shown."""
@@ -100,6 +102,7 @@ class FindView(PagedView):
         if self.document is not None and self._sought is not None:
             if self._find_from is None:
                 self._find_from = self._anchor.offset if self._anchor is not None else 0
+                self._home = (self.at_bottom, self._anchor)
             self._begin(self.document, self._sought)
         else:
             self._tell_find(None)
@@ -119,7 +122,7 @@ class FindView(PagedView):
         self._find_from = None
         super().watch_document(document)
         if document is not None and self._sought is not None:
-            self._find_from = document.size
+            self._find_from, self._home = document.size, (True, None)
             self._begin(document, self._sought)
             self._may_jump = False
         elif self._sought is not None:
@@ -150,6 +153,8 @@ class FindView(PagedView):
         if finder is self._finder and not finder.stale:
             self._more_found()
             self._tell_find(finder, problem)
+            if self._may_jump and finder.complete:
+                self._go_home()
             self._may_jump = False
 
     def _more_found(self) -> None:
@@ -237,6 +242,15 @@ class FindView(PagedView):
             await self._fill()
 
         self._read(reach())
+
+    def _go_home(self) -> None:
+        """Go back to where the search began: fewer letters led away, and these are nowhere."""
+        document, (following, anchor) = self.document, self._home
+        if document is None or self.at_bottom or (anchor is None and not following):
+            return
+        self._follow(following=following)
+        self._anchor = anchor
+        self._read(self._open(document, None if following or anchor is None else anchor.offset))
 
     @property
     def _hit_row(self) -> int:
