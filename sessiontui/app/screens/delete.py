@@ -29,7 +29,7 @@ class DeleteDialog(Dialog["DeletePlan"]):
     """The answer is the plan to carry out, or None to keep everything."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "dismiss_none", show=False),
+        Binding("n", "dismiss", show=False),
         Binding("o", "choose('others')", show=False),
         Binding("y", "choose('all')", show=False),
     ]

@@ -45,7 +45,7 @@ class DiagnosticsScreen(ModalScreen[None]):
     """Shows delays, queues, caches and memory, renewed once a second."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter,ctrl+backslash", "dismiss_none", "Close", show=False),
+        Binding("escape,q,enter,ctrl+backslash", "dismiss", "Close", show=False),
     ]
 
     def __init__(self, workspace: Workspace) -> None:
@@ -121,10 +121,6 @@ class DiagnosticsScreen(ModalScreen[None]):
                 f"{formats.size(figures.bytes_open)} of open transcripts",
             ),
         ]
-
-    def action_dismiss_none(self) -> None:
-        """Go back."""
-        self.dismiss(None)
 
 
 def _versions() -> str:

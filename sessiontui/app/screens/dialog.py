@@ -39,7 +39,7 @@ class Dialog(ModalScreen[Answer | None]):
     """A question in the middle of the screen; dismissed with None it changed nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss_none", "Keep", show=False),
+        Binding("escape", "dismiss", "Keep", show=False),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
     ]
@@ -81,10 +81,6 @@ class Dialog(ModalScreen[Answer | None]):
         if not self.query_one(f"#{choice_id}", Button).disabled:
             self.choose(choice_id)
 
-    def action_dismiss_none(self) -> None:
-        """Close the dialog; nothing happens."""
-        self.dismiss(None)
-
 
 def button_label(choice: Choice) -> Content:
     """Return what a button shows: what it does and its key."""
@@ -101,7 +97,7 @@ class Question(Dialog[str]):
     """Asks one question; the answer is the id of the button, or None for the harmless one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "dismiss_none", show=False),
+        Binding("n", "dismiss", show=False),
         Binding("y", "choose('yes')", show=False),
     ]
 

@@ -23,7 +23,7 @@ class HelpScreen(ModalScreen[None]):
     """Lists the keys by where they work; any of the closing keys goes back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,f1,enter", "dismiss_none", "Close", show=False),
+        Binding("escape,q,question_mark,f1,enter", "dismiss", "Close", show=False),
     ]
 
     def __init__(self, keys: Keys) -> None:
@@ -69,7 +69,3 @@ class HelpScreen(ModalScreen[None]):
                 ),
             ]
         )
-
-    def action_dismiss_none(self) -> None:
-        """Go back."""
-        self.dismiss(None)
