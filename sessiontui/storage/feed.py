@@ -50,6 +50,7 @@ class Follower:
         backend: The store.
         mirror: What is known.
         observer: Looks at sessions.
+        chain: The operations to take turns with.
         hub: The listeners.
         retries: How to pause while the store is away; there is no bound here.
         visible: Names the sessions to look at first.
@@ -61,6 +62,7 @@ class Follower:
         backend: Backend,
         mirror: Mirror,
         observer: Observer,
+        chain: Chain,
         hub: Hub,
         *,
         retries: Retries,
@@ -72,11 +74,11 @@ class Follower:
         self._backend = backend
         self._mirror = mirror
         self._observer = observer
+        self._chain = chain
         self._hub = hub
         self._retries = retries
         self._visible = visible
         self._notify = notify
-        self._chain: Chain | None = None
         self._dirty: set[str] = set()
         self._rescan = False
         self._woken = asyncio.Event()
@@ -84,10 +86,6 @@ class Follower:
         self._loaded = asyncio.Event()
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-
-    def attach(self, chain: Chain) -> None:
-        """Take turns with these operations."""
-        self._chain = chain
 
     async def start(self) -> None:
         """Subscribe, and follow from now on."""
@@ -218,8 +216,6 @@ class Follower:
             await self._observe(paths[start : start + CHUNK])
 
     async def _observe(self, paths: list[str]) -> None:
-        if self._chain is None:
-            return
         self._dirty.difference_update(paths)
         free = [path for path in paths if not self._chain.is_busy(path)]
         self._chain.wanted.update(path for path in paths if self._chain.is_busy(path))
@@ -237,8 +233,6 @@ class Follower:
 
     async def _compare(self) -> None:
         """Compare the index with the mirror."""
-        if self._chain is None:
-            return
         seen: set[str] = set()
         finished = self._chain.finished = set()
         whole = False
@@ -274,7 +268,7 @@ class Follower:
             for chunk in chunks(new):
                 await self._observe([stat.path for stat in chunk])
             return
-        if self._chain is not None and self._chain.pending:
+        if self._chain.pending:
             busy = {stat.path for stat in new if self._chain.is_busy(stat.path)}
             self._dirty |= busy
             new = [stat for stat in new if stat.path not in busy]

@@ -89,24 +89,25 @@ class SessionStorage(SessionReads):
         self._hub = Hub()
         mirror = Mirror(resident=contents == "resident", clock=clock, publish=self._hub.publish)
         self._observer = Observer(backend, mirror)
+        # The chain and the follower need each other; neither asks before there is work to do.
+        self._chain = Chain(
+            backend,
+            mirror,
+            retries=retries,
+            look=lambda paths, own: self._follower.look_in_turn(paths, own),
+            mark=lambda paths: self._follower.mark(paths),
+            notify=self._notify,
+        )
         self._follower = Follower(
             backend,
             mirror,
             self._observer,
+            self._chain,
             self._hub,
             retries=retries,
             visible=lambda: self.visible,
             notify=self._notify,
         )
-        self._chain = Chain(
-            backend,
-            mirror,
-            retries=retries,
-            look=self._follower.look_in_turn,
-            mark=self._follower.mark,
-            notify=self._notify,
-        )
-        self._follower.attach(self._chain)
         self._lines = Lines(mirror, self._chain, self._check)
         cache = RangeCache(cache_bytes)
         reader = Reader(backend, mirror, self._chain, cache, self._follower.mark)
