@@ -104,12 +104,13 @@ class _Walk:
         folders: list[str],
     ) -> Generator[ScanBatch, None, None]:
         """Note the sessions of one folder; in one flat loop, for the sake of 100,000 of them."""
-        batch = self.batch
+        batch, suffix, kind, regular, millisecond = self.batch, SUFFIX, _KIND, stat.S_IFREG, _MS
+        stats = batch.stats
         for entry in entries:
             name = entry.name
             if name[0] == ".":
                 continue
-            if not name.endswith(SUFFIX):
+            if not name.endswith(suffix):
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(name)
                 elif entry.is_symlink() and entry.is_dir():
@@ -119,16 +120,18 @@ class _Walk:
                 found = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            if found.st_mode & _KIND != stat.S_IFREG:
+            if found.st_mode & kind != regular:
                 self._warn(prefix + name, kind_of(found.st_mode))
                 if stat.S_ISDIR(found.st_mode):
                     folders.append(name)
             elif _NOT_ROOT and not may_read(found, name, descriptor):
                 self._warn(prefix + name, "no permission to read it")
             else:
-                batch.stats.append(Stat(prefix + name, found.st_size, found.st_mtime_ns // _MS))
-                if len(batch.stats) >= batch.limit:
+                modified = found.st_mtime_ns // millisecond
+                stats.append(Stat(prefix + name, found.st_size, modified))
+                if len(stats) >= batch.limit:
                     yield batch.take()
+                    stats = batch.stats
 
     def _all(
         self,
