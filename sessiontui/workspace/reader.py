@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
     from sessiontui.catalogue.row import Row
 
-HEAD_BYTES: Final = 4096
-TAIL_BYTES: Final = 8192
-WIDE_HEAD_BYTES: Final = 65_536
-WIDE_TAIL_BYTES: Final = 262_144
-"""Read where the first look found no whole header or no message."""
+LOOKS: Final = ((4096, 8192), (65_536, 262_144), (65_536, 4_194_304))
+"""Bytes of head and tail at each look; the next one only where one did not find enough."""
+_TRIES: Final = 5
+"""How often to read anew for one who waits, while a session grows under the reader."""
 CHUNK: Final = 64
 """Sessions a round trip."""
 BACKGROUND_SHARE: Final = 0.5
@@ -54,6 +53,8 @@ class RowReader:
         """Rows in view: as many as were shown last."""
         self._rest: deque[str] = deque()
         """All others, each once for every change until it is read; read ones are passed over."""
+        self._turn = asyncio.Lock()
+        """Rows show what the first look tells before the second: who waits for them takes turns."""
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -82,9 +83,13 @@ class RowReader:
 
     async def read_now(self, paths: Sequence[str]) -> None:
         """Read these rows unless they are read already; for one who needs them to go on."""
-        wanted = [path for path in paths if self._unread(path)]
-        for start in range(0, len(wanted), CHUNK):
-            await self._read(wanted[start : start + CHUNK])
+        async with self._turn:
+            for _ in range(_TRIES):
+                wanted = [path for path in paths if self._unread(path)]
+                if not wanted:
+                    return
+                for start in range(0, len(wanted), CHUNK):
+                    await self._read(wanted[start : start + CHUNK])
 
     async def run(self) -> None:
         """Read until cancelled.
@@ -103,7 +108,8 @@ class RowReader:
                 continue
             began = time.monotonic()
             try:
-                await self._read(paths)
+                async with self._turn:
+                    await self._read(paths)
             except BaseException:
                 self._rest.extendleft(paths)
                 raise
@@ -140,11 +146,12 @@ class RowReader:
         return list(taken)
 
     async def _read(self, paths: Sequence[str]) -> None:
-        """Read heads and tails in one round trip; a second one widens those that need it."""
-        narrow = await self._facts(paths, HEAD_BYTES, TAIL_BYTES)
-        short = [path for path, enough in narrow if not enough]
-        if short:
-            await self._facts(short, WIDE_HEAD_BYTES, WIDE_TAIL_BYTES)
+        """Read heads and tails in one round trip, and wider where that was not enough."""
+        left = list(paths)
+        for head_bytes, tail_bytes in LOOKS:
+            if left:
+                told = await self._facts(left, head_bytes, tail_bytes)
+                left = [path for path, enough in told if not enough]
 
     async def _facts(
         self, paths: Sequence[str], head_bytes: int, tail_bytes: int

@@ -206,6 +206,20 @@ async def test_a_beginning_of_two_ids_is_ambiguous(workspace: Workspace) -> None
     assert [row.id for row in await workspace.find("c.jsonl")] == ["cccc3333"]
 
 
+async def test_rows_asked_for_are_never_half_read(root: Path) -> None:
+    # The title stands where only the second look finds it: behind a long first line.
+    long = line(type="custom", id="c1", parentId=None, customType="x", data="x" * 20_000)
+    for number in range(30):
+        data = header(f"ffff{number:04}") + long + message(f"Title {number}") + long * 20
+        (root / f"-notes/long{number:02}.jsonl").write_bytes(data)
+    for _ in range(5):
+        async with open_workspace(parse_source(str(root))) as workspace:
+            await workspace.ready()
+            paths = sorted(path for path in workspace.catalogue.rows if "long" in path)
+            rows = await workspace.read_rows(paths)
+            assert [row.title for row in rows] == [f"Title {number}" for number in range(30)]
+
+
 async def test_a_missing_folder_is_a_problem_until_it_appears(tmp_path: Path) -> None:
     root = tmp_path / "later"
     async with open_workspace(parse_source(str(root))) as workspace:
