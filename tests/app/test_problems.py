@@ -110,11 +110,11 @@ async def test_a_wrong_password_is_asked_for() -> None:
         async with server.client(password="swordfish") as client:
             await client.set(f"omp:sessions:file:{path_of('alpha')}", session("Behind a password"))
         async with running(source=server.url, connect=connect, settled=False) as (app, pilot):
-            await until(lambda: shows(app, "The server asks for a password"))
+            await until(lambda: shows(app, "The server wants a password"))
             assert isinstance(app.focused, Input)
             await pilot.press(*"guess", "enter")
             await until(lambda: app.main.query_one("#password", Input).value == "")
-            await until(lambda: shows(app, "The server asks for a password"))
+            await until(lambda: shows(app, "Wrong password, or no such user"))
             await pilot.press(*"swordfish")
             assert not shows(app, "swordfish")
             await pilot.press("enter")
@@ -123,6 +123,24 @@ async def test_a_wrong_password_is_asked_for() -> None:
             with contextlib.suppress(AssertionError):
                 await settle(pilot)
             assert not any("swordfish" in row for row in rows(app))
+
+
+async def test_the_field_for_a_password_can_be_left_and_entered_again() -> None:
+    with real_server(arguments=["--requirepass", "swordfish"]) as server:
+        async with running(source=server.url, connect=connect, settled=False) as (app, pilot):
+            await until(lambda: isinstance(app.focused, Input))
+            await until(lambda: "⏎ try   esc leave   ctrl+c quit" in rows(app)[-1])
+            await pilot.press("q")
+            assert app.main.query_one("#password", Input).value == "q"
+            await pilot.press("escape")
+            await until(lambda: "? keys   q quit" in rows(app)[-1])
+            for key in ("enter", "tab"):
+                await pilot.press(key)
+                await until(lambda: isinstance(app.focused, Input))
+                await pilot.press("escape")
+                await until(lambda: not isinstance(app.focused, Input))
+            await pilot.press("q")
+            await until(lambda: not app.is_running)
 
 
 async def test_a_missing_right_is_named_with_the_command_that_gives_it() -> None:

@@ -22,7 +22,7 @@ from sessiontui.app import format as formats
 from sessiontui.app.actions import Action, Keys, bindings
 from sessiontui.app.changing import Changing
 from sessiontui.app.reading import Reading
-from sessiontui.app.screens.problem import ProblemView
+from sessiontui.app.screens.problem import PasswordInput, ProblemView
 from sessiontui.app.widgets.details import Details
 from sessiontui.app.widgets.filter import FilterLine
 from sessiontui.app.widgets.footer import Footer, Note
@@ -170,7 +170,7 @@ class MainScreen(Screen[None]):
             self.set_class(shown, "-problem")
             self.footer.alone = shown
             self._place_rule()
-            (self.problem if shown else self.sessions).focus()
+            (self.problem.action_enter if shown else self.sessions.focus)()
         self._count_down()
 
     def _show_details(self) -> None:
@@ -313,6 +313,8 @@ class MainScreen(Screen[None]):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Let rules and keys tell which pane has the focus."""
+        typing = isinstance(event.widget, PasswordInput)
+        self.footer.hints = PasswordInput.HINTS if typing else ()
         self._show_pane(reading=self.transcript_pane in event.widget.ancestors_with_self)
 
     def _show_pane(self, *, reading: bool) -> None:

@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
+from textual.binding import Binding
 from textual.containers import Middle, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input, Static
 
+from sessiontui.app.screens.dialog import as_sentence
 from sessiontui.models.source import DirectorySource, RedisSource
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from sessiontui.models.source import Source
     from sessiontui.workspace import Problem
 
 _HEADINGS = {
     "unreachable": "Cannot reach the server",
-    "password": "The server asks for a password",
     "permission": "Not allowed",
     "missing": "There is no such folder",
     "invalid": "This source cannot be used",
 }
+
+
+def _heading(problem: Problem | None) -> str:
+    if problem is None:
+        return "No sessions yet"
+    if problem.kind == "password":  # Its message says it all.
+        return as_sentence(problem.message).removesuffix(".")
+    return _HEADINGS[problem.kind]
 
 
 def _acl_command(problem: Problem, source: Source) -> str | None:
@@ -39,8 +49,22 @@ def _acl_command(problem: Problem, source: Source) -> str | None:
     return f"ACL SETUSER {clean(user or 'default')} {clean(right)}"
 
 
-class ProblemView(Middle):
+class PasswordInput(Input):
+    """The field for a password; Escape leaves it, so that keys are commands again."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,tab", "leave", show=False)]
+    HINTS: ClassVar = (("⏎", "try"), ("esc", "leave"), ("ctrl+c", "quit"))
+    """What can be done while one types, for the footer: keys with their labels."""
+
+    def action_leave(self) -> None:
+        """Let the keys be commands."""
+        self.screen.query_one(ProblemView).focus()
+
+
+class ProblemView(Middle, can_focus=True):
     """Tells why nothing is shown; asks for a password where that is what is missing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,tab", "enter", show=False)]
 
     problem: reactive[Problem | None] = reactive["Problem | None"](None)
     wait_s: reactive[int | None] = reactive[int | None](None)
@@ -69,7 +93,7 @@ class ProblemView(Middle):
         with Vertical(classes="paragraph"):
             yield Static(id="problem-heading")
             yield Static(id="problem-text")
-            yield Input(id="password", password=True, placeholder="password", compact=True)
+            yield PasswordInput(id="password", password=True, placeholder="password", compact=True)
             yield Static(id="problem-next")
 
     def watch_problem(self) -> None:
@@ -79,14 +103,26 @@ class ProblemView(Middle):
 
     def _tell(self) -> None:
         problem = self.problem
-        heading = "No sessions yet" if problem is None else _HEADINGS[problem.kind]
-        self.query_one("#problem-heading", Static).update(Content(heading))
+        self.query_one("#problem-heading", Static).update(Content(_heading(problem)))
         self.query_one("#problem-text", Static).update(self._explanation())
-        field = self.query_one("#password", Input)
+        field = self.query_one(PasswordInput)
         field.display = problem is not None and problem.kind == "password"
         if field.display:
             field.value = ""
             field.focus()
+        self._tell_next()
+
+    def action_enter(self) -> None:
+        """Take the focus; the password's field gets it where there is one."""
+        field = self.query_one(PasswordInput)
+        (field if field.display else self).focus()
+
+    def on_descendant_focus(self) -> None:
+        """Say how to leave the field."""
+        self._tell_next()
+
+    def on_descendant_blur(self) -> None:
+        """Say how to come back to the field."""
         self._tell_next()
 
     def on_mount(self) -> None:
@@ -113,11 +149,12 @@ class ProblemView(Middle):
                 " shows some.",
             )
         command = _acl_command(self.problem, self._source)
+        reason = "" if self.problem.kind == "password" else clean(self.problem.message) + "\n"
         return Content.assemble(
             (f"Tried {label}", "$past"),
             "\n",
-            (clean(self.problem.message), "$failed"),
-            "\n\n",
+            (reason, "$failed"),
+            "\n",
             clean(self.problem.hint),
             "\nOn the server: " if command else "",
             (command or "", "bold"),
@@ -131,7 +168,8 @@ class ProblemView(Middle):
             wait = f"in {self.wait_s} s" if self.wait_s > 0 else "now"
             pieces.append(f"Trying again {wait}")
         if self.problem is not None and self.problem.kind == "password":
-            pieces.append("⏎ try it")
+            typing = self.query_one(PasswordInput).has_focus
+            pieces.append("⏎ try it" if typing else "⏎ type it")
         else:
             pieces.append(f"{self._retry_key} try now")
             pieces.append(f"{self._quit_key} quit")

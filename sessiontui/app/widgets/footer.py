@@ -39,6 +39,8 @@ class Footer(Widget):
     context: reactive[Context] = reactive[Context]("list")
     alone: reactive[bool] = reactive(False)
     """Whether there is nothing to do anything with: then only help and quit are offered."""
+    hints: reactive[tuple[tuple[str, str], ...]] = reactive(())
+    """Keys with their labels, offered instead of actions while these are characters."""
     note: reactive[Note | None] = reactive[Note | None](None)
 
     @dataclass
@@ -68,6 +70,10 @@ class Footer(Widget):
             style = "" if tone == "plain" else f"${tone}"
             line = Content.styled(clean(self.note.text), style)
             return Content(" ") + line.truncate(width, ellipsis=True)
+        if self.hints:
+            self._places = []
+            hints = [Content.assemble(key, (f" {label}", "$past")) for key, label in self.hints]
+            return Content(" ") + Content(_GAP).join(hints).truncate(width, ellipsis=True)
         pieces, self._places = self._laid_out(width)
         return Content.assemble(" ", *pieces)
 
