@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 NOW_MS = 1_795_000_000_000
 """When the sessions of `write_sessions` are from; long enough ago for none to count as running."""
+
+
+def usual_signals() -> None:
+    """Take the signals that end a program as they usually are; for `preexec_fn`.
+
+    A job that a shell starts in the background ignores SIGINT, and so do its children.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def command_environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -85,6 +95,7 @@ class Command:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            preexec_fn=usual_signals,
         ) as process:
             try:
                 yield process

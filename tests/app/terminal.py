@@ -13,6 +13,7 @@ import termios
 import time
 from typing import TYPE_CHECKING, Self
 
+from tests.command import usual_signals
 from tests.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Terminal:
             stderr=self._slave,
             env=variables | dict(environ or {}),
             start_new_session=True,
+            preexec_fn=usual_signals,
         )
 
     def _resize(self, size: tuple[int, int]) -> None:
