@@ -29,26 +29,39 @@ _TITLE_LENGTH = 200
 
 
 class ActionCommands(Provider):
-    """Offers the actions of the table."""
+    """Offers the actions of the table, those of the focused pane first."""
 
     async def discover(self) -> AsyncIterator[DiscoveryHit]:
         """Yield every action."""
-        for action in _offered():
-            yield DiscoveryHit(
-                self._display(Content(action.help), action), self._run(action), text=action.help
-            )
+        for action in self._offered():
+            name = _name(action)
+            yield DiscoveryHit(self._display(Content(name), action), self._run(action), text=name)
 
     async def search(self, query: str) -> AsyncIterator[Hit]:
-        """Yield the actions whose help matches."""
+        """Yield the actions that `query` may mean; where it begins a word, above all sessions."""
         matcher = self.matcher(query)
-        for action in _offered():
-            score = matcher.match(action.help)
-            if score > 0:
-                shown = matcher.highlight(action.help)
-                yield Hit(score, self._display(shown, action), self._run(action), text=action.help)
+        offered = self._offered()
+        for number, action in enumerate(offered):
+            name = _name(action)
+            fuzzy = matcher.match(name)
+            nearness = (len(offered) - number) / len(offered)
+            if _begins_word(query, action):
+                score = 2 + nearness
+            elif fuzzy > 0:
+                score = fuzzy / (1 + fuzzy) * (1 + nearness) / 2
+            else:
+                continue
+            shown = matcher.highlight(name)
+            yield Hit(score, self._display(shown, action), self._run(action), text=name)
 
-    def _display(self, help_text: Content, action: Action) -> Content:
-        return Content.assemble(help_text, ("  ", ""), (_app(self).keys.first(action.id), "$past"))
+    def _offered(self) -> list[Action]:
+        """Return what makes sense by name: of the focused pane, of both, then of the other."""
+        near = {_app(self).main.footer.context: 0, "everywhere": 1}
+        offered = [action for action in ACTIONS if action.palette]
+        return sorted(offered, key=lambda action: near.get(action.context, 2))
+
+    def _display(self, name: Content, action: Action) -> Content:
+        return Content.assemble(name, ("  ", ""), (_app(self).keys.first(action.id), "$past"))
 
     def _run(self, action: Action) -> Callable[[], Awaitable[None]]:
         return lambda: _app(self).run_listed(action)
@@ -87,5 +100,14 @@ def _app(provider: Provider) -> SessionApp:
     return cast("SessionApp", provider.app)
 
 
-def _offered() -> list[Action]:
-    return [action for action in ACTIONS if action.palette]
+def _name(action: Action) -> str:
+    """Return the footer's word and the help: `Delete: move to the trash, after asking`."""
+    if action.help.casefold().startswith(action.label):
+        return action.help
+    return f"{action.label.capitalize()}: {action.help[:1].lower()}{action.help[1:]}"
+
+
+def _begins_word(query: str, action: Action) -> bool:
+    """Tell whether an action's name or its id has a word that begins with `query`."""
+    names = f" {_name(action)} {action.id} {action.id.replace('-', ' ')}".casefold()
+    return f" {query.strip().casefold()}" in names

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from textual import events
+from textual.command import CommandList
 from textual.widgets import Input
 
 from sessiontui.app.actions import ACTIONS, CONTEXTS
@@ -26,6 +27,7 @@ from tests.app.support import (
     path_of,
     rows,
     running,
+    session,
     settle,
     shows,
     store_with,
@@ -248,9 +250,39 @@ async def test_the_palette_runs_actions() -> None:
     async with running(store_with("alpha")) as (app, pilot):
         await pilot.press("ctrl+p")
         await pilot.press(*"what every key")
-        await until(lambda: shows(app, "Show what every key does"))
+        await until(lambda: shows(app, "Keys: show what every key does"))
         await pilot.press("down", "enter")
         await until(lambda: isinstance(app.screen, HelpScreen))
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("delete", "Delete: move to the trash, after asking  d"),
+        ("rename", "Rename: change title or path  r"),
+        ("find", "Find: filter the list while you type  /"),
+    ],
+)
+async def test_the_palette_finds_a_command_by_its_word_above_sessions(
+    query: str, first: str
+) -> None:
+    store = store_with("alpha")
+    data = session("Delete, rename, find", session_id="words")
+    store.write(path_of("words"), data, mtime_ms=NOW_MS - 1)
+    async with running(store) as (app, pilot):
+        await pilot.press("ctrl+p", *query)
+        await until(lambda: shows(app, "Delete, rename, find  now"))
+        listed = app.screen.query_one(CommandList)
+        assert str(listed.get_option_at_index(0).prompt).strip() == first
+
+
+@pytest.mark.parametrize(("keys", "first"), [("", "Find: filter"), ("tab", "Follow: go to")])
+async def test_the_palette_begins_with_what_the_focused_pane_can_do(keys: str, first: str) -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        await pilot.press(*keys.split(), "ctrl+p")
+        await until(lambda: shows(app, first))
+        listed = app.screen.query_one(CommandList)
+        assert str(listed.get_option_at_index(0).prompt).strip().startswith(first)
 
 
 async def test_markup_in_a_title_is_shown_as_it_is_everywhere() -> None:
