@@ -31,7 +31,7 @@ class Stage:
     def connect(self, source: Source, password: str | None) -> Backend:
         """Open the demo's backend; what is deleted there stays in the demo's own folder."""
         if isinstance(source, DirectorySource):
-            from sessiontui.storage.directory import DirectoryBackend
+            from sessiontui.storage.directory.backend import DirectoryBackend
 
             return DirectoryBackend(
                 source.path, absolute=True, trash_root=source.path.parent / "trash"

@@ -54,7 +54,7 @@ class RedisSessionStorage(_Opened):
         Raises:
             StorageError: The server could not be asked.
         """
-        from sessiontui.storage.redis_backend import RedisBackend
+        from sessiontui.storage.redis.backend import RedisBackend
 
         backend = RedisBackend.from_client(client, prefix=prefix, scan_count=scan_count)
         return await cls._open(backend, contents)
@@ -77,7 +77,7 @@ class DirectorySessionStorage(_Opened):
         Raises:
             StorageError: The folder could not be read.
         """
-        from sessiontui.storage.directory import DirectoryBackend
+        from sessiontui.storage.directory.backend import DirectoryBackend
 
         return await cls._open(DirectoryBackend(root, absolute=absolute), contents)
 

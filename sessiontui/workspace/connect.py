@@ -24,10 +24,10 @@ def open_backend(source: Source, password: str | None = None) -> Backend:
         password: Used instead of the one in the source, if given.
     """
     if isinstance(source, RedisSource):
-        from sessiontui.storage.redis_backend import RedisBackend
+        from sessiontui.storage.redis.backend import RedisBackend
 
         return RedisBackend.from_source(source, password=password)
-    from sessiontui.storage.directory import DirectoryBackend
+    from sessiontui.storage.directory.backend import DirectoryBackend
 
     return DirectoryBackend(source.path, absolute=True)
 

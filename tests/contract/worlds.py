@@ -8,9 +8,9 @@ from redis.exceptions import ResponseError
 
 from sessiontui.models.times import now_ms
 from sessiontui.storage import Retries, SessionStorage
-from sessiontui.storage.directory import DirectoryBackend
+from sessiontui.storage.directory.backend import DirectoryBackend
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
-from sessiontui.storage.redis_backend import RedisBackend
+from sessiontui.storage.redis.backend import RedisBackend
 from tests.contract.flaky import FlakyBackend
 
 if TYPE_CHECKING:

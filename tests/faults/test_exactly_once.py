@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.storage import Retries, SessionStorage
-from sessiontui.storage.redis_backend import RedisBackend
-from sessiontui.storage.redis_settings import Settings
+from sessiontui.storage.redis.backend import RedisBackend
+from sessiontui.storage.redis.settings import Settings
 from tests.faults.proxy import FAULTS, Proxy, proxied
 from tests.unit.redis_parts import FILE, everything
 from tests.waiting import until

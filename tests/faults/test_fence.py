@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.errors import AccessError, BackendDownError, OutcomeUnknownError
-from sessiontui.storage.redis_backend import RedisBackend
-from sessiontui.storage.redis_settings import Settings
+from sessiontui.storage.redis.backend import RedisBackend
+from sessiontui.storage.redis.settings import Settings
 from tests.faults.proxy import Proxy, proxied
 from tests.servers import real_server
 from tests.unit.redis_parts import FILE, META, PASSWORD, answer, user

@@ -12,7 +12,7 @@ import pytest
 
 from sessiontui.models.changes import Appended, Created, Removed, Renamed, Rewritten
 from sessiontui.storage import Retries, SessionStorage
-from sessiontui.storage.redis_backend import RedisBackend
+from sessiontui.storage.redis.backend import RedisBackend
 from tests.unit.redis_parts import FILE, META, TITLE, answer
 
 if TYPE_CHECKING:

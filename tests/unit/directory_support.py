@@ -14,7 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from sessiontui.storage.backend import ScanBatch, Stat
-    from sessiontui.storage.directory import DirectoryBackend
+    from sessiontui.storage.directory.backend import DirectoryBackend
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +23,7 @@ import asyncio, os, sys
 from pathlib import Path
 from sessiontui.errors import *
 from sessiontui.storage.backend import *
-from sessiontui.storage.directory import DirectoryBackend
+from sessiontui.storage.directory.backend import DirectoryBackend
 """
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
-from sessiontui.storage.redis_backend import RedisBackend
+from sessiontui.storage.redis.backend import RedisBackend
 from tests.waiting import DEADLINE_S
 
 if TYPE_CHECKING:

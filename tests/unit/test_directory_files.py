@@ -20,7 +20,7 @@ from sessiontui.errors import (
     WrongTypeError,
 )
 from sessiontui.storage.backend import Range, Stat
-from sessiontui.storage.directory_io import set_mtime
+from sessiontui.storage.directory.io import set_mtime
 from tests.unit.directory_support import (
     PROJECT,
     add,
@@ -35,7 +35,7 @@ from tests.unit.directory_support import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sessiontui.storage.directory import DirectoryBackend
+    from sessiontui.storage.directory.backend import DirectoryBackend
 
 A = "/p/a.jsonl"
 
@@ -98,7 +98,7 @@ async def test_an_append_to_a_file_that_is_replaced_meanwhile_has_an_unknown_out
         put(file.with_name(".a.jsonl.1.tmp"), b"rewritten\n").replace(file)
         set_mtime(descriptor, mtime_ms)
 
-    monkeypatch.setattr("sessiontui.storage.directory_files.set_mtime", meanwhile)
+    monkeypatch.setattr("sessiontui.storage.directory.files.set_mtime", meanwhile)
     with pytest.raises(OutcomeUnknownError, match="replaced it meanwhile"):
         await backend.append(A, b"two\n", mtime_ms=9)
     assert file.read_bytes() == b"rewritten\n"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sessiontui.storage.directory import DirectoryBackend
+    from sessiontui.storage.directory.backend import DirectoryBackend
 
 
 @pytest.fixture(params=["links", "no links"])

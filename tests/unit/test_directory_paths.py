@@ -13,7 +13,7 @@ from sessiontui.errors import (
     WrongTypeError,
 )
 from sessiontui.storage.backend import Range
-from sessiontui.storage.directory import DirectoryBackend
+from sessiontui.storage.directory.backend import DirectoryBackend
 from tests.unit.directory_support import names, put, scanned
 
 if TYPE_CHECKING:

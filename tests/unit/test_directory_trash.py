@@ -22,7 +22,7 @@ from sessiontui.errors import (
     StorageError,
 )
 from sessiontui.storage.backend import Stat, TrashItem
-from sessiontui.storage.directory import DirectoryBackend
+from sessiontui.storage.directory.backend import DirectoryBackend
 from tests.unit.directory_support import add, names, put, run_script, scanned, with_mounts
 
 if TYPE_CHECKING:

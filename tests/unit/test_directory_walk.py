@@ -10,7 +10,7 @@ import pytest
 
 from sessiontui.errors import InvalidPathError
 from sessiontui.storage.backend import Stat
-from sessiontui.storage.directory import DirectoryBackend
+from sessiontui.storage.directory.backend import DirectoryBackend
 from tests.unit.directory_support import batches, open_files, put, scanned
 
 if TYPE_CHECKING:

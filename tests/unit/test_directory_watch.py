@@ -13,9 +13,9 @@ import pytest
 import pytest_asyncio
 
 from sessiontui.storage.backend import Dirty, FeedState, Range, Rescan
-from sessiontui.storage.directory import DirectoryBackend
-from sessiontui.storage.directory_pace import Pace
-from sessiontui.storage.directory_watch import MAX_DIRTY
+from sessiontui.storage.directory.backend import DirectoryBackend
+from sessiontui.storage.directory.pace import Pace
+from sessiontui.storage.directory.watch import MAX_DIRTY
 from tests.unit.directory_support import (
     PROJECT,
     add,
@@ -382,7 +382,7 @@ async def test_a_name_that_is_no_utf_8_is_followed_by_looking(
 
 
 LIMITED = """
-    from sessiontui.storage.directory_pace import Pace
+    from sessiontui.storage.directory.pace import Pace
     limit, value, root = sys.argv[1:]
     Path(f"/proc/sys/user/{limit}").write_text(value)
     async def main():

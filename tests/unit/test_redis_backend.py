@@ -15,8 +15,8 @@ from sessiontui.errors import (
     WriteConflictError,
     WrongTypeError,
 )
-from sessiontui.storage import redis_scripts as scripts
 from sessiontui.storage.backend import Range, Stat, TrashItem
+from sessiontui.storage.redis import scripts
 from tests.unit.redis_parts import (
     FILE,
     META,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     import redis.asyncio
 
-    from sessiontui.storage.redis_backend import RedisBackend
+    from sessiontui.storage.redis.backend import RedisBackend
     from tests.servers import RealServer
 
 
@@ -195,7 +195,7 @@ async def test_a_prepend_gives_way_to_a_change_that_comes_between_its_steps(
     how: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sessiontui.storage.redis_backend._SMALL_BYTES", 20)
+    monkeypatch.setattr("sessiontui.storage.redis.backend._SMALL_BYTES", 20)
     body = b"0123456789" * 2000
     await backend.write("/a", body, mtime_ms=1)
 
@@ -438,7 +438,7 @@ async def test_scripts_that_the_server_forgot_are_sent_again(
 async def test_an_idle_connection_that_the_server_closed_is_not_used_for_a_write(
     backend: RedisBackend, each_redis: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessiontui.storage.redis_link._IDLE_S", 0.0)
+    monkeypatch.setattr("sessiontui.storage.redis.link._IDLE_S", 0.0)
     await backend.append("/a", b"1", mtime_ms=1)
     await kill_others(each_redis)
     await backend.append("/a", b"2", mtime_ms=2)

@@ -21,9 +21,9 @@ from sessiontui.errors import (
     StorageError,
 )
 from sessiontui.models.source import RedisSource, parse_source
-from sessiontui.storage import redis_backend
 from sessiontui.storage.backend import FeedState, Range, TrashItem
-from sessiontui.storage.redis_backend import RedisBackend
+from sessiontui.storage.redis import backend as redis_backend
+from sessiontui.storage.redis.backend import RedisBackend
 from tests.servers import free_port, real_server
 from tests.unit.redis_parts import FILE, PASSWORD, answer, opened, user
 

@@ -8,7 +8,7 @@ import pytest
 
 from sessiontui.errors import AccessError
 from sessiontui.storage.backend import Stat
-from sessiontui.storage.redis_backend import RedisBackend
+from sessiontui.storage.redis.backend import RedisBackend
 from tests.unit.redis_parts import FILE, META, PASSWORD, TITLE, indexed, opened, user
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.storage.backend import Dirty, FeedState, Rescan
-from sessiontui.storage.redis_keys import Keys
-from sessiontui.storage.redis_link import Link
-from sessiontui.storage.redis_settings import Settings
-from sessiontui.storage.redis_watch import Pace, RedisWatch
+from sessiontui.storage.redis.keys import Keys
+from sessiontui.storage.redis.link import Link
+from sessiontui.storage.redis.settings import Settings
+from sessiontui.storage.redis.watch import Pace, RedisWatch
 from tests.servers import real_server
 from tests.unit.redis_parts import FILE, META, PASSWORD, TITLE, answer, user
 from tests.waiting import until
@@ -305,7 +305,7 @@ async def test_polling_comes_back_after_a_break() -> None:
 async def test_very_many_changes_at_once_become_one_rescan(
     each_redis: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessiontui.storage.redis_watch._MOST_DIRTY", 100)
+    monkeypatch.setattr("sessiontui.storage.redis.watch._MOST_DIRTY", 100)
     settings = Settings.of_client(each_redis)
     reads = Link(settings, changes=False)
     async with RedisWatch(settings, reads, Keys("omp:sessions:"), tuple, QUICK) as watch:

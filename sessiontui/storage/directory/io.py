@@ -1,6 +1,6 @@
 """Single steps on files, none of which follows a link or waits for a pipe.
 
-Names are relative to the descriptor of an open folder; see `directory_paths.Handles`.
+Names are relative to the descriptor of an open folder; see `paths.Handles`.
 All of this blocks and runs in a worker thread.
 """
 
@@ -13,7 +13,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from sessiontui.storage.directory_paths import explained, refuse_special
+from sessiontui.storage.directory.paths import explained, refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,7 +28,7 @@ from sessiontui.errors import (
     StorageError,
 )
 from sessiontui.models.text import clean
-from sessiontui.storage.directory_io import (
+from sessiontui.storage.directory.io import (
     NO_LINKS,
     claim,
     copy_bytes,
@@ -39,7 +39,7 @@ from sessiontui.storage.directory_io import (
     take_over,
     temporary,
 )
-from sessiontui.storage.directory_paths import (
+from sessiontui.storage.directory.paths import (
     OPEN_FOLDER,
     SUFFIX,
     explained,
@@ -51,7 +51,7 @@ from sessiontui.storage.directory_paths import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessiontui.storage.directory_paths import Handles, Root
+    from sessiontui.storage.directory.paths import Handles, Root
 
 _log = logging.getLogger(__name__)
 

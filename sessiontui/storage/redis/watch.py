@@ -26,18 +26,18 @@ from redis.exceptions import RedisError, ResponseError
 
 from sessiontui.errors import StorageError
 from sessiontui.storage.backend import Dirty, FeedState, Rescan, Signal
-from sessiontui.storage.redis_errors import connection_error, reply_error
-from sessiontui.storage.redis_keys import decode, starting_with
-from sessiontui.storage.redis_link import close, open_connection, read_reply
-from sessiontui.storage.redis_poll import HashDigest, Poller
+from sessiontui.storage.redis.errors import connection_error, reply_error
+from sessiontui.storage.redis.keys import decode, starting_with
+from sessiontui.storage.redis.link import close, open_connection, read_reply
+from sessiontui.storage.redis.poll import HashDigest, Poller
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from types import TracebackType
 
-    from sessiontui.storage.redis_keys import Keys
-    from sessiontui.storage.redis_link import Command, Link
-    from sessiontui.storage.redis_settings import Settings
+    from sessiontui.storage.redis.keys import Keys
+    from sessiontui.storage.redis.link import Command, Link
+    from sessiontui.storage.redis.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 _INVALIDATED = b"__redis__:invalidate"

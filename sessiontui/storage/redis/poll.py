@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 
-from sessiontui.storage.redis_errors import reply_error
-from sessiontui.storage.redis_keys import decode
+from sessiontui.storage.redis.errors import reply_error
+from sessiontui.storage.redis.keys import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from sessiontui.storage.redis_keys import Keys
-    from sessiontui.storage.redis_link import Command, Link
+    from sessiontui.storage.redis.keys import Keys
+    from sessiontui.storage.redis.link import Command, Link
 
 _WHOLE_FIELDS = 1000
 """Hashes with more fields are read step by step, so that nobody waits for us."""

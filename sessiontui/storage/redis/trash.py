@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from sessiontui.errors import SessionNotFoundError
-from sessiontui.storage import redis_scripts as scripts
 from sessiontui.storage.backend import Stat, TrashItem
-from sessiontui.storage.redis_errors import reply_error
-from sessiontui.storage.redis_keys import decode, field, mtime_ms, starting_with
-from sessiontui.storage.redis_steps import run_step
+from sessiontui.storage.redis import scripts
+from sessiontui.storage.redis.errors import reply_error
+from sessiontui.storage.redis.keys import decode, field, mtime_ms, starting_with
+from sessiontui.storage.redis.steps import run_step
 
 if TYPE_CHECKING:
-    from sessiontui.storage.redis_keys import Keys
-    from sessiontui.storage.redis_link import Link
+    from sessiontui.storage.redis.keys import Keys
+    from sessiontui.storage.redis.link import Link
 
 
 class RedisTrash:

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import SessionNotFoundError
-from sessiontui.storage.directory_io import (
+from sessiontui.storage.directory.io import (
     NO_LINKS,
     copy_bytes,
     opened,
@@ -20,12 +20,12 @@ from sessiontui.storage.directory_io import (
     take_over,
     temporary,
 )
-from sessiontui.storage.directory_paths import explained
+from sessiontui.storage.directory.paths import explained
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sessiontui.storage.directory_paths import Handles
+    from sessiontui.storage.directory.paths import Handles
 
 
 def move_in(handles: Handles, path: str, target: Path) -> bool:

@@ -11,7 +11,7 @@ All of this blocks and runs in a worker thread. What is promised:
 * The modification time is set to what the caller says, in milliseconds; where
   the system allows that to the owner alone, it stays what the system set.
 
-Every call takes paths of `directory_paths.Root` and raises errors of
+Every call takes paths of `paths.Root` and raises errors of
 `sessiontui.errors` only.
 """
 
@@ -31,7 +31,7 @@ from sessiontui.errors import (
     WrongTypeError,
 )
 from sessiontui.storage.backend import HEAD_BYTES, Range, Seen, Stat
-from sessiontui.storage.directory_io import (
+from sessiontui.storage.directory.io import (
     copy_bytes,
     identity,
     keep_owner_and_mode,
@@ -44,12 +44,12 @@ from sessiontui.storage.directory_io import (
     temporary,
     write_all,
 )
-from sessiontui.storage.directory_paths import explained
+from sessiontui.storage.directory.paths import explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sessiontui.storage.directory_paths import Handles, Root
+    from sessiontui.storage.directory.paths import Handles, Root
 
 Expected = int | Literal["any", "absent"]
 Taken = TypeVar("Taken")

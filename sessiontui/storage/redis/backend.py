@@ -23,17 +23,17 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from sessiontui.errors import InvalidPathError, WriteConflictError
 from sessiontui.models.source import DEFAULT_PREFIX
-from sessiontui.storage import redis_scripts as scripts
 from sessiontui.storage.backend import Stat
-from sessiontui.storage.redis_fence import raise_fence
-from sessiontui.storage.redis_index import scan_index
-from sessiontui.storage.redis_keys import Keys, field
-from sessiontui.storage.redis_link import Link
-from sessiontui.storage.redis_reads import probe_together, read_ranges
-from sessiontui.storage.redis_settings import PATIENCE_S, Settings
-from sessiontui.storage.redis_steps import run_step
-from sessiontui.storage.redis_trash import RedisTrash
-from sessiontui.storage.redis_watch import RedisWatch
+from sessiontui.storage.redis import scripts
+from sessiontui.storage.redis.fence import raise_fence
+from sessiontui.storage.redis.index import scan_index
+from sessiontui.storage.redis.keys import Keys, field
+from sessiontui.storage.redis.link import Link
+from sessiontui.storage.redis.reads import probe_together, read_ranges
+from sessiontui.storage.redis.settings import PATIENCE_S, Settings
+from sessiontui.storage.redis.steps import run_step
+from sessiontui.storage.redis.trash import RedisTrash
+from sessiontui.storage.redis.watch import RedisWatch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from sessiontui.models.source import RedisSource
     from sessiontui.storage.backend import Range, ScanBatch, Seen, TrashItem
-    from sessiontui.storage.redis_link import Script
+    from sessiontui.storage.redis.link import Script
 
 SCAN_COUNT = 1000
 """About how many keys the server looks at in one step of a scan."""

@@ -13,14 +13,14 @@ from redis.exceptions import ResponseError
 
 from sessiontui.models.text import clean
 from sessiontui.storage.backend import ScanBatch, Stat
-from sessiontui.storage.redis_errors import reply_error
-from sessiontui.storage.redis_keys import decode, mtime_ms, starting_with
+from sessiontui.storage.redis.errors import reply_error
+from sessiontui.storage.redis.keys import decode, mtime_ms, starting_with
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from sessiontui.storage.redis_keys import Keys
-    from sessiontui.storage.redis_link import Command, Link
+    from sessiontui.storage.redis.keys import Keys
+    from sessiontui.storage.redis.link import Command, Link
 
 _SHOWN_CHARACTERS = 200
 """How much of a hostile name or value a warning shows."""

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from sessiontui.storage.backend import HEAD_BYTES, Range, Seen, Stat
-from sessiontui.storage.redis_errors import reply_error
-from sessiontui.storage.redis_index import fields_of
-from sessiontui.storage.redis_keys import field, mtime_ms
+from sessiontui.storage.redis.errors import reply_error
+from sessiontui.storage.redis.index import fields_of
+from sessiontui.storage.redis.keys import field, mtime_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessiontui.storage.redis_keys import Keys
-    from sessiontui.storage.redis_link import Command, Link
+    from sessiontui.storage.redis.keys import Keys
+    from sessiontui.storage.redis.link import Command, Link
 
 PIECE_BYTES = 4_000_000
 """The most that one command of `read_ranges` reads: more would keep other clients waiting."""

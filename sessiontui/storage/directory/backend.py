@@ -1,7 +1,7 @@
 """Sessions in a folder, as agents write them.
 
 A path is `/` and the path of the file relative to the root, or with
-`absolute` the real path of the file; `directory_paths` says more. Sessions are the
+`absolute` the real path of the file; `paths` says more. Sessions are the
 regular files named `*.jsonl` in it, subagents' in sidecar folders included,
 without those where a name on the way begins with a dot. `title` arguments are accepted and
 ignored: in a folder a title stands in the session itself.
@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from sessiontui import paths
 from sessiontui.models.times import now_ms
-from sessiontui.storage.directory_files import Files
-from sessiontui.storage.directory_moves import Moves
-from sessiontui.storage.directory_pace import Pace
-from sessiontui.storage.directory_paths import Root
-from sessiontui.storage.directory_trash import Trash
-from sessiontui.storage.directory_walk import walk_everything, walk_sessions
-from sessiontui.storage.directory_watch import watch_folder
+from sessiontui.storage.directory.files import Files
+from sessiontui.storage.directory.moves import Moves
+from sessiontui.storage.directory.pace import Pace
+from sessiontui.storage.directory.paths import Root
+from sessiontui.storage.directory.trash import Trash
+from sessiontui.storage.directory.walk import walk_everything, walk_sessions
+from sessiontui.storage.directory.watch import watch_folder
 
 if TYPE_CHECKING:
     import os

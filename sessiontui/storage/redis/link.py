@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from sessiontui.errors import BackendDownError, OutcomeUnknownError, StorageError
-from sessiontui.storage.redis_errors import connection_error, reply_error
+from sessiontui.storage.redis.errors import connection_error, reply_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from redis.asyncio.connection import AbstractConnection
 
-    from sessiontui.storage.redis_settings import Settings
+    from sessiontui.storage.redis.settings import Settings
 
 _SLOWEST_BYTES_S = 500_000
 """Bytes sent add to the time that an exchange may take, at this pace."""

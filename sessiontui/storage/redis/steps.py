@@ -11,13 +11,13 @@ from sessiontui.errors import (
     StorageError,
     WriteConflictError,
 )
-from sessiontui.storage.redis_errors import refusal
+from sessiontui.storage.redis.errors import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessiontui.storage.redis_keys import Keys
-    from sessiontui.storage.redis_link import Link, Script
+    from sessiontui.storage.redis.keys import Keys
+    from sessiontui.storage.redis.link import Link, Script
 
 
 async def run_step(
@@ -31,7 +31,7 @@ async def run_step(
     targets: Sequence[str] | None = None,
     expected_size: int | None = None,
 ) -> list[Any]:
-    """Run a script of `redis_scripts`.
+    """Run a script of `scripts`.
 
     Args:
         link: The link for changes.

@@ -28,18 +28,18 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
 from sessiontui.errors import StorageError
 from sessiontui.models.text import clean
 from sessiontui.storage.backend import Dirty, FeedState, Rescan
-from sessiontui.storage.directory_files import Files
-from sessiontui.storage.directory_notify import APPEARED, VANISHED, Notifier, NotifyError
-from sessiontui.storage.directory_pace import Looks, Pace
-from sessiontui.storage.directory_paths import is_session_name
-from sessiontui.storage.directory_walk import find_folders, walk_sessions
+from sessiontui.storage.directory.files import Files
+from sessiontui.storage.directory.notify import APPEARED, VANISHED, Notifier, NotifyError
+from sessiontui.storage.directory.pace import Looks, Pace
+from sessiontui.storage.directory.paths import is_session_name
+from sessiontui.storage.directory.walk import find_folders, walk_sessions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
     from sessiontui.storage.backend import Signal, Stat
-    from sessiontui.storage.directory_notify import Told
-    from sessiontui.storage.directory_paths import Root
+    from sessiontui.storage.directory.notify import Told
+    from sessiontui.storage.directory.paths import Root
 
 MAX_DIRTY: Final = 10_000
 """Paths that wait to be taken at most; more are told as `Rescan`."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from sessiontui.errors import InvalidPathError, SessionNotFoundError, StorageError, WrongTypeError
 from sessiontui.models.text import clean
 from sessiontui.storage.backend import ScanBatch, Stat
-from sessiontui.storage.directory_paths import (
+from sessiontui.storage.directory.paths import (
     MAX_DEPTH,
     OPEN_FOLDER,
     SUFFIX,
@@ -27,7 +27,7 @@ from sessiontui.storage.directory_paths import (
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-    from sessiontui.storage.directory_paths import Root
+    from sessiontui.storage.directory.paths import Root
 
 BATCH = 4_000
 """Sessions in a batch; the first is a twentieth, so that something can be shown at once."""

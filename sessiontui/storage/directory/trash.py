@@ -39,7 +39,7 @@ from sessiontui.errors import (
     StorageError,
 )
 from sessiontui.models.text import clean
-from sessiontui.storage.directory_manifest import (
+from sessiontui.storage.directory.manifest import (
     PART,
     Manifest,
     describe,
@@ -48,15 +48,15 @@ from sessiontui.storage.directory_manifest import (
     sync_folder,
     write_manifest,
 )
-from sessiontui.storage.directory_moves import exists, prune_sidecar, remove_empty
-from sessiontui.storage.directory_paths import FOLDER_MODE, explained
-from sessiontui.storage.directory_transfer import move_in, move_out, stands_at
+from sessiontui.storage.directory.moves import exists, prune_sidecar, remove_empty
+from sessiontui.storage.directory.paths import FOLDER_MODE, explained
+from sessiontui.storage.directory.transfer import move_in, move_out, stands_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sessiontui.storage.backend import TrashItem
-    from sessiontui.storage.directory_paths import Handles, Root
+    from sessiontui.storage.directory.paths import Handles, Root
 
 SIBLING = ".sessiontui-trash"
 """Name of the trash beside the root, where the preferred one lies on another disk."""

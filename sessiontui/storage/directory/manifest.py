@@ -19,14 +19,14 @@ import msgspec
 from sessiontui.errors import StorageError
 from sessiontui.models.text import clean
 from sessiontui.storage.backend import Stat, TrashItem
-from sessiontui.storage.directory_io import write_all
-from sessiontui.storage.directory_paths import OPEN_FOLDER, sidecar_of
+from sessiontui.storage.directory.io import write_all
+from sessiontui.storage.directory.paths import OPEN_FOLDER, sidecar_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sessiontui.storage.directory_paths import Handles, Root
+    from sessiontui.storage.directory.paths import Handles, Root
 
 NAME = "manifest.json"
 PART = f"{NAME}.part"

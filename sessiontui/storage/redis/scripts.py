@@ -12,7 +12,7 @@ A script answers with a list: `ok, …`, or why it changed nothing:
 
 from __future__ import annotations
 
-from sessiontui.storage.redis_link import Script
+from sessiontui.storage.redis.link import Script
 
 _FRAME = """
 local META, TITLE = KEYS[1], KEYS[2]

@@ -1,0 +1,1 @@
+"""Sessions in a folder: files as omp writes them."""

@@ -1,0 +1,1 @@
+"""Sessions in Redis: the keys that omp uses, changed in atomic steps."""
