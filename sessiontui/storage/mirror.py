@@ -12,6 +12,7 @@ Sizes and offsets are bytes, times integer milliseconds since the epoch.
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
@@ -45,8 +46,8 @@ class Entry(msgspec.Struct, gc=False):
     """Whether the store has a valid time; else `mtime_ms` is when we first saw it."""
     due: bool = False
     """Whether it was seen growing: then its time alone may still follow, once."""
-    head: bytes | None = None
-    """The first `HEAD_BYTES` bytes, once known and not in `content` anyway."""
+    head: bytes | int | None = None
+    """The first bytes, once known and not in `content` anyway; as `head_mark` says."""
     overlap: bytes | None = None
     """The last `OVERLAP_BYTES` bytes, once known and not in `content` anyway."""
     identity: object = None
@@ -56,15 +57,27 @@ class Entry(msgspec.Struct, gc=False):
     own: tuple[tuple[int, int], ...] = ()
     """Bytes beyond `size` that are known to be ours: a peer's, not seen yet, lie before them."""
 
-    @property
-    def known_head(self) -> bytes | None:
-        """The first bytes, None if they are not known."""
-        return self.head if self.content is None else bytes(self.content[:HEAD_BYTES])
+    def may_begin(self, head: bytes) -> bool:
+        """Tell whether the first bytes seen now do not contradict what is known of them."""
+        known = self.head if self.content is None else bytes(self.content[:HEAD_BYTES])
+        if known is None:
+            return True
+        return head.startswith(known) if isinstance(known, bytes) else head_mark(head) == known
 
     @property
     def known_overlap(self) -> bytes | None:
         """The last bytes, None if they are not known."""
         return self.overlap if self.content is None else bytes(self.content[-OVERLAP_BYTES:])
+
+
+def head_mark(head: bytes) -> bytes | int:
+    """Return what is kept of a session's first bytes, to know them again.
+
+    Of `HEAD_BYTES` bytes that is a digest, of fewer themselves: they are still added to.
+    """
+    if len(head) < HEAD_BYTES:
+        return head
+    return int.from_bytes(blake2b(head[:HEAD_BYTES], digest_size=16).digest())
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
@@ -218,8 +231,8 @@ class Mirror:
         else:
             if start == 0:
                 entry.head = entry.overlap = b""
-            if entry.head is not None and len(entry.head) < HEAD_BYTES:
-                entry.head = (entry.head + data[:HEAD_BYTES])[:HEAD_BYTES]
+            if isinstance(entry.head, bytes):
+                entry.head = head_mark(entry.head + data[:HEAD_BYTES])
             if entry.overlap is not None or len(data) >= OVERLAP_BYTES:
                 last = data[-OVERLAP_BYTES:]
                 entry.overlap = ((entry.overlap or b"") + last)[-OVERLAP_BYTES:]
@@ -264,7 +277,7 @@ class Mirror:
         if entry.content is not None:
             entry.content[:replaced] = data
         else:
-            entry.head = data[:HEAD_BYTES]
+            entry.head = head_mark(data)
             if entry.size - replaced < OVERLAP_BYTES:
                 entry.overlap = None
         entry.size += len(data) - replaced
@@ -321,7 +334,7 @@ class Mirror:
         if self.resident:
             entry.content = bytearray(content or b"")
         else:
-            entry.head, entry.overlap = head, overlap
+            entry.head, entry.overlap = None if head is None else head_mark(head), overlap
         entry.dated = stat.mtime_ms is not None
         if stat.mtime_ms is None:
             entry.mtime_ms = self._clock()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from sessiontui.errors import WrongTypeError
 from sessiontui.storage.backend import Range
-from sessiontui.storage.mirror import OVERLAP_BYTES
+from sessiontui.storage.mirror import OVERLAP_BYTES, head_mark
 from sessiontui.storage.operations import overlap_start, still_there
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Observer:
         if entry.content is not None:
             return
         if entry.head is None:
-            entry.head = seen.head[: entry.size]
+            entry.head = head_mark(seen.head[: entry.size])
         if entry.overlap is None:
             entry.overlap = seen.data[: entry.size - start][-OVERLAP_BYTES:]
 
@@ -237,4 +237,4 @@ def _is_same(entry: Entry, seen: Seen) -> bool:
         return entry.content == seen.data
     if entry.head is None or entry.overlap is None:
         return entry.dated and entry.mtime_ms == seen.stat.mtime_ms
-    return seen.head.startswith(entry.head) and seen.data.endswith(entry.overlap)
+    return entry.may_begin(seen.head) and seen.data.endswith(entry.overlap)

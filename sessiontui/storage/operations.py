@@ -45,9 +45,9 @@ def still_there(entry: Entry | None, seen: Seen, start: int) -> bool:
         return True
     if seen.stat.size < entry.size:
         return False
-    head, overlap = entry.known_head, entry.known_overlap
-    if head is not None and not seen.head.startswith(head):
+    if not entry.may_begin(seen.head):
         return False
+    overlap = entry.known_overlap
     if overlap is not None and not seen.data[: entry.size - start].endswith(overlap):
         return False
     return None in (entry.identity, seen.identity) or entry.identity == seen.identity

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sessiontui.errors import SessionNotFoundError, StorageError
 from sessiontui.storage.backend import HEAD_BYTES, Range
-from sessiontui.storage.mirror import OVERLAP_BYTES, Stored
+from sessiontui.storage.mirror import OVERLAP_BYTES, Stored, head_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -196,7 +196,7 @@ def _learn(entry: Entry, part: Stored, data: bytes) -> None:
     """Keep the first and last bytes of a session, if `data` holds them and they are not known."""
     head = min(HEAD_BYTES, entry.size)
     if entry.head is None and part.start == 0 and part.stop >= head:
-        entry.head = data[:head]
+        entry.head = head_mark(data[:head])
     last = entry.size - min(OVERLAP_BYTES, entry.size)
     if entry.overlap is None and part.start <= last and part.stop == entry.size:
         entry.overlap = data[-OVERLAP_BYTES:]

@@ -14,6 +14,7 @@ from sessiontui.errors import InvalidPathError
 from sessiontui.models.changes import Appended, Change, Renamed, Retitled, Rewritten
 from sessiontui.storage import SessionStorage, feed
 from sessiontui.storage.artifacts import belongs, moved, stem_of
+from sessiontui.storage.backend import HEAD_BYTES, Stat
 from sessiontui.storage.cache import RangeCache
 from sessiontui.storage.hub import ROOM_BYTES
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
@@ -147,6 +148,22 @@ async def test_another_file_of_the_same_bytes_is_a_rewrite_only_where_bytes_are_
         await watched.look(A)
         watched.store.write(A, b"one\n")
         assert await watched.look(A) == ([] if resident else [Rewritten(A, 4, 1000)])
+
+
+@given(st.lists(st.binary(min_size=1, max_size=200), max_size=5), st.integers(0, 300))
+def test_the_first_bytes_are_known_again_however_they_came(parts: list[bytes], at: int) -> None:
+    mirror = Mirror(resident=False, clock=lambda: 1, publish=lambda change, own: None)
+    mirror.created(Stat(A, 0, 1, None), own=False, head=b"", overlap=b"")
+    whole = b""
+    for part in parts:
+        mirror.grew(A, part, 1, own=False)
+        whole += part
+    entry = mirror.confirmed[A]
+    assert entry.may_begin((whole + b"more")[:HEAD_BYTES])
+    if at < min(len(whole), HEAD_BYTES):
+        other = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+        assert not entry.may_begin(other[:HEAD_BYTES])
+        assert not entry.may_begin(whole[:at])
 
 
 async def test_a_rename_is_told_by_identity_by_bytes_or_by_time() -> None:
