@@ -56,6 +56,10 @@ class Changing:
         """What the sessions of the last deletion were called, by path."""
         self._unit = "file" if isinstance(workspace.source, DirectorySource) else "key"
 
+    def has_deleted(self, path: str) -> bool:
+        """Tell whether the user's last deletion took a session."""
+        return path in self._deleted
+
     async def rename(self, path: str) -> None:
         """Ask for a new title and path, and change what was changed."""
         from sessiontui.app.screens.rename import RenameDialog
@@ -135,6 +139,7 @@ class Changing:
             self._tell(f"Brought back {self._deleted.get(path) or self._name(path)}", "plain")
         else:
             self._tell(f"Brought back {formats.counted(len(items), 'session')}", "plain")
+        self._deleted = {}
 
     async def refresh(self) -> None:
         """Read everything again."""

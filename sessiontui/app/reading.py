@@ -49,12 +49,14 @@ class Reading:
         """Session whose transcript is shown."""
         self.wanted: str | None = None
         """Session whose transcript is shown as soon as it can be."""
+        self.lost: str | None = None
+        """Session that was deleted while it was read; what was read of it stays in view."""
 
     def wish(self, path: str | None) -> None:
         """Show the transcript of this session, or none, once the highlight rests."""
-        if path == self.wanted:
+        if path == self.wanted and self.lost is None:
             return
-        self.wanted = path
+        self.wanted, self.lost = path, None
         if self._timer is not None:
             self._timer.stop()
         if path is None or self.path is None:
@@ -62,13 +64,21 @@ class Reading:
         else:
             self._timer = self._screen.set_timer(_SETTLE_S, self._start)
 
-    def moved(self, path: str, new_path: str | None) -> None:
-        """Follow a session to its new path, or let go of one that is gone."""
+    def moved(self, path: str, new_path: str | None, *, keep: bool = False) -> None:
+        """Follow a session to its new path, or let go of one that is gone.
+
+        Args:
+            path: Where it was.
+            new_path: Where it is; None if it is gone.
+            keep: Leave what was read of it in view until the next wish.
+        """
         if self.wanted == path:
             self.wanted = new_path
         if self.path == path:
             self.path = new_path
-            if new_path is None:
+            if new_path is None and keep:
+                self.lost = path
+            elif new_path is None:
                 self._view.document = None
 
     def _start(self) -> None:

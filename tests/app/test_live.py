@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 
 from sessiontui.models.times import now_ms
 from sessiontui.workspace.connect import open_backend
-from tests.app.support import HOUR_MS, path_of, rows, running, session, settle, shows
+from tests.app.support import (
+    HOUR_MS,
+    NOW_MS,
+    path_of,
+    rows,
+    running,
+    session,
+    settle,
+    shows,
+    store_with,
+)
 from tests.servers import real_server
 from tests.waiting import until
 
@@ -152,3 +162,45 @@ async def test_lines_that_another_process_appends_to_a_file_are_painted(tmp_path
         await settle(pilot)
         await follow(app, process)
         await compare(app, files["beta"].read_bytes())
+
+
+async def test_a_session_deleted_by_others_while_it_is_read_says_so_until_one_goes_back() -> None:
+    store = store_with("alpha", "beta")
+    async with running(store) as (app, pilot):
+        await pilot.press("enter")
+        await settle(pilot)
+        store.delete(path_of("alpha"))
+        await until(lambda: shows(app, "This session was deleted elsewhere"))
+        assert shows(app, "Answer to Question 0 about alpha")
+        await pilot.press("d")
+        await until(lambda: shows(app, "nothing to delete"))
+        assert app.screen is app.main
+        assert path_of("beta") in store.sessions
+        await pilot.press("escape")
+        await settle(pilot)
+        assert shows(app, "Answer to Question 0 about beta")
+        assert not shows(app, "deleted elsewhere")
+
+
+async def test_a_session_that_comes_back_is_read_on() -> None:
+    store = store_with("alpha", "beta")
+    data = store.data(path_of("alpha")) or b""
+    async with running(store) as (app, pilot):
+        await pilot.press("enter")
+        await settle(pilot)
+        store.delete(path_of("alpha"))
+        await until(lambda: shows(app, "This session was deleted elsewhere"))
+        store.write(path_of("alpha"), data, mtime_ms=NOW_MS)
+        await until(lambda: not shows(app, "deleted elsewhere"))
+        await settle(pilot)
+        assert app.main.reading.path == path_of("alpha")
+
+
+async def test_a_highlighted_session_deleted_by_others_is_told_in_one_line() -> None:
+    store = store_with("alpha", "beta")
+    async with running(store) as (app, pilot):
+        store.delete(path_of("alpha"))
+        await until(lambda: shows(app, "“Title alpha” was deleted elsewhere"))
+        await settle(pilot)
+        assert app.main.sessions.highlighted == path_of("beta")
+        assert shows(app, "Answer to Question 0 about beta")

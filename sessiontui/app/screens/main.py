@@ -33,7 +33,8 @@ from sessiontui.app.widgets.splitter import PaneRule, Splitter
 from sessiontui.app.widgets.transcript import TranscriptView
 from sessiontui.app.widgets.transcript_pane import TranscriptPane
 from sessiontui.catalogue.facts import activity
-from sessiontui.catalogue.order import SORTS, Sort
+from sessiontui.catalogue.order import SORTS, Sort, shown_title
+from sessiontui.models.text import clean
 from sessiontui.workspace import DocumentGone, RowsChanged, StateChanged
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ LOW = 15
 """Up to so many rows the rules are left out and the heading is one line."""
 _LIST_SHARE = 0.46
 _LIST_LEAST, _TRANSCRIPT_LEAST = 24, 30
+_TITLE_CELLS = 40
 
 
 class MainScreen(Screen[None]):
@@ -148,14 +150,35 @@ class MainScreen(Screen[None]):
         """Show what was collected."""
         moved, self._moved = self._moved, []
         for gone in moved:
-            self.reading.moved(gone.path, gone.new_path)
+            self._document_gone(gone)
         rows, self._rows = self._rows, set()
         if rows is None or rows:
             self.sessions.rows_changed(rows)
             self.sort_header.show(self.workspace.catalogue)
             self._show_matches()
+            self._found_again()
         self._show_state()
         self._show_details()
+
+    def _document_gone(self, gone: DocumentGone) -> None:
+        """Follow a session that moved; where one was deleted by others, say so."""
+        reading = self.has_class("-reading")
+        elsewhere = (
+            gone.new_path is None
+            and gone.path == self.reading.path
+            and not self.changing.has_deleted(gone.path)
+        )
+        if elsewhere and not reading and self.details.row is not None:
+            title = formats.cut_end(clean(shown_title(self.details.row)), _TITLE_CELLS)
+            self.tell(f"“{title}” was deleted elsewhere", "attention")
+        self.reading.moved(gone.path, gone.new_path, keep=elsewhere and reading)
+
+    def _found_again(self) -> None:
+        """Read on where a session that was deleted elsewhere is back."""
+        lost = self.reading.lost
+        if lost is not None and self.workspace.row(lost) is not None:
+            self.sessions.select(lost)
+            self.reading.wish(lost)
 
     def _show_state(self) -> None:
         state = self.workspace.state
@@ -174,6 +197,9 @@ class MainScreen(Screen[None]):
         self._count_down()
 
     def _show_details(self) -> None:
+        self.details.gone = self.reading.lost is not None
+        if self.details.gone:
+            return
         path = self.sessions.highlighted
         row = None if path is None else self.workspace.row(path)
         now = self.workspace.clock()
@@ -207,6 +233,8 @@ class MainScreen(Screen[None]):
 
     @on(SessionTree.Highlighted)
     def _highlighted(self, event: SessionTree.Highlighted) -> None:
+        if self.reading.lost is not None and self.has_class("-reading"):
+            return  # Shown until the reader goes away from it.
         self.reading.wish(event.key)
         self._show_details()
 
@@ -320,6 +348,9 @@ class MainScreen(Screen[None]):
     def _show_pane(self, *, reading: bool) -> None:
         self.set_class(reading, "-reading")
         self.footer.context = "transcript" if reading else "list"
+        if not reading and self.reading.lost is not None:
+            self.reading.wish(self.sessions.highlighted)
+            self._show_details()
         self._place_rule()
 
     def on_key(self) -> None:
@@ -386,22 +417,28 @@ class MainScreen(Screen[None]):
         catalogue = self.workspace.catalogue
         self._order_by(catalogue.sort, reverse=not catalogue.reverse)
 
+    def _chosen(self, verb: str) -> str | None:
+        """Return the session that keys are about, or say why there is none."""
+        path = self.sessions.highlighted
+        if self.reading.lost is not None:
+            self.tell(f"This session was deleted elsewhere: nothing to {verb}", "past")
+            return None
+        if path is None:
+            self.tell(f"Choose a session to {verb}", "past")
+        return path
+
     @work(group="change")
     async def action_rename(self) -> None:
         """Rename the highlighted session."""
-        path = self.sessions.highlighted
-        if path is None:
-            self.tell("Choose a session to rename", "past")
-        elif not self.changing.asking:
+        path = self._chosen("rename")
+        if path is not None and not self.changing.asking:
             await self.changing.rename(path)
 
     @work(group="change")
     async def action_delete(self) -> None:
         """Delete the highlighted session."""
-        path = self.sessions.highlighted
-        if path is None:
-            self.tell("Choose a session to delete", "past")
-        elif not self.changing.asking:
+        path = self._chosen("delete")
+        if path is not None and not self.changing.asking:
             await self.changing.delete([path])
 
     @work(group="change")

@@ -31,6 +31,8 @@ class Details(Widget):
     activity: reactive[Activity] = reactive[Activity]("unknown")
     now_ms: reactive[int] = reactive(0)
     ascii_only: reactive[bool] = reactive(False)
+    gone: reactive[bool] = reactive(False)
+    """Whether the session was deleted while it was read."""
     home: str = ""
     """Shown as `~`."""
 
@@ -41,6 +43,8 @@ class Details(Widget):
             return Content.empty()
         width = self.size.width - 2 * _MARGIN
         title = clean(shown_title(row))
+        if self.gone:
+            return self._farewell(title, width)
         if self.size.height < 3:
             return self._beside(Content.styled(title, "bold"), self._state(row), width)
         changed = Content.styled(self._exact(row.mtime_ms), "$past")
@@ -52,6 +56,16 @@ class Details(Widget):
             Content(" " * _MARGIN) + where,
         ]
         return Content("\n").join(lines)
+
+    def _farewell(self, title: str, width: int) -> Content:
+        """Return what is said over what was read of a session that is gone."""
+        lines = (
+            Content.styled("This session was deleted elsewhere", "bold $attention"),
+            Content.styled(f"“{title}”", "$past"),
+            Content.styled("What was read of it stays until you go back to the list.", "$past"),
+        )
+        margin = Content(" " * _MARGIN)
+        return Content("\n").join(margin + line.truncate(width, ellipsis=True) for line in lines)
 
     def _beside(self, left: Content, right: Content, width: int) -> Content:
         """Return one line with `right` at its end, or without it where it leaves too little."""
