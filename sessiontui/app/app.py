@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 
 _ROOMY = 110
 """From so many columns on help stands in two columns."""
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class SessionApp(App[None], inherit_bindings=False):
@@ -54,6 +50,8 @@ class SessionApp(App[None], inherit_bindings=False):
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW + 1, "-middling"), (_ROOMY, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW + 1, "-high")]
         self.workspace = workspace
+        self._is_ready = False
+        self._end_code: int | None = None
         for theme in themes():
             self.register_theme(theme)
         self.theme = self._known_theme(workspace.config.theme or DARK)
@@ -81,19 +79,17 @@ class SessionApp(App[None], inherit_bindings=False):
             raise TypeError("the first screen is always the main one")
         return screen
 
-    def on_mount(self) -> None:
-        """End properly when told to from outside."""
-        if not self.is_headless:
-            loop = asyncio.get_running_loop()
-            for number in _SIGNALS:
-                loop.add_signal_handler(number, partial(self.exit, return_code=128 + number))
+    def on_ready(self) -> None:
+        """End if that was asked for meanwhile."""
+        self._is_ready = True
+        if self._end_code is not None:
+            self.exit(return_code=self._end_code)
 
-    def on_unmount(self) -> None:
-        """Leave signals as they were."""
-        if not self.is_headless:
-            loop = asyncio.get_running_loop()
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
+    def end(self, code: int) -> None:
+        """End with an exit code; what is only half composed cannot be taken down, so not before."""
+        self._end_code = code
+        if self._is_ready:
+            self.exit(return_code=code)
 
     def show_session(self, path: str) -> None:
         """Move the highlight to a session."""

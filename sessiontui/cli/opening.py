@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import difflib
 import gc
+import signal
 import sys
-from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from sessiontui.cli import first_frame
-from sessiontui.cli.running import INTERRUPTED, is_terminal
+from sessiontui.cli.running import is_terminal
 from sessiontui.cli.sources import choose_source
 from sessiontui.errors import SessionTuiError
 from sessiontui.models.source import DirectorySource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from sessiontui.app.app import SessionApp
     from sessiontui.cli.sources import Place
     from sessiontui.config import Config
     from sessiontui.models.source import Source
     from sessiontui.storage.backend import Backend
     from sessiontui.workspace import Workspace
 
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _COLLECT_AFTER = 10_000
 """How many objects are made before the garbage collector looks at the youngest."""
 
@@ -84,8 +88,10 @@ def _run_app(
         connect: Opens the backend of the source, if not in the usual way.
     """
     with ExitStack() as waiting:
-        first_frame.enter(source.label, ascii_only=config.ascii)
+        for number in _SIGNALS:
+            signal.signal(number, _end_now)
         waiting.callback(first_frame.leave)
+        first_frame.enter(source.label, ascii_only=config.ascii)
         gc.disable()  # Until all is loaded, next to nothing of what is made is garbage.
         import asyncio
 
@@ -99,16 +105,38 @@ def _run_app(
             async with open_workspace(source, config=config, connect=opens) as workspace:
                 app = SessionApp(workspace)
                 loading = asyncio.create_task(_collect_after_loading(workspace))
-                waiting.pop_all()  # From here on the screen is the app's.
-                await app.run_async()
+                with _ended_by_signals(app):
+                    await app.run_async()
+                waiting.pop_all()  # The app gave the screen back itself.
                 loading.cancel()
                 return app.return_code or 0
 
-        try:
-            code = asyncio.run(body())
-        except KeyboardInterrupt:
-            code = INTERRUPTED
+        code = asyncio.run(body())
     raise click.exceptions.Exit(code)
+
+
+def _end_now(number: int, _frame: object) -> NoReturn:
+    """End with the exit code of a signal; whoever holds something gives it back on the way."""
+    raise SystemExit(128 + number)
+
+
+@contextmanager
+def _ended_by_signals(app: SessionApp) -> Iterator[None]:
+    """Let signals end the app properly, however far it is; before and after, they end all at once.
+
+    They are never without a handler while the screen is not the user's own.
+    """
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, partial(app.end, 128 + number))
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, _end_now)
 
 
 async def _collect_after_loading(workspace: Workspace) -> None:
