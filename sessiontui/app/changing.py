@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sessiontui.app.actions import Keys
     from sessiontui.app.format import Tone
-    from sessiontui.workspace import DeletePlan, Workspace
+    from sessiontui.workspace import DeletePlan, Update, Workspace
 
 _TITLE_CELLS = 40
 
@@ -152,26 +152,33 @@ class Changing:
             self._tell(f"Refreshed: {sessions}", "past")
 
     async def may_leave(self) -> bool:
-        """Return whether to quit; asks while writes are pending."""
+        """Return whether to quit; asks while writes are pending, and only for so long."""
         from sessiontui.app.screens.dialog import Question
 
         pending = self._workspace.state.pending
         if not pending:
             return True
-        answer = await self._screen.app.push_screen_wait(
-            Question(
-                Content("Quit now?"),
-                [
-                    Content(
-                        f"{formats.counted(pending, 'write')} not confirmed by the source yet;"
-                        " quitting waits for what can still be written."
-                    )
-                ],
-                yes="Quit",
-                no="Stay",
-            )
+        question = Question(
+            Content("Quit now?"),
+            [
+                Content(
+                    f"{formats.counted(pending, 'write')} not confirmed by the source yet;"
+                    " quitting waits for what can still be written."
+                )
+            ],
+            yes="Quit",
+            no="Stay",
         )
-        return answer is not None
+
+        def told(_update: Update) -> None:
+            if not self._workspace.state.pending:
+                question.call_later(question.withdraw)
+
+        remove = self._workspace.listen(told)
+        try:
+            return await self._screen.app.push_screen_wait(question) is not None
+        finally:
+            remove()
 
     @contextmanager
     def _ask(self) -> Iterator[None]:

@@ -51,6 +51,8 @@ class Reading:
         """Session whose transcript is shown as soon as it can be."""
         self.lost: str | None = None
         """Session that was deleted while it was read; what was read of it stays in view."""
+        self._missed = False
+        """Whether the wanted transcript could not be opened or read."""
 
     def wish(self, path: str | None) -> None:
         """Show the transcript of this session, or none, once the highlight rests."""
@@ -81,7 +83,22 @@ class Reading:
             elif new_path is None:
                 self._view.document = None
 
+    def missed(self) -> None:
+        """Take note that the transcript could not be read."""
+        self._missed = True
+
+    def again(self) -> None:
+        """Try anew what could not be opened or read, unless something of it is shown."""
+        if not self._missed or self.wanted is None:
+            return
+        if self.path is not None and self._view.flow is None:
+            self._workspace.close_document(self.path)
+            self._view.document = self.path = None
+        if self.path is None:
+            self._start()
+
     def _start(self) -> None:
+        self._missed = False
         self._screen.run_worker(self._open(self.wanted), group="reading", exclusive=True)
 
     async def _open(self, path: str | None) -> None:
@@ -91,6 +108,7 @@ class Reading:
                 document = await self._workspace.open_document(path)
             except StorageError as error:
                 self._failed(one_line(error))
+                self._missed = True
                 path = None
         before, self.path = self.path, path
         self._view.document = document

@@ -249,7 +249,11 @@ async def test_quitting_asks_while_writes_are_pending() -> None:
         await pilot.press("escape")
         await closed(pilot)
         assert app.is_running
+        await pilot.press("ctrl+c")
+        await until(lambda: isinstance(app.screen, Question))
         backend.down = False
+        await closed(pilot)  # There is nothing left to ask.
+        assert app.is_running
         await settle(pilot)
         assert shows(app, "“Later”")
 

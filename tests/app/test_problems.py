@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.widgets import Input
 
 from sessiontui.app.screens.problem import ProblemView
+from sessiontui.errors import BackendDownError
 from sessiontui.workspace.connect import open_backend
 from tests.app.support import NOW_MS, path_of, rows, running, session, settle, shows, store_with
 from tests.servers import free_port, real_server
@@ -103,6 +104,40 @@ async def test_a_lost_connection_is_told_by_the_header_alone_and_mends_itself() 
             await fill(server, "alpha", "beta", "gamma")
             await until(lambda: "live" in rows(app)[0])
             await until(lambda: shows(app, "Title gamma"))
+
+
+async def test_what_could_not_be_read_is_read_once_the_server_is_back() -> None:
+    with real_server() as server:
+        await fill(server, "alpha", "beta")
+        async with running(source=server.url, connect=connect) as (app, pilot):
+            await until(lambda: shows(app, "Answer to Hello"))
+            server.stop()
+            await until(lambda: "reconnecting" in rows(app)[0])
+            await pilot.press("down")
+            await until(lambda: shows(app, "Cannot read this session"))
+            server.start()
+            await fill(server, "alpha", "beta")
+            await until(lambda: "live" in rows(app)[0])
+            await until(lambda: shows(app, "Answer to Hello"))
+
+
+async def test_what_could_not_even_be_opened_is_opened_once_the_source_is_live() -> None:
+    async with running(store_with("alpha", "beta")) as (app, pilot):
+        open_document = app.workspace.open_document
+        answers: list[object] = []
+
+        async def once_down(path: str) -> object:
+            if not answers:
+                answers.append(path)
+                raise BackendDownError("not connected")
+            return await open_document(path)
+
+        app.workspace.open_document = once_down  # type: ignore[method-assign,assignment]
+        await pilot.press("down")
+        await until(lambda: shows(app, "Cannot read the transcript: not connected"))
+        app.main.post_message(app.main.Updated())
+        await settle(pilot)
+        assert shows(app, "Answer to Question 0 about beta")
 
 
 async def test_a_wrong_password_is_asked_for() -> None:

@@ -115,3 +115,8 @@ class Question(Dialog[str]):
     def choose(self, choice_id: str) -> None:
         """Answer."""
         self.dismiss(None if choice_id == "no" else choice_id)
+
+    def withdraw(self) -> None:
+        """Go away unanswered: there is nothing left to ask."""
+        if self.is_current:
+            self.dismiss(None)

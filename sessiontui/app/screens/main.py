@@ -185,6 +185,8 @@ class MainScreen(Screen[None]):
         self.header.state = state
         if not state.loading:
             self.sessions.settle()
+            if state.feed.live:
+                self.reading.again()
         empty = not state.loading and state.sessions == 0
         shown = state.problem is not None or empty
         if shown:
@@ -301,6 +303,7 @@ class MainScreen(Screen[None]):
 
     @on(TranscriptView.ReadFailed)
     def _read_failed(self, event: TranscriptView.ReadFailed) -> None:
+        self.reading.missed()
         self._cannot_read(event.error)
 
     @on(TranscriptView.Failed)
