@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from sessiontui.cli.choosing import label, the_session, the_sessions
 from sessiontui.cli.output import Output
 from sessiontui.cli.running import CommandError, complain, is_terminal
 from sessiontui.models.text import clean
+from sessiontui.models.title_slot import normal_title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,11 +39,20 @@ async def rename_session(
             f"{label(row)} is running ({reason}): its agent would go on at the old path; "
             "wait, or use --force"
         )
+    said = []
+    if title is not None:
+        title = normal_title(_without_controls(title))
+        said.append(f"title {clean(title)}" if title else "title taken away")
+    if path is not None:
+        said.append(f"path {clean(path)}")
     await workspace.rename(row.path, title=title, new_path=path)
     await workspace.drain()
-    said = [f"title {clean(title)}"] if title is not None else []
-    said += [f"path {clean(path)}"] if path is not None else []
     Output().line(f"renamed {label(row)}: {', '.join(said)}")
+
+
+def _without_controls(title: str) -> str:
+    """Return a title with blanks for its control characters, so that no words are glued."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", title)
 
 
 async def remove_sessions(

@@ -97,6 +97,19 @@ def test_a_new_title_is_everywhere_and_nothing_else_changed(
     assert _path(command, "A new title") == str(files[RETRY])
 
 
+@pytest.mark.parametrize(
+    ("given", "stored"), [("two\nlines\tand a tab", "two lines and a tab"), (" \r\n ", "")]
+)
+def test_a_title_is_told_as_it_is_stored(
+    command: Command, files: dict[str, Path], given: str, stored: str
+) -> None:
+    done = command("rename", str(files[RETRY]), "--title", given)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(f": title {stored or 'taken away'}\n")
+    slot = json.loads(files[RETRY].read_bytes().partition(b"\n")[0])
+    assert slot["title"] == stored
+
+
 def test_a_new_path_takes_the_draft_along(command: Command, files: dict[str, Path]) -> None:
     old = files[RETRY]
     new = old.with_name("moved.jsonl")
