@@ -9,6 +9,7 @@ blank slot the header. A title that the agent made never replaces the user's.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -63,6 +64,15 @@ def one_line(text: str, limit: int = TITLE_CHARACTERS) -> str:
 def flat_text(text: str, limit: int = TITLE_CHARACTERS) -> str:
     """Return the beginning of `text` as one line, every run of blanks as one."""
     return " ".join(text[: 4 * limit].split())[:limit].rstrip()
+
+
+@lru_cache(maxsize=4096)
+def shared(text: str) -> str:
+    """Return the text, as one string for all sessions in which it was found lately.
+
+    Subagents, forks and scripts begin many sessions with the same words.
+    """
+    return text
 
 
 def choose_title(
