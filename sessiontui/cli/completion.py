@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SHELLS = ("bash", "zsh", "fish")
 OFFERED = 40
 """How many sessions are offered, the newest of those that match."""
+LOOKED_INTO = 2000
+"""How many of the newest sessions are read where no path tells the id."""
 PATIENCE_S = 2.0
 """How long the user waits for an offer at most."""
 
@@ -39,7 +41,9 @@ def complete_folders(
 def complete_sessions(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Offer the ids (or paths, once the user began one) of the newest sessions, with their titles.
+    """Offer the newest sessions by id, or by path or file name once the user began one.
+
+    Their titles stand beside them.
 
     A source that cannot be read, or not soon enough, offers nothing: completion
     has no place for an error.
@@ -52,9 +56,16 @@ def complete_sessions(
         rows = asyncio.run(_newest(context.find_object(Place) or Place(), incomplete))
     except (SessionTuiError, TimeoutError, OSError):
         return []
-    if "/" in incomplete:
-        return [CompletionItem(row.path, help=clean(row.title)) for row in rows]
-    return [CompletionItem(row.id or row.path, help=clean(row.title)) for row in rows]
+    return [CompletionItem(_offer(row, incomplete), help=clean(row.title)) for row in rows]
+
+
+def _offer(row: Row, incomplete: str) -> str:
+    """Return the name of a session that goes on from what was typed."""
+    file_name = row.path.rpartition("/")[2]
+    for name in (row.id or row.path, row.path, file_name):
+        if name.startswith(incomplete):
+            return name
+    return row.path
 
 
 async def _newest(place: Place, incomplete: str) -> list[Row]:
@@ -66,11 +77,18 @@ async def _newest(place: Place, incomplete: str) -> list[Row]:
     source, config = choose_source(place)
     async with asyncio.timeout(PATIENCE_S), open_workspace(source, config=config) as workspace:
         await workspace.ready()
-        newest = sorted(workspace.catalogue.rows.values(), key=lambda row: -row.mtime_ms)
+        rows = workspace.catalogue.rows
+        newest = sorted(rows, key=lambda path: -rows[path].mtime_ms)
         fitting = [
-            row.path
-            for row in newest
-            if row.path.startswith(incomplete)
-            or (id_from_path(row.path) or "").startswith(incomplete)
+            path
+            for path in newest
+            if any(
+                name.startswith(incomplete)
+                for name in (path, path.rpartition("/")[2], id_from_path(path) or "")
+            )
         ]
-        return await workspace.read_rows(fitting[:OFFERED])
+        if fitting:
+            return await workspace.read_rows(fitting[:OFFERED])
+        # No path tells; the sessions themselves may.
+        read = await workspace.read_rows(newest[:LOOKED_INTO])
+        return [row for row in read if (row.id or "").startswith(incomplete)][:OFFERED]

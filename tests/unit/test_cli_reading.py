@@ -347,3 +347,14 @@ def test_sessions_are_completed_with_their_titles(command: Command, files: dict[
     assert _offers(command, "tail", str(file)[:-9]) == ["plain", str(file), RETRY]
     assert "rename" in _offers(command, "re")
     assert not any(_offers(command, "--source", "/nowhere", "show", "0"))
+
+
+def test_a_session_is_completed_by_its_file_name_and_by_an_id_that_no_path_tells(
+    command: Command, growing: Path
+) -> None:
+    source = ["--source", str(growing.parent.parent)]
+    assert _offers(command, *source, "show", "2026-01") == ["plain", growing.name, "Grows"]
+    renamed = growing.rename(growing.with_name("x.jsonl"))
+    assert _offers(command, *source, "show", "abcd") == ["plain", "abcdef01", "Grows"]
+    assert _offers(command, *source, "show", "x.j") == ["plain", renamed.name, "Grows"]
+    assert not any(_offers(command, *source, "show", "nobody"))
