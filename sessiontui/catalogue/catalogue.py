@@ -164,6 +164,7 @@ class Catalogue:
             place=place_of(self.sort, reverse=self.reverse),
             group_place=group_place,
             lifted=self.sort != "title",
+            by_creation=self.sort == "created",
             grouped=not self.flat,
         )
 
@@ -272,6 +273,7 @@ class Catalogue:
             place=lambda row: (-scores[row.path], *place(row)),
             group_place=None,
             lifted=False,
+            by_creation=self.sort == "created",
             grouped=not self.flat,
             nested=False,
             width=3,

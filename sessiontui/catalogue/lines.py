@@ -19,7 +19,8 @@ class GroupLine(msgspec.Struct, frozen=True, gc=False):
     """The project as it is shown: `~/code/api`."""
     sessions: int
     bytes: int
-    newest_ms: int
+    time_ms: int
+    """When its session modified last was; sorted by creation, when its first was created."""
     fold: Fold
 
 

@@ -35,6 +35,8 @@ class Layout(msgspec.Struct, frozen=True):
     """Where a group stands; None: where its first session does."""
     lifted: bool
     """Whether a family stands where its first member would, rather than where its head would."""
+    by_creation: bool = False
+    """Whether places are times of creation, so that a group tells that of its first place."""
     grouped: bool = True
     nested: bool = True
     width: int = 2
@@ -379,11 +381,14 @@ class Outline:
             group.newest_ms = max(
                 self._spots[member].row.mtime_ms for member in self._members(group)
             )
+        time_ms = group.newest_ms
+        if self.layout.by_creation:
+            time_ms = abs(int(group.keys[0][self.layout.width - 2]))
         return GroupLine(
             key=group.key,
             sessions=group.sessions,
             bytes=group.bytes,
-            newest_ms=group.newest_ms,
+            time_ms=time_ms,
             fold="closed" if group.key in self.folds.groups else "open",
         )
 

@@ -152,11 +152,28 @@ def test_a_projects_line_tells_count_bytes_and_newest_also_when_they_shrink() ->
     )
     line = catalogue.line(0)
     assert isinstance(line, GroupLine)
-    assert (line.sessions, line.bytes, line.newest_ms) == (2, 12, 5)
+    assert (line.sessions, line.bytes, line.time_ms) == (2, 12, 5)
     catalogue.remove(["/s/a.jsonl"])
     line = catalogue.line(0)
     assert isinstance(line, GroupLine)
-    assert (line.sessions, line.bytes, line.newest_ms) == (1, 7, 3)
+    assert (line.sessions, line.bytes, line.time_ms) == (1, 7, 3)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_projects_line_tells_the_time_that_it_is_sorted_by(*, reverse: bool) -> None:
+    catalogue = catalogue_of(
+        read("/a.jsonl", 50, cwd="/x", created_ms=30),
+        read("/b.jsonl", 90, cwd="/x", created_ms=10),
+        read("/c.jsonl", 70, cwd="/y", created_ms=20),
+        sort="created",
+        reverse=reverse,
+    )
+    lines = [line for line in catalogue.lines(0, 9) if isinstance(line, GroupLine)]
+    times = [line.time_ms for line in lines]
+    assert times == ([10, 20] if reverse else [30, 20])
+    catalogue.filter("b")
+    found = [line.time_ms for line in catalogue.lines(0, 9) if isinstance(line, GroupLine)]
+    assert found == [10]
 
 
 def test_a_closed_project_is_one_line_and_stays_closed() -> None:

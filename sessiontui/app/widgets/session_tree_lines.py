@@ -113,7 +113,7 @@ def face_of(line: Line, view: View, *, cursor: bool) -> Face:
     right = ""
     if view.width > _NARROW:
         size = _right(formats.size(line.bytes), _SIZE) if view.shows_size else ""
-        age = formats.age(line.newest_ms, view.now_ms)
+        age = formats.age(line.time_ms, view.now_ms)
         count = f"{line.sessions:>6,}" if view.width > 2 * _NARROW else ""
         right = f"{count}{size}{age:>{_AGE}} "
     return GroupFace(
