@@ -15,6 +15,7 @@ from sessiontui.cli.output import Output
 from sessiontui.cli.running import CommandError, complain, is_terminal
 from sessiontui.models.text import clean
 from sessiontui.models.title_slot import normal_title
+from sessiontui.workspace import last_deletion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +113,7 @@ async def restore_session(workspace: Workspace, names: Sequence[str]) -> None:
 
     Args:
         workspace: Where it was.
-        names: Ids of the trash, or beginnings of them; empty for the last deletion.
+        names: Ids of the trash, or beginnings of them; empty for all of the last deletion.
 
     Raises:
         CommandError: The trash is empty, or has none or several of such a name.
@@ -120,7 +121,7 @@ async def restore_session(workspace: Workspace, names: Sequence[str]) -> None:
     items = await workspace.trashed()
     if not items:
         raise CommandError("the trash is empty")
-    chosen = [_trash_item(items, name) for name in names] or items[:1]
+    chosen = [_trash_item(items, name) for name in names] or last_deletion(items)
     output = Output()
     for item in chosen:
         await workspace.restore(item.id)

@@ -311,7 +311,9 @@ def remove_command(
 @click.argument("ids", nargs=-1, metavar="[ID]…")
 @click.pass_context
 def restore_command(context: click.Context, ids: tuple[str, ...], *, listing: bool) -> None:
-    """Bring deleted sessions back exactly as they were; the last one without an ID.
+    """Bring deleted sessions back exactly as they were.
+
+    Without an ID: all that the last deletion took.
 
     \b
     Examples:

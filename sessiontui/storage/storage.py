@@ -307,12 +307,15 @@ class SessionStorage(SessionReads):
         self._check("delete_session_with_artifacts", path)
         await self._done(Delete(path, known=known, artifacts=True))
 
-    async def trash_session(self, path: str, *, keep_ms: int = KEEP_TRASH_MS) -> TrashItem:
+    async def trash_session(
+        self, path: str, *, keep_ms: int = KEEP_TRASH_MS, mark: str | None = None
+    ) -> TrashItem:
         """Move a session and all that belongs to it to the trash.
 
         Args:
             path: The session.
             keep_ms: How long it can be restored, in milliseconds.
+            mark: Stands in the item's id behind the time, no other's the same; by chance if None.
 
         Raises:
             InvalidPathError: The path does not end in `.jsonl`; nothing was touched.
@@ -321,7 +324,7 @@ class SessionStorage(SessionReads):
         known = belonging(self._mirror, path)
         self._check("trash_session", path)
         now = self._clock()
-        item_id = f"{now:014d}-{secrets.token_hex(4)}"
+        item_id = f"{now:014d}-{mark or secrets.token_hex(4)}"
         operation = Trash(TrashItem(item_id, path, (), now, now + keep_ms), known=known)
         await self._done(operation)
         return operation.item

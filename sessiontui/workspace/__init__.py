@@ -1,5 +1,6 @@
 """What the app and the command line both run on: the source, its rows, the open transcripts."""
 
+from sessiontui.workspace.deletions import last_deletion
 from sessiontui.workspace.opening import open_workspace
 from sessiontui.workspace.values import (
     DeletePlan,
@@ -27,5 +28,6 @@ __all__ = [
     "Update",
     "Workspace",
     "WorkspaceState",
+    "last_deletion",
     "open_workspace",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.workspace.values import DeletePlan
@@ -16,6 +17,22 @@ if TYPE_CHECKING:
     from sessiontui.workspace.values import Held
 
 _DAY_MS: Final = 86_400_000
+
+
+def last_deletion(items: Sequence[TrashItem]) -> list[TrashItem]:
+    """Return the newest item, and those that were deleted together with it.
+
+    The ids of one deletion have the same mark between time and number:
+    `<time>-<mark>-<number>`.
+
+    Args:
+        items: All there is in the trash, newest first.
+    """
+    return [item for item in items if _mark(item) == _mark(items[0])]
+
+
+def _mark(item: TrashItem) -> str:
+    return item.id.partition("-")[2].partition("-")[0]
 
 
 class Deletions:
@@ -57,10 +74,14 @@ class Deletions:
                 before it are in the trash, and `undo` brings them back.
         """
         items: list[TrashItem] = []
+        together = secrets.token_hex(4)
         try:
-            for path in plan.paths:
+            for number, path in enumerate(plan.paths, 1):
                 with self._noted(path, "deleting…"):
-                    items.append(await storage.trash_session(path, keep_ms=self._keep_ms))
+                    item = await storage.trash_session(
+                        path, keep_ms=self._keep_ms, mark=f"{together}-{number}"
+                    )
+                    items.append(item)
         finally:
             if items:
                 self._done.append(tuple(item.id for item in items))

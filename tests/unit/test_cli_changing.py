@@ -195,6 +195,20 @@ def test_several_are_deleted_together_or_not_at_all(
     assert _tree(folder) == before
 
 
+def test_what_was_deleted_together_comes_back_together(
+    command: Command, folder: Path, files: dict[str, Path]
+) -> None:
+    before = _tree(folder)
+    others = [str(file) for file in files.values()][:3]
+    assert command("rm", "--yes", others[0]).returncode == 0
+    between = _tree(folder)
+    assert command("rm", "--yes", *others[1:]).returncode == 0
+    assert command("restore").stdout.count("restored ") == 2
+    assert _tree(folder) == between
+    assert command("restore").stdout.count("restored ") == 1
+    assert _tree(folder) == before
+
+
 def test_a_dry_run_only_tells(command: Command, folder: Path, files: dict[str, Path]) -> None:
     before = _tree(folder)
     [planned] = command.json("rm", "--dry-run", "--json", files[RETRY].stem)
