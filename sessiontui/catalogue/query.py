@@ -8,12 +8,14 @@ follow one another in the title or the project. Case makes no difference.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from bisect import bisect_right
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING, Final
 
 from sessiontui.catalogue.order import file_name, folder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from sessiontui.catalogue.row import Row
 
@@ -25,6 +27,10 @@ _INITIALS = 500
 _IN_PROJECT, _IN_NAME, _IN_FOLDER, _IN_MESSAGE = 450, 350, 300, 250
 _LETTERS = 200
 """Of letters that only follow one another; less the further apart they stand."""
+
+
+_WORTH: Final = 4
+"""Sifting is given up where more than one in so many haystacks may fit."""
 
 
 def fold(text: str) -> str:
@@ -57,6 +63,27 @@ def haystack(row: Row, project: str) -> str:
     return fold(hay)
 
 
+def names_of(hay: str) -> str:
+    """Return the lines of a haystack in which letters may follow one another."""
+    return hay[: hay.find("\n", hay.find("\n") + 1)]
+
+
+def _hits(texts: Sequence[str], finder: Callable[[str], Callable[[int], int]]) -> Iterator[int]:
+    """Yield which of the texts hold something, looking through all of them as one.
+
+    Args:
+        texts: Each without what is looked for across its end and a line feed.
+        finder: Makes of the one text what tells where the next hit is, -1 for none.
+    """
+    starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
+    find = finder("\n".join(texts))
+    at = find(0)
+    while at >= 0:
+        number = bisect_right(starts, at) - 1
+        yield number
+        at = find(starts[number + 1])
+
+
 class _Word:
     """One word of a query."""
 
@@ -67,6 +94,7 @@ class _Word:
         # Possessive and atomic: each letter is taken at its first place and never reconsidered,
         # which finds every fit and keeps the time linear whatever the text.
         self._letters = re.compile("".join(f"[^{char}]*+{char}" for char in escaped))
+        self._line = re.compile("".join([escaped[0], *(rf"[^{c}\n]*+{c}" for c in escaped[1:])]))
         self._initials = re.compile("".join(rf"(?>.*?(?<![^\W_]){char})" for char in escaped))
 
     def score(self, hay: str) -> int:
@@ -83,6 +111,19 @@ class _Word:
         if found >= 0:
             return self._elsewhere(hay, found, project_end)
         return max(loose, self._loose(hay, title_end + 1, project_end) * 3 // 4)
+
+    def sift(self, hays: Sequence[str], names: Sequence[str]) -> Iterator[int]:
+        """Yield the numbers of all haystacks that may fit, some maybe twice."""
+        yield from _hits(hays, lambda text: lambda at: text.find(self.text, at))
+        if self.length > 1:
+            yield from _hits(names, self._find_loose)
+
+    def _find_loose(self, text: str) -> Callable[[int], int]:
+        def find(at: int) -> int:
+            match = self._line.search(text, at)
+            return -1 if match is None else match.start()
+
+        return find
 
     def _elsewhere(self, hay: str, found: int, project_end: int) -> int:
         if found < project_end:
@@ -152,6 +193,23 @@ class Query:
                 return 0
             total += score
         return total
+
+    def sift(self, hays: Sequence[str], names: Sequence[str]) -> Collection[int]:
+        """Return the numbers of the haystacks worth scoring: all that fit are among them.
+
+        That costs a fraction of scoring them where few fit, since they are searched as one text.
+
+        Args:
+            hays: Haystacks.
+            names: Of each, what `names_of` returns.
+        """
+        left: Collection[int] = range(len(hays))
+        for word in self._words:
+            most = len(hays) // _WORTH
+            found = list(islice(word.sift(hays, names), most + 1))
+            if len(found) <= most:
+                left = sorted(set(found).intersection(left))
+        return left
 
     def narrows(self, other: Query) -> bool:
         """Tell whether whatever fits this query fits the other one too."""

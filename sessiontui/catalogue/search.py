@@ -12,7 +12,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.catalogue.query import Query, haystack
+from sessiontui.catalogue.query import Query, haystack, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -72,8 +72,8 @@ class Search:
         self._scores: dict[str, int] = {}
         self._best: set[str] = set()
         """The sessions that are shown."""
-        self._hays: dict[str, str] = {}
-        """What is searched of each session; only while there is a search."""
+        self._hays: dict[str, tuple[str, str]] = {}
+        """What is searched of each session, and its names; only while there is a search."""
         self._running: Query | None = None
         self._late: set[str] = set()
         """Sessions that changed while a search was running."""
@@ -106,8 +106,7 @@ class Search:
         scores: dict[str, int] = {}
         show_at = FIRST
         for stop in range(SLICE, len(paths) + SLICE, SLICE):
-            for path in paths[stop - SLICE : stop]:
-                self._rate(path, query, scores)
+            self._look_at(paths[stop - SLICE : stop], query, scores)
             shows = show_at <= stop < len(paths) and bool(scores)
             if shows:
                 show_at = stop * _MORE
@@ -123,11 +122,15 @@ class Search:
         self._whole = query
 
     def _to_look_at(self, query: Query) -> list[str]:
-        """Return what may fit, the newest in front; only what fitted where letters were added."""
+        """Return what may fit; only what fitted where letters were added.
+
+        The newest stand in front, and again among all others: that costs less than leaving
+        them out.
+        """
         if self._whole is not None and query.narrows(self._whole):
             return list(self._scores)
         newest = nlargest(FIRST, self._rows.values(), key=attrgetter("mtime_ms"))
-        return list(dict.fromkeys([*(row.path for row in newest), *self._rows]))
+        return [*(row.path for row in newest), *self._rows]
 
     def _show(self, query: Query, scores: dict[str, int]) -> None:
         """Show what has been found so far, if it is too much the best of it."""
@@ -159,12 +162,23 @@ class Search:
         """How many sessions fit, shown or not, as far as was looked."""
         return len(self._scores)
 
+    def _look_at(self, paths: list[str], query: Query, scores: dict[str, int]) -> None:
+        """Score those of many sessions that may fit."""
+        known = [path for path in paths if path in self._rows]
+        hays = [self._hays.get(path) or self._hay(path) for path in known]
+        for number in query.sift([hay for hay, _ in hays], [names for _, names in hays]):
+            if score := query.score(hays[number][0]):
+                scores[known[number]] = score
+
+    def _hay(self, path: str) -> tuple[str, str]:
+        row = self._rows[path]
+        hay = haystack(row, self._project(row))
+        made = self._hays[path] = (hay, names_of(hay))
+        return made
+
     def _rate(self, path: str, query: Query, scores: dict[str, int]) -> None:
-        row = self._rows.get(path)
-        if row is not None:
-            hay = self._hays.get(path)
-            if hay is None:
-                hay = self._hays[path] = haystack(row, self._project(row))
+        if path in self._rows:
+            hay, _ = self._hays.get(path) or self._hay(path)
             if score := query.score(hay):
                 scores[path] = score
                 return

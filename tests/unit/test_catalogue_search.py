@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessiontui.catalogue.query import Query, fold, haystack
+from sessiontui.catalogue.query import Query, fold, haystack, names_of
 from sessiontui.catalogue.row import Row
 from tests.unit.test_catalogue import catalogue_of, read, text
 
@@ -111,6 +111,22 @@ def test_typing_on_only_narrows(query: str, more: str, title: str) -> None:
     assert narrow.narrows(wide)
     if narrow and wide and narrow.score(hay):
         assert wide.score(hay)
+
+
+_TEXTS = st.text("abİ. /\n", max_size=12)
+
+
+@given(st.text("abİ. ", max_size=4), st.lists(st.tuples(_TEXTS, _TEXTS, _TEXTS), max_size=20))
+def test_sifting_leaves_out_nothing_that_fits(text: str, told: list[tuple[str, str, str]]) -> None:
+    hays = [
+        haystack(Row(path="/s/x", size=1, mtime_ms=1, title=one, first_message=three), two)
+        for one, two, three in told
+    ]
+    query = Query(text)
+    left = list(query.sift(hays, [names_of(hay) for hay in hays]))
+    fits = [number for number, hay in enumerate(hays) if query and query.score(hay)]
+    assert sorted(set(left)) == left
+    assert set(fits) <= set(left)
 
 
 def test_groups_stand_by_their_best_session() -> None:
