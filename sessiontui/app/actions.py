@@ -218,15 +218,19 @@ def bindings(context: Context) -> list[Binding]:
 class Keys:
     """Which keys each action has, after the user's own settings."""
 
-    def __init__(self, overrides: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, overrides: Mapping[str, str] | None = None, *, ascii_only: bool = False
+    ) -> None:
         """Check and take over the settings.
 
         Args:
             overrides: By action id its keys, comma separated, instead of the usual ones.
+            ascii_only: Write `up` and `enter` where a sign would do.
 
         Raises:
             ConfigError: An id is unknown, has no key, or a key would mean two things.
         """
+        self._ascii_only = ascii_only
         self._keys = {action.id: action.keys for action in ACTIONS}
         for action_id, keys in (overrides or {}).items():
             if action_id not in BY_ID:
@@ -258,7 +262,11 @@ class Keys:
 
     def of(self, action_id: str) -> tuple[str, ...]:
         """Return the keys of an action, the usual one first, as they are written on a keyboard."""
-        return tuple(shown(key) for key in self._keys[action_id])
+        return tuple(self.written(key) for key in self._keys[action_id])
+
+    def written(self, key: str) -> str:
+        """Return a key as the user is told it."""
+        return key if self._ascii_only and not shown(key).isascii() else shown(key)
 
     def first(self, action_id: str) -> str:
         """Return the key of an action to tell the user."""

@@ -9,6 +9,7 @@ from textual.app import App
 from textual.binding import Binding
 
 from sessiontui.app.actions import Keys
+from sessiontui.app.ascii import AsciiFilter
 from sessiontui.app.screens.main import LOW, NARROW, MainScreen
 from sessiontui.app.theme import DARK, LIGHT, themes, token_defaults
 from sessiontui.errors import ConfigError
@@ -16,7 +17,10 @@ from sessiontui.models.text import clean
 from sessiontui.paths import styles_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.binding import BindingType
+    from textual.filter import LineFilter
     from textual.screen import Screen
 
     from sessiontui.app.actions import Action
@@ -45,11 +49,12 @@ class SessionApp(App[None], inherit_bindings=False):
     ]
 
     def __init__(self, workspace: Workspace) -> None:
-        self.keys = Keys(workspace.config.keys)
+        self.keys = Keys(workspace.config.keys, ascii_only=workspace.config.ascii)
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW + 1, "-middling"), (_ROOMY, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW + 1, "-high")]
         self.workspace = workspace
+        self._plain = (AsciiFilter(),) if workspace.config.ascii else ()
         self._is_ready = False
         self._end_code: int | None = None
         for theme in themes():
@@ -70,6 +75,10 @@ class SessionApp(App[None], inherit_bindings=False):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return the design tokens, for themes that do not define them."""
         return token_defaults(self.current_theme)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what every drawn line passes through."""
+        return [*super().get_line_filters(), *self._plain]
 
     @property
     def main(self) -> MainScreen:

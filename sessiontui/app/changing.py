@@ -72,6 +72,7 @@ class Changing:
             held=self._workspace.held(path),
             taken=lambda new: new in self._workspace.catalogue.rows,
             unit=self._unit,
+            enter_key=self._keys.written("enter"),
         )
         with self._ask():
             wanted = await self._screen.app.push_screen_wait(dialog)

@@ -423,3 +423,14 @@ def test_what_the_first_paint_does_not_need_is_not_imported() -> None:
     ).stdout.split()
     heavy = {"redis", "watchfiles", "textual.widgets._markdown", "textual.widgets._text_area"}
     assert heavy.isdisjoint(loaded)
+
+
+async def test_ascii_alone_is_drawn_where_that_is_wanted() -> None:
+    store = store_with(*"abcdefgh", size=40)
+    data = session("A title that is far too long for the list " * 3, "| a |\n|---|\n- x")
+    store.write(path_of("long"), data, mtime_ms=NOW_MS - 1)
+    async with running(store, config=Config(ascii=True), size=(100, 12)) as (app, pilot):
+        for keys in ("tab", "X", "tab", "?", "escape", "r", "escape", "d", "escape", "ctrl+p"):
+            await pilot.press(keys)
+            await pilot.pause()
+            assert [row for row in rows(app) if not row.isascii()] == []

@@ -81,7 +81,10 @@ class MainScreen(Screen[None]):
         self.sort_header = SortHeader(ascii_only=ascii_only, id="sort")
         self.footer = Footer(keys)
         self.problem = ProblemView(
-            workspace.source, retry_key=keys.first("refresh"), quit_key=keys.first("quit")
+            workspace.source,
+            retry_key=keys.first("refresh"),
+            quit_key=keys.first("quit"),
+            enter_key=keys.written("enter"),
         )
         self.reading = Reading(self, workspace, self.transcript, self._cannot_read)
         self.changing = Changing(self, workspace, keys, self.tell)

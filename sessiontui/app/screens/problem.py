@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _HEADINGS = {
     "unreachable": "Cannot reach the server",
     "permission": "Not allowed",
+    "file": "This is a file, not a folder",
     "missing": "There is no such folder",
     "invalid": "This source cannot be used",
 }
@@ -53,7 +54,7 @@ class PasswordInput(Input):
     """The field for a password; Escape leaves it, so that keys are commands again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,tab", "leave", show=False)]
-    HINTS: ClassVar = (("⏎", "try"), ("esc", "leave"), ("ctrl+c", "quit"))
+    HINTS: ClassVar = (("enter", "try"), ("escape", "leave"), ("ctrl+c", "quit"))
     """What can be done while one types, for the footer: keys with their labels."""
 
     def action_leave(self) -> None:
@@ -82,11 +83,12 @@ class ProblemView(Middle, can_focus=True):
             """The view, for selectors."""
             return self.view
 
-    def __init__(self, source: Source, *, retry_key: str, quit_key: str) -> None:
+    def __init__(self, source: Source, *, retry_key: str, quit_key: str, enter_key: str) -> None:
         super().__init__(id="problem")
         self._source = source
         self._retry_key = retry_key
         self._quit_key = quit_key
+        self._enter_key = enter_key
 
     def compose(self) -> ComposeResult:
         """Lay out heading, explanation, password and keys."""
@@ -169,7 +171,7 @@ class ProblemView(Middle, can_focus=True):
             pieces.append(f"Trying again {wait}")
         if self.problem is not None and self.problem.kind == "password":
             typing = self.query_one(PasswordInput).has_focus
-            pieces.append("⏎ try it" if typing else "⏎ type it")
+            pieces.append(f"{self._enter_key} {'try' if typing else 'type'} it")
         else:
             pieces.append(f"{self._retry_key} try now")
             pieces.append(f"{self._quit_key} quit")

@@ -24,7 +24,6 @@ SAFE_TEXT = r"[^\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2
 """What may be typed or pasted into a field: nothing that a terminal or a reader would obey."""
 
 _LONGEST = 1024
-_MOVE_ANYWAY = Choice("rename", "Move it anyway", "⏎")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +41,15 @@ class RenameDialog(Dialog[NewNames]):
     """
 
     question = Content("Rename session")
-    choices = (Choice("cancel", "Cancel", "esc"), Choice("rename", "Rename", "⏎"))
 
     def __init__(
-        self, row: Row, *, held: str | None, taken: Callable[[str], bool], unit: str
+        self,
+        row: Row,
+        *,
+        held: str | None,
+        taken: Callable[[str], bool],
+        unit: str,
+        enter_key: str,
     ) -> None:
         """Make the dialog for a session.
 
@@ -54,12 +58,18 @@ class RenameDialog(Dialog[NewNames]):
             held: In plain words why an agent may hold it open, or None.
             taken: Tells whether a session already has a path.
             unit: What the source keeps: `key` or `file`.
+            enter_key: How the Enter key is written.
         """
         super().__init__()
         self._row = row
         self._held = held
         self._taken = taken
         self._unit = unit
+        self._anyway = Choice("rename", "Move it anyway", enter_key)
+        self.choices = (
+            Choice("cancel", "Cancel", "esc"),
+            Choice("rename", "Rename", enter_key),
+        )
         self._asked = False
         self._shown_title = clean(row.title)
         self._shown_path = clean(row.path)
@@ -167,6 +177,6 @@ class RenameDialog(Dialog[NewNames]):
         wanted = self._wanted()
         if wanted.path is not None and self._held is not None and not self._asked:
             self._asked = True
-            self._label(_MOVE_ANYWAY)
+            self._label(self._anyway)
             return
         self.dismiss(wanted)

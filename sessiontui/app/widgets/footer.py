@@ -72,7 +72,10 @@ class Footer(Widget):
             return Content(" ") + line.truncate(width, ellipsis=True)
         if self.hints:
             self._places = []
-            hints = [Content.assemble(key, (f" {label}", "$past")) for key, label in self.hints]
+            hints = [
+                Content.assemble(self.keys.written(key), (f" {label}", "$past"))
+                for key, label in self.hints
+            ]
             return Content(" ") + Content(_GAP).join(hints).truncate(width, ellipsis=True)
         pieces, self._places = self._laid_out(width)
         return Content.assemble(" ", *pieces)
