@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from sessiontui.app.format import cut_end
 from sessiontui.catalogue.order import shown_title
 from sessiontui.cli.running import CommandError, complain
+from sessiontui.cli.sources import Place
+from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
@@ -17,6 +24,9 @@ if TYPE_CHECKING:
 
 MOST_CANDIDATES = 20
 """How many candidates of an ambiguous name are listed."""
+_LEAST_TITLE = 12
+_BESIDE_TITLE = 10
+"""Columns that indent and tab take at most."""
 
 
 async def the_session(workspace: Workspace, name: str) -> Row:
@@ -30,7 +40,9 @@ async def the_session(workspace: Workspace, name: str) -> Row:
     if not rows and (name.endswith(".jsonl") or "/" in name):
         rows = await workspace.find(_from_here(name))
     if not rows:
-        raise CommandError(f"no session is called {name!r}; list them with: sessiontui ls")
+        raise CommandError(
+            f"no session is called {name!r}; list them with: {_list_command(workspace)}"
+        )
     if len(rows) == 1:
         return rows[0]
     complain(f"{name!r} may be any of {len(rows)} sessions:")
@@ -46,6 +58,16 @@ async def the_sessions(workspace: Workspace, names: Sequence[str]) -> list[Row]:
     return list({row.path: row for row in rows}.values())
 
 
+def _list_command(workspace: Workspace) -> str:
+    """Return the command that lists the same source: with `--source` if that was said."""
+    place = click.get_current_context().find_object(Place)
+    if place is None or place.source is None:
+        return "sessiontui ls"
+    source = workspace.source
+    name = str(source.path) if isinstance(source, DirectorySource) else source.label
+    return f"sessiontui ls --source {shlex.quote(name)}"
+
+
 def _from_here(name: str) -> str:
     """Return the whole path of a file that is named from where the user stands."""
     return str(Path(name).expanduser().resolve())
@@ -57,7 +79,8 @@ def label(row: Row) -> str:
 
 
 def _list(rows: Sequence[Row]) -> None:
-    import click
-
+    width = shutil.get_terminal_size().columns
     for row in rows:
-        click.echo(f"  {clean(row.id or row.path)}\t{label(row)}", err=True)
+        name = clean(row.id or row.path)
+        title = cut_end(label(row), max(_LEAST_TITLE, width - len(name) - _BESIDE_TITLE))
+        click.echo(f"  {name}\t{title}", err=True)

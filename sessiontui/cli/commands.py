@@ -33,8 +33,44 @@ AnyCallable = TypeVar("AnyCallable", bound="Callable[..., Any]")
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+class Command(click.Command):
+    """A command that says how a source is named where one is put among the other words."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the words that belong to the command.
+
+        Raises:
+            click.UsageError: There are more.
+        """
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        if not rest or ctx.resilient_parsing:
+            return rest
+        word = ctx.params.get("opened") or rest[0]
+        takes_source = any(parameter.name == "source" for parameter in self.params)
+        meant = f"; name the source with --source {_without_secrets(word)}" if takes_source else ""
+        raise click.UsageError(f"{_without_secrets(rest[0])!r} is one word too many{meant}", ctx)
+
+
+def _without_secrets(word: str) -> str:
+    """Return a word as it may be repeated: of a URL its scheme alone."""
+    scheme, mark, _ = word.partition("://")
+    return f"{scheme}{mark}…" if mark else word
+
+
+class Count(click.IntRange):
+    """A number from 0 on; called so in messages."""
+
+    name = "number"
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+
 class Commands(click.Group):
     """The commands; a first word that is none of them is the source to open the app on."""
+
+    command_class = Command
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's name
         """Return the names in the order of their definition."""
@@ -148,7 +184,7 @@ def open_app(context: click.Context, opened: str | None = None) -> None:
     "--sort", type=click.Choice(SORTS), default="modified", show_default=True, help="By what."
 )
 @click.option("--reverse", is_flag=True, help="Oldest, smallest or Z first.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="How many at most.")
+@click.option("--limit", type=Count(), metavar="N", help="How many at most.")
 @click.pass_context
 def list_command(
     context: click.Context, *, as_json: bool, sort: Sort, reverse: bool, limit: int | None
@@ -204,7 +240,7 @@ def show_command(context: click.Context, session: str, *, raw: bool) -> None:
     "-n",
     "--lines",
     "count",
-    type=click.IntRange(min=0),
+    type=Count(),
     default=10,
     show_default=True,
     metavar="N",

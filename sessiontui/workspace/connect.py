@@ -42,6 +42,8 @@ def problem_of(error: SessionTuiError, source: Source, *, retry_s: float | None)
         if "password" in lowered or "auth" in lowered:
             return Problem("password", message, "Enter the password to try again.")
         return Problem("permission", message, "Ask for this right, or use another source.", retry_s)
+    if isinstance(error.__cause__, NotADirectoryError):
+        return Problem("file", message, "Name the folder that it lies in.", retry_s)
     if isinstance(error, BackendDownError) and isinstance(source, DirectorySource):
         return Problem("missing", message, "It is shown as soon as it exists.", retry_s)
     if isinstance(error, BackendDownError):

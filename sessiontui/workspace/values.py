@@ -9,7 +9,7 @@ import msgspec
 from sessiontui.models.text import clean
 from sessiontui.storage.backend import FeedState, Stat
 
-ProblemKind = Literal["unreachable", "password", "permission", "missing", "invalid"]
+ProblemKind = Literal["unreachable", "password", "permission", "missing", "file", "invalid"]
 
 
 class Problem(msgspec.Struct, frozen=True):

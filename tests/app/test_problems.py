@@ -59,6 +59,14 @@ async def test_the_last_session_deleted_leaves_the_empty_page() -> None:
         await until(lambda: shows(app, "No sessions yet"))
 
 
+async def test_a_file_in_place_of_a_folder_is_called_so(tmp_path: Path) -> None:
+    file = tmp_path / "notes"
+    file.write_text("no sessions")
+    async with running(source=str(file), connect=connect, settled=False) as (app, _pilot):
+        await until(lambda: shows(app, "This is a file, not a folder"))
+        assert shows(app, "Name the folder that it lies in.")
+
+
 async def test_a_missing_folder_appears_by_itself(tmp_path: Path) -> None:
     root = tmp_path / "sessions"
     async with running(source=str(root), connect=connect, settled=False) as (app, _pilot):

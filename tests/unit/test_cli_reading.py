@@ -126,6 +126,13 @@ def test_a_folder_that_is_not_there_is_told_on_one_line(command: Command, tmp_pa
     assert str(tmp_path / "none") in done.stderr
 
 
+def test_a_file_is_told_from_a_folder_that_is_not_there(command: Command, growing: Path) -> None:
+    done = command("ls", "--source", str(growing))
+    assert done.returncode == 1
+    assert "a file, not a folder" in done.stderr
+    assert done.stderr.endswith("Name the folder that it lies in.\n")
+
+
 def test_the_roots_of_omp_and_pi_are_found_without_a_source(
     tmp_path: Path, files: dict[str, Path]
 ) -> None:
@@ -218,12 +225,20 @@ def test_an_ambiguous_name_lists_the_candidates_and_does_nothing(
     assert len(candidates) == 20
     assert "more" in last
     assert all("\t" in line for line in candidates)
+    assert all(len(line.expandtabs()) <= 80 for line in candidates)
 
 
 def test_an_unknown_name_says_so(command: Command) -> None:
     done = command("show", "nobody")
     assert done.returncode == 1
-    assert done.stderr.startswith("sessiontui: no session is called 'nobody'")
+    assert done.stderr == (
+        "sessiontui: no session is called 'nobody'; list them with: sessiontui ls\n"
+    )
+
+
+def test_what_lists_the_sessions_repeats_the_source(command: Command, folder: Path) -> None:
+    done = command("show", "--source", str(folder), "nobody")
+    assert done.stderr.endswith(f"list them with: sessiontui ls --source {folder}\n")
 
 
 # tail

@@ -61,6 +61,10 @@ def test_help_and_version_load_neither_the_app_nor_redis(tmp_path: Path) -> None
     [
         (["ls", "--sort", "colour"], "'colour' is not one of"),
         (["ls", "--limit", "-1"], "-1 is not in the range"),
+        (["ls", "--limit", "x"], "'x' is not a valid number"),
+        (["ls", "~/x"], "name the source with --source ~/x"),
+        (["~/x", "ls"], "name the source with --source ~/x"),
+        (["completion", "bash", "x"], "'x' is one word too many (see"),
         (["ls", "--no-such-option"], "No such option"),
         (["show"], "Missing argument 'SESSION'"),
         (["rename", "x"], "say what to change: --title, --path or both"),
@@ -99,9 +103,10 @@ def test_a_password_is_in_no_message(command: Command) -> None:
         "redis://:hunter2@127.0.0.1:1",
         "unix:///no?password=hunter2",
     ):
-        done = command("ls", "--source", source)
-        assert done.returncode in (1, 2)
-        assert "hunter2" not in done.stderr + done.stdout
+        for arguments in (["ls", "--source", source], ["ls", source], [source, "ls"]):
+            done = command(*arguments)
+            assert done.returncode in (1, 2)
+            assert "hunter2" not in done.stderr + done.stdout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
