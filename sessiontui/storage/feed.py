@@ -36,6 +36,8 @@ LEAST_S: Final = 0.004
 """How long signals are gathered after a quiet time."""
 CHUNK: Final = 64
 """How many sessions are looked at in one round trip."""
+LOADED: Final = 512
+"""How many sessions are loaded in one round trip."""
 CHUNK_BYTES: Final = 1 << 22
 """How many bytes are to be loaded in one round trip, a single longer session aside."""
 _MOST_WARNINGS: Final = 100
@@ -280,7 +282,7 @@ def chunks(stats: Iterable[Stat]) -> list[list[Stat]]:
     parts: list[list[Stat]] = []
     size = 0
     for stat in stats:
-        if not parts or size + stat.size > CHUNK_BYTES or len(parts[-1]) == CHUNK:
+        if not parts or size + stat.size > CHUNK_BYTES or len(parts[-1]) == LOADED:
             parts.append([])
             size = 0
         parts[-1].append(stat)
