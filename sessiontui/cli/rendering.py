@@ -30,6 +30,8 @@ _TONES: dict[Kind, Tone] = {
 _HEADINGS: dict[Kind, str] = {"thinking": "thinking"}
 _BESIDE: tuple[Kind, ...] = ("user", "assistant", "summary", "message")
 """Kinds whose headings begin a turn; the others stand beneath it."""
+_ONE_LINE: tuple[Kind, ...] = ("note", "unknown")
+"""Kinds whose headings tell what there is, shortened; `--raw` has all of it."""
 _INDENT = "  "
 _CALLS = 64
 """How many tool calls are remembered."""
@@ -99,7 +101,8 @@ class Renderer:
             self._output.line(indent + heading)
             indent += "" if block.kind in _BESIDE else _INDENT
         tone = "failed" if block.error else _TONES.get(block.kind, "plain")
-        for part in block.parts:
+        one_line = block.kind in _ONE_LINE and block.brief is not None
+        for part in () if one_line else block.parts:
             for line in _lines(part):
                 self._output.line(self._output.style((indent or _INDENT) + line, tone=tone))
 
@@ -121,9 +124,14 @@ class Renderer:
                 figures.append(cost(block.usage.cost))
         tone: Tone = "failed" if block.error else _TONES.get(block.kind, "plain")
         title = self._output.style(name, tone=tone, bold=tone == "plain")
-        detail = f" {block.detail}" if block.detail else ""
+        detail = f" {block.detail or _brief(block)}".rstrip()
         told = self._output.style("  " + " · ".join(figures), tone="past") if figures else ""
         return title + detail + told
+
+
+def _brief(block: Block) -> str:
+    """Return on one line what an entry of no known kind holds."""
+    return " ".join(line for part in block.brief or () for line in part.lines)
 
 
 def _lines(part: Part) -> Iterator[str]:

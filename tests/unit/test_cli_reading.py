@@ -187,6 +187,23 @@ def test_control_codes_become_visible_in_text(command: Command, growing: Path) -
     assert "broken" in text
 
 
+def test_records_of_no_turn_are_one_line_each(command: Command, growing: Path) -> None:
+    records = [
+        {"type": "permission-mode", "permissionMode": "plan", "sessionId": "abcdef01"},
+        {"type": "custom", "customType": "plugin", "data": {"state": ["kept", 1]}},
+        {"type": "brand_new", "id": "1", "payload": {"some": "thing"}},
+    ]
+    growing.write_text("".join(json.dumps(record) + "\n" for record in records))
+    source = str(growing.parent.parent)
+    text = command.raw("tail", "--source", source, str(growing)).decode()
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    assert len(lines) == len(records)
+    for line, words in zip(
+        lines, ("permission-mode plan", "plugin kept", "brand_new thing"), strict=True
+    ):
+        assert all(word in line for word in words.split())
+
+
 @pytest.mark.parametrize("shape", ["path", "file name", "stem", "id", "beginning of the id"])
 def test_a_session_has_many_names(command: Command, files: dict[str, Path], shape: str) -> None:
     file = files[RETRY]
