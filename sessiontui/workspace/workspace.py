@@ -83,6 +83,7 @@ class Workspace:
         self._retry = asyncio.Event()
         self._applied = asyncio.Condition()
         self._batches = self._changes = 0
+        self._failures: dict[str, int] = {}
         self._reader = RowReader(self._read_many, self.catalogue.rows, self._rows_read)
         self._rows = RowKeeper(self.catalogue, self._reader.add, clock)
         self._documents = OpenDocuments(self.read_raw, self._publish)
@@ -239,6 +240,15 @@ class Workspace:
         with self._reporting():
             return await self._connected.restore(item_id)
 
+    def forget_failures(self, *, older_than_ms: int = 0) -> None:
+        """Take away what rows say of actions that failed so long ago."""
+        until_ms = self.clock() - older_than_ms
+        for path in [path for path, when in self._failures.items() if when <= until_ms]:
+            del self._failures[path]
+            row = self.row(path)
+            if row is not None and row.failed:
+                self._note(path, "")
+
     async def drain(self) -> None:
         """Wait for every pending write; raise the first failure since the last time."""
         await self._connected.drain()
@@ -384,18 +394,21 @@ class Workspace:
 
     @contextmanager
     def _noted(self, path: str, note: str) -> Iterator[None]:
-        """Show `note` on the row meanwhile; a failure stays there until the next action."""
+        """Show `note` on the row meanwhile; a failure stays there until the next success."""
+        self._failures.pop(path, None)
         self._note(path, note)
         try:
             with self._reporting():
                 yield
         except StorageError as error:
+            self._failures[path] = self.clock()
             self._note(path, one_line(error), failed=True)
             raise
         except BaseException:
             self._note(path, "")
             raise
         self._note(path, "")
+        self.forget_failures()
 
     def _held(self, path: str) -> Held | None:
         row = self.row(path)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from textual.widgets import Button, Input, Static
 
 from sessiontui.app.screens.delete import DeleteDialog
 from sessiontui.app.screens.dialog import Question
 from sessiontui.app.screens.rename import RenameDialog
+from sessiontui.errors import SessionExistsError
+from sessiontui.models.encode import encode_entries
 from sessiontui.models.title_slot import parse_slot
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from sessiontui.workspace.connect import open_backend
 from tests.app.support import NOW_MS, app_of, path_of, running, session, settle, shows, store_with
+from tests.sessions import claude_session
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -266,3 +270,45 @@ async def test_files_are_called_files(tmp_path: Path) -> None:
         await dialog(pilot, "d")
         assert shows(app, "1 file, ")
         await pilot.press("escape")
+
+
+async def test_a_session_that_keeps_no_title_can_change_its_path_alone() -> None:
+    store = store_with("alpha")
+    data = encode_entries(claude_session())
+    store.write(path_of("claude"), data, mtime_ms=NOW_MS - 1)
+    async with running(store) as (app, pilot):
+        await dialog(pilot, "r")
+        assert shows(app, "Claude Code keeps no title in its sessions; only the path can change.")
+        assert app.screen.query_one("#title", Input).disabled
+        assert app.focused is app.screen.query_one("#path", Input)
+        await pilot.press("escape")
+
+
+async def test_a_failure_leaves_its_row_with_the_next_success_or_later_when_one_moves_on() -> None:
+    now = [NOW_MS]
+    store = store_with("alpha", "beta")
+    async with running(store, clock=lambda: now[0]) as (app, pilot):
+        workspace = app.workspace
+
+        async def fail() -> None:
+            with pytest.raises(SessionExistsError):
+                await workspace.rename(path_of("alpha"), new_path=path_of("beta"))
+            row = workspace.row(path_of("alpha"))
+            assert row is not None
+            assert row.failed
+
+        def told() -> str:
+            row = workspace.row(path_of("alpha"))
+            return "" if row is None else row.note
+
+        await fail()
+        await workspace.rename(path_of("beta"), title="Better")
+        assert told() == ""
+        await fail()
+        await pilot.press("down")
+        await settle(pilot)
+        assert told()
+        now[0] += 10_000
+        await pilot.press("up")
+        await settle(pilot)
+        assert told() == ""

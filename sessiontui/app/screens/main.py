@@ -52,6 +52,8 @@ LOW = 15
 _LIST_SHARE = 0.46
 _LIST_LEAST, _TRANSCRIPT_LEAST = 24, 30
 _TITLE_CELLS = 40
+_FAILURE_MS = 8_000
+"""How long a row tells at least why an action failed, however the user moves on."""
 
 
 class MainScreen(Screen[None]):
@@ -241,6 +243,7 @@ class MainScreen(Screen[None]):
         if self.reading.lost is not None and self.has_class("-reading"):
             return  # Shown until the reader goes away from it.
         self.reading.wish(event.key)
+        self.workspace.forget_failures(older_than_ms=_FAILURE_MS)
         self._show_details()
 
     @on(SessionTree.Opened)

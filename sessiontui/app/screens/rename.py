@@ -24,6 +24,16 @@ SAFE_TEXT = r"[^\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2
 """What may be typed or pasted into a field: nothing that a terminal or a reader would obey."""
 
 _LONGEST = 1024
+_AGENTS = {"claude": "Claude Code", "codex": "Codex"}
+
+
+def _cannot_keep_title(row: Row) -> str | None:
+    """Return why a session's title cannot be stored, or None where it can."""
+    if row.agent in _AGENTS:
+        return f"{_AGENTS[row.agent]} keeps no title in its sessions; only the path can change."
+    if row.read and row.agent == "unknown" and not row.has_slot:
+        return "This is no session that can keep a title; only the path can change."
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,7 @@ class RenameDialog(Dialog[NewNames]):
             Choice("rename", "Rename", enter_key),
         )
         self._asked = False
+        self._untitled = _cannot_keep_title(row)
         self._shown_title = clean(row.title)
         self._shown_path = clean(row.path)
 
@@ -78,8 +89,15 @@ class RenameDialog(Dialog[NewNames]):
         """Yield the two fields and the line that says what will happen."""
         yield Label("Title", classes="field-name")
         yield Input(
-            self._shown_title, id="title", restrict=SAFE_TEXT, max_length=_LONGEST, compact=True
+            self._shown_title,
+            id="title",
+            restrict=SAFE_TEXT,
+            max_length=_LONGEST,
+            compact=True,
+            disabled=self._untitled is not None,
         )
+        if self._untitled is not None:
+            yield Static(Content.styled(self._untitled, "$past"), id="untitled")
         yield Label("Path", classes="field-name")
         yield Input(
             self._shown_path, id="path", restrict=SAFE_TEXT, max_length=_LONGEST, compact=True
