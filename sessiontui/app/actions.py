@@ -64,7 +64,13 @@ def _everywhere() -> tuple[Action, ...]:
             True,
         ),
         Action(
-            "undo", ("u",), "screen.undo", "undo", "Bring back what was deleted last", where, True
+            "undo",
+            ("u",),
+            "screen.undo",
+            "restore",
+            "Bring back what was deleted last",
+            where,
+            True,
         ),
         Action(
             "refresh", ("f5", "R"), "screen.refresh_all", "refresh", "Read everything again", where

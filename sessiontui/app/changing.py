@@ -83,7 +83,7 @@ class Changing:
         except SessionTuiError as error:
             self._tell(f"Not renamed: {one_line(error)}", "failed")
         else:
-            name = _quoted(wanted.title) if wanted.title else self._name(wanted.path or path)
+            name = quoted(wanted.title) if wanted.title else self._name(wanted.path or path)
             self._tell(f"Renamed {name}", "plain")
 
     async def delete(self, paths: Sequence[str]) -> None:
@@ -134,7 +134,7 @@ class Changing:
             self._tell(f"Not brought back: {one_line(error)}", "failed")
             return
         if not items:
-            self._tell("Nothing to undo", "past")
+            self._tell("Nothing to restore", "past")
         elif len(items) == 1:
             path = items[0].path
             self._tell(f"Brought back {self._deleted.get(path) or self._name(path)}", "plain")
@@ -193,9 +193,10 @@ class Changing:
         """Return a session's title in quotes, or its path."""
         row = self._workspace.row(path)
         if row is not None:
-            return _quoted(shown_title(row))
+            return quoted(shown_title(row))
         return formats.cut_middle(clean(path), _TITLE_CELLS)
 
 
-def _quoted(title: str) -> str:
+def quoted(title: str) -> str:
+    """Return a title as a line tells it: cut, safe and in quotes."""
     return f"“{formats.cut_end(clean(title), _TITLE_CELLS)}”"

@@ -189,7 +189,7 @@ async def test_delete_and_undo_restore_every_byte() -> None:
         assert snapshot(store) == before
         assert shows(app, "Brought back “T”")
         await pilot.press("u")
-        await until(lambda: shows(app, "Nothing to undo"))
+        await until(lambda: shows(app, "Nothing to restore"))
 
 
 async def test_a_session_in_use_is_deleted_only_after_plain_words() -> None:

@@ -20,7 +20,7 @@ from textual.widgets import Input
 
 from sessiontui.app import format as formats
 from sessiontui.app.actions import Action, Keys, bindings
-from sessiontui.app.changing import Changing
+from sessiontui.app.changing import Changing, quoted
 from sessiontui.app.reading import Reading
 from sessiontui.app.screens.problem import PasswordInput, ProblemView
 from sessiontui.app.widgets.details import Details
@@ -34,7 +34,6 @@ from sessiontui.app.widgets.transcript import TranscriptView
 from sessiontui.app.widgets.transcript_pane import TranscriptPane
 from sessiontui.catalogue.facts import activity
 from sessiontui.catalogue.order import SORTS, Sort, shown_title
-from sessiontui.models.text import clean
 from sessiontui.workspace import DocumentGone, RowsChanged, StateChanged
 
 if TYPE_CHECKING:
@@ -51,7 +50,6 @@ LOW = 15
 """Up to so many rows the rules are left out and the heading is one line."""
 _LIST_SHARE = 0.46
 _LIST_LEAST, _TRANSCRIPT_LEAST = 24, 30
-_TITLE_CELLS = 40
 _FAILURE_MS = 8_000
 """How long a row tells at least why an action failed, however the user moves on."""
 
@@ -174,8 +172,7 @@ class MainScreen(Screen[None]):
             and not self.changing.has_deleted(gone.path)
         )
         if elsewhere and not reading and self.details.row is not None:
-            title = formats.cut_end(clean(shown_title(self.details.row)), _TITLE_CELLS)
-            self.tell(f"“{title}” was deleted elsewhere", "attention")
+            self.tell(f"{quoted(shown_title(self.details.row))} was deleted elsewhere", "attention")
         self.reading.moved(gone.path, gone.new_path, keep=elsewhere and reading)
 
     def _found_again(self) -> None:
@@ -452,7 +449,7 @@ class MainScreen(Screen[None]):
 
     @work(group="change")
     async def action_undo(self) -> None:
-        """Undo the last deletion."""
+        """Bring back what was deleted last."""
         await self.changing.undo()
 
     @work(group="refresh", exclusive=True)
