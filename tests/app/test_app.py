@@ -434,3 +434,14 @@ async def test_ascii_alone_is_drawn_where_that_is_wanted() -> None:
             await pilot.press(keys)
             await pilot.pause()
             assert [row for row in rows(app) if not row.isascii()] == []
+
+
+async def test_where_no_session_is_chosen_nothing_is_followed() -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        assert "following" in rows(app)[-2]
+        await pilot.press("up")
+        await until(lambda: shows(app, "No session chosen"))
+        assert "follow" not in rows(app)[-2]
+        await pilot.press("down")
+        await settle(pilot)
+        assert "following" in rows(app)[-2]

@@ -18,7 +18,6 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
 
-from sessiontui.app import format as formats
 from sessiontui.app.actions import Action, Keys, bindings
 from sessiontui.app.changing import Changing, quoted
 from sessiontui.app.reading import Reading
@@ -29,7 +28,7 @@ from sessiontui.app.widgets.footer import Footer, Note
 from sessiontui.app.widgets.header import Header
 from sessiontui.app.widgets.session_tree import SessionTree
 from sessiontui.app.widgets.sort_header import SortHeader
-from sessiontui.app.widgets.splitter import PaneRule, Splitter
+from sessiontui.app.widgets.splitter import PaneRule, Splitter, follow_note
 from sessiontui.app.widgets.transcript import TranscriptView
 from sessiontui.app.widgets.transcript_pane import TranscriptPane
 from sessiontui.catalogue.facts import activity
@@ -241,6 +240,7 @@ class MainScreen(Screen[None]):
             return  # Shown until the reader goes away from it.
         self.reading.wish(event.key)
         self.workspace.forget_failures(older_than_ms=_FAILURE_MS)
+        self._place_rule()
         self._show_details()
 
     @on(SessionTree.Opened)
@@ -292,16 +292,9 @@ class MainScreen(Screen[None]):
 
     @on(TranscriptView.FollowChanged)
     def _follow_changed(self, event: TranscriptView.FollowChanged) -> None:
-        if event.following:
-            self._follows = Content.styled("following", "$live")
-        elif event.new_lines:
-            self._follows = Content.styled(
-                f"+{formats.counted(event.new_lines, 'new line')}"
-                f"   {self.keys.first('follow')} follows",
-                "$attention",
-            )
-        else:
-            self._follows = Content.styled(f"{self.keys.first('follow')} follows", "$past")
+        self._follows = follow_note(
+            self.keys.first("follow"), following=event.following, new_lines=event.new_lines
+        )
         self._place_rule()
 
     @on(TranscriptView.ReadFailed)
@@ -342,7 +335,7 @@ class MainScreen(Screen[None]):
                 rule.bright = (0, width)
             else:
                 rule.bright = (left + 1, width) if reading else (0, left)
-        told = not whole and (left is not None or reading)
+        told = self.reading.wanted is not None and not whole and (left is not None or reading)
         self.query_one("#rule-bottom", PaneRule).text = self._follows if told else Content()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
@@ -425,12 +418,10 @@ class MainScreen(Screen[None]):
 
     def _chosen(self, verb: str) -> str | None:
         """Return the session that keys are about, or say why there is none."""
-        path = self.sessions.highlighted
-        if self.reading.lost is not None:
-            self.tell(f"This session was deleted elsewhere: nothing to {verb}", "past")
-            return None
+        lost = self.reading.lost is not None
+        path = None if lost else self.sessions.highlighted
         if path is None:
-            self.tell(f"Choose a session to {verb}", "past")
+            self.tell(f"{'Gone: nothing' if lost else 'Choose a session'} to {verb}", "past")
         return path
 
     @work(group="change")

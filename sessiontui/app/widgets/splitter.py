@@ -10,6 +10,8 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from sessiontui.app import format as formats
+
 if TYPE_CHECKING:
     from textual import events
 
@@ -87,3 +89,19 @@ class PaneRule(Widget):
             return rule
         at = width - self.text.cell_length - 4
         return rule[:at] + Content(" ") + self.text + Content(" ") + rule[width - 2 :]
+
+
+def follow_note(key: str, *, following: bool, new_lines: int) -> Content:
+    """Return what the rule tells of a transcript's end.
+
+    Args:
+        key: Key that goes to the end and follows.
+        following: Whether the view stays at the end.
+        new_lines: How many lines came since it does not.
+    """
+    if following:
+        return Content.styled("following", "$live")
+    if not new_lines:
+        return Content.styled(f"{key} follows", "$past")
+    lines = formats.counted(new_lines, "new line")
+    return Content.styled(f"+{lines}   {key} follows", "$attention")
