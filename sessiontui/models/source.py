@@ -128,6 +128,9 @@ def _folder(text: str, home: Path | None, cwd: Path | None) -> Path:
         raise ConfigError("the source's path holds a zero byte")
     if re.fullmatch(r"[A-Za-z0-9.-]+:[0-9]{2,5}(/[0-9]*)?", text):
         raise ConfigError(f"is {text} a server? write redis://{text}, or ./{text} for a folder")
+    if not text.startswith(("/", ".", "~")) and re.search(r":[^@]*@", text):
+        # It may hold a password, so it is not repeated.
+        raise ConfigError("is the source a server? write redis:// before it, or ./ for a folder")
     try:
         if text == "~" or text.startswith("~/"):
             return (home or Path.home()) / text[2:]

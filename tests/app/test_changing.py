@@ -119,6 +119,19 @@ async def test_escape_in_the_rename_dialog_changes_nothing() -> None:
         assert snapshot(store) == before
 
 
+async def test_a_second_enter_typed_before_the_dialog_is_gone_does_nothing() -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        await dialog(pilot, "r")
+        await pilot.press(*"new")
+        open_dialog = app.screen
+        assert isinstance(open_dialog, RenameDialog)
+        open_dialog.choose("rename")
+        open_dialog.choose("rename")
+        await closed(pilot)
+        await settle(pilot)
+        assert app.is_running
+
+
 async def test_a_path_that_an_agent_may_hold_is_asked_for_twice() -> None:
     store = store_with("alpha")
     store.append(path_of("alpha"), b"{}\n", mtime_ms=NOW_MS - 12_000)
@@ -312,3 +325,25 @@ async def test_a_failure_leaves_its_row_with_the_next_success_or_later_when_one_
         await pilot.press("up")
         await settle(pilot)
         assert told() == ""
+
+
+async def test_a_dialog_takes_the_whole_width_where_there_is_little() -> None:
+    async with running(store_with("alpha"), size=(60, 24)) as (app, pilot):
+        for key in ("r", "d", "question_mark"):
+            await dialog(pilot, key)
+            box = app.screen.query(".dialog, .help").first()
+            assert box.region.width == 60
+            await pilot.press("escape")
+            await closed(pilot)
+
+
+async def test_the_rename_dialog_keeps_its_height_while_one_types() -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        await dialog(pilot, "r")
+        box = app.screen.query_one(".dialog")
+        before = box.region
+        await pilot.press("x", "tab", "home", "y")
+        await pilot.pause()
+        assert shows(app, "The title changes")
+        assert box.region == before
+        await pilot.press("escape")

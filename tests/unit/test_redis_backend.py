@@ -329,6 +329,20 @@ async def test_a_restore_gives_way_to_what_took_the_place(
     assert await everything(each_redis) == before
 
 
+async def test_a_record_that_is_not_ours_hides_no_other(
+    backend: RedisBackend, each_redis: redis.asyncio.Redis
+) -> None:
+    await backend.append("/a", b"x", mtime_ms=1)
+    await backend.trash(item_of(Stat("/a", 0, None)))
+    times = {"deleted": "1", "expires": "99999999999999", "path:1": "/b"}
+    for number, fields in enumerate(
+        ({"size:1": "abc"}, {"size:1": "9" * 5000}, {"path:" + "9" * 5000: "/c"}, {"size:1": "-1"})
+    ):
+        await each_redis.hset(f"omp:sessions:trash:z{number}", mapping={**times, **fields})
+    assert "/a" in [item.path for item in await backend.trashed()]
+    assert (await backend.restore("01")).path == "/a"
+
+
 async def test_the_trash_lists_newest_first_and_forgets_what_expired(
     backend: RedisBackend, each_redis: redis.asyncio.Redis
 ) -> None:

@@ -123,6 +123,8 @@ def test_what_is_no_source_is_refused_with_what_was_expected(text: str, says: st
         "redis://me:s3cret@[::1",
         "redis://me:s3cret@a:b:c",
         "redis://cache?password=s3cret&x=1",
+        "me:s3cret@cache:6379",
+        "redis//me:s3cret@cache",
         "redis://cache?s3cret=1",
         "redis://:s3cret%FF@cache",
         "unix://:s3cret@",

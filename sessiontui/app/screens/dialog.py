@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import on
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -69,6 +70,10 @@ class Dialog(ModalScreen[Answer | None]):
     def choose(self, choice_id: str) -> None:
         """Do what a button says; to be written for each dialog."""
         raise NotImplementedError
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Go away with an answer; a second key that was typed before that does nothing."""
+        return super().dismiss(result) if self.is_current else AwaitComplete()
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:

@@ -6,7 +6,8 @@ step that takes mtime and title away, and get a time to live.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import RedisError
 
@@ -20,6 +21,9 @@ from sessiontui.storage.redis.steps import run_step
 if TYPE_CHECKING:
     from sessiontui.storage.redis.keys import Keys
     from sessiontui.storage.redis.link import Link
+
+_NUMBER: Final = re.compile(rb"[0-9]{1,18}")
+"""What a record that we wrote has for numbers; anything else is no record of ours."""
 
 
 class RedisTrash:
@@ -106,10 +110,13 @@ class RedisTrash:
         stats: dict[int, Stat] = {}
         for name in fields:
             kind, _, number = name.partition(b":")
-            if kind == b"path" and number.isdigit():
+            if kind == b"path" and _NUMBER.fullmatch(number):
+                size = fields.get(b"size:" + number, b"0")
+                if not _NUMBER.fullmatch(size):
+                    return None
                 stats[int(number)] = Stat(
                     decode(fields[name]),
-                    int(fields.get(b"size:" + number, b"0")),
+                    int(size),
                     mtime_ms(fields.get(b"mtime:" + number)),
                     fields.get(b"title:" + number),
                 )
