@@ -14,6 +14,8 @@ Colour has meaning and little area. The tokens, by meaning:
 - `$chrome`     background of header and footer
 - `$field`       background of what can be typed into or pressed
 - `$dialog`, `$dialog-shade`    background of a dialog, and of what lies behind it
+
+Live, attention, failed and past stay apart on a terminal of 16 colours as well.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ DARK = "sessiontui-dark"
 LIGHT = "sessiontui-light"
 
 _DARK_TOKENS = {
-    "live": "#5ecfa6",
+    "live": "#4fd08a",
     "attention": "#e8b65a",
     "failed": "#f2777a",
     "past": "#8f97a6",
@@ -34,8 +36,8 @@ _DARK_TOKENS = {
     "cursor": "#26374f",
     "cursor-blurred": "#20252f",
     "match": "#e8b65a",
-    "added": "#7fc99b",
-    "removed": "#e58a8d",
+    "added": "#62d088",
+    "removed": "#f2777a",
     "chrome": "#14161b",
     "field": "#2b323f",
     "dialog": "#1d2129",
@@ -43,7 +45,7 @@ _DARK_TOKENS = {
 }
 
 _LIGHT_TOKENS = {
-    "live": "#0b7a59",
+    "live": "#0a7d3c",
     "attention": "#8f5f00",
     "failed": "#bf2a37",
     "past": "#626977",
@@ -53,8 +55,8 @@ _LIGHT_TOKENS = {
     "cursor": "#d6e4f7",
     "cursor-blurred": "#ebedf0",
     "match": "#8f5f00",
-    "added": "#1d7a41",
-    "removed": "#b23a3f",
+    "added": "#0a7d3c",
+    "removed": "#bf2a37",
     "chrome": "#fbfbf9",
     "field": "#e9ecf1",
     "dialog": "#ffffff",
@@ -89,8 +91,8 @@ def themes() -> tuple[Theme, Theme]:
         name=DARK,
         primary="#5b86c4",
         secondary="#8f97a6",
-        accent="#5ecfa6",
-        success="#5ecfa6",
+        accent="#4fd08a",
+        success="#4fd08a",
         warning="#e8b65a",
         error="#f2777a",
         foreground="#d9dde5",
@@ -104,8 +106,8 @@ def themes() -> tuple[Theme, Theme]:
         name=LIGHT,
         primary="#2f66b0",
         secondary="#626977",
-        accent="#0b7a59",
-        success="#0b7a59",
+        accent="#0a7d3c",
+        success="#0a7d3c",
         warning="#8f5f00",
         error="#bf2a37",
         foreground="#22262e",

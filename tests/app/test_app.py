@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.color import Color, ColorSystem
 from textual import events
 from textual.command import CommandList
 from textual.widgets import Input
 
 from sessiontui.app.actions import ACTIONS, CONTEXTS
 from sessiontui.app.screens.help import HelpScreen
-from sessiontui.app.theme import DARK, LIGHT
+from sessiontui.app.theme import DARK, LIGHT, themes
 from sessiontui.config import Config
 from sessiontui.errors import ConfigError
 from sessiontui.models.encode import encode_entry
@@ -445,3 +446,17 @@ async def test_where_no_session_is_chosen_nothing_is_followed() -> None:
         await pilot.press("down")
         await settle(pilot)
         assert "following" in rows(app)[-2]
+
+
+def test_sixteen_colours_keep_the_meanings_apart() -> None:
+    for theme in themes():
+        hues = {
+            name: Color.parse(theme.variables[name]).downgrade(ColorSystem.STANDARD).number
+            for name in ("live", "attention", "failed", "past", "added", "removed")
+        }
+        assert hues["live"] in {2, 10}
+        assert hues["added"] in {2, 10}
+        assert hues["attention"] in {3, 11}
+        assert hues["failed"] in {1, 9}
+        assert hues["removed"] in {1, 9}
+        assert hues["past"] in {7, 8}
