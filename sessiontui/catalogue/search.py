@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sessiontui.catalogue.outline import Outline
     from sessiontui.catalogue.row import Row
 
-SLICE: Final = 1000
-"""How many sessions one step looks at: a few milliseconds."""
+SLICE: Final = 250
+"""How many sessions one step looks at: about a millisecond."""
 FIRST: Final = 2000
 """How many sessions are looked at before the first are shown."""
 _MORE: Final = 6
