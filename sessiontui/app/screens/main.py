@@ -216,10 +216,8 @@ class MainScreen(Screen[None]):
         self._count_down()
 
     def _count_down(self) -> None:
-        left = None
-        if self._retry_at_ms is not None:
-            left = max(0, math.ceil((self._retry_at_ms - self.workspace.clock()) / 1000))
-        self.problem.wait_s = left
+        at_ms, now_ms = self._retry_at_ms, self.workspace.clock()
+        self.problem.wait_s = None if at_ms is None else max(0, math.ceil((at_ms - now_ms) / 1000))
 
     def _show_matches(self) -> None:
         filtered = bool(self.filter_line.text)
