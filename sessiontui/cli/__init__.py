@@ -5,6 +5,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The command line without the program's name; that of the process if None.
     """
+    if not _streams_are_usable():
+        return 1
     try:
         # Imported here, so that Ctrl-C while it loads leaves no traceback either.
         from sessiontui.cli.running import run
@@ -24,3 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(arguments)
     except KeyboardInterrupt:
         return 130
+
+
+def _streams_are_usable() -> bool:
+    """Stand in for closed input and error streams; without an output there is nothing to do."""
+    if sys.stdin is None:
+        sys.stdin = io.StringIO()
+    if sys.stderr is None:
+        sys.stderr = io.StringIO()
+    if sys.stdout is None:
+        sys.stderr.write("sessiontui: standard output is closed\n")
+        return False
+    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
@@ -56,7 +56,7 @@ def run(arguments: Sequence[str] | None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def with_workspace(place: Place, action: Callable[[Workspace], Awaitable[int | None]]) -> None:
+def with_workspace(place: Place, action: Callable[[Workspace], Awaitable[int | None]]) -> NoReturn:
     """Open the source, wait until its index is read, and do `action` there.
 
     Args:

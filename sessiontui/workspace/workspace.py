@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from sessiontui.catalogue.catalogue import Catalogue
-from sessiontui.catalogue.facts import held
+from sessiontui.catalogue.facts import held, id_from_path
 from sessiontui.errors import BackendDownError, SessionTuiError, StorageError
 from sessiontui.models.changes import Created
 from sessiontui.storage import SessionStorage
@@ -150,13 +150,16 @@ class Workspace:
         """Return the sessions that `name` may mean, newest first.
 
         A whole path, id or file name wins over a beginning of one. More than one
-        row means that `name` is ambiguous.
+        row means that `name` is ambiguous. Only where no path tells of it, the
+        sessions whose file names hold no id are read for theirs.
         """
         if name in self.catalogue.rows:
             return await self.read_rows([name])
         found = self._rows.named(name)
         if not found:
-            await self._reader.read_now(list(self.catalogue.rows))
+            await self._reader.read_now(
+                [path for path in self.catalogue.rows if id_from_path(path) is None]
+            )
             found = self._rows.named(name)
         found.sort(key=lambda row: row.mtime_ms, reverse=True)
         return await self.read_rows([row.path for row in found])

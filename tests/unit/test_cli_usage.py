@@ -114,3 +114,21 @@ def test_the_completion_script_asks_the_command_back(command: Command, shell: st
     done = command("completion", shell)
     assert done.returncode == 0
     assert f"_SESSIONTUI_COMPLETE={shell}_complete" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "error"),
+    [(">&-", 1, "sessiontui: standard output is closed\n"), ("<&-", 0, ""), ("2>&-", 0, "")],
+)
+def test_closed_streams_are_no_internal_error(
+    tmp_path: Path, closed: str, code: int, error: str
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m sessiontui ls --source "$1" {closed}', sys.executable, "."],
+        env=command_environment(tmp_path),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (code, error)
