@@ -73,6 +73,8 @@ def open_demo(*, folder: bool, seed: int) -> None:
 def _needs_terminal() -> None:
     if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
         raise click.UsageError("the app needs a terminal; in a pipe there is: sessiontui ls")
+    if not is_terminal(sys.stderr):  # Textual draws there.
+        raise click.UsageError("the app draws on standard error too: do not redirect it")
 
 
 def _run_app(

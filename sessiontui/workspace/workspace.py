@@ -150,8 +150,8 @@ class Workspace:
         """Return the sessions that `name` may mean, newest first.
 
         A whole path, id or file name wins over a beginning of one. More than one
-        row means that `name` is ambiguous. Only where no path tells of it, the
-        sessions whose file names hold no id are read for theirs.
+        row means that `name` is ambiguous. Files are read for their ids only where
+        no path tells of `name` and theirs hold none.
         """
         if name in self.catalogue.rows:
             return await self.read_rows([name])
