@@ -374,6 +374,121 @@ async def test_a_crash_at_any_step_is_finished_or_undone(
     assert outcomes == {True, False}
 
 
+CRASH_ON_ANOTHER_DISK = """
+    import subprocess
+    FILES = {
+        "p/a.jsonl": b"session" * 999, "p/a/draft.txt": b"draft", "p/a/worker/w.jsonl": b"worker"
+    }
+    calls = 0
+    def dying(function, last, after):
+        def call(*arguments, **options):
+            global calls
+            calls += 1
+            if calls != last:
+                return function(*arguments, **options)
+            try:
+                if after:
+                    function(*arguments, **options)
+            finally:
+                os._exit(7)
+        return call
+    def backend(root):
+        return DirectoryBackend(root, trash_root=str(root) + "-trash")
+    async def trash(root):
+        stats = tuple(Stat("/" + name, len(data), 1_234) for name, data in FILES.items())
+        opened = backend(root)
+        await opened.trash(TrashItem("1-a", stats[0].path, stats, 1, 2**50))
+        await opened.aclose()
+    async def restore(root):
+        opened = backend(root)
+        await opened.restore("1-a")
+        await opened.aclose()
+    def found(root):
+        return {str(file.relative_to(root)): file.read_bytes()
+                for file in root.rglob("*") if file.is_file()}
+    async def check(root):
+        opened = backend(root)
+        if await opened.trashed():
+            assert found(root) == {}, found(root)
+            await opened.restore("1-a")
+        assert found(root) == FILES, found(root)
+        assert await opened.trashed() == []
+        await opened.aclose()
+        left = [name for name in found(Path(str(root) + "-trash")) if not name.endswith(".lock")]
+        assert left == [], left
+    def crashed(root, work, number, after):
+        root.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "none", root], check=True)
+        for name, data in FILES.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(data)
+        if work is restore:
+            asyncio.run(trash(root))
+        child = os.fork()
+        if child == 0:
+            for name in ("rename", "link", "unlink", "replace", "rmdir", "mkdir", "write", "fsync"):
+                setattr(os, name, dying(getattr(os, name), number, after))
+            asyncio.run(work(root))
+            os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    work, after = {"trash": trash, "restore": restore}[sys.argv[2]], sys.argv[3] == "after"
+    number, code = 0, 7
+    while code == 7:
+        number += 1
+        root = Path(sys.argv[1], str(number))
+        code = crashed(root, work, number, after)
+        asyncio.run(check(root))
+    print(number > 10, code)
+"""
+
+
+@pytest.mark.parametrize("kind", ["trash", "restore"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_crash_at_any_step_between_two_disks_is_finished_or_undone(
+    tmp_path: Path, kind: str, when: str
+) -> None:
+    done = run_script(CRASH_ON_ANOTHER_DISK, tmp_path, kind, when, within=with_mounts())
+    assert done.stdout.split() == ["True", "0"]
+
+
+async def test_a_new_file_that_got_the_inode_of_a_deleted_one_costs_nobody_anything(
+    backend: DirectoryBackend, root: Path, tmp_path: Path
+) -> None:
+    """As between two disks: the copy stands in the trash, the original is gone, then a crash."""
+    await backend.trash(item())
+    new = put(root / "p" / "a.jsonl", b"new\n")
+    (manifest,) = (tmp_path / "trash").rglob("manifest.json")
+    told = json.loads(manifest.read_text())
+    told["files"][0].update(device=new.stat().st_dev, inode=new.stat().st_ino)
+    manifest.write_text(json.dumps(told))
+    move(manifest.parent, manifest.parent.with_name(f"{item().id}~moving"))
+    assert await backend.trashed() == [item()]
+    assert new.read_bytes() == b"new\n"
+    new.unlink()
+    await backend.restore(item().id)
+    assert new.read_bytes() == b"session\n"
+
+
+async def test_a_copy_beside_a_place_is_removed_only_where_it_is_one(
+    backend: DirectoryBackend, root: Path, tmp_path: Path
+) -> None:
+    await backend.trash(item())
+    (manifest,) = (tmp_path / "trash").rglob("manifest.json")
+    move(manifest.parent, manifest.parent.with_name(f"{item().id}~restoring"))
+    dead = f"{2**22 + 1:x}-0.tmp"
+    ours = put(root / "p" / f".a.jsonl.{dead}", b"sess")
+    others = [
+        put(root / "p" / f".b.jsonl.{dead}", b"sess"),
+        put(root / "p" / f".a.jsonl.{os.getpid():x}-99.tmp", b"sess"),
+        put(root / "p" / ".a.jsonl.tmp", b"sess"),
+        put(root / "p" / f".sessiontui.{dead}", b"something else"),
+    ]
+    assert await backend.trashed() == []
+    assert (root / "p" / "a.jsonl").is_file()
+    assert not ours.exists()
+    assert all(other.exists() for other in others)
+
+
 @pytest.fixture
 def other_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder on another disk than `tmp_path`."""

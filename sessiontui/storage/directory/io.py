@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import re
 import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from sessiontui.storage.directory.paths import explained, refuse_special
+from sessiontui.storage.directory.paths import OPEN_FOLDER, explained, refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS
 """What systems say that cannot or will not make a hard link."""
 
 _LONGEST_NAME = 255
+_MARK = re.compile(r"\.([0-9a-f]+)-[0-9a-f]+\.tmp")
 _temporary_numbers = itertools.count()
 
 
@@ -81,6 +83,25 @@ def spare_name(name: str) -> str:
     return spare if len(os.fsencode(spare)) <= _LONGEST_NAME else f".sessiontui{mark}"
 
 
+def is_abandoned(spare: str, name: str) -> bool:
+    """Tell whether a name was made by `spare_name` for `name`, in a process that is no more."""
+    for front in (f".{name}", ".sessiontui"):
+        mark = _MARK.fullmatch(spare.removeprefix(front))
+        if mark is not None and spare.startswith(front):
+            return not _runs(int(mark[1], 16))
+    return False
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
 @contextmanager
 def temporary(folder: int, name: str) -> Iterator[tuple[int, str]]:
     """Make a file beside `name`, removed at the end; yields the descriptor and its name.
@@ -130,6 +151,25 @@ def copy_bytes(source: int, target: int, start: int, stop: int) -> None:
             break
         write_all(target, piece)
         start += len(piece)
+
+
+def begins_with(whole: int, beginning: int) -> bool:
+    """Tell whether one open file begins with all bytes of another one."""
+    start = 0
+    while piece := read_bytes(beginning, start, start + CHUNK):
+        if read_bytes(whole, start, start + len(piece)) != piece:
+            return False
+        start += len(piece)
+    return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Put what stands in a folder on the disk."""
+    descriptor = os.open(folder, OPEN_FOLDER)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def set_mtime(descriptor: int, mtime_ms: int) -> None:

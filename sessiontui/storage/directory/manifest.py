@@ -19,8 +19,8 @@ import msgspec
 from sessiontui.errors import StorageError
 from sessiontui.models.text import clean
 from sessiontui.storage.backend import Stat, TrashItem
-from sessiontui.storage.directory.io import write_all
-from sessiontui.storage.directory.paths import OPEN_FOLDER, sidecar_of
+from sessiontui.storage.directory.io import sync_folder, write_all
+from sessiontui.storage.directory.paths import sidecar_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,9 @@ class FileRecord(msgspec.Struct, frozen=True):
     device: int | None = None
     """None where it was gone when the item was made."""
     inode: int | None = None
+    mtime_ns: int | None = None
+    length: int | None = None
+    """Bytes it had when the item was made; `size` is what was listed."""
 
 
 class FolderRecord(msgspec.Struct, frozen=True):
@@ -79,11 +82,23 @@ class Manifest(msgspec.Struct, frozen=True):
         )
         return TrashItem(self.id, stats[0].path, stats, self.deleted_ms, self.expires_ms)
 
-    def is_same(self, handles: Handles, number: int, path: str) -> bool:
-        """Tell whether the file that stands at a path is the one of the item."""
+    def is_inode(self, handles: Handles, number: int, path: str) -> bool:
+        """Tell whether what stands at a path has the inode of a file of the item.
+
+        Inodes are given anew once a file is gone: this alone proves nothing.
+        """
         record = self.files[number]
         found = _lstat(handles, path)
         return found is not None and (found.st_dev, found.st_ino) == (record.device, record.inode)
+
+    def is_untouched(self, handles: Handles, number: int, path: str) -> bool:
+        """Tell whether the file of the item stands at a path as it was when the item was made."""
+        record = self.files[number]
+        found = _lstat(handles, path)
+        return found is not None and (
+            (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+            == (record.device, record.inode, record.mtime_ns, record.length)
+        )
 
 
 def describe(handles: Handles, item: TrashItem, paths: Sequence[str]) -> Manifest:
@@ -107,6 +122,8 @@ def describe(handles: Handles, item: TrashItem, paths: Sequence[str]) -> Manifes
                 known.mtime_ms if known else None,
                 found.st_dev if found else None,
                 found.st_ino if found else None,
+                found.st_mtime_ns if found else None,
+                found.st_size if found else None,
             )
         )
     sidecar = sidecar_of(item.path)
@@ -134,15 +151,6 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         os.close(descriptor)
     part.rename(folder / NAME)
     sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Put what stands in a folder on the disk."""
-    descriptor = os.open(folder, OPEN_FOLDER)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_manifest(folder: Path) -> Manifest | None:

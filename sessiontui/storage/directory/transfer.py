@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from sessiontui.errors import SessionNotFoundError
+from sessiontui.errors import AccessError, SessionNotFoundError, StorageError
 from sessiontui.storage.directory.io import (
     NO_LINKS,
+    begins_with,
     copy_bytes,
+    is_abandoned,
     opened,
     put_new,
     replace_claim,
+    sync_folder,
     take_over,
     temporary,
 )
 from sessiontui.storage.directory.paths import explained
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sessiontui.storage.directory.paths import Handles
@@ -68,6 +74,7 @@ def move_out(handles: Handles, source: Path, path: str) -> None:
         except OSError as error:
             if error.errno == errno.EXDEV:
                 _copy_in(source, folder, name)
+                os.fsync(folder)
             elif error.errno in NO_LINKS:
                 replace_claim(folder, name, source, None)
                 return
@@ -77,11 +84,63 @@ def move_out(handles: Handles, source: Path, path: str) -> None:
 
 
 def stands_at(handles: Handles, source: Path, path: str) -> bool:
-    """Tell whether a file from outside has a name in the store already, as after a crash."""
+    """Tell whether a file from outside stands in the store already, as after a crash.
+
+    It does as a second name of the same file, or as a copy of the same bytes.
+    """
     folder, name = handles.parent(path)
     with explained(path):
         inside = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        return os.path.samestat(source.lstat(), inside)
+        outside = source.lstat()
+    return inside.st_size == outside.st_size and holds(handles, source, path)
+
+
+def holds(handles: Handles, source: Path, path: str) -> bool:
+    """Tell whether a file in the store is one outside, or begins with all bytes of it.
+
+    False also where that cannot be told: either is no regular file, or may not be read.
+    """
+    folder, name = handles.parent(path)
+    with explained(path):
+        inside = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        outside = source.lstat()
+    if os.path.samestat(outside, inside):
+        return True
+    if not (stat.S_ISREG(inside.st_mode) and stat.S_ISREG(outside.st_mode)):
+        return False
+    with (
+        suppress(AccessError),
+        opened(path, name, os.O_RDONLY, folder) as whole,
+        _outside(source) as beginning,
+    ):
+        return begins_with(whole, beginning)
+    return False
+
+
+def remove_leftovers(handles: Handles, source: Path, path: str) -> None:
+    """Remove the copies that a process which died in `move_out` left beside a path.
+
+    What a file holds besides bytes of `source` is not ours to remove: it stays.
+    """
+    # Nothing depends on it: what cannot be read or entered is passed over.
+    with suppress(StorageError), explained(path), _outside(source) as whole:
+        folder, name = handles.parent(path)
+        for spare in os.listdir(folder):  # noqa: PTH208 - of a descriptor
+            if not is_abandoned(spare, name):
+                continue
+            with opened(path, spare, os.O_RDONLY, folder) as leftover:
+                ours = begins_with(whole, leftover)
+            if ours:
+                os.unlink(spare, dir_fd=folder)
+
+
+@contextmanager
+def _outside(source: Path) -> Iterator[int]:
+    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _copy_out(old: int, target: Path) -> None:
@@ -97,6 +156,7 @@ def _copy_out(old: int, target: Path) -> None:
             copied = size
         take_over(old, new)
         part.rename(target)
+        sync_folder(target.parent)
     except OSError:
         part.unlink(missing_ok=True)
         raise
@@ -105,11 +165,7 @@ def _copy_out(old: int, target: Path) -> None:
 
 
 def _copy_in(source: Path, folder: int, name: str) -> None:
-    old = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        with temporary(folder, name) as (new, temporary_name):
-            copy_bytes(old, new, 0, os.fstat(old).st_size)
-            take_over(old, new)
-            put_new(folder, temporary_name, name)
-    finally:
-        os.close(old)
+    with _outside(source) as old, temporary(folder, name) as (new, temporary_name):
+        copy_bytes(old, new, 0, os.fstat(old).st_size)
+        take_over(old, new)
+        put_new(folder, temporary_name, name)

@@ -39,18 +39,24 @@ from sessiontui.errors import (
     StorageError,
 )
 from sessiontui.models.text import clean
+from sessiontui.storage.directory.io import sync_folder
 from sessiontui.storage.directory.manifest import (
     PART,
     Manifest,
     describe,
     put_back_folders,
     read_manifest,
-    sync_folder,
     write_manifest,
 )
 from sessiontui.storage.directory.moves import exists, prune_sidecar, remove_empty
 from sessiontui.storage.directory.paths import FOLDER_MODE, explained
-from sessiontui.storage.directory.transfer import move_in, move_out, stands_at
+from sessiontui.storage.directory.transfer import (
+    holds,
+    move_in,
+    move_out,
+    remove_leftovers,
+    stands_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -239,6 +245,7 @@ class Trash:
                 _log.warning("could not clear up %s: %s", folder, clean(str(error)))
 
     def _recover_one(self, handles: Handles, folder: Path, settled: Path) -> None:
+        """Finish or undo one item; a file that is not proven to be of it stays where it is."""
         manifest = read_manifest(folder)
         if manifest is None:
             (folder / PART).unlink(missing_ok=True)
@@ -246,6 +253,8 @@ class Trash:
             return
         present = _present(folder, manifest)
         paths = manifest.paths(self._root)
+        for number in present:
+            remove_leftovers(handles, folder / str(number), paths[number])
         outward = folder.name.endswith(_RESTORING) or 0 not in present
         if outward and not any(
             _taken(handles, folder / str(number), paths[number]) for number in present
@@ -256,10 +265,13 @@ class Trash:
             _remove(folder)
             return
         for number, path in enumerate(paths):
-            if manifest.is_same(handles, number, path):
-                # What stands there too is a second name of it, or a copy from another disk.
-                (folder / str(number)).unlink(missing_ok=True)
-                move_in(handles, path, folder / str(number))
+            target = folder / str(number)
+            if number not in present:
+                ours = manifest.is_untouched(handles, number, path)
+            elif ours := manifest.is_inode(handles, number, path) and holds(handles, target, path):
+                target.unlink()  # a second name of it, or a copy from another disk
+            if ours:
+                move_in(handles, path, target)
         prune_sidecar(handles, paths[0])
         folder.rename(settled)
 
