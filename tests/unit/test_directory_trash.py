@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -553,6 +554,53 @@ def test_where_the_root_is_a_disk_of_its_own_files_are_copied(tmp_path: Path) ->
         "True 0o100640 1234567890123456789",
         "['a.jsonl'] []",
     ]
+
+
+async def test_a_trash_that_another_process_keeps_is_waited_for_only_so_long(
+    backend: DirectoryBackend, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessiontui.storage.directory.trash._BUSY_S", 0.1)
+    await backend.trash(item())
+    (file,) = (tmp_path / "trash").rglob(".lock")
+    with file.open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        other = item("2-b", paths=("/p/b.jsonl",))
+        for work in (backend.trashed(), backend.restore(item().id), backend.trash(other)):
+            with pytest.raises(StorageError, match="another sessiontui is using the trash"):
+                await work
+    assert await backend.trashed() == [item()]
+    await backend.restore(item().id)
+
+
+def test_a_trash_that_can_only_be_read_is_listed(root: Path, tmp_path: Path) -> None:
+    done = run_script(
+        """
+        import subprocess
+        root, trash = map(Path, sys.argv[1:])
+        async def main():
+            backend = DirectoryBackend(root, trash_root=trash, clock=lambda: 9)
+            for name, expires in (("a", 2**50), ("b", 10)):
+                stats = (Stat(f"/p/{name}.jsonl", 8, 1),)
+                await backend.trash(TrashItem(f"1-{name}", stats[0].path, stats, 1, expires))
+            await backend.aclose()
+            subprocess.run(["mount", "--bind", trash, trash], check=True)
+            subprocess.run(["mount", "-o", "remount,ro,bind", trash], check=True)
+            backend = DirectoryBackend(root, trash_root=trash, clock=lambda: 10)
+            print([item.id for item in await backend.trashed()])
+            try:
+                await backend.restore("1-a")
+            except AccessError as error:
+                print(error)
+            await backend.aclose()
+        asyncio.run(main())
+        """,
+        root,
+        tmp_path / "trash",
+        within=with_mounts(),
+    )
+    listed, refused = done.stdout.splitlines()
+    assert listed == "['1-a']"
+    assert "read-only" in refused
 
 
 async def test_two_processes_share_a_trash(

@@ -28,11 +28,13 @@ import logging
 import os
 import re
 import shutil
+import time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import (
+    AccessError,
     InvalidPathError,
     SessionExistsError,
     SessionNotFoundError,
@@ -69,6 +71,8 @@ SIBLING = ".sessiontui-trash"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
 _MOVING, _RESTORING, _GONE = "~moving", "~restoring", "~gone"
+_BUSY_S, _BUSY_STEP_S = 5.0, 0.05
+"""How long to wait for another process that works on the trash, and how often to ask."""
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL})
 
 _log = logging.getLogger(__name__)
@@ -143,24 +147,41 @@ class Trash:
         raise SessionNotFoundError(item_id)
 
     def trashed(self) -> list[TrashItem]:
-        """Return what can be restored, newest first; what has expired is removed."""
+        """Return what can be restored, newest first; what has expired is removed.
+
+        A trash that can only be read is listed without a lock, and left as it is.
+        """
         items: list[TrashItem] = []
         for candidate in self._places:
             if not candidate.is_dir():
                 continue
-            with self._locked(candidate) as place, ExitStack() as stack:
-                # Without the root nothing can be finished, but the list is still true.
-                with suppress(StorageError):
-                    self._recover(place, stack.enter_context(self._root.handles()))
-                for folder in sorted(place.iterdir()):
-                    manifest = read_manifest(folder) if _ID.fullmatch(folder.name) else None
-                    if manifest is None:
-                        continue
-                    if manifest.expires_ms <= self._clock():
-                        _remove(folder)
-                    else:
-                        items.append(manifest.item(self._root))
+            with ExitStack() as stack:
+                with suppress(AccessError):
+                    place = stack.enter_context(self._locked(candidate))
+                    # Without the root nothing can be finished, but the list is still true.
+                    with suppress(StorageError):
+                        self._recover(place, stack.enter_context(self._root.handles()))
+                    self._remove_expired(place)
+                items += [
+                    manifest.item(self._root)
+                    for _, manifest in self._manifests(candidate)
+                    if manifest.expires_ms > self._clock()
+                ]
         return sorted(items, key=lambda item: item.id, reverse=True)
+
+    def _manifests(self, place: Path) -> Iterator[tuple[Path, Manifest]]:
+        """Yield the folders of what is whole in the trash."""
+        with explained(str(place)):
+            found = sorted(place.iterdir())
+        for folder in found:
+            manifest = read_manifest(folder) if _ID.fullmatch(folder.name) else None
+            if manifest is not None:
+                yield folder, manifest
+
+    def _remove_expired(self, place: Path) -> None:
+        for folder, manifest in self._manifests(place):
+            if manifest.expires_ms <= self._clock():
+                _remove(folder)
 
     def _place_for_new(self) -> Path:
         """Return the first place on the disk of the root, else the first at all."""
@@ -176,17 +197,19 @@ class Trash:
 
     @contextmanager
     def _locked(self, place: Path) -> Iterator[Path]:
+        """Keep other processes from working on a trash.
+
+        Raises:
+            AccessError: It can only be read.
+            StorageError: Another process has worked on it for longer than `_BUSY_S`.
+        """
         with explained(str(place)):
             for folder in (place.parent, place):
                 folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
             lock = os.open(place / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             with explained(str(place)):
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX)
-                except OSError as error:
-                    if error.errno not in _NO_LOCKS:
-                        raise
+                _wait_for(lock)
                 yield place
         finally:
             os.close(lock)
@@ -274,6 +297,26 @@ class Trash:
                 move_in(handles, path, target)
         prune_sidecar(handles, paths[0])
         folder.rename(settled)
+
+
+def _wait_for(lock: int) -> None:
+    """Take the lock of a trash, waiting for it no longer than `_BUSY_S`.
+
+    The system's own waiting would end with the other process only, which may be stopped.
+    """
+    until = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise StorageError("another sessiontui is using the trash") from None
+            time.sleep(_BUSY_STEP_S)
+            continue
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        return
 
 
 def _checked(item_id: str) -> str:
