@@ -338,7 +338,8 @@ async def test_a_record_that_is_not_ours_hides_no_other(
     for number, fields in enumerate(
         ({"size:1": "abc"}, {"size:1": "9" * 5000}, {"path:" + "9" * 5000: "/c"}, {"size:1": "-1"})
     ):
-        await each_redis.hset(f"omp:sessions:trash:z{number}", mapping={**times, **fields})
+        for name, value in {**times, **fields}.items():
+            await each_redis.hset(f"omp:sessions:trash:z{number}", name, value)
     assert "/a" in [item.path for item in await backend.trashed()]
     assert (await backend.restore("01")).path == "/a"
 
