@@ -260,3 +260,18 @@ def test_between_two_disks_a_file_is_copied_whole(tmp_path: Path) -> None:
         "a session already has this path: /a.jsonl",
         "False True ['a.jsonl', 'disk']",
     ]
+
+
+@pytest.mark.parametrize("target", ["/p/.b.jsonl", "/.q/b.jsonl", "/q/.r/s/b.jsonl"])
+async def test_a_session_is_not_renamed_to_where_it_would_not_be_listed(
+    backend: DirectoryBackend, root: Path, target: str
+) -> None:
+    put(root / "p" / "a.jsonl", b"a")
+    put(root / "p" / "a" / ".hidden", b"h")
+    before = look(root), names(root)
+    artifact = target.removesuffix(".jsonl") + "/.hidden"
+    with pytest.raises(InvalidPathError, match="begins with a dot"):
+        await backend.rename([("/p/a.jsonl", target), ("/p/a/.hidden", artifact)])
+    assert (look(root), names(root)) == before
+    await backend.rename([("/p/a.jsonl", "/p/b.jsonl"), ("/p/a/.hidden", "/p/b/.hidden")])
+    assert look(root) == {"p/b.jsonl": b"a", "p/b/.hidden": b"h"}

@@ -179,7 +179,8 @@ class DirectoryBackend:
         Raises:
             SessionNotFoundError: A source is missing; nothing moved.
             SessionExistsError: A target is taken and `overwrite` is false; nothing moved.
-            InvalidPathError: omp would take a target for a backup.
+            InvalidPathError: A target would not be listed any more, or omp would take it for a
+                backup.
         """
         await self._change(self._moves.rename, moves, overwrite=overwrite)
 

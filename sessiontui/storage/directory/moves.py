@@ -44,6 +44,7 @@ from sessiontui.storage.directory.paths import (
     SUFFIX,
     explained,
     is_backup_name,
+    is_hidden,
     refuse_special,
     sidecar_of,
 )
@@ -85,7 +86,8 @@ class Moves:
         Raises:
             SessionNotFoundError: A source is missing; nothing moved.
             SessionExistsError: A target is taken and `overwrite` is false; nothing moved.
-            InvalidPathError: omp would take a target for a backup and rename it back.
+            InvalidPathError: A target would not be listed any more, for a name that begins with a
+                dot, or omp would take it for a backup and rename it back.
         """
         with self._root.handles() as handles:
             planned = [_Move(source, target) for source, target in moves if source != target]
@@ -182,7 +184,11 @@ def _prune(folder: int, name: str) -> None:
 
 
 def _check(handles: Handles, source: str, target: str) -> None:
-    *_, target_name = handles.root.parts(target)
+    *_, target_name = parts = handles.root.parts(target)
+    if is_hidden(parts) and not is_hidden(handles.root.parts(source)):
+        raise InvalidPathError(
+            f"a session is not listed where a name begins with a dot: {target}", path=target
+        )
     if is_backup_name(target_name) and not is_backup_name(source):
         raise InvalidPathError(
             f"omp would take this for a backup and rename it back: {target}", path=target

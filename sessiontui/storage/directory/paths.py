@@ -33,7 +33,7 @@ from sessiontui.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 SUFFIX = ".jsonl"
 """How the name of a session ends."""
@@ -62,6 +62,11 @@ def is_session_name(name: str) -> bool:
     Names that begin with a dot are not: omp finds sessions by a glob that passes them over.
     """
     return name.endswith(SUFFIX) and not name.startswith(".")
+
+
+def is_hidden(parts: Sequence[str]) -> bool:
+    """Tell whether a file is passed over for a name on the way to it that begins with a dot."""
+    return any(name.startswith(".") for name in parts)
 
 
 def is_backup_name(name: str) -> bool:
