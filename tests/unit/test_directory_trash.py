@@ -270,6 +270,39 @@ async def test_damaged_items_are_left_alone(
     await backend.restore(item().id)
 
 
+@pytest.mark.parametrize("path", ["../outside.jsonl", "p/../../x", "/etc/x", "p//a.jsonl", ""])
+@pytest.mark.parametrize("kind", ["files", "folders"])
+async def test_a_manifest_leads_nowhere_outside(
+    backend: DirectoryBackend, root: Path, tmp_path: Path, path: str, kind: str
+) -> None:
+    await backend.trash(item())
+    (manifest,) = (tmp_path / "trash").rglob("manifest.json")
+    told = json.loads(manifest.read_text())
+    told[kind][0]["path"] = path
+    manifest.write_text(json.dumps(told))
+    assert await backend.trashed() == []
+    with pytest.raises(SessionNotFoundError):
+        await backend.restore(item().id)
+    assert names(root) == {"p", "p/b.jsonl"}
+    assert (manifest.parent / "0").read_bytes() == b"session\n"
+
+
+async def test_an_item_that_lost_its_session_is_not_said_to_be_restored(
+    backend: DirectoryBackend, root: Path, tmp_path: Path
+) -> None:
+    await backend.trash(item())
+    (file,) = (tmp_path / "trash").rglob("0")
+    elsewhere = move(file, tmp_path / "elsewhere")
+    with pytest.raises(SessionNotFoundError) as missing:
+        await backend.restore(item().id)
+    assert missing.value.path == PATHS[0]
+    assert names(root) == {"p", "p/b.jsonl"}
+    assert await backend.trashed() == [item()]
+    move(elsewhere, file)
+    await backend.restore(item().id)
+    assert (root / "p" / "a.jsonl").read_bytes() == b"session\n"
+
+
 def refusing(function: Callable[..., None], number: int, code: int) -> Callable[..., None]:
     """Return a system call that is refused at its `number`-th time, from 1."""
     calls = 0

@@ -163,6 +163,10 @@ def read_manifest(folder: Path) -> Manifest | None:
     if manifest.version != 1 or not manifest.files:
         _log.warning("a manifest of another version in the trash: %s", folder)
         return None
+    paths = [file.path for file in manifest.files] + [each.path for each in manifest.folders]
+    if not all(map(_is_inside, paths)):
+        _log.warning("a manifest with an impossible path in the trash: %s", folder)
+        return None
     return manifest
 
 
@@ -188,6 +192,11 @@ def put_back_folders(handles: Handles, manifest: Manifest, *, all_new: bool = Fa
             descriptor = handles.folder(parts, root.path(record.path))
             os.fchmod(descriptor, record.mode)
             os.utime(descriptor, ns=(record.mtime_ns, record.mtime_ns))
+
+
+def _is_inside(path: str) -> bool:
+    """Tell whether a path of a manifest is of the one spelling that was written."""
+    return "\0" not in path and not {"", ".", ".."}.intersection(path.split("/"))
 
 
 def _folders(handles: Handles, parts: tuple[str, ...]) -> list[FolderRecord]:

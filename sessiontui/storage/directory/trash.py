@@ -130,7 +130,8 @@ class Trash:
         """Bring an item back, all or nothing.
 
         Raises:
-            SessionNotFoundError: It is not in the trash, or has expired.
+            SessionNotFoundError: It is not in the trash, or has expired, or its session is not
+                there any more; then the item stays.
             SessionExistsError: One of its paths is taken; nothing moved.
         """
         folder_name = _checked(item_id)
@@ -234,6 +235,8 @@ class Trash:
         """Move the files of an item out, the session last; on a failure all go in again."""
         present = _present(folder, manifest)
         paths = manifest.paths(self._root)
+        if 0 not in present:
+            raise SessionNotFoundError(paths[0])
         for number in present:
             if _taken(handles, folder / str(number), paths[number]):
                 raise SessionExistsError(paths[number])
