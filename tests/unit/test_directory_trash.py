@@ -303,6 +303,43 @@ async def test_an_item_that_lost_its_session_is_not_said_to_be_restored(
     assert (root / "p" / "a.jsonl").read_bytes() == b"session\n"
 
 
+@pytest.mark.parametrize("step", ["write", "fsync"])
+async def test_a_full_disk_leaves_nothing_half_done(
+    backend: DirectoryBackend,
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    step: str,
+) -> None:
+    before = exactly(root)
+    await backend.trashed()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, step, refusing(getattr(os, step), 1, errno.ENOSPC))
+        with pytest.raises(StorageError, match="full"):
+            await backend.trash(item())
+    assert exactly(root) == before
+    assert [name for name in names(tmp_path / "trash") if "~" in name] == []
+    await backend.trash(item())
+    assert caplog.text == ""
+
+
+async def test_what_is_strange_in_the_trash_is_told_of_once(
+    backend: DirectoryBackend, root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await backend.trash(item())
+    place = next((tmp_path / "trash").rglob("manifest.json")).parent.parent
+    (place / "1-empty~moving").mkdir()
+    put(place / "2-part~moving" / "manifest.json.part", b"{")
+    strange = [put(place / "stray"), put(place / "file~moving"), place / "3-lost~moving"]
+    put(strange[2] / "0", b"a session")
+    for _ in range(2):
+        assert await backend.trashed() == [item()]
+    assert len(caplog.records) == len(strange)
+    assert all(file.exists() for file in strange)
+    assert not [name for name in names(place) if "empty" in name or "part" in name]
+
+
 def refusing(function: Callable[..., None], number: int, code: int) -> Callable[..., None]:
     """Return a system call that is refused at its `number`-th time, from 1."""
     calls = 0

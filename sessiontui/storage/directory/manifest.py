@@ -8,7 +8,6 @@ surrogates.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import stat
 from contextlib import suppress
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sessiontui.errors import StorageError
-from sessiontui.models.text import clean
 from sessiontui.storage.backend import Stat, TrashItem
 from sessiontui.storage.directory.io import sync_folder, write_all
 from sessiontui.storage.directory.paths import sidecar_of
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 NAME = "manifest.json"
 PART = f"{NAME}.part"
 """Name of a manifest that is not whole yet."""
-
-_log = logging.getLogger(__name__)
 
 
 class FileRecord(msgspec.Struct, frozen=True):
@@ -153,20 +149,19 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     sync_folder(folder)
 
 
-def read_manifest(folder: Path) -> Manifest | None:
-    """Return the manifest of an item; None, and a warning, where there is none to be read."""
-    try:
-        manifest = msgspec.convert(json.loads((folder / NAME).read_bytes()), Manifest)
-    except (OSError, ValueError) as error:
-        _log.warning("no manifest in the trash: %s: %s", folder, clean(str(error)))
-        return None
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of an item.
+
+    Raises:
+        OSError: There is none to be read.
+        ValueError: It is damaged, of another version, or its paths lead outside.
+    """
+    manifest = msgspec.convert(json.loads((folder / NAME).read_bytes()), Manifest)
     if manifest.version != 1 or not manifest.files:
-        _log.warning("a manifest of another version in the trash: %s", folder)
-        return None
+        raise ValueError("the manifest is of another version")
     paths = [file.path for file in manifest.files] + [each.path for each in manifest.folders]
     if not all(map(_is_inside, paths)):
-        _log.warning("a manifest with an impossible path in the trash: %s", folder)
-        return None
+        raise ValueError("the manifest has an impossible path")
     return manifest
 
 

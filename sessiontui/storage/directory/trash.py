@@ -98,6 +98,8 @@ class Trash:
             if not place.is_relative_to(root.folder)
         ]
         self._places = [place / digest for place in outside]
+        self._told: dict[Path, str] = {}
+        """What was warned of; no more than lies in the trash unreadable."""
 
     def trash(self, item: TrashItem) -> None:
         """Move what the item lists out of the store, all or none.
@@ -117,9 +119,13 @@ class Trash:
                     if (place / folder_name).exists():
                         raise StorageError(f"it is in the trash already: {item.path}")
                     moving.mkdir(FOLDER_MODE)
-                    manifest = describe(handles, item, paths)
-                    write_manifest(moving, manifest)
-                    sync_folder(place)
+                    try:
+                        manifest = describe(handles, item, paths)
+                        write_manifest(moving, manifest)
+                        sync_folder(place)
+                    except (OSError, StorageError):  # the disk is full, say; nothing has moved
+                        shutil.rmtree(moving, ignore_errors=True)
+                        raise
                 self._take(handles, moving, manifest)
                 prune_sidecar(handles, item.path)
                 with explained(item.path):
@@ -141,7 +147,7 @@ class Trash:
             with self._locked(candidate) as place, self._root.handles() as handles:
                 self._recover(place, handles)
                 folder = place / folder_name
-                manifest = read_manifest(folder) if folder.is_dir() else None
+                manifest = self._manifest(folder) if folder.is_dir() else None
                 if manifest is not None and manifest.expires_ms > self._clock():
                     self._give_back(handles, folder, manifest)
                     return manifest.item(self._root)
@@ -175,9 +181,23 @@ class Trash:
         with explained(str(place)):
             found = sorted(place.iterdir())
         for folder in found:
-            manifest = read_manifest(folder) if _ID.fullmatch(folder.name) else None
+            manifest = self._manifest(folder) if _ID.fullmatch(folder.name) else None
             if manifest is not None:
                 yield folder, manifest
+
+    def _manifest(self, folder: Path) -> Manifest | None:
+        """Return the manifest of an item; None, and a warning, where there is none to be read."""
+        try:
+            return read_manifest(folder)
+        except (OSError, ValueError) as error:
+            self._warn(folder, f"no manifest to be read: {error}")
+            return None
+
+    def _warn(self, folder: Path, what: str) -> None:
+        """Log what is wrong with something in the trash, once as long as it is the same."""
+        if self._told.get(folder) != what:
+            self._told[folder] = what
+            _log.warning("in the trash: %s: %s", clean(str(folder)), clean(what))
 
     def _remove_expired(self, place: Path) -> None:
         for folder, manifest in self._manifests(place):
@@ -268,14 +288,15 @@ class Trash:
                 elif f"~{state}" in {_MOVING, _RESTORING}:
                     self._recover_one(handles, folder, place / name)
             except (OSError, StorageError) as error:
-                _log.warning("could not clear up %s: %s", folder, clean(str(error)))
+                self._warn(folder, f"could not clear it up: {error}")
 
     def _recover_one(self, handles: Handles, folder: Path, settled: Path) -> None:
         """Finish or undo one item; a file that is not proven to be of it stays where it is."""
-        manifest = read_manifest(folder)
+        if set(os.listdir(folder)) <= {PART}:  # noqa: PTH208 - names alone
+            shutil.rmtree(folder)  # nothing had moved
+            return
+        manifest = self._manifest(folder)
         if manifest is None:
-            (folder / PART).unlink(missing_ok=True)
-            folder.rmdir()  # nothing had moved; with anything in it this is refused and logged
             return
         present = _present(folder, manifest)
         paths = manifest.paths(self._root)
