@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import work
 from textual.app import App
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 _ROOMY = 110
 """From so many columns on help stands in two columns."""
+
+
+_INTERRUPTED: Final = 130
+"""Exit code after SIGINT."""
 
 
 class SessionApp(App[None], inherit_bindings=False):
@@ -57,6 +61,7 @@ class SessionApp(App[None], inherit_bindings=False):
         self._plain = (AsciiFilter(),) if workspace.config.ascii else ()
         self._is_ready = False
         self._end_code: int | None = None
+        self._terminal_is_lent = False
         for theme in themes():
             self.register_theme(theme)
         self.theme = self._known_theme(workspace.config.theme or DARK)
@@ -91,11 +96,24 @@ class SessionApp(App[None], inherit_bindings=False):
     def on_ready(self) -> None:
         """End if that was asked for meanwhile."""
         self._is_ready = True
+        self.app_suspend_signal.subscribe(self, self._lend_terminal, immediate=True)
+        self.app_resume_signal.subscribe(self, self._take_terminal, immediate=True)
         if self._end_code is not None:
             self.exit(return_code=self._end_code)
 
+    def _lend_terminal(self, _app: App[Any]) -> None:
+        self._terminal_is_lent = True
+
+    def _take_terminal(self, _app: App[Any]) -> None:
+        self._terminal_is_lent = False
+
     def end(self, code: int) -> None:
-        """End with an exit code; what is only half composed cannot be taken down, so not before."""
+        """End with an exit code; what is only half composed cannot be taken down, so not before.
+
+        While another program has the terminal, ctrl+c is for that one.
+        """
+        if self._terminal_is_lent and code == _INTERRUPTED:
+            return
         self._end_code = code
         if self._is_ready:
             self.exit(return_code=code)

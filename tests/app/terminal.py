@@ -24,6 +24,10 @@ _STOP_S = 10.0
 _QUIET_S = 0.15
 
 
+_LEFT_OUT = ("SESSIONTUI_", "TEXTUAL", "NO_COLOR", "PI_", "OMP_", "COLUMNS", "LINES")
+"""Beginnings of variables that would change what is shown; test runners set some."""
+
+
 class Terminal:
     """Runs the program; keeps every byte that comes out.
 
@@ -48,9 +52,7 @@ class Terminal:
         self.before = termios.tcgetattr(self._slave)
         self._resize(size)
         variables = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith(("SESSIONTUI_", "TEXTUAL", "NO_COLOR", "PI_", "OMP_"))
+            key: value for key, value in os.environ.items() if not key.startswith(_LEFT_OUT)
         }
         variables |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
         self.process = subprocess.Popen(
