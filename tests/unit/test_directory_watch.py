@@ -475,10 +475,8 @@ async def test_a_burst_is_a_reason_to_compare(backend: DirectoryBackend, root: P
 
 async def test_leaving_ends_threads_and_closes_files(backend: DirectoryBackend, root: Path) -> None:
     await scanned(backend)
-    async with watching(backend):
-        pass
     before = open_files()
-    for _ in range(5):
+    for _ in range(6):
         async with watching(backend):
             assert open_files() > before
         await until(lambda: open_files() <= before)
