@@ -149,9 +149,8 @@ class Workspace:
     async def find(self, name: str) -> list[Row]:
         """Return the sessions that `name` may mean, newest first.
 
-        A whole path, id or file name wins over a beginning of one. More than one
-        row means that `name` is ambiguous. Files are read for their ids only where
-        no path tells of `name` and theirs hold none.
+        A whole path, id or file name wins over a beginning of one; more than one row means that
+        `name` is ambiguous. Only files whose names hold no id are read for theirs.
         """
         if name in self.catalogue.rows:
             return await self.read_rows([name])
