@@ -10,7 +10,8 @@ from textual.binding import Binding
 
 from sessiontui.app.actions import Keys
 from sessiontui.app.ascii import AsciiFilter
-from sessiontui.app.screens.main import LOW, NARROW, MainScreen
+from sessiontui.app.screens.main import MainScreen
+from sessiontui.app.screens.main_panes import LOW, NARROW
 from sessiontui.app.theme import DARK, LIGHT, themes, token_defaults
 from sessiontui.errors import ConfigError
 from sessiontui.models.text import clean
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from textual.filter import LineFilter
     from textual.screen import Screen
 
-    from sessiontui.app.actions import Action
+    from sessiontui.app.action_table import Action
     from sessiontui.workspace import Workspace
 
 _ROOMY = 110

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.fuzzy import FuzzySearch
 
 from sessiontui.app import format as formats
-from sessiontui.app.actions import ACTIONS, Action
+from sessiontui.app.action_table import ACTIONS, Action
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:

@@ -169,7 +169,7 @@ class Workspace:
         Raises:
             SessionNotFoundError: There is no such session.
         """
-        return self._documents.open(path, self._connected.stat_sync(path).size)
+        return self._documents.open(path, self.storage.stat_sync(path).size)
 
     def close_document(self, path: str) -> None:
         """Let go of a transcript."""
@@ -181,7 +181,7 @@ class Workspace:
         Raises:
             SessionNotFoundError: There is no such session.
         """
-        return await self._connected.read_range(path, start, stop)
+        return await self.storage.read_range(path, start, stop)
 
     # What can be done
 
@@ -192,7 +192,7 @@ class Workspace:
             StorageError: It could not be read; what is shown stays as far as it was compared.
         """
         with self._reporting():
-            await self._connected.load()
+            await self.storage.load()
 
     async def rename(
         self, path: str, *, title: str | None = None, new_path: str | None = None
@@ -206,7 +206,7 @@ class Workspace:
             SessionExistsError: Another session has `new_path`.
             StorageError: It failed; the row is as before and says why.
         """
-        storage = self._connected
+        storage = self.storage
         with self._noted(path, "renaming…"):
             if title is not None:
                 await storage.update_session_title(
@@ -217,20 +217,20 @@ class Workspace:
 
     async def plan_delete(self, paths: Sequence[str]) -> DeletePlan:
         """Find out what a deletion would take; see `Deletions.plan`."""
-        return await self._deletions.plan(self._connected, paths)
+        return await self._deletions.plan(self.storage, paths)
 
     async def delete(self, plan: DeletePlan) -> list[TrashItem]:
         """Move the plan's sessions to the trash; see `Deletions.delete`."""
-        return await self._deletions.delete(self._connected, plan)
+        return await self._deletions.delete(self.storage, plan)
 
     async def undo(self) -> list[TrashItem]:
         """Bring back what the last `delete` of this run took; see `Deletions.undo`."""
         with self._reporting():
-            return await self._deletions.undo(self._connected)
+            return await self._deletions.undo(self.storage)
 
     async def trashed(self) -> list[TrashItem]:
         """Return what can be restored, newest first."""
-        return await self._connected.trashed()
+        return await self.storage.trashed()
 
     async def restore(self, item_id: str) -> TrashItem:
         """Bring back one item of the trash exactly.
@@ -240,7 +240,7 @@ class Workspace:
             SessionExistsError: Its path is taken again.
         """
         with self._reporting():
-            return await self._connected.restore(item_id)
+            return await self.storage.restore(item_id)
 
     def forget_failures(self, *, older_than_ms: int = 0) -> None:
         """Take away what rows say of actions that failed so long ago."""
@@ -253,7 +253,7 @@ class Workspace:
 
     async def drain(self) -> None:
         """Wait for every pending write; raise the first failure since the last time."""
-        await self._connected.drain()
+        await self.storage.drain()
 
     async def retry(self, password: str | None = None) -> None:
         """Try the source again at once, with another password if one is given."""
@@ -352,25 +352,25 @@ class Workspace:
             await asyncio.sleep(_COUNT_EVERY_S)
 
     async def _read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
-        return await self._connected.read_many(ranges)
+        return await self.storage.read_many(ranges)
 
     def _rows_read(self, rows: list[Row]) -> None:
         self._rows.put(rows)
         self._publish(RowsChanged(frozenset(row.path for row in rows)))
 
     def _is_current(self) -> bool:
-        return self._rows.shows(self._connected.stats())
+        return self._rows.shows(self.storage.stats())
 
     def _created(self, path: str) -> Created | None:
         """Return what the mirror knows of a session, as if it had just appeared."""
-        storage = self._connected
+        storage = self.storage
         if not storage.exists_sync(path):
             return None
         stat = storage.stat_sync(path)
         return Created(path, stat.size, stat.mtime_ms)
 
     def _storage_changed(self) -> None:
-        storage = self._connected
+        storage = self.storage
         self._set_state(
             feed=storage.feed_state, pending=storage.pending, warnings=tuple(storage.warnings)
         )
@@ -432,7 +432,12 @@ class Workspace:
         self._set_state(last_error=None)
 
     @property
-    def _connected(self) -> SessionStorage:
+    def storage(self) -> SessionStorage:
+        """The open storage.
+
+        Raises:
+            BackendDownError: The source is not connected for now; the message tells why.
+        """
         if self._storage is None:
             message = self.state.problem.message if self.state.problem else "not connected yet"
             raise BackendDownError(message)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from textual.binding import Binding
 
-from sessiontui.app.actions import ACTIONS, BY_ID, Keys, bindings, footer_actions, shown
+from sessiontui.app.action_table import ACTIONS
+from sessiontui.app.actions import BY_ID, Keys, bindings, footer_actions, shown
 from sessiontui.errors import ConfigError
 
 

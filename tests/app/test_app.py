@@ -14,7 +14,7 @@ from textual import events
 from textual.command import CommandList
 from textual.widgets import Input
 
-from sessiontui.app.actions import ACTIONS, CONTEXTS
+from sessiontui.app.action_table import ACTIONS, CONTEXTS
 from sessiontui.app.screens.help import HelpScreen
 from sessiontui.app.theme import DARK, LIGHT, themes
 from sessiontui.config import Config

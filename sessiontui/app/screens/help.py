@@ -10,11 +10,13 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from sessiontui.app.actions import ACTIONS, CONTEXTS, Context, Keys
+from sessiontui.app.action_table import ACTIONS, CONTEXTS, Context
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
+
+    from sessiontui.app.actions import Keys
 
 _KEY_CELLS = 13
 

@@ -1,360 +1,24 @@
-"""The main screen: the list on the left, the highlighted transcript on the right.
-
-Lays the widgets out and carries messages between them and the workspace.
-What the workspace tells is collected and shown once for each turn of the
-message loop, however much arrives.
-"""
+"""The main screen: what its keys do."""
 
 from __future__ import annotations
 
-import asyncio
-import math
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.message import Message
-from textual.screen import Screen
+from textual import work
 from textual.widgets import Input
 
-from sessiontui.app.actions import Action, Keys, bindings
-from sessiontui.app.changing import Changing, quoted
-from sessiontui.app.reading import Reading
-from sessiontui.app.screens.problem import PasswordInput, ProblemView
-from sessiontui.app.widgets.details import Details
-from sessiontui.app.widgets.filter import FilterLine
-from sessiontui.app.widgets.footer import Footer, Note
-from sessiontui.app.widgets.header import Header
-from sessiontui.app.widgets.session_tree import SessionTree
-from sessiontui.app.widgets.sort_header import SortHeader
-from sessiontui.app.widgets.splitter import PaneRule, Splitter, follow_note
-from sessiontui.app.widgets.transcript import TranscriptView
-from sessiontui.app.widgets.transcript_pane import TranscriptPane
-from sessiontui.catalogue.facts import activity
-from sessiontui.catalogue.order import SORTS, Sort, shown_title
-from sessiontui.workspace import DocumentGone, RowsChanged, StateChanged
+from sessiontui.app.actions import bindings
+from sessiontui.app.screens.main_panes import MainPanes
+from sessiontui.catalogue.order import SORTS
 
 if TYPE_CHECKING:
-    from textual import events
-    from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from sessiontui.app.format import Tone
-    from sessiontui.workspace import Update, Workspace
 
-NARROW = 80
-"""Up to so many columns only one pane is shown."""
-LOW = 15
-"""Up to so many rows the rules are left out and the heading is one line."""
-_LIST_SHARE = 0.46
-_LIST_LEAST, _TRANSCRIPT_LEAST = 24, 30
-_FAILURE_MS = 8_000
-"""How long a row tells at least why an action failed, however the user moves on."""
-
-
-class MainScreen(Screen[None]):
+class MainScreen(MainPanes):
     """Browses the sessions of one workspace."""
 
-    AUTO_FOCUS: ClassVar[str | None] = "#sessions"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere")]
-
-    class Updated(Message):
-        """Something of what was collected is to be shown."""
-
-        def can_replace(self, message: Message) -> bool:
-            """Let one message stand for all that wait."""
-            return isinstance(message, MainScreen.Updated)
-
-    def __init__(self, workspace: Workspace, keys: Keys) -> None:
-        super().__init__()
-        self.workspace = workspace
-        self.keys = keys
-        ascii_only = workspace.config.ascii
-        self.sessions = SessionTree(now=workspace.clock, ascii_only=ascii_only, id="sessions")
-        self.transcript = TranscriptView(now=workspace.clock, id="transcript")
-        self.transcript_pane = TranscriptPane(self.transcript)
-        self.header = Header(id="header")
-        self.details = Details(id="details")
-        self.filter_line = FilterLine(id="find-line")
-        self.sort_header = SortHeader(ascii_only=ascii_only, id="sort")
-        self.footer = Footer(keys)
-        self.problem = ProblemView(
-            workspace.source,
-            retry_key=keys.first("refresh"),
-            quit_key=keys.first("quit"),
-            enter_key=keys.written("enter"),
-        )
-        self.reading = Reading(self, workspace, self.transcript, self._cannot_read)
-        self.changing = Changing(self, workspace, keys, self.tell)
-        self._share = _LIST_SHARE
-        self._rows: set[str] | None = set()
-        self._follows = Content()
-        self._moved: list[DocumentGone] = []
-        self._retry_at_ms: int | None = None
-
-    def compose(self) -> ComposeResult:
-        """Lay out header, panes and footer."""
-        yield self.header
-        yield PaneRule(id="rule-top")
-        with Horizontal(id="panes"):
-            with Vertical(id="left"):
-                with Horizontal(id="list-head"):
-                    yield self.filter_line
-                    yield self.sort_header
-                yield self.sessions
-            yield Splitter(id="splitter")
-            with Vertical(id="right"):
-                yield self.details
-                yield self.transcript_pane
-        yield self.problem
-        yield PaneRule(id="rule-bottom")
-        yield self.footer
-
-    def on_mount(self) -> None:
-        """Begin to listen; what the workspace knows already is shown as well."""
-        self.header.place = self.workspace.source.label
-        for widget in (self.header, self.details, *self.query(PaneRule), *self.query(Splitter)):
-            widget.ascii_only = self.workspace.config.ascii
-        self.workspace.catalogue.order_by(self.workspace.config.sort)
-        self.details.home = self.workspace.home
-        self.sessions.catalogue = self.workspace.catalogue
-        self.query_one("#rule-bottom", PaneRule).opens_down = False
-        self._remove_listener = self.workspace.listen(self._collect)
-        self._collect(StateChanged())
-        self._collect(RowsChanged(None))
-        self.set_interval(1.0, self._tick)
-        self.sessions.focus()
-
-    def on_unmount(self) -> None:
-        """Listen no more."""
-        self._remove_listener()
-
-    # From the workspace to the widgets
-
-    def _collect(self, update: Update) -> None:
-        """Take note of what happened and see that it is shown soon; the workspace calls it."""
-        if isinstance(update, DocumentGone):
-            self._moved.append(update)
-        elif isinstance(update, RowsChanged):
-            if update.paths is None:
-                self._rows = None
-            elif self._rows is not None:
-                self._rows |= update.paths
-        elif isinstance(update, StateChanged):
-            problem = self.workspace.state.problem
-            if problem is not None and problem is not self.problem.problem:
-                wait = None if problem.retry_s is None else round(problem.retry_s * 1000)
-                self._retry_at_ms = None if wait is None else self.workspace.clock() + wait
-        self.post_message(self.Updated())
-
-    def on_main_screen_updated(self) -> None:
-        """Show what was collected."""
-        moved, self._moved = self._moved, []
-        for gone in moved:
-            self._document_gone(gone)
-        rows, self._rows = self._rows, set()
-        if rows is None or rows:
-            self.sessions.rows_changed(rows)
-            self.sort_header.show(self.workspace.catalogue)
-            self._show_matches()
-            self._found_again()
-        self._show_state()
-        self._show_details()
-
-    def _document_gone(self, gone: DocumentGone) -> None:
-        """Follow a session that moved; where one was deleted by others, say so."""
-        reading = self.has_class("-reading")
-        elsewhere = (
-            gone.new_path is None
-            and gone.path == self.reading.path
-            and not self.changing.has_deleted(gone.path)
-        )
-        if elsewhere and not reading and self.details.row is not None:
-            self.tell(f"{quoted(shown_title(self.details.row))} was deleted elsewhere", "attention")
-        self.reading.moved(gone.path, gone.new_path, keep=elsewhere and reading)
-
-    def _found_again(self) -> None:
-        """Read on where a session that was deleted elsewhere is back."""
-        lost = self.reading.lost
-        if lost is not None and self.workspace.row(lost) is not None:
-            self.sessions.select(lost)
-            self.reading.wish(lost)
-
-    def _show_state(self) -> None:
-        state = self.workspace.state
-        self.header.state = state
-        if not state.loading:
-            self.sessions.settle()
-            if state.feed.live:
-                self.reading.again()
-        empty = not state.loading and state.sessions == 0
-        shown = state.problem is not None or empty
-        if shown:
-            self.problem.problem = state.problem
-        if shown != self.has_class("-problem"):
-            self.set_class(shown, "-problem")
-            self.footer.alone = shown
-            self._place_rule()
-            (self.problem.action_enter if shown else self.sessions.focus)()
-        self._count_down()
-
-    def _show_details(self) -> None:
-        self.details.gone = self.reading.lost is not None
-        if self.details.gone:
-            return
-        path = self.sessions.highlighted
-        row = None if path is None else self.workspace.row(path)
-        now = self.workspace.clock()
-        self.details.now_ms = now
-        self.details.row = row
-        if row is not None:
-            self.details.activity = activity(row, now_ms=now)
-
-    def _tick(self) -> None:
-        self._show_details()
-        self._count_down()
-
-    def _count_down(self) -> None:
-        at_ms, now_ms = self._retry_at_ms, self.workspace.clock()
-        self.problem.wait_s = None if at_ms is None else max(0, math.ceil((at_ms - now_ms) / 1000))
-
-    def _show_matches(self) -> None:
-        filtered = bool(self.filter_line.text)
-        self.filter_line.tell(self.workspace.catalogue.shown if filtered else None)
-
-    def _cannot_read(self, reason: str) -> None:
-        self.tell(f"Cannot read the transcript: {reason}", "failed")
-
-    def tell(self, text: str, tone: Tone) -> None:
-        """Show one line where the keys stand."""
-        self.footer.note = Note(text, tone)
-
-    # From the widgets to the workspace
-
-    @on(SessionTree.Highlighted)
-    def _highlighted(self, event: SessionTree.Highlighted) -> None:
-        if self.reading.lost is not None and self.has_class("-reading"):
-            return  # Shown until the reader goes away from it.
-        self.reading.wish(event.key)
-        self.workspace.forget_failures(older_than_ms=_FAILURE_MS)
-        self._place_rule()
-        self._show_details()
-
-    @on(SessionTree.Opened)
-    def _opened(self, event: SessionTree.Opened) -> None:
-        self.reading.wish(event.key)
-        self.add_class("-reading")
-        self.transcript.focus()
-
-    @on(SessionTree.ViewChanged)
-    def _view_changed(self, event: SessionTree.ViewChanged) -> None:
-        self.workspace.show(event.keys)
-
-    @on(SortHeader.SortChosen)
-    def _sort_chosen(self, event: SortHeader.SortChosen) -> None:
-        self._order_by(event.sort, reverse=event.reverse)
-
-    def _order_by(self, sort: Sort, *, reverse: bool) -> None:
-        self.workspace.catalogue.order_by(sort, reverse=reverse)
-        self.sessions.rows_changed(None)
-        self.sort_header.show(self.workspace.catalogue)
-
-    @on(FilterLine.Changed)
-    def _filter_changed(self, event: FilterLine.Changed) -> None:
-        self._search(event.text)
-
-    @work(group="filter", exclusive=True)
-    async def _search(self, text: str) -> None:
-        """Filter in slices that no key has to wait for, and show what is found so far."""
-        for more in self.workspace.catalogue.search(text):
-            if more:
-                self.sessions.rows_changed(None)
-                self._show_matches()
-            await asyncio.sleep(0)
-        self.sessions.rows_changed(None)
-        self._show_matches()
-
-    @on(FilterLine.Left)
-    def _filter_left(self) -> None:
-        self.sessions.focus()
-
-    @on(ProblemView.PasswordGiven)
-    @work(group="retry", exclusive=True)
-    async def _password_given(self, event: ProblemView.PasswordGiven) -> None:
-        await self.workspace.retry(event.password)
-
-    @on(Footer.Chosen)
-    async def _footer_chosen(self, event: Footer.Chosen) -> None:
-        await self.run_listed(event.action)
-
-    @on(TranscriptView.FollowChanged)
-    def _follow_changed(self, event: TranscriptView.FollowChanged) -> None:
-        self._follows = follow_note(
-            self.keys.first("follow"), following=event.following, new_lines=event.new_lines
-        )
-        self._place_rule()
-
-    @on(TranscriptView.ReadFailed)
-    def _read_failed(self, event: TranscriptView.ReadFailed) -> None:
-        self.reading.missed()
-        self._cannot_read(event.error)
-
-    @on(TranscriptView.Failed)
-    def _transcript_failed(self, event: TranscriptView.Failed) -> None:
-        self.tell(event.reason, "failed")
-
-    # Where things stand
-
-    def on_resize(self) -> None:
-        """Keep the share of each pane."""
-        self._place_rule()
-
-    @on(Splitter.Moved)
-    def _rule_moved(self, event: Splitter.Moved) -> None:
-        self._share = event.column / max(1, self.size.width)
-        self._place_rule()
-
-    def _place_rule(self) -> None:
-        """Give each pane its width; the rules meet where the upright one stands."""
-        width = self.size.width
-        left: int | None = None
-        if width > NARROW:
-            most = width - 1 - _TRANSCRIPT_LEAST
-            left = max(_LIST_LEAST, min(most, round(width * self._share)))
-        self.query_one("#left").styles.width = "1fr" if left is None else left
-        reading = self.has_class("-reading")
-        whole = self.has_class("-problem")
-        for rule in self.query(PaneRule):
-            rule.joint = None if whole else left
-            if whole:
-                rule.bright = (0, 0)
-            elif left is None:
-                rule.bright = (0, width)
-            else:
-                rule.bright = (left + 1, width) if reading else (0, left)
-        told = self.reading.wanted is not None and not whole and (left is not None or reading)
-        self.query_one("#rule-bottom", PaneRule).text = self._follows if told else Content()
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Let rules and keys tell which pane has the focus."""
-        typing = isinstance(event.widget, PasswordInput)
-        self.footer.hints = PasswordInput.HINTS if typing else ()
-        self._show_pane(reading=self.transcript_pane in event.widget.ancestors_with_self)
-
-    def _show_pane(self, *, reading: bool) -> None:
-        self.set_class(reading, "-reading")
-        self.footer.context = "transcript" if reading else "list"
-        if not reading and self.reading.lost is not None:
-            self.reading.wish(self.sessions.highlighted)
-            self._show_details()
-        self._place_rule()
-
-    def on_key(self) -> None:
-        """Take away what was told, once the user goes on."""
-        self.footer.clear_note()
-
-    # What keys do
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let the key that begins a filter be a character where one types."""
@@ -362,42 +26,23 @@ class MainScreen(Screen[None]):
             return False
         return super().check_action(action, parameters)
 
-    async def run_listed(self, action: Action) -> None:
-        """Do what an action of the table says, wherever the focus is."""
-        target = {"list": self.sessions, "transcript": self.transcript}.get(action.context, self)
-        await self.app.run_action(action.run, default_namespace=target)
-
-    def show_session(self, path: str) -> None:
-        """Move the highlight to a session, even if a filter or a fold hides it."""
-        if self.filter_line.text:
-            self.filter_line.clear()
-            self.workspace.catalogue.filter("")
-        self.workspace.catalogue.reveal(path)
-        self.sessions.rows_changed(None)
-        self.sessions.select(path)
-        self._focus_pane(reading=False)
-
-    def _focus_pane(self, *, reading: bool) -> None:
-        self._show_pane(reading=reading)
-        self.set_focus(self.transcript if reading else self.sessions)
-
     def action_other_pane(self) -> None:
         """Go to the other pane."""
-        self._focus_pane(reading=not self.has_class("-reading"))
+        self.focus_pane(reading=not self.has_class("-reading"))
 
     def action_back(self) -> None:
         """End what is being found in the transcript, else go back to the list."""
         if not self.transcript_pane.stop_finding():
-            self._focus_pane(reading=False)
+            self.focus_pane(reading=False)
 
     def action_find(self) -> None:
         """Type a filter."""
-        self._show_pane(reading=False)
+        self.show_pane(reading=False)
         self.filter_line.open()
 
     def action_find_text(self) -> None:
         """Type what to find in the transcript."""
-        self._show_pane(reading=True)
+        self.show_pane(reading=True)
         self.transcript_pane.open_find()
 
     def action_clear_filter(self) -> None:
@@ -407,12 +52,12 @@ class MainScreen(Screen[None]):
     def action_sort(self) -> None:
         """Sort by the next key."""
         now = SORTS.index(self.workspace.catalogue.sort)
-        self._order_by(SORTS[(now + 1) % len(SORTS)], reverse=False)
+        self.order_by(SORTS[(now + 1) % len(SORTS)], reverse=False)
 
     def action_sort_reverse(self) -> None:
         """Turn the order round."""
         catalogue = self.workspace.catalogue
-        self._order_by(catalogue.sort, reverse=not catalogue.reverse)
+        self.order_by(catalogue.sort, reverse=not catalogue.reverse)
 
     def _chosen(self, verb: str) -> str | None:
         """Return the session that keys are about, or say why there is none."""

@@ -10,7 +10,8 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from sessiontui.app.actions import Action, Context, Keys, footer_actions
+from sessiontui.app.action_table import Action, Context
+from sessiontui.app.actions import Keys, footer_actions
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
