@@ -1,0 +1,8 @@
+"""The commands in the order of `--help`; what they do is imported when one runs."""
+
+from sessiontui.cli.commands import reading  # isort: skip
+from sessiontui.cli.commands import changing  # isort: skip
+from sessiontui.cli.commands import other  # isort: skip
+from sessiontui.cli.group import cli
+
+__all__ = ["changing", "cli", "other", "reading"]
