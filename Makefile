@@ -7,7 +7,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types check demo bench soak format pictures clean
+.PHONY: help install test lint types check demo bench soak format pictures keys clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ format: $(STAMP) ## format the code
 
 pictures: $(STAMP) ## draw the pictures anew
 	$(BIN)/python -m screenshots.scenes
+
+keys: $(STAMP) ## write the tables of keys in the README anew
+	$(BIN)/python -m screenshots.keys
 
 clean: ## remove the environment and everything that was built
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,79 @@
+"""The tables of keys in the README, made from the action table.
+
+`python -m screenshots.keys` writes them anew between their marks, `--check`
+fails when they are stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sessiontui.app.action_table import ACTIONS, CONTEXTS
+from sessiontui.app.actions import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sessiontui.app.action_table import Action
+
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- keys -->", "<!-- end of keys -->"
+COMMAND = "make keys"
+"""What writes the tables anew."""
+
+
+def key_tables() -> str:
+    """Return a table for each context: keys, what they do, and the action's name."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    for context in dict.fromkeys(action.context for action in ACTIONS):
+        yield from ("", f"### {CONTEXTS[context]}", "", "| keys | | name |", "| --- | --- | --- |")
+        yield from (_row(action) for action in ACTIONS if action.context == context)
+    yield ""
+
+
+def _row(action: Action) -> str:
+    keys = " ".join(_code(shown(key)) for key in action.keys)
+    return f"| {keys} | {action.help.replace('|', chr(92) + '|')} | {action.id} |"
+
+
+def _code(key: str) -> str:
+    """Return a key as code in a cell of a table; a backtick needs longer marks."""
+    mark, blank = ("``", " ") if "`" in key else ("`", "")
+    return f"{mark}{blank}{key.replace('|', chr(92) + '|')}{blank}{mark}"
+
+
+def with_tables(text: str) -> str:
+    """Return the text of a README with the tables between the marks.
+
+    Raises:
+        ValueError: It does not have both marks once, in order.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in rest or END in after:
+        raise ValueError(f"one {BEGIN} and after it one {END} are needed")
+    return f"{before}{BEGIN}\n{key_tables()}{END}{after}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check the tables; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m screenshots.keys", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if stale")
+    options = parser.parse_args(arguments)
+    stored = README.read_text(encoding="utf-8")
+    fresh = with_tables(stored)
+    if options.check:
+        sys.stdout.write("keys: fresh\n" if fresh == stored else f"keys: stale; run {COMMAND}\n")
+        return int(fresh != stored)
+    README.write_text(fresh, encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
