@@ -124,12 +124,26 @@ def _list() -> tuple[Action, ...]:
         Action(
             "sort-reverse", ("S",), "screen.sort_reverse", "reverse", "Turn the order round", where
         ),
+        Action("mark", ("space",), "mark", "mark", "Mark, and go on to the next", where, **move),
+        Action(
+            "mark-range",
+            ("V",),
+            "mark_range",
+            "mark to here",
+            "Mark from the last mark to here",
+            where,
+            **move,
+        ),
+        Action(
+            "mark-all", ("ctrl+a",), "mark_all", "mark all", "Mark all that fit the filter", where
+        ),
+        Action("mark-invert", ("*",), "mark_invert", "invert", "Turn the marks round", where),
         Action(
             "clear-filter",
             ("escape",),
             "screen.clear_filter",
             "all",
-            "Clear the filter",
+            "Clear the marks, then the filter",
             where,
             palette=False,
         ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from rich.cells import cell_len
 
 if TYPE_CHECKING:
+    from sessiontui.catalogue.marks import Mark
     from sessiontui.catalogue.row import Activity
 
 Tone = Literal["live", "attention", "failed", "past", "plain"]
@@ -54,6 +55,13 @@ SIGNS: dict[Activity, Sign] = {
 
 FORK = Sign("⑂", "Y", "", "past")
 """A session that was forked from another."""
+
+MARKS: dict[Mark, Sign] = {
+    "none": Sign(" ", " ", "", "plain"),
+    "some": Sign("▖", "-", "", "attention"),
+    "all": Sign("▌", "#", "", "attention"),
+}
+"""What stands in front of a session that is marked, and of a project by its sessions."""
 
 
 def size(count: int) -> str:

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sessiontui.catalogue.families import Batch, Families
+from sessiontui.catalogue.lines import Line, RowLine
+from sessiontui.catalogue.marks import Mark, Marks
 from sessiontui.catalogue.order import Sort, folder_of, place_of, text_place
 from sessiontui.catalogue.outline import Folds, Group, Layout, Outline
 from sessiontui.catalogue.projects import project_label
 from sessiontui.catalogue.search import Search
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from sessiontui.catalogue.lines import Line
     from sessiontui.catalogue.order import Place
     from sessiontui.catalogue.query import Query
     from sessiontui.catalogue.row import Row
@@ -57,6 +58,8 @@ class Catalogue:
         self._rows: dict[str, Row] = {}
         self.rows: Mapping[str, Row] = MappingProxyType(self._rows)
         """Every session by its path; always up to date."""
+        self.marks = Marks(self._rows)
+        """The sessions that the user marked."""
         self._bytes = 0
         self._before: dict[str, Row | None] = {}
         """Sessions changed since the last look, each as it was then."""
@@ -79,7 +82,7 @@ class Catalogue:
 
     def upsert(self, rows: Iterable[Row]) -> None:
         """Enter sessions that are new or changed."""
-        known, before, since = self._rows, self._before, self._recent_since
+        known, before, since, marks = self._rows, self._before, self._recent_since, self.marks
         grown = 0
         for row in rows:
             path = row.path
@@ -88,6 +91,8 @@ class Catalogue:
                 if old == row:
                     continue
                 grown -= old.size
+                if row.size != old.size:
+                    marks.resized(old, row)
             grown += row.size
             known[path] = row
             if path not in before:
@@ -102,21 +107,23 @@ class Catalogue:
             old = self._rows.pop(path, None)
             if old is not None:
                 self._bytes -= old.size
+                self.marks.removed(old)
                 self._before.setdefault(path, old)
                 self._recent.discard(path)
 
     def rename(self, old: str, row: Row) -> None:
-        """Let a session stand at another path, folded as it was."""
+        """Let a session stand at another path, folded and marked as it was."""
+        self.upsert((row,))
         if old != row.path:
             folded = self._folds.sessions.pop(old, None)
             if folded is not None:
                 self._folds.sessions[row.path] = folded
+            self.marks.renamed(old, row.path)
             self.remove((old,))
             self._renamed.pop(row.path, None)
             self._renamed[old] = row.path
             if len(self._renamed) > _RENAMED:
                 del self._renamed[next(iter(self._renamed))]
-        self.upsert((row,))
 
     def now_at(self, path: str) -> str | None:
         """Return where a session is that stood at `path` when it was last looked at; None: gone."""
@@ -300,6 +307,18 @@ class Catalogue:
         return shown.sessions if self._search.query is None else self._search.count
 
     @property
+    def fitting(self) -> Collection[str]:
+        """The sessions that are shown or folded away; with a search all that fit it so far."""
+        shown = self._shown
+        return shown.paths if self._search.query is None else self._search.paths
+
+    @property
+    def marked(self) -> list[str]:
+        """The marked sessions in the order of the list, without regard to projects."""
+        place = place_of(self.sort, reverse=self.reverse)
+        return sorted(self.marks, key=lambda path: place(self._rows[path]))
+
+    @property
     def totals(self) -> Totals:
         """What there is in all."""
         self._sync()
@@ -318,6 +337,21 @@ class Catalogue:
     def lines(self, start: int, stop: int) -> list[Line]:
         """Return the lines from `start` to before `stop`, as far as there are any."""
         return list(self._shown.lines(start, stop))
+
+    def paths(self, start: int, stop: int) -> list[str]:
+        """Return the sessions on these lines; a closed project's heading stands for its own."""
+        return list(self._shown.paths_on(start, stop))
+
+    def mark_of(self, line: Line) -> Mark:
+        """Tell how much of what a line stands for is marked."""
+        if isinstance(line, RowLine):
+            return self.marks.of_session(line.key)
+        members = self._shown.members(line.key)
+        return self.marks.of_group(line.key, members, line.sessions, self._search.query)
+
+    def members(self, group: str) -> list[str]:
+        """Return the sessions of a project, folded away or not, as far as they fit the search."""
+        return list(self._shown.members(group))
 
     def line_of(self, path: str) -> int | None:
         """Return the line of a session; None where it is folded away or does not fit the search."""

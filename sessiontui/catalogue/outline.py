@@ -105,6 +105,11 @@ class Outline:
         return len(self._spots)
 
     @property
+    def paths(self) -> Collection[str]:
+        """Every session, shown or folded away."""
+        return self._spots.keys()
+
+    @property
     def groups(self) -> int:
         """How many groups there are."""
         return len(self._groups)
@@ -361,19 +366,34 @@ class Outline:
 
     def lines(self, start: int, stop: int) -> Iterator[Line]:
         """Yield the lines from `start` to before `stop`, as far as there are any."""
+        for group, key in self._on(start, stop):
+            yield self._row_line(key) if key else self._group_line(group)
+
+    def paths_on(self, start: int, stop: int) -> Iterator[str]:
+        """Yield the sessions of these lines; a closed heading stands for all beneath it."""
+        for group, key in self._on(start, stop):
+            if key:
+                yield str(key[-1])
+            elif group.key in self.folds.groups:
+                yield from self._members(group)
+
+    def members(self, key: str) -> Iterator[str]:
+        """Yield the sessions of a group, shown or folded away."""
+        group = self._groups.get(key)
+        return iter(()) if group is None else self._members(group)
+
+    def _on(self, start: int, stop: int) -> Iterator[tuple[Group, Place]]:
+        """Yield for each line its group and the key of its session; empty for a heading."""
         y, stop = max(start, 0), min(stop, self.height)
         index = self._shelf.at(y) if y < stop else 0
         while y < stop:
             group = self._groups[self._shelf.key(index)]
-            offset, end = y - self._shelf.start(index), min(stop, self._shelf.end(index))
-            if self.layout.grouped:
-                if offset == 0:
-                    yield self._group_line(group)
-                    y += 1
-                else:
-                    offset -= 1
-            for key in group.keys[offset : offset + end - y]:
-                yield self._row_line(key)
+            first = y - self._shelf.start(index) - self.layout.grouped
+            end = min(stop, self._shelf.end(index))
+            if first < 0:
+                yield group, ()
+                first, y = 0, y + 1
+            yield from ((group, key) for key in group.keys[first : first + end - y])
             y, index = end, index + 1
 
     def _group_line(self, group: Group) -> GroupLine:

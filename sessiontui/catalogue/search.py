@@ -162,6 +162,11 @@ class Search:
         """How many sessions fit, shown or not, as far as was looked."""
         return len(self._scores)
 
+    @property
+    def paths(self) -> Collection[str]:
+        """The sessions that fit, as far as was looked."""
+        return self._scores.keys()
+
     def _look_at(self, paths: list[str], query: Query, scores: dict[str, int]) -> None:
         """Score those of many sessions that may fit."""
         known = [path for path in paths if path in self._rows]

@@ -46,8 +46,13 @@ class MainScreen(MainPanes):
         self.transcript_pane.open_find()
 
     def action_clear_filter(self) -> None:
-        """Show every session again."""
-        self.filter_line.clear()
+        """Take the marks away; where there are none, show every session again."""
+        if self.workspace.catalogue.marks:
+            self.workspace.catalogue.marks.clear()
+            self.sessions.rows_changed()
+            self.show_marks()
+        else:
+            self.filter_line.clear()
 
     def action_sort(self) -> None:
         """Sort by the next key."""
@@ -59,27 +64,38 @@ class MainScreen(MainPanes):
         catalogue = self.workspace.catalogue
         self.order_by(catalogue.sort, reverse=not catalogue.reverse)
 
-    def _chosen(self, verb: str) -> str | None:
-        """Return the session that keys are about, or say why there is none."""
+    def chosen_one(self, verb: str) -> str | None:
+        """Return the session that is highlighted, or say why there is none."""
         lost = self.reading.lost is not None
         path = None if lost else self.sessions.highlighted
         if path is None:
             self.tell(f"{'Gone: nothing' if lost else 'Choose a session'} to {verb}", "past")
         return path
 
+    def chosen(self, verb: str) -> list[str]:
+        """Return the sessions an action is about: the marked ones, else the highlighted one.
+
+        Marked ones come in the order of the list. Where it is about none, that is told.
+        """
+        marked = self.workspace.catalogue.marked
+        if marked:
+            return marked
+        path = self.chosen_one(verb)
+        return [] if path is None else [path]
+
     @work(group="change")
     async def action_rename(self) -> None:
         """Rename the highlighted session."""
-        path = self._chosen("rename")
+        path = self.chosen_one("rename")
         if path is not None and not self.changing.asking:
             await self.changing.rename(path)
 
     @work(group="change")
     async def action_delete(self) -> None:
-        """Delete the highlighted session."""
-        path = self._chosen("delete")
-        if path is not None and not self.changing.asking:
-            await self.changing.delete([path])
+        """Delete the marked sessions, or the highlighted one."""
+        paths = self.chosen("delete")
+        if paths and not self.changing.asking:
+            await self.changing.delete(paths)
 
     @work(group="change")
     async def action_undo(self) -> None:

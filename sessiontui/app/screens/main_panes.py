@@ -17,6 +17,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
 
+from sessiontui.app import format as formats
 from sessiontui.app.changing import Changing, quoted
 from sessiontui.app.reading import Reading
 from sessiontui.app.screens.problem import PasswordInput, ProblemView
@@ -156,6 +157,7 @@ class MainPanes(Screen[None]):
             self.sessions.rows_changed(rows)
             self.sort_header.show(self.workspace.catalogue)
             self.show_matches()
+            self.show_marks()
             self._found_again()
         self._show_state()
         self._show_details()
@@ -222,6 +224,11 @@ class MainPanes(Screen[None]):
         filtered = bool(self.filter_line.text)
         self.filter_line.tell(self.workspace.catalogue.shown if filtered else None)
 
+    def show_marks(self) -> None:
+        """Tell how many sessions are marked, and how much they are."""
+        marks = self.workspace.catalogue.marks
+        self.footer.marked = f"{len(marks):,} marked · {formats.size(marks.bytes)}" if marks else ""
+
     def _cannot_read(self, reason: str) -> None:
         self.tell(f"Cannot read the transcript: {reason}", "failed")
 
@@ -245,6 +252,10 @@ class MainPanes(Screen[None]):
         self.reading.wish(event.key)
         self.add_class("-reading")
         self.transcript.focus()
+
+    @on(SessionTree.Marked)
+    def _marked(self) -> None:
+        self.show_marks()
 
     @on(SessionTree.ViewChanged)
     def _view_changed(self, event: SessionTree.ViewChanged) -> None:

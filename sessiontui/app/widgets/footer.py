@@ -42,6 +42,8 @@ class Footer(Widget):
     """Whether there is nothing to do anything with: then only help and quit are offered."""
     hints: reactive[tuple[tuple[str, str], ...]] = reactive(())
     """Keys with their labels, offered instead of actions while these are characters."""
+    marked: reactive[str] = reactive("")
+    """How much is marked, told before the keys; what they do is about that."""
     note: reactive[Note | None] = reactive[Note | None](None)
 
     @dataclass
@@ -86,7 +88,10 @@ class Footer(Widget):
         pieces: list[tuple[str, str]] = []
         places: list[tuple[int, int, Action]] = []
         offset = 1
-        for action in self._offered(width):
+        if self.marked:
+            pieces += [(self.marked, "$attention"), (_GAP, "")]
+            offset += len(self.marked) + len(_GAP)
+        for action in self._offered(width + 1 - offset):
             key, label = self.keys.first(action.id), action.label
             pieces += [(key, "$foreground"), (f" {label}", "$past"), (_GAP, "")]
             end = offset + len(key) + 1 + len(label)

@@ -71,6 +71,17 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
             """The tree, so that `@on(SessionTree.Opened, "#id")` can select it."""
             return self.session_tree
 
+    @dataclass
+    class Marked(Message):
+        """The user marked sessions, or took marks away."""
+
+        session_tree: SessionTree
+
+        @property
+        def control(self) -> SessionTree:
+            """The tree, so that `@on(SessionTree.Marked, "#id")` can select it."""
+            return self.session_tree
+
     def __init__(
         self,
         *,
@@ -305,6 +316,59 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         else:
             self._set_fold(line, opened=True)
 
+    def action_mark(self) -> None:
+        """Mark a session and go on to the next line, or mark a project; or take marks away."""
+        line = self._highlighted_line()
+        if line is not None:
+            self._mark(line)
+            self._go_by(1 if isinstance(line, RowLine) else 0)
+
+    def action_mark_range(self) -> None:
+        """Mark from the session marked last to the highlighted line."""
+        catalogue, line = self._catalogue, self._highlighted_line()
+        if catalogue is None or line is None or self._cursor_line is None:
+            return
+        last = catalogue.marks.last
+        start = None if last is None else catalogue.line_of(last)
+        self._mark_lines(self._cursor_line if start is None else start, self._cursor_line)
+
+    def action_mark_all(self) -> None:
+        """Mark all that fit the search, folded away or not."""
+        self.rows_changed()
+        if self._catalogue is not None:
+            self._catalogue.marks.add(self._catalogue.fitting)
+            self._marked()
+
+    def action_mark_invert(self) -> None:
+        """Of all that fit the search mark those that are not, and the other way round."""
+        self.rows_changed()
+        if self._catalogue is not None:
+            self._catalogue.marks.invert(self._catalogue.fitting)
+            self._marked()
+
+    def _mark(self, line: Line) -> None:
+        catalogue = self._catalogue
+        if catalogue is None:
+            return
+        if isinstance(line, RowLine):
+            catalogue.marks.toggle(line.key)
+        else:
+            catalogue.marks.toggle_all(catalogue.members(line.key))
+        self._marked()
+
+    def _mark_lines(self, one: int, other: int) -> None:
+        """Mark the sessions on these lines and on all between them."""
+        if self._catalogue is not None:
+            first, last = sorted((one, other))
+            self._catalogue.marks.add(self._catalogue.paths(first, last + 1))
+            self._marked()
+
+    def _marked(self) -> None:
+        """Show other marks, and say that there are."""
+        self._settled = True
+        self._repaint()
+        self.post_message(self.Marked(self))
+
     def _highlighted_line(self) -> Line | None:
         """Return the highlighted line as the catalogue has it now, seen or not."""
         self.rows_changed()
@@ -325,7 +389,7 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
     # Mouse
 
     def on_click(self, event: events.Click) -> None:
-        """Select; on an arrow or twice, fold or read."""
+        """Select; on an arrow or twice, fold or read; with ctrl or shift, mark one or many."""
         offset = self.scroll_offset.y + event.y - self._top
         if not 0 <= offset < len(self._lines) or self._catalogue is None:
             return
@@ -334,7 +398,14 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         where = self._line_of(_Cursor.on(seen))
         if where is None:
             return
+        start = self._cursor_line
         self._go(where)
+        if event.ctrl:
+            self._mark(seen)
+            return
+        if event.shift:
+            self._mark_lines(where if start is None else start, where)
+            return
         width = self.scrollable_content_region.width
         column = arrow_column(seen, flat=self._catalogue.flat, width=width)
         if seen.fold != "none" and abs(event.x - column) <= 1:

@@ -44,7 +44,8 @@ class SessionCanvas(ScrollView):
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"session-tree--{part}"
         for part in (
-            "attention", "cursor", "failed", "group", "live", "match", "past", "title", "unread",
+            "attention", "cursor", "failed", "group", "live", "mark", "match", "past", "title",
+            "unread",
         )
     }  # fmt: skip
     ALLOW_SELECT: ClassVar[bool] = False
@@ -165,7 +166,9 @@ class SessionCanvas(ScrollView):
         """Return what a line looks like; where the list has none, the text that stands there."""
         offset = y - self._top
         if 0 <= offset < len(self._lines):
-            return face_of(self._lines[offset], view, cursor=y == self._cursor_line)
+            line, catalogue = self._lines[offset], self._catalogue
+            mark = "none" if catalogue is None else catalogue.mark_of(line)
+            return face_of(line, view, cursor=y == self._cursor_line, mark=mark)
         if self._lines or self._query is None:
             return ""
         first = max(0, self.size.height // 2 - 1)

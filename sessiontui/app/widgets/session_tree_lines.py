@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from rich.style import Style
 
+    from sessiontui.catalogue.marks import Mark
     from sessiontui.catalogue.order import Sort
     from sessiontui.catalogue.query import Query
     from sessiontui.catalogue.row import Row
@@ -77,6 +78,8 @@ class GroupFace(NamedTuple):
     right: str
     """Count, size and age, as far as there is room."""
     cursor: bool
+    marked: str
+    """In the first column: whether its sessions are marked."""
 
 
 class RowFace(NamedTuple):
@@ -100,15 +103,18 @@ class RowFace(NamedTuple):
     right: str
     """Project, size and age."""
     cursor: bool
+    marked: str
+    """In the first column: the sign of a marked session."""
 
 
 Face = GroupFace | RowFace
 
 
-def face_of(line: Line, view: View, *, cursor: bool) -> Face:
+def face_of(line: Line, view: View, *, cursor: bool, mark: Mark = "none") -> Face:
     """Return what a line looks like at this moment."""
+    marked = formats.MARKS[mark].glyph(ascii_only=view.ascii_only)
     if isinstance(line, RowLine):
-        return _row_face(line, view, cursor=cursor)
+        return _row_face(line, view, cursor=cursor, marked=marked)
     label = clean(line.key)
     right = ""
     if view.width > _NARROW:
@@ -122,10 +128,11 @@ def face_of(line: Line, view: View, *, cursor: bool) -> Face:
         hits=_hits(view.query, label, loose=False),
         right=right,
         cursor=cursor,
+        marked=marked,
     )
 
 
-def _row_face(line: RowLine, view: View, *, cursor: bool) -> RowFace:
+def _row_face(line: RowLine, view: View, *, cursor: bool, marked: str) -> RowFace:
     row = line.row
     doing = activity(row, now_ms=view.now_ms)
     sign = formats.SIGNS[doing]
@@ -150,6 +157,7 @@ def _row_face(line: RowLine, view: View, *, cursor: bool) -> RowFace:
         now_part=part,
         right="" if view.width <= _NARROW else "".join(_columns(line, view)),
         cursor=cursor,
+        marked=marked,
     )
 
 
@@ -240,7 +248,8 @@ def _draw_group(face: GroupFace, width: int, style: Callable[[str], Style]) -> l
     room = max(0, width - 3 - cell_len(face.right))
     label, hits = _cut_label(face.label, face.hits, room)
     return [
-        Segment(f" {face.arrow} ", style("past")),
+        Segment(face.marked, style("mark")),
+        Segment(f"{face.arrow} ", style("past")),
         *_lit(label, hits, style("group"), style("match")),
         Segment(" " * (room - cell_len(label)), style("title")),
         Segment(face.right, style("past")),
@@ -248,7 +257,7 @@ def _draw_group(face: GroupFace, width: int, style: Callable[[str], Style]) -> l
 
 
 def _draw_row(face: RowFace, width: int, style: Callable[[str], Style]) -> list[Segment]:
-    lead = f"{face.arrow:>{face.indent - 1}} " if face.arrow else " " * face.indent
+    lead = f"{face.arrow:>{face.indent - 2}} " if face.arrow else " " * (face.indent - 1)
     mark = f"{face.mark} " if face.mark else ""
     now = f"  {face.now}" if face.now else ""
     beside = face.indent + 2 + cell_len(mark) + cell_len(now) + cell_len(face.right)
@@ -260,6 +269,7 @@ def _draw_row(face: RowFace, width: int, style: Callable[[str], Style]) -> list[
     title = formats.cut_end(face.title, room - cell_len(more) - len(gap))
     blank = " " * (room - cell_len(title) - cell_len(more) - len(gap))
     return [
+        Segment(face.marked, style("mark")),
         Segment(lead, style("past")),
         Segment(f"{face.symbol} ", style(face.tone)),
         Segment(mark, style("past")),
