@@ -9,6 +9,7 @@ The file is TOML, `config.toml` in the user's configuration folder or what
     sort = "created"            # modified, created, title, size
     ascii = false               # draw with ASCII characters alone
     retention_days = 7          # how long deleted sessions are kept
+    read_only = false           # refuse whatever changes something
 
     [keys]
     refresh = "f5"              # by the action's name, one key or a list
@@ -63,6 +64,9 @@ class Config:
     retention_days: int = 30
     """How many days a deleted session can be restored."""
 
+    read_only: bool = False
+    """Whether to refuse whatever changes something."""
+
     def password(self, environ: Mapping[str, str] = os.environ) -> str | None:
         """Return the password for a Redis source that has none itself.
 
@@ -80,6 +84,7 @@ def load_config(
     *,
     source: str | None = None,
     password_file: Path | None = None,
+    read_only: bool = False,
 ) -> Config:
     """Return the settings that hold.
 
@@ -89,6 +94,7 @@ def load_config(
         environ: Environment variables.
         source: What the command line says of the source, if anything.
         password_file: What it says of the password file, if anything.
+        read_only: Whether it says that nothing is to be changed.
 
     Raises:
         ConfigError: The file cannot be used; the message names file and setting.
@@ -101,6 +107,7 @@ def load_config(
         config,
         source=source or environ.get(SOURCE_VARIABLE) or config.source,
         password_file=password_file or config.password_file,
+        read_only=read_only or config.read_only,
     )
 
 
@@ -217,5 +224,6 @@ _READERS: Final[dict[str, Callable[[object, Path], object]]] = {
     "sort": _sort,
     "ascii": _flag,
     "retention_days": _days,
+    "read_only": _flag,
     "keys": _keys,
 }

@@ -12,6 +12,7 @@ SessionTuiError
     ├── TitleNeedsRewriteError   a title has no room in the session yet: ask, then allow it
     ├── WriterClosedError        a line was written after `close`
     ├── AccessError              no permission, or a wrong password
+    │   └── ReadOnlyError        nothing may be changed here, as asked or by what the source allows
     └── BackendDownError         no connection; the command did not run
         └── OutcomeUnknownError  the connection died after a write was sent
 """
@@ -115,6 +116,13 @@ class WriterClosedError(StorageError):
 
 class AccessError(StorageError):
     """The source refuses: wrong password, missing right, read-only."""
+
+
+class ReadOnlyError(AccessError):
+    """Nothing may be changed here; nothing was touched."""
+
+    def __init__(self, reason: str, *, path: str | None = None) -> None:
+        super().__init__(f"read-only ({reason}): nothing was changed", path=path)
 
 
 class BackendDownError(StorageError):

@@ -39,12 +39,23 @@ class Action:
     footer: bool = False
     palette: bool = True
     """Whether it makes sense away from its key; moving about does not."""
+    changes: bool = False
+    """Whether it changes what the source holds: hidden and refused where nothing may be changed."""
 
 
 def _everywhere() -> tuple[Action, ...]:
     where: Context = "everywhere"
     return (
-        Action("rename", ("r",), "screen.rename", "rename", "Change title or path", where, True),
+        Action(
+            "rename",
+            ("r",),
+            "screen.rename",
+            "rename",
+            "Change title or path",
+            where,
+            True,
+            changes=True,
+        ),
         Action(
             "delete",
             ("d",),
@@ -53,6 +64,7 @@ def _everywhere() -> tuple[Action, ...]:
             "Move to the trash, after asking",
             where,
             True,
+            changes=True,
         ),
         Action(
             "undo",
@@ -62,6 +74,7 @@ def _everywhere() -> tuple[Action, ...]:
             "Bring back what was deleted last",
             where,
             True,
+            changes=True,
         ),
         Action(
             "refresh", ("f5", "R"), "screen.refresh_all", "refresh", "Read everything again", where

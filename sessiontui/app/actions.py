@@ -122,7 +122,17 @@ def _long_name(key: str) -> str:
     return next(iter(Binding.make_bindings([Binding(key, "")]))).key if key != "," else "comma"
 
 
-def footer_actions(context: Context) -> Iterable[Action]:
+def offered(*, read_only: bool = False) -> Iterable[Action]:
+    """Yield the actions there are, where nothing may be changed without those that would."""
+    return (action for action in ACTIONS if not (read_only and action.changes))
+
+
+def footer_actions(context: Context, *, read_only: bool = False) -> Iterable[Action]:
     """Yield what the footer offers where `context` has the focus, its own actions first."""
+    actions = [action for action in offered(read_only=read_only) if action.footer]
     for where in (context, "everywhere"):
-        yield from (action for action in ACTIONS if action.context == where and action.footer)
+        yield from (action for action in actions if action.context == where)
+
+
+CHANGING: dict[str, Action] = {action.run: action for action in ACTIONS if action.changes}
+"""By what Textual runs for them the actions that change what the source holds."""

@@ -8,7 +8,7 @@ from textual import work
 from textual.app import App
 from textual.binding import Binding
 
-from sessiontui.app.actions import Keys
+from sessiontui.app.actions import CHANGING, Keys
 from sessiontui.app.ascii import AsciiFilter
 from sessiontui.app.screens.main import MainScreen
 from sessiontui.app.screens.main_panes import LOW, NARROW
@@ -18,9 +18,11 @@ from sessiontui.models.text import clean
 from sessiontui.paths import styles_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from textual.actions import ActionParseResult
     from textual.binding import BindingType
+    from textual.dom import DOMNode
     from textual.filter import LineFilter
     from textual.screen import Screen
 
@@ -119,6 +121,20 @@ class SessionApp(App[None], inherit_bindings=False):
         if self._is_ready:
             self.exit(return_code=code)
 
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Run what a key, a click or a command stands for, unless it may not change anything."""
+        reason = self.workspace.state.read_only
+        refused = CHANGING.get(action) if isinstance(action, str) else None
+        if reason is not None and refused is not None:
+            self.main.tell(f"Cannot {refused.label}: read-only ({reason})", "attention")
+            return True
+        return await super().run_action(action, default_namespace, namespaces)
+
     def show_session(self, path: str) -> None:
         """Move the highlight to a session."""
         self.main.show_session(path)
@@ -158,7 +174,8 @@ class SessionApp(App[None], inherit_bindings=False):
         """Show what every key does."""
         from sessiontui.app.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.keys))
+        read_only = self.workspace.state.read_only is not None
+        self.push_screen(HelpScreen(self.keys, read_only=read_only))
 
     def action_diagnostics(self) -> None:
         """Show how the app is doing; for reports, so it is on no list of keys."""

@@ -9,13 +9,14 @@ from textual.command import DiscoveryHit, Hit, Provider
 from textual.content import Content
 from textual.fuzzy import FuzzySearch
 
+from sessiontui.app import actions
 from sessiontui.app import format as formats
-from sessiontui.app.action_table import ACTIONS, Action
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from sessiontui.app.action_table import Action
     from sessiontui.app.app import SessionApp
     from sessiontui.catalogue.row import Row
 
@@ -57,8 +58,9 @@ class ActionCommands(Provider):
     def _offered(self) -> list[Action]:
         """Return what makes sense by name: of the focused pane, of both, then of the other."""
         near = {_app(self).main.footer.context: 0, "everywhere": 1}
-        offered = [action for action in ACTIONS if action.palette]
-        return sorted(offered, key=lambda action: near.get(action.context, 2))
+        read_only = _app(self).workspace.state.read_only is not None
+        found = [action for action in actions.offered(read_only=read_only) if action.palette]
+        return sorted(found, key=lambda action: near.get(action.context, 2))
 
     def _display(self, name: Content, action: Action) -> Content:
         return Content.assemble(name, ("  ", ""), (_app(self).keys.first(action.id), "$past"))

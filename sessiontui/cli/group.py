@@ -94,6 +94,14 @@ def _set_place(name: str) -> Callable[[click.Context, click.Parameter, Any], Non
 def place_options(command: AnyCallable) -> AnyCallable:
     """Add the options that say where the sessions are; they work before a command and after it."""
     command = click.option(
+        "--read-only",
+        is_flag=True,
+        default=None,
+        expose_value=False,
+        callback=_set_place("read_only"),
+        help="Refuse whatever changes something.",
+    )(command)
+    command = click.option(
         "--password-file",
         type=click.Path(dir_okay=False, path_type=Path),
         expose_value=False,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 import click
 
 from sessiontui.cli.sources import choose_source
-from sessiontui.errors import ConfigError, SessionTuiError
+from sessiontui.errors import ConfigError, ReadOnlyError, SessionTuiError
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
@@ -56,14 +56,21 @@ def run(arguments: Sequence[str] | None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def with_workspace(place: Place, action: Callable[[Workspace], Awaitable[int | None]]) -> NoReturn:
+def with_workspace(
+    place: Place,
+    action: Callable[[Workspace], Awaitable[int | None]],
+    *,
+    changes: bool = False,
+) -> NoReturn:
     """Open the source, wait until its index is read, and do `action` there.
 
     Args:
         place: What the user said about the source.
         action: Returns the exit code; None counts as 0.
+        changes: Whether it changes something; then nothing is asked where nothing may change.
 
     Raises:
+        ReadOnlyError: It changes something, and nothing may be changed.
         SessionTuiError: The source cannot be read, or the action failed.
         click.exceptions.Exit: With the exit code.
     """
@@ -79,6 +86,9 @@ def with_workspace(place: Place, action: Callable[[Workspace], Awaitable[int | N
                 await workspace.ready()
             except SessionTuiError as error:
                 raise CommandError(f"{error}{_hint(workspace.state.problem)}") from error
+            reason = workspace.state.read_only
+            if changes and reason is not None:
+                raise ReadOnlyError(reason)
             return await action(workspace)
 
     try:

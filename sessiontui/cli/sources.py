@@ -29,6 +29,7 @@ class Place:
 
     source: str | None = None
     password_file: Path | None = None
+    read_only: bool = False
 
 
 def choose_source(place: Place) -> tuple[Source, Config]:
@@ -41,7 +42,12 @@ def choose_source(place: Place) -> tuple[Source, Config]:
     from sessiontui.models.source import DirectorySource, parse_source
     from sessiontui.paths import config_file
 
-    config = load_config(config_file(), source=place.source, password_file=place.password_file)
+    config = load_config(
+        config_file(),
+        source=place.source,
+        password_file=place.password_file,
+        read_only=place.read_only,
+    )
     if config.source:
         return parse_source(config.source, password=config.password()), config
     from sessiontui.agents.roots import session_roots

@@ -207,8 +207,15 @@ class Backend(Protocol):
         """
         ...
 
-    async def trashed(self) -> list[TrashItem]:
-        """Return what can be restored, newest first; expired items are gone or removed by this."""
+    async def trashed(self, *, tidy: bool = True) -> list[TrashItem]:
+        """Return what can be restored, newest first; with `tidy` this removes what has expired."""
+        ...
+
+    async def read_only(self) -> str | None:
+        """Return in a few plain words why nothing can be changed here; None where something may.
+
+        Finds out without changing anything, and needs no right beyond those to read.
+        """
         ...
 
     async def fence(self) -> None:

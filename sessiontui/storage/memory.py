@@ -316,7 +316,11 @@ class MemoryBackend:
             self.store.signal(*thrown.held)
             return thrown.item
 
-    async def trashed(self) -> list[TrashItem]:
+    async def read_only(self) -> str | None:
+        """Return None: it can always be changed."""
+        return None
+
+    async def trashed(self, *, tidy: bool = True) -> list[TrashItem]:  # noqa: ARG002
         """Return what can be restored, newest first."""
         await self._ask()
         now = self.store.clock()

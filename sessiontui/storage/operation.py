@@ -50,6 +50,8 @@ class Operation:
 
     structural: ClassVar[bool] = True
     """Whether bytes that were there before may move or change."""
+    changes: ClassVar[bool] = True
+    """Whether the store is other afterwards: where nothing may be changed, it is refused."""
     persistent: ClassVar[bool] = True
     """Whether to try again while the store is away."""
 

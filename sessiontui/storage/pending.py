@@ -15,7 +15,12 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from sessiontui.errors import BackendDownError, OutcomeUnknownError, StorageError
+from sessiontui.errors import (
+    BackendDownError,
+    OutcomeUnknownError,
+    ReadOnlyError,
+    StorageError,
+)
 from sessiontui.storage.operation import Unwritten
 
 if TYPE_CHECKING:
@@ -41,6 +46,7 @@ class Chain:
         look: Brings the mirror up to date with these sessions; called in their turn.
         mark: Called with sessions that may be other than the mirror says.
         notify: Called whenever `pending` or `last_error` changed.
+        read_only: Tells why nothing may be changed, None where something may.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class Chain:
         look: Callable[[tuple[str, ...], bool], Awaitable[None]],
         mark: Callable[[Iterable[str]], None],
         notify: Callable[[], None],
+        read_only: Callable[[], str | None],
     ) -> None:
         self.pending = 0
         """Number of calls whose outcome is not known yet."""
@@ -69,6 +76,7 @@ class Chain:
         self._look = look
         self._mark = mark
         self._notify = notify
+        self._read_only = read_only
         self._numbers = count(1)
         self._tasks: dict[Operation, asyncio.Task[None]] = {}
         self._queues: dict[str, list[Operation]] = {}
@@ -83,7 +91,14 @@ class Chain:
     # Queueing.
 
     def add(self, operation: Operation) -> None:
-        """Put an operation in line and show it in the mirror."""
+        """Put an operation in line and show it in the mirror.
+
+        Raises:
+            ReadOnlyError: It changes something, and nothing may be changed.
+        """
+        reason = self._read_only()
+        if reason is not None and operation.changes:
+            raise ReadOnlyError(reason)
         operation.order = next(self._numbers)
         operation.backend, operation.mirror = self._backend, self._mirror
         before = self._before(operation)

@@ -46,6 +46,8 @@ class SessionReads:
     """
 
     def __init__(self, backend: Backend, mirror: Mirror, reader: Reader) -> None:
+        self.read_only: str | None = None
+        """Why every change is refused, in a few plain words; None where they are allowed."""
         self._backend = backend
         self._mirror = mirror
         self._reader = reader
@@ -153,4 +155,12 @@ class SessionReads:
 
     async def trashed(self) -> list[TrashItem]:
         """Return what can be restored, newest first."""
-        return await self._backend.trashed()
+        return await self._backend.trashed(tidy=self.read_only is None)
+
+    async def why_read_only(self) -> str | None:
+        """Return why the store allows no change, in a few plain words; None where it may.
+
+        Raises:
+            StorageError: The store could not be asked.
+        """
+        return await self._backend.read_only()

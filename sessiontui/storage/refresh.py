@@ -23,6 +23,7 @@ class Refresh(Operation):
     """
 
     structural: ClassVar[bool] = False
+    changes: ClassVar[bool] = False
     persistent: ClassVar[bool] = False
 
     def __init__(self, observer: Observer, warn: Callable[[Iterable[str]], None]) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 
 from sessiontui.errors import (
     InvalidPathError,
+    ReadOnlyError,
     SessionExistsError,
     SessionNotFoundError,
     StorageError,
@@ -97,6 +98,7 @@ class SessionStorage(SessionReads):
             look=lambda paths, own: self._follower.look_in_turn(paths, own),
             mark=lambda paths: self._follower.mark(paths),
             notify=self._notify,
+            read_only=lambda: self.read_only,
         )
         self._follower = Follower(
             backend,
@@ -428,6 +430,8 @@ class SessionStorage(SessionReads):
         """Refuse a call that cannot be queued, before anything is touched."""
         if self._closed:
             raise StorageError("the storage is closed", path=path)
+        if self.read_only is not None:
+            raise ReadOnlyError(self.read_only, path=path)
         try:
             asyncio.get_running_loop()
         except RuntimeError:

@@ -51,3 +51,10 @@ def problem_of(error: SessionTuiError, source: Source, *, retry_s: float | None)
             "unreachable", message, "Check the address, and that the server runs.", retry_s
         )
     return Problem("invalid", message, "Use another source, or look at it by hand.", retry_s)
+
+
+def first_error(group: BaseExceptionGroup[SessionTuiError]) -> SessionTuiError:
+    """Return the first error of a group, however deep."""
+    for error in group.exceptions:
+        return first_error(error) if isinstance(error, BaseExceptionGroup) else error
+    raise group

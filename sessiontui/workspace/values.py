@@ -36,6 +36,8 @@ class WorkspaceState(msgspec.Struct, frozen=True):
     waiting: int = 0
     pending: int = 0
     """Writes that the source has not confirmed yet."""
+    read_only: str | None = None
+    """Why nothing may be changed, in a few plain words; None where something may."""
     problem: Problem | None = None
     last_error: str | None = None
     """The last failure of an action or of the feed, safe to show."""

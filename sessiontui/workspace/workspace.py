@@ -19,10 +19,11 @@ from sessiontui.errors import BackendDownError, SessionTuiError, StorageError
 from sessiontui.models.changes import Created
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import FeedState
-from sessiontui.workspace.connect import problem_of
+from sessiontui.workspace.connect import first_error, problem_of
 from sessiontui.workspace.deletions import Deletions
 from sessiontui.workspace.documents import OpenDocuments
 from sessiontui.workspace.reader import RowReader
+from sessiontui.workspace.rights import Rights
 from sessiontui.workspace.rows import RowKeeper, of_sessions
 from sessiontui.workspace.values import (
     DeletePlan,
@@ -87,6 +88,7 @@ class Workspace:
         self._reader = RowReader(self._read_many, self.catalogue.rows, self._rows_read)
         self._rows = RowKeeper(self.catalogue, self._reader.add, clock)
         self._documents = OpenDocuments(self.read_raw, self._publish)
+        self._rights = Rights(self._set_state, asked=config.read_only)
         self._deletions = Deletions(self._held, self._noted, config.retention_days)
 
     # What there is
@@ -304,6 +306,8 @@ class Workspace:
                         tasks.create_task(self._apply(feed))
                         tasks.create_task(self._read(storage))
                         tasks.create_task(self._count())
+                        tasks.create_task(self._rights.keep(storage))
+                        await self._rights.look(storage)
                         await storage.load()
                         self._load_done()
                 finally:
@@ -311,7 +315,7 @@ class Workspace:
                     self._storage = None
         except* SessionTuiError as group:
             error = group
-        return _first(error)
+        return first_error(error)
 
     def _load_done(self) -> None:
         self._retry_s = _FIRST_RETRY_S
@@ -446,10 +450,3 @@ class Workspace:
     @staticmethod
     def _new_future() -> asyncio.Future[None]:
         return asyncio.get_running_loop().create_future()
-
-
-def _first(group: BaseExceptionGroup[SessionTuiError]) -> SessionTuiError:
-    """Return the first error of a group, however deep."""
-    for error in group.exceptions:
-        return _first(error) if isinstance(error, BaseExceptionGroup) else error
-    raise group

@@ -85,9 +85,13 @@ class FlakyBackend:
         await self._wait(self.reading)
         return await self.backend.read(ranges)
 
-    async def trashed(self) -> Any:
+    async def trashed(self, *, tidy: bool = True) -> Any:
         self._ask("trashed")
-        return await self.backend.trashed()
+        return await self.backend.trashed(tidy=tidy)
+
+    async def read_only(self) -> str | None:
+        self._ask("read_only")
+        return await self.backend.read_only()
 
     async def fence(self) -> None:
         self._ask("fence")

@@ -10,7 +10,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from sessiontui.app.action_table import ACTIONS, CONTEXTS, Context
+from sessiontui.app.action_table import CONTEXTS, Context
+from sessiontui.app.actions import offered
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -28,9 +29,10 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,q,question_mark,f1,enter", "dismiss", "Close", show=False),
     ]
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, *, read_only: bool = False) -> None:
         super().__init__()
         self._keys = keys
+        self._read_only = read_only
 
     def compose(self) -> ComposeResult:
         """Lay out one column for the list and one for the transcript."""
@@ -46,7 +48,7 @@ class HelpScreen(ModalScreen[None]):
 
     def _section(self, context: Context) -> Static:
         lines = [Content.styled(CONTEXTS[context], "$rule-focused")]
-        for action in ACTIONS:
+        for action in offered(read_only=self._read_only):
             if action.context == context:
                 keys = " ".join(self._keys.of(action.id))
                 lines.append(

@@ -184,6 +184,7 @@ class MainPanes(Screen[None]):
     def _show_state(self) -> None:
         state = self.workspace.state
         self.header.state = state
+        self.footer.read_only = state.read_only is not None
         if not state.loading:
             self.sessions.settle()
             if state.feed.live:

@@ -40,6 +40,8 @@ class Footer(Widget):
     context: reactive[Context] = reactive[Context]("list")
     alone: reactive[bool] = reactive(False)
     """Whether there is nothing to do anything with: then only help and quit are offered."""
+    read_only: reactive[bool] = reactive(False)
+    """Whether nothing may be changed: then nothing is offered that would."""
     hints: reactive[tuple[tuple[str, str], ...]] = reactive(())
     """Keys with their labels, offered instead of actions while these are characters."""
     marked: reactive[str] = reactive("")
@@ -103,7 +105,7 @@ class Footer(Widget):
         """Return what to offer: `quit` and `help` always, then from the left what fits."""
         wanted = [
             action
-            for action in footer_actions(self.context)
+            for action in footer_actions(self.context, read_only=self.read_only)
             if action.id in _ALWAYS or not self.alone
         ]
         left = width

@@ -48,6 +48,8 @@ class Header(Widget):
         """Yield what is going on, the most important first."""
         state = self.state
         yield self._feed()
+        if state.read_only is not None:
+            yield Content.styled(f"read-only ({clean(state.read_only)})", "$attention")
         if state.pending:
             yield Content.styled(formats.counted(state.pending, "write") + " pending", "$attention")
         busy = [

@@ -33,6 +33,7 @@ def rename_command(
     with_workspace(
         place_of(context),
         lambda workspace: rename_session(workspace, session, title=title, path=path, force=force),
+        changes=True,
     )
 
 
@@ -75,6 +76,7 @@ def remove_command(
         lambda workspace: remove_sessions(
             workspace, sessions, dry_run=dry_run, yes=yes, force=force, as_json=as_json
         ),
+        changes=not dry_run,
     )
 
 
@@ -98,7 +100,9 @@ def restore_command(context: click.Context, ids: tuple[str, ...], *, listing: bo
 
     if listing:
         with_workspace(place_of(context), lambda workspace: list_trash(workspace, as_json=False))
-    with_workspace(place_of(context), lambda workspace: restore_session(workspace, ids))
+    with_workspace(
+        place_of(context), lambda workspace: restore_session(workspace, ids), changes=True
+    )
 
 
 @cli.command("trash", short_help="List what can be restored.")

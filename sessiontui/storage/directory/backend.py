@@ -24,6 +24,7 @@ from sessiontui.storage.directory.files import Files
 from sessiontui.storage.directory.moves import Moves
 from sessiontui.storage.directory.pace import Pace
 from sessiontui.storage.directory.paths import Root
+from sessiontui.storage.directory.rights import why_read_only
 from sessiontui.storage.directory.trash import Trash
 from sessiontui.storage.directory.walk import walk_everything, walk_sessions
 from sessiontui.storage.directory.watch import watch_folder
@@ -209,9 +210,13 @@ class DirectoryBackend:
         """
         return await self._change(self._trash.restore, item_id)
 
-    async def trashed(self) -> list[TrashItem]:
-        """Return what can be restored, newest first; what has expired is removed."""
-        return await self._change(self._trash.trashed)
+    async def trashed(self, *, tidy: bool = True) -> list[TrashItem]:
+        """Return what can be restored, newest first; what has expired is removed if `tidy`."""
+        return await self._change(self._trash.trashed, tidy=tidy)
+
+    async def read_only(self) -> str | None:
+        """Return in a few plain words why nothing can be changed here, None if something can."""
+        return await self._read(why_read_only, self._root.folder)
 
     async def fence(self) -> None:
         """Return once every change asked for earlier has run, also one whose caller gave up."""

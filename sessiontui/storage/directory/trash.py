@@ -153,28 +153,34 @@ class Trash:
                     return manifest.item(self._root)
         raise SessionNotFoundError(item_id)
 
-    def trashed(self) -> list[TrashItem]:
+    def trashed(self, *, tidy: bool = True) -> list[TrashItem]:
         """Return what can be restored, newest first; what has expired is removed.
 
-        A trash that can only be read is listed without a lock, and left as it is.
+        A trash that can only be read is listed without a lock, and left as it is; so is
+        any without `tidy`.
         """
         items: list[TrashItem] = []
         for candidate in self._places:
             if not candidate.is_dir():
                 continue
             with ExitStack() as stack:
-                with suppress(AccessError):
-                    place = stack.enter_context(self._locked(candidate))
-                    # Without the root nothing can be finished, but the list is still true.
-                    with suppress(StorageError):
-                        self._recover(place, stack.enter_context(self._root.handles()))
-                    self._remove_expired(place)
+                if tidy:
+                    self._tidy(candidate, stack)
                 items += [
                     manifest.item(self._root)
                     for _, manifest in self._manifests(candidate)
                     if manifest.expires_ms > self._clock()
                 ]
         return sorted(items, key=lambda item: item.id, reverse=True)
+
+    def _tidy(self, candidate: Path, stack: ExitStack) -> None:
+        """Lock a trash until `stack` ends, finish what was left half done, remove what expired."""
+        with suppress(AccessError):
+            place = stack.enter_context(self._locked(candidate))
+            # Without the root nothing can be finished, but the list is still true.
+            with suppress(StorageError):
+                self._recover(place, stack.enter_context(self._root.handles()))
+            self._remove_expired(place)
 
     def _manifests(self, place: Path) -> Iterator[tuple[Path, Manifest]]:
         """Yield the folders of what is whole in the trash."""

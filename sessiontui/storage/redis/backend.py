@@ -30,6 +30,7 @@ from sessiontui.storage.redis.index import scan_index
 from sessiontui.storage.redis.keys import Keys, field
 from sessiontui.storage.redis.link import Link
 from sessiontui.storage.redis.reads import probe_together, read_ranges
+from sessiontui.storage.redis.rights import why_read_only
 from sessiontui.storage.redis.settings import PATIENCE_S, Settings
 from sessiontui.storage.redis.steps import run_step
 from sessiontui.storage.redis.trash import RedisTrash
@@ -244,9 +245,13 @@ class RedisBackend:
         """Bring back exactly what was deleted."""
         return await self._trash.restore(item_id)
 
-    async def trashed(self) -> list[TrashItem]:
+    async def trashed(self, *, tidy: bool = True) -> list[TrashItem]:  # noqa: ARG002 - it expires
         """Return what can be restored, newest first."""
         return await self._trash.items()
+
+    async def read_only(self) -> str | None:
+        """Return in a few plain words why this user can change nothing here, None if it can."""
+        return await why_read_only(self._reads, self._keys)
 
     async def fence(self) -> None:
         """Return once no write sent over a broken connection can take effect any more."""

@@ -1,0 +1,60 @@
+"""Whether anything may be changed: as the user wishes, and as the source allows."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from sessiontui.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessiontui.storage import SessionStorage
+
+ASKED: Final = "as asked"
+"""Why nothing may be changed where the user said so."""
+
+
+class Rights:
+    """Closes a storage to changes where they are not wished or not possible.
+
+    Args:
+        asked: Whether the user wishes that nothing is changed.
+        tell: Takes as `read_only` why nothing may be changed, in a few plain words, or None.
+    """
+
+    def __init__(self, tell: Callable[..., None], *, asked: bool) -> None:
+        self._tell = tell
+        self._reason = ASKED if asked else None
+
+    async def look(self, storage: SessionStorage) -> None:
+        """Find out, close the storage or open it, and tell.
+
+        Raises:
+            StorageError: The source could not be asked.
+        """
+        reason = storage.read_only = self._reason or await storage.why_read_only()
+        self._tell(read_only=reason)
+
+    async def keep(self, storage: SessionStorage) -> None:
+        """Look again whenever the source was away: another server may answer, other rights hold."""
+        came = asyncio.Event()
+        live = storage.feed_state.live
+
+        def told() -> None:
+            nonlocal live
+            before, live = live, storage.feed_state.live
+            if live and not before:
+                came.set()
+
+        remove = storage.on_state(told)
+        try:
+            while True:
+                await came.wait()
+                came.clear()
+                with suppress(StorageError):  # It is away once more, and will be back.
+                    await self.look(storage)
+        finally:
+            remove()
