@@ -208,6 +208,9 @@ def _transcript() -> tuple[Action, ...]:
         ),
         Action("hit-next", ("n",), "next_hit", "next hit", "To the next hit", where, **move),
         Action("hit-back", ("N",), "previous_hit", "hit", "To the hit before", where, **move),
+        Action(
+            "subagent", (">",), "subagent", "subagent", "Read the subagent's own session", where
+        ),
         Action("pager", ("P",), "pager", "pager", "Read this entry whole in your pager", where),
         Action("thinking", ("T",), "thinking", "thinking", "Show or hide thinking", where, True),
         Action("wrap", ("w",), "wrap", "wrap", "Wrap long lines or cut them", where),

@@ -8,7 +8,7 @@ from sessiontui.errors import StorageError
 from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from textual.screen import Screen
     from textual.timer import Timer
@@ -114,3 +114,25 @@ class Reading:
         self._view.document = document
         if before is not None and before != path:
             self._workspace.close_document(before)
+
+
+def subagent_path(path: str, names: Sequence[str], known: Iterable[str]) -> str | None:
+    """Return the session of a subagent, if it is among the known ones.
+
+    Args:
+        path: Of the session that started it.
+        names: What it may be called, the likeliest first; omp puts a number before.
+        known: Paths of sessions.
+    """
+    beside = path.rpartition("/")[0] + "/"
+    within = path.removesuffix(".jsonl") + "/"
+    found: dict[str, str] = {}
+    for one in known:
+        if one.startswith(beside) and one != path:
+            folder, _, name = one.removesuffix(".jsonl").rpartition("/")
+            own = one.startswith(within)
+            if own or (folder + "/" == beside and name.startswith("agent-")):
+                found.setdefault(name, one)
+                if own:
+                    found.setdefault(name.partition("-")[2] or name, one)
+    return next((found[name] for name in names if name in found), None)

@@ -11,6 +11,7 @@ Colour has meaning and little area. The tokens, by meaning:
 - `$cursor`, `$cursor-blurred`  background of the chosen row, in the focused pane and elsewhere
 - `$match`      characters a filter or a search hit
 - `$added`, `$removed`          lines of a change
+- `$code-keyword`, `$code-string`, `$code-number`, `$code-name`, `$code-comment`   source code
 - `$chrome`     background of header and footer
 - `$field`       background of what can be typed into or pressed
 - `$dialog`, `$dialog-shade`    background of a dialog, and of what lies behind it
@@ -38,6 +39,11 @@ _DARK_TOKENS = {
     "match": "#e8b65a",
     "added": "#62d088",
     "removed": "#f2777a",
+    "code-keyword": "#b79bd6",
+    "code-string": "#a3bf8a",
+    "code-number": "#d9a27a",
+    "code-name": "#82aede",
+    "code-comment": "#727b8c",
     "chrome": "#14161b",
     "field": "#2b323f",
     "dialog": "#1d2129",
@@ -57,6 +63,11 @@ _LIGHT_TOKENS = {
     "match": "#8f5f00",
     "added": "#0a7d3c",
     "removed": "#bf2a37",
+    "code-keyword": "#7a3fa8",
+    "code-string": "#3f7030",
+    "code-number": "#9a5518",
+    "code-name": "#2f66b0",
+    "code-comment": "#7d8491",
     "chrome": "#fbfbf9",
     "field": "#e9ecf1",
     "dialog": "#ffffff",
@@ -141,6 +152,11 @@ def token_defaults(theme: Theme) -> dict[str, str]:
         "match": colors["warning"],
         "added": colors["success"],
         "removed": colors["error"],
+        "code-keyword": colors["secondary"],
+        "code-string": colors["success"],
+        "code-number": colors["warning"],
+        "code-name": colors["primary"],
+        "code-comment": f"{foreground} 50%",
         "chrome": colors["background"],
         "field": f"{foreground} 12%",
         "dialog": colors["panel"],

@@ -11,6 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from sessiontui.transcript.content import first_text, items, mapping, number, text
 from sessiontui.transcript.diffs import Change, change_of
+from sessiontui.transcript.tool_facts import (
+    hits,
+    language_of,
+    outcome,
+    subagents,
+    task_parts,
+    task_summary,
+    task_usage,
+    todo_part,
+    todo_summary,
+    todos,
+    web_summary,
+)
 from sessiontui.transcript.values import (
     FOLDED_DIFF,
     FOLDED_ERROR,
@@ -41,8 +54,6 @@ _FAMILIES = {
 }
 _FAMILY = {name: family for family, names in _FAMILIES.items() for name in names.split()}
 
-_SIGNS = {"completed": "✓", "done": "✓", "in_progress": "▸", "abandoned": "✗", "dropped": "✗"}
-
 
 def call_block(item: Entry, name: str, arguments: object, call_id: str, pairing: Pairing) -> Block:
     """Return a tool call with its result, where that is at hand.
@@ -59,8 +70,8 @@ def call_block(item: Entry, name: str, arguments: object, call_id: str, pairing:
     result = pairing.result(call_id)
     change = change_of(given, result) if family == "edit" else None
     failed = result is not None and result.error
-    detail, cut = _summary(family, given)
-    parts, brief, folded = _body(family, given, result, change)
+    detail, cut = _summary(family, given, result)
+    parts, brief, folded = _body(family, name, given, result, change)
     return Block(
         kind="tool",
         offset=item.offset,
@@ -68,6 +79,7 @@ def call_block(item: Entry, name: str, arguments: object, call_id: str, pairing:
         detail=detail,
         cut="middle" if cut else "end",
         meta=_meta(family, given, result),
+        usage=task_usage(result) if family == "task" else None,
         duration_ms=_duration(item, call_id, result, pairing),
         added=change.added if change else 0,
         removed=change.removed if change else 0,
@@ -75,6 +87,7 @@ def call_block(item: Entry, name: str, arguments: object, call_id: str, pairing:
         brief=brief,
         folded=FOLDED_ERROR if failed else folded,
         from_end=family == "shell",
+        subagents=subagents(given, result) if family == "task" else (),
         error=failed,
     )
 
@@ -89,6 +102,8 @@ def orphan_block(result: Result) -> Block:
         offset=result.offset,
         heading=result.tool or "result",
         detail="result",
+        meta=_meta(family, {}, result),
+        subagents=subagents({}, result) if family == "task" else (),
         time_ms=result.time_ms,
         added=change.added if change else 0,
         removed=change.removed if change else 0,
@@ -124,7 +139,11 @@ def _duration(item: Entry, call_id: str, result: Result | None, pairing: Pairing
 
 
 def _meta(family: str, given: dict[str, Any], result: Result | None) -> tuple[str, ...]:
-    if family == "write":
+    if result is not None and family == "shell":
+        return outcome(result)
+    if result is not None and family == "search" and not result.error:
+        return hits(result)
+    if family == "write" and "content" in given:
         return (f"{text(given.get('content')).count(chr(10)) + 1:,} lines",)
     if family == "read" and result is not None and not result.error:
         lines = len(result.part.lines) + result.part.more
@@ -132,7 +151,7 @@ def _meta(family: str, given: dict[str, Any], result: Result | None) -> tuple[st
     return ()
 
 
-def _summary(family: str, given: dict[str, Any]) -> tuple[str, bool]:
+def _summary(family: str, given: dict[str, Any], result: Result | None) -> tuple[str, bool]:
     """Return what a call is about, and whether that is a path (to be cut in the middle)."""
     if family == "shell":
         command = given.get("command", given.get("cmd", given.get("code", given.get("input"))))
@@ -147,13 +166,11 @@ def _summary(family: str, given: dict[str, Any]) -> tuple[str, bool]:
     if family == "search":
         return _search_summary(given, path), False
     if family == "task":
-        return _task_summary(given), False
+        return task_summary(given), False
     if family == "todo":
-        return _todo_summary(_todos(given)), False
+        return todo_summary(todos(given, result)), False
     if family == "web":
-        action = one_line(given.get("action")) if isinstance(given.get("action"), str) else ""
-        about = one_line(first_text(given, "url", "query", "prompt", "code"))
-        return " ".join(filter(None, (action, about))), False
+        return web_summary(given, result), False
     rest = {key: value for key, value in given.items() if key not in {"_i", "i"}}
     if len(rest) == 1:
         only = next(iter(rest.values()))
@@ -191,36 +208,8 @@ def _search_summary(given: dict[str, Any], path: str) -> str:
     return pattern or where
 
 
-def _task_summary(given: dict[str, Any]) -> str:
-    agent = one_line(first_text(given, "agent", "subagent_type", "action"))
-    tasks = [
-        one_line(first_text(mapping(task), "description", "id", "assignment"))
-        for task in items(given.get("tasks"))
-    ]
-    about = ", ".join(filter(None, tasks)) or one_line(
-        first_text(given, "description", "assignment", "prompt", "task", "message", "id")
-    )
-    return " · ".join(filter(None, (agent, about)))
-
-
-def _todos(given: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the to-dos of a call as pairs of state and text."""
-    found = []
-    entries = items(given.get("todos")) or items(given.get("plan")) or items(given.get("items"))
-    for entry in entries:
-        data = mapping(entry)
-        words = one_line(first_text(data, "content", "step", "text", "title"))
-        found.append((text(data.get("status")), words))
-    return found
-
-
-def _todo_summary(todos: list[tuple[str, str]]) -> str:
-    done = sum(state in {"completed", "done"} for state, _ in todos)
-    return f"{done} of {len(todos)} done" if todos else ""
-
-
 def _body(
-    family: str, given: dict[str, Any], result: Result | None, change: Change | None
+    family: str, name: str, given: dict[str, Any], result: Result | None, change: Change | None
 ) -> tuple[tuple[Part, ...], tuple[Part, ...] | None, int]:
     """Return the parts, what of them shows while folded (None: their beginning), and how much."""
     output = (result.part,) if result is not None and result.part.lines != ("",) else ()
@@ -228,39 +217,34 @@ def _body(
     told = output if failed else ()
     if family == "shell":
         script = text(given.get("command", given.get("cmd", given.get("code"))))
-        return (*_if_long(script), *output), output, FOLDED_OUTPUT
+        language = "py" if name in {"python", "eval"} else "sh"
+        language = one_line(given.get("language")) or language
+        return (*_if_long(script, language), *output), output, FOLDED_OUTPUT
     if change is not None and not failed:
         return (change.part,), None, FOLDED_DIFF
     if family == "read":
-        code = tuple(Part("code", part.lines, part.more, part.last) for part in output)
+        language = "" if failed else language_of(given)
+        code = tuple(Part("code", part.lines, part.more, part.last, language) for part in output)
         return code, told, 0
     if family == "write":
-        return (text_part("code", text(given.get("content"))), *told), told, 0
-    todos = _todos(given) if family == "todo" else []
-    if todos:
-        lines = tuple(f"{_SIGNS.get(state, '·')} {words}" for state, words in todos)
-        return (Part("plain", lines[:400], max(0, len(lines) - 400)), *told), None, FOLDED_ERROR
+        return (text_part("code", text(given.get("content")), language_of(given)), *told), told, 0
+    listed = todos(given, result) if family == "todo" else []
+    if listed:
+        return (todo_part(listed), *told), None, FOLDED_ERROR
     if family == "task":
-        return (*_task_parts(given), *output), output, FOLDED_TEXT
+        asked, done = task_parts(given, result)
+        return (*asked, *done, *output), (*done, *output), FOLDED_TEXT
     if family:
         return (*_if_wide(given), *output), output, FOLDED_TEXT
     return (*((json_part(given),) if given else ()), *output), output, FOLDED_TEXT
 
 
-def _if_long(script: str) -> tuple[Part, ...]:
+def _if_long(script: str, language: str) -> tuple[Part, ...]:
     """Return a script that does not stand whole in the heading."""
     script = script.strip()
-    return (text_part("code", script),) if "\n" in script or len(script) > 100 else ()
+    return (text_part("code", script, language),) if "\n" in script or len(script) > 100 else ()
 
 
 def _if_wide(given: dict[str, Any]) -> tuple[Part, ...]:
     """Return arguments that the heading does not tell."""
     return (json_part(given),) if len(given) > 2 else ()
-
-
-def _task_parts(given: dict[str, Any]) -> tuple[Part, ...]:
-    prompts = [first_text(given, "prompt", "assignment", "task", "context", "message")]
-    prompts += [
-        first_text(mapping(task), "assignment", "prompt") for task in items(given.get("tasks"))
-    ]
-    return tuple(text_part("markdown", prompt) for prompt in prompts if prompt)

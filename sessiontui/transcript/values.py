@@ -64,6 +64,8 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     """How many lines follow that the block does not carry."""
     last: tuple[str, ...] = ()
     """The last `LAST_LINES` of those."""
+    language: str = ""
+    """Of code: what a fence or the end of a file's name calls it; safe to show."""
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
@@ -101,6 +103,8 @@ class Block(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How many rows show while it is folded; None: it does not fold."""
     from_end: bool = False
     """Whether the last rows show while it is folded, not the first."""
+    subagents: tuple[str, ...] = ()
+    """What the sessions may be called that it started, without folder and `.jsonl`."""
     error: bool = False
     silent: bool = False
     """A heading without text beneath it: shown only when there is thinking to show."""
@@ -173,14 +177,14 @@ def uncut() -> Iterator[None]:
         _uncut.reset(token)
 
 
-def text_part(format: Format, text: str) -> Part:  # noqa: A002 - it is the part's format
+def text_part(format: Format, text: str, language: str = "") -> Part:  # noqa: A002
     """Return text as a part: safe lines without colour codes and trailing blank lines."""
     if _uncut.get():
-        return Part(format, tuple(safe_lines(text)))
+        return Part(format, tuple(safe_lines(text)), language=language)
     lines = safe_lines(text[:MAX_TEXT])
     missing = text.count("\n", MAX_TEXT)
     if len(lines) <= MAX_LINES and not missing:
-        return Part(format, tuple(lines))
+        return Part(format, tuple(lines), language=language)
     return Part(
         format,
         tuple(lines[:MAX_LINES]),
@@ -188,6 +192,7 @@ def text_part(format: Format, text: str) -> Part:  # noqa: A002 - it is the part
         tuple(safe_lines(text[-MAX_TEXT:])[-LAST_LINES:])
         if missing
         else tuple(lines[-LAST_LINES:]),
+        language,
     )
 
 

@@ -166,7 +166,7 @@ def test_code_between_fences_stays_as_it_is() -> None:
     assert found == [
         (("│ ", "rule"), ("py", "faint")),
         (("│ ", "rule"), ("x = **y**", "code")),
-        (("│ ", "rule"), ("# no title", "code")),
+        (("│ ", "rule"), ("# no title", "code-comment")),
         (("after", "strong"),),
     ]
 

@@ -19,7 +19,7 @@ from textual.screen import Screen
 
 from sessiontui.app import format as formats
 from sessiontui.app.changing import Changing, quoted
-from sessiontui.app.reading import Reading
+from sessiontui.app.reading import Reading, subagent_path
 from sessiontui.app.screens.problem import PasswordInput, ProblemView
 from sessiontui.app.widgets.details import Details
 from sessiontui.app.widgets.filter import FilterLine
@@ -315,6 +315,16 @@ class MainPanes(Screen[None]):
     @on(TranscriptView.Failed)
     def _transcript_failed(self, event: TranscriptView.Failed) -> None:
         self.tell(event.reason, "failed")
+
+    @on(TranscriptView.SubagentWanted)
+    def _subagent_wanted(self, event: TranscriptView.SubagentWanted) -> None:
+        path, known = self.reading.path, self.workspace.catalogue.rows
+        found = path and subagent_path(path, event.names, known)
+        if found:
+            self.show_session(found)
+            self.focus_pane(reading=True)
+        else:
+            self.tell("The session of this subagent is not in the list", "past")
 
     # Where things stand
 

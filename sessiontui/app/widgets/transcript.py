@@ -84,6 +84,19 @@ class TranscriptView(FindView):
             """The view that was asked."""
             return self.transcript
 
+    @dataclass
+    class SubagentWanted(Message):
+        """The user wants to read the session of a subagent that the current entry started."""
+
+        transcript: TranscriptView
+        names: tuple[str, ...]
+        """What its file may be called, without folder and `.jsonl`."""
+
+        @property
+        def control(self) -> TranscriptView:
+            """The view that was asked."""
+            return self.transcript
+
     def __init__(
         self,
         *,
@@ -270,6 +283,16 @@ class TranscriptView(FindView):
             self.hold_current()
             self.flow.toggle_all()
             self.settle()
+
+    def action_subagent(self) -> None:
+        """Read the session of the subagent that the current entry started."""
+        entry, flow = self.current, self.flow
+        place = flow.find(entry.offset) if flow is not None and entry is not None else None
+        blocks = flow.blocks(place) if flow is not None and place is not None else ()
+        if entry is not None and entry.block < len(blocks) and blocks[entry.block].subagents:
+            self.post_message(self.SubagentWanted(self, blocks[entry.block].subagents))
+        else:
+            self.post_message(self.Failed(self, "This entry started no subagent"))
 
     def action_pager(self) -> None:
         """Read the current entry whole in the user's pager."""

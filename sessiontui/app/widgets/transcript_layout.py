@@ -18,6 +18,7 @@ from sessiontui.app.widgets.transcript_text import (
     Span,
     StyledLine,
     break_points,
+    code_lines,
     diff_lines,
     markdown_lines,
     plain_lines,
@@ -194,9 +195,12 @@ def _styled(parts: Iterable[Part], width: int, *, failed: bool) -> Iterator[Styl
             yield from diff_lines(part.lines)
         elif part.format == "plain":
             yield from plain_lines(part.lines, "failed-text" if failed else "output")
+        elif part.format == "code":
+            yield from code_lines(part.lines, part.language, "source")
+        elif part.format == "json":
+            yield from code_lines(part.lines, "json", "json")
         else:
-            styles = {"code": "source", "json": "json", "note": "muted"}
-            yield from plain_lines(part.lines, styles[part.format])
+            yield from plain_lines(part.lines, "muted")
 
 
 def _quiet(spans: Sequence[Span]) -> tuple[Span, ...]:

@@ -24,6 +24,7 @@ PREFIX = "transcript--"
 STYLES = (
     "user", "agent", "tool", "summary", "message", "note", "note-detail", "detail", "mark", "meta",
     "text", "strong", "emphasis", "inline-code", "title", "link", "quote", "marker", "code",
+    "code-keyword", "code-string", "code-number", "code-name", "code-comment",
     "thinking", "output", "source", "json", "raw", "added", "removed", "failed", "failed-text",
     "muted", "more", "faint", "rule", "cursor", "cursor-blurred", "notice", "notice-hint",
     "match", "match-mark",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len, split_graphemes
 
+from sessiontui.app.widgets.transcript_code import code_spans, number_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -46,6 +48,7 @@ _FENCE = re.compile(r" *(```+|~~~+)(.*)")
 _DASHES = re.compile(r" *:?-+:? *")
 _MAX_TABLE = 200
 _MARKUP = frozenset("`*_[")
+_CHANGES = {"+": "added", "-": "removed"}
 
 
 def markdown_lines(lines: Iterable[str], width: int) -> Iterator[StyledLine]:
@@ -55,7 +58,8 @@ def markdown_lines(lines: Iterable[str], width: int) -> Iterator[StyledLine]:
         lines: Safe lines.
         width: Cells there are for them; the columns of a table that fits are aligned.
     """
-    fence = ""
+    fence = language = ""
+    code: list[str] = []
     table: list[str] = []
     for line in lines:
         if not fence and line.startswith("|") and len(table) < _MAX_TABLE:
@@ -66,16 +70,30 @@ def markdown_lines(lines: Iterable[str], width: int) -> Iterator[StyledLine]:
             table = []
         mark = _FENCE.fullmatch(line) if "`" in line or "~" in line else None
         if mark is not None and (not fence or (mark[1].startswith(fence) and not mark[2].strip())):
-            fence = "" if fence else mark[1]
-            name = mark[2].strip() if fence else ""
-            if name:
-                yield StyledLine(_BAR, _BAR, ((name, "faint"),))
+            yield from _fenced(code, language)
+            fence, code = "" if fence else mark[1], []
+            language = mark[2].strip() if fence else ""
+            if language:
+                yield StyledLine(_BAR, _BAR, ((language, "faint"),))
             continue
         if fence:
-            yield StyledLine(_BAR, _BAR, ((line, "code"),))
+            code.append(line)
         else:
             yield _markdown_line(line)
+    yield from _fenced(code, language)
     yield from _table(table, width)
+
+
+def _fenced(lines: list[str], language: str) -> Iterator[StyledLine]:
+    """Yield the lines between two fences."""
+    name = (language.replace("{", " ").replace(",", " ").split() or [""])[0].lower()
+    if name in {"diff", "patch"}:
+        for line in lines:
+            style = _CHANGES.get(line[:1], "code")
+            yield StyledLine(_BAR, _BAR, ((line, style),))
+        return
+    for spans in code_spans(lines, name):
+        yield StyledLine(_BAR, _BAR, spans)
 
 
 def _table(lines: list[str], width: int) -> Iterator[StyledLine]:
@@ -171,11 +189,26 @@ def plain_lines(lines: Iterable[str], style: str) -> Iterator[StyledLine]:
         yield StyledLine(_NOTHING, _NOTHING, ((line, style),))
 
 
+def code_lines(lines: Sequence[str], language: str, base: str) -> Iterator[StyledLine]:
+    """Yield lines of a file in colours; numbers that a tool put before them stand apart.
+
+    Args:
+        lines: Safe lines.
+        language: As `code_spans` knows it.
+        base: Style of what has no colour of its own.
+    """
+    numbers = [number_of(line) for line in lines]
+    if not any(numbers[:2]):
+        numbers = [""] * len(lines)
+    bare = [line[len(number) :] for line, number in zip(lines, numbers, strict=True)]
+    for number, spans in zip(numbers, code_spans(bare, language, base), strict=True):
+        yield StyledLine((number, "faint"), (" " * cell_len(number), "text"), spans)
+
+
 def diff_lines(lines: Iterable[str]) -> Iterator[StyledLine]:
     """Yield lines of a change, told apart by their first character."""
-    styles = {"+": "added", "-": "removed"}
     for line in lines:
-        style = styles.get(line[:1], "output")
+        style = _CHANGES.get(line[:1], "output")
         yield StyledLine((line[:1], style), (" ", style), ((line[1:], style),))
 
 
