@@ -13,11 +13,16 @@ The file is TOML, `config.toml` in the user's configuration folder or what
 
     [keys]
     refresh = "f5"              # by the action's name, one key or a list
+
+    [resume]
+    omp = "omp --resume {path}" # by the agent's name, what goes on with a session
 """
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +42,12 @@ Sort = Literal["modified", "created", "title", "size"]
 SORTS: Final[tuple[Sort, ...]] = ("modified", "created", "title", "size")
 MAX_RETENTION_DAYS: Final = 3650
 
+RESUMED: Final = ("omp", "pi", "claude", "codex")
+"""The agents that can go on with their sessions."""
+PLACEHOLDERS: Final = ("id", "path", "cwd")
+"""What stands for a part of the session in a command of `[resume]`."""
+
+_NO_COMMANDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 _NO_KEYS: Final[Mapping[str, str]] = MappingProxyType({})
 _MAX_FILE_BYTES: Final = 1024 * 1024
 
@@ -63,6 +74,8 @@ class Config:
     """Whether to draw with ASCII characters alone."""
     retention_days: int = 30
     """How many days a deleted session can be restored."""
+    resume: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NO_COMMANDS)
+    """By an agent's name the words of the command that goes on with a session of it."""
 
     read_only: bool = False
     """Whether to refuse whatever changes something."""
@@ -217,6 +230,43 @@ def _keys(value: object, _path: Path) -> Mapping[str, str]:
     return MappingProxyType(keys)
 
 
+def _commands(value: object, _path: Path) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise _UnusableError(
+            'a table such as [resume] with lines such as omp = "omp --resume {path}"'
+        )
+    commands: dict[str, tuple[str, ...]] = {}
+    for agent, given in value.items():
+        if agent not in RESUMED:
+            raise _UnusableError(f"only {', '.join(RESUMED)}; {agent!r} is none of them")
+        commands[agent] = _command(agent, given)
+    return MappingProxyType(commands)
+
+
+def _command(agent: str, given: object) -> tuple[str, ...]:
+    """Return the words of a command; it is never given to a shell."""
+    if not isinstance(given, str) or not given.strip() or "\0" in given:
+        raise _UnusableError(f"a command in quotes for {agent}")
+    try:
+        words = tuple(shlex.split(given))
+    except ValueError as error:
+        raise _UnusableError(
+            f"a command as a shell takes it for {agent}, but it has {str(error).lower()}"
+        ) from error
+    if not words or not words[0]:
+        raise _UnusableError(f"a command for {agent} that begins with a program")
+    found = {name for word in words for name in re.findall(r"\{(\w*)\}", word)}
+    if unknown := sorted(found - set(PLACEHOLDERS)):
+        raise _UnusableError(
+            f"no {{{unknown[0]}}} for {agent}; there are {{id}}, {{path}} and {{cwd}}"
+        )
+    if not found & {"id", "path"} or "{" in words[0]:
+        raise _UnusableError(
+            f"a program for {agent}, and {{id}} or {{path}} after it, to name the session"
+        )
+    return words
+
+
 _READERS: Final[dict[str, Callable[[object, Path], object]]] = {
     "source": _text,
     "password_file": _file,
@@ -226,4 +276,5 @@ _READERS: Final[dict[str, Callable[[object, Path], object]]] = {
     "retention_days": _days,
     "read_only": _flag,
     "keys": _keys,
+    "resume": _commands,
 }

@@ -3,6 +3,7 @@
 SessionTuiError
 ├── ConfigError                a setting cannot be used          CLI: message, exit 2
 ├── PagerError                 a text cannot be shown in a pager  UI: in the status line
+├── ResumeError                no agent can go on with a session  UI: in the status line
 └── StorageError               a backend failed; has `path`      UI: on the row, in the status line
     ├── SessionNotFoundError     also a FileNotFoundError (errno ENOENT)
     ├── SessionExistsError       also a FileExistsError: a rename or restore would overwrite
@@ -33,6 +34,10 @@ class ConfigError(SessionTuiError):
 
 class PagerError(SessionTuiError):
     """A text cannot be shown in the user's pager."""
+
+
+class ResumeError(SessionTuiError):
+    """No agent can go on with a session; says why in one line."""
 
 
 class StorageError(SessionTuiError):

@@ -76,6 +76,15 @@ def _everywhere() -> tuple[Action, ...]:
             True,
             changes=True,
         ),
+        Action("resume", ("o",), "screen.resume", "resume", "Go on with it in its agent", where),
+        Action(
+            "copy-command",
+            ("ctrl+y",),
+            "screen.copy_command",
+            "copy command",
+            "Copy the command that resumes it",
+            where,
+        ),
         Action(
             "refresh", ("f5", "R"), "screen.refresh_all", "refresh", "Read everything again", where
         ),
@@ -151,6 +160,8 @@ def _list() -> tuple[Action, ...]:
             "mark-all", ("ctrl+a",), "mark_all", "mark all", "Mark all that fit the filter", where
         ),
         Action("mark-invert", ("*",), "mark_invert", "invert", "Turn the marks round", where),
+        Action("copy-id", ("y",), "screen.copy_id", "copy id", "Copy the id", where),
+        Action("copy-path", ("Y",), "screen.copy_path", "copy path", "Copy the path", where),
         Action(
             "clear-filter",
             ("escape",),
@@ -212,6 +223,8 @@ def _transcript() -> tuple[Action, ...]:
             "subagent", (">",), "subagent", "subagent", "Read the subagent's own session", where
         ),
         Action("pager", ("P",), "pager", "pager", "Read this entry whole in your pager", where),
+        Action("copy", ("y",), "screen.copy_message", "copy", "Copy the text of this entry", where),
+        Action("copy-code", ("Y",), "screen.copy_code", "copy code", "Copy the code in it", where),
         Action("thinking", ("T",), "thinking", "thinking", "Show or hide thinking", where, True),
         Action("wrap", ("w",), "wrap", "wrap", "Wrap long lines or cut them", where),
         Action("raw", ("v",), "raw", "raw", "Show entries or stored lines", where, True),

@@ -6,20 +6,17 @@ import asyncio
 import os
 import shlex
 import shutil
-import signal
 import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.app import SuspendNotSupported
 
+from sessiontui.app.lending import lend_terminal
 from sessiontui.errors import PagerError
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-    from types import FrameType
+    from collections.abc import AsyncIterator, Mapping
 
     from textual.app import App
 
@@ -55,8 +52,6 @@ def pager_command(environ: Mapping[str, str] = os.environ) -> list[str]:
 async def show_in_pager(app: App[Any], text: AsyncIterator[str]) -> None:
     """Write `text` to a file that only the user can read, show it, and remove it.
 
-    The loop goes on meanwhile, so that connections stay alive; nothing is painted.
-
     Args:
         app: Gives up the terminal until the pager ends.
         text: Pieces that are safe to show.
@@ -74,8 +69,7 @@ async def show_in_pager(app: App[Any], text: AsyncIterator[str]) -> None:
             await _write_all(descriptor, text)
         finally:
             os.close(descriptor)
-        with app.batch_update(), app.suspend(), _interrupts_are_the_pagers():
-            problem = await _run([*command, name])
+        problem = await lend_terminal(app, [*command, name])
     except SuspendNotSupported as error:
         raise PagerError("The app cannot be suspended here, so there is no pager") from error
     except OSError as error:
@@ -83,24 +77,7 @@ async def show_in_pager(app: App[Any], text: AsyncIterator[str]) -> None:
     finally:
         os.unlink(name)  # noqa: PTH108 - a moment, also when cancelled
     if problem:
-        raise PagerError(problem)
-
-
-async def _run(command: Sequence[str]) -> str:
-    """Run the pager to its end; return what went wrong, without raising it.
-
-    An exception in here would leave the app suspended.
-    """
-    try:
-        process = await asyncio.create_subprocess_exec(*command)
-    except OSError as error:
-        return _reason(error)
-    try:
-        code = await process.wait()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-    return f"The pager {clean(Path(command[0]).name)} ended with code {code}" if code else ""
+        raise PagerError(f"The pager: {problem}")
 
 
 def _reason(error: OSError) -> str:
@@ -123,17 +100,3 @@ def _write(descriptor: int, text: str) -> None:
     view = memoryview(text.encode("utf-8", "replace"))
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-@contextmanager
-def _interrupts_are_the_pagers() -> Iterator[None]:
-    """Let ctrl+c reach the pager alone; what is run gets the usual handling of it."""
-
-    def ignore(number: int, frame: FrameType | None) -> None:
-        pass
-
-    before = signal.signal(signal.SIGINT, ignore)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -16,6 +16,9 @@ _REPLACED = re.compile(
     "\U000e0000-\U000e007f]"
 )
 
+_REPLACED_IN_TEXT = re.compile(_REPLACED.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
+"""The same but for tabs and newlines."""
+
 
 def _picture(match: re.Match[str]) -> str:
     code = ord(match.group())
@@ -39,3 +42,9 @@ def clean_lines(text: str, *, tab_size: int = 4) -> list[str]:
     """Return the lines of `text`, each safe to show; CRLF and lone CR end a line too."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     return [clean(line, tab_size=tab_size) for line in plain.split("\n")]
+
+
+def clean_text(text: str) -> str:
+    """Return `text` with its lines and tabs, else safe; for files and the clipboard."""
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _REPLACED_IN_TEXT.sub(_picture, plain)

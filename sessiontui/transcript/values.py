@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
-from sessiontui.models.text import clean, clean_lines
+from sessiontui.models.text import clean, clean_lines, clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,7 +169,7 @@ _uncut: ContextVar[bool] = ContextVar("uncut", default=False)
 
 @contextmanager
 def uncut() -> Iterator[None]:
-    """Let parts that are made here carry all their lines; for files, never for the screen."""
+    """Let parts that are made here carry all lines, and tabs; for files, never for the screen."""
     token = _uncut.set(True)
     try:
         yield
@@ -180,7 +180,8 @@ def uncut() -> Iterator[None]:
 def text_part(format: Format, text: str, language: str = "") -> Part:  # noqa: A002
     """Return text as a part: safe lines without colour codes and trailing blank lines."""
     if _uncut.get():
-        return Part(format, tuple(safe_lines(text)), language=language)
+        text = clean_text(_without_colours(text) if "\x1b" in text else text)
+        return Part(format, tuple(text.rstrip().split("\n")), language=language)
     lines = safe_lines(text[:MAX_TEXT])
     missing = text.count("\n", MAX_TEXT)
     if len(lines) <= MAX_LINES and not missing:

@@ -48,6 +48,27 @@ async def whole_text(
         async for piece in _stored(document, offset, offset + size):
             yield piece
         return
+    for block in await _blocks(document, offset, number, size):
+        for line in _lines(block):
+            yield line + "\n"
+
+
+async def whole_blocks(document: Document, offset: int, number: int) -> list[Block]:
+    """Return a block of an entry with all its lines, and before it the agent's heading.
+
+    Empty for a line that is not in the window, or longer than `WHOLE_BYTES`.
+
+    Raises:
+        StorageError: The backend could not read.
+    """
+    place = document.place(offset)
+    size = 0 if place is None else document.pages[place[0]].line(place[1]).size
+    if not 0 < size <= WHOLE_BYTES:
+        return []
+    return await _blocks(document, offset, number, size)
+
+
+async def _blocks(document: Document, offset: int, number: int, size: int) -> list[Block]:
     items = await _items(document, offset, size)
     results: dict[str, Result] = {}
     for call_id in links_of(items).calls:
@@ -58,9 +79,7 @@ async def whole_text(
         pairing = _Whole(document.pairs, results)
         blocks = [block for item in items for block in blocks_of(item, pairing)]
     first = number - (0 < number < len(blocks) and blocks[number - 1].kind == "assistant")
-    for block in blocks[first : number + 1]:
-        for line in _lines(block):
-            yield line + "\n"
+    return blocks[first : number + 1]
 
 
 def _lines(block: Block) -> Iterator[str]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessiontui.models.text import clean, clean_lines
+from sessiontui.models.text import clean, clean_lines, clean_text
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=80)
 
@@ -56,3 +56,9 @@ def test_lines_end_where_a_text_says_so() -> None:
     assert clean_lines("a\r\nb\rc\n\td\x1b") == ["a", "b", "c", "    d␛"]
     assert clean_lines("") == [""]
     assert clean_lines("a\n") == ["a", ""]
+
+
+def test_a_text_for_elsewhere_keeps_lines_and_tabs_alone() -> None:
+    hostile = "a\tb\r\nc\rd\ne\x00\x1b[1m\x7f\x9b\u202e\ud800\u2028"
+    assert clean_text(hostile) == "a\tb\nc\nd\ne␀␛[1m␡" + "\ufffd" * 4
+    assert clean_text("plain ▨ é") == "plain ▨ é"

@@ -102,6 +102,43 @@ class MainScreen(MainPanes):
         """Bring back what was deleted last."""
         await self.changing.undo()
 
+    @work(group="change")
+    async def action_resume(self) -> None:
+        """Go on with the highlighted session in its agent."""
+        path = self._chosen("resume")
+        if path is not None and not (self.changing.asking or self.resuming.asking):
+            await self.resuming.resume(path)
+
+    def action_copy_id(self) -> None:
+        """Copy the id of the highlighted session."""
+        path = self._chosen("copy")
+        row = None if path is None else self.workspace.row(path)
+        if row is not None:
+            self.copying.copy_id(row)
+
+    def action_copy_path(self) -> None:
+        """Copy the path of the highlighted session."""
+        path = self._chosen("copy")
+        if path is not None:
+            self.copying.copy(path, "the path")
+
+    @work(group="copy", exclusive=True)
+    async def action_copy_command(self) -> None:
+        """Copy the command that resumes the highlighted session."""
+        path = self._chosen("copy")
+        if path is not None:
+            await self.resuming.copy_line(path, self.copying)
+
+    @work(group="copy", exclusive=True)
+    async def action_copy_message(self) -> None:
+        """Copy the text of the current entry."""
+        await self.copying.copy_message()
+
+    @work(group="copy", exclusive=True)
+    async def action_copy_code(self) -> None:
+        """Copy the code in the current entry."""
+        await self.copying.copy_code()
+
     @work(group="refresh", exclusive=True)
     async def action_refresh_all(self) -> None:
         """Read everything again, or try an unreachable source at once."""

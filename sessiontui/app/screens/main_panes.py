@@ -19,7 +19,9 @@ from textual.screen import Screen
 
 from sessiontui.app import format as formats
 from sessiontui.app.changing import Changing, quoted
+from sessiontui.app.copying import Copying
 from sessiontui.app.reading import Reading, subagent_path
+from sessiontui.app.resuming import Resuming
 from sessiontui.app.screens.problem import PasswordInput, ProblemView
 from sessiontui.app.widgets.details import Details
 from sessiontui.app.widgets.filter import FilterLine
@@ -86,6 +88,8 @@ class MainPanes(Screen[None]):
         )
         self.reading = Reading(self, workspace, self.transcript, self._cannot_read)
         self.changing = Changing(self, workspace, keys, self.tell)
+        self.copying = Copying(self, self.transcript, self.tell)
+        self.resuming = Resuming(self, workspace, self.tell)
         self._share = _LIST_SHARE
         self._rows: set[str] | None = set()
         self._follows = Content()

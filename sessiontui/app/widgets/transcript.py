@@ -294,6 +294,11 @@ class TranscriptView(FindView):
         else:
             self.post_message(self.Failed(self, "This entry started no subagent"))
 
+    @property
+    def shows_stored(self) -> bool:
+        """Whether stored lines are shown, not entries."""
+        return self._look.raw
+
     def action_pager(self) -> None:
         """Read the current entry whole in the user's pager."""
         from sessiontui.transcript.whole import whole_text

@@ -2,7 +2,8 @@
 
 from sessiontui.cli.commands import reading  # isort: skip
 from sessiontui.cli.commands import changing  # isort: skip
+from sessiontui.cli.commands import taking  # isort: skip
 from sessiontui.cli.commands import other  # isort: skip
 from sessiontui.cli.group import cli
 
-__all__ = ["changing", "cli", "other", "reading"]
+__all__ = ["changing", "cli", "other", "reading", "taking"]

@@ -1,0 +1,138 @@
+"""Going on with a session in its agent: the app makes room, and is back afterwards."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.app import SuspendNotSupported
+from textual.content import Content
+
+from sessiontui.agents.resume import NAMES, program, resume_command, shell_line
+from sessiontui.errors import ResumeError, SessionTuiError
+from sessiontui.models.source import DirectorySource
+from sessiontui.models.text import clean
+from sessiontui.workspace.values import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.screen import Screen
+
+    from sessiontui.app.copying import Copying
+    from sessiontui.app.format import Tone
+    from sessiontui.catalogue.row import Row
+    from sessiontui.workspace import Workspace
+
+
+class Resuming:
+    """Asks what has to be asked, then lends the terminal to the agent.
+
+    Args:
+        screen: Shows the dialogs and has the terminal.
+        workspace: Has the sessions.
+        tell: Shows one line with its tone.
+    """
+
+    def __init__(
+        self, screen: Screen[None], workspace: Workspace, tell: Callable[[str, Tone], None]
+    ) -> None:
+        self._screen = screen
+        self._workspace = workspace
+        self._tell = tell
+        self.asking = False
+        """Whether a dialog is open or about to be, or an agent has the terminal."""
+
+    async def resume(self, path: str) -> None:
+        """Go on with a session; says why where that cannot be."""
+        from sessiontui.app.lending import lend_terminal
+
+        self.asking = True
+        try:
+            row = await self._row(path)
+            command = self._command(row)
+            file = program(command, os.environ.get("PATH"))
+            cwd = await self._folder(row)
+            if cwd is None or not await self._may_take(row):
+                return
+            problem = await lend_terminal(
+                self._screen.app, [file, *command[1:]], cwd=cwd, linger=True
+            )
+        except SuspendNotSupported:
+            self._tell("Not resumed: the app cannot give up its terminal here", "failed")
+        except SessionTuiError as error:
+            self._tell(f"Not resumed: {one_line(error)}", "failed")
+        else:
+            name = NAMES.get(row.agent, "the agent")
+            if problem:
+                self._tell(problem, "failed")
+            else:
+                self._tell(f"Back from {name}", "past")
+        finally:
+            self.asking = False
+
+    async def copy_line(self, path: str, copying: Copying) -> None:
+        """Copy the command that resumes a session, as one line for a shell."""
+        try:
+            row = await self._row(path)
+            line = shell_line(self._command(row), row.cwd)
+        except SessionTuiError as error:
+            self._tell(f"Not copied: {one_line(error)}", "failed")
+        else:
+            copying.copy(line, "the command that resumes it")
+
+    async def _row(self, path: str) -> Row:
+        rows = await self._workspace.read_rows([path])
+        if not rows:
+            raise ResumeError("the session is gone")
+        return rows[0]
+
+    def _command(self, row: Row) -> tuple[str, ...]:
+        return resume_command(
+            row.agent,
+            self._workspace.config.resume,
+            session_id=row.id,
+            path=row.path,
+            cwd=row.cwd,
+            on_disk=isinstance(self._workspace.source, DirectorySource),
+        )
+
+    async def _folder(self, row: Row) -> str | None:
+        """Return where to run the agent; asks where the session's own folder is gone."""
+        from sessiontui.app.screens.dialog import Question
+
+        if self._screen.app.is_headless or self._screen.app.is_web:
+            raise ResumeError("an agent needs a terminal of its own")
+        cwd = row.cwd or ""
+        if cwd.startswith("/") and "\0" not in cwd and Path(cwd).is_dir():  # noqa: ASYNC240
+            return cwd
+        here = str(Path.cwd())
+        gone = f"Its folder is gone: {clean(cwd)}" if cwd else "It does not tell its folder."
+        question = Question(
+            Content("Resume in another folder?"),
+            [Content(gone), Content(f"The agent would work in {clean(here)}")],
+            yes="Resume here",
+            no="Cancel",
+        )
+        return here if await self._screen.app.push_screen_wait(question) else None
+
+    async def _may_take(self, row: Row) -> bool:
+        """Return whether to go on; asks where another agent may have the session open."""
+        from sessiontui.app.screens.dialog import Question, as_sentence
+
+        held = self._workspace.held(row.path)
+        if held is None:
+            return True
+        question = Question(
+            Content("Resume it though it is running?"),
+            [
+                Content(as_sentence(held)),
+                Content.styled(
+                    "Two agents in one session overwrite each other's work.", "$attention"
+                ),
+            ],
+            yes="Resume anyway",
+            no="Keep",
+        )
+        return await self._screen.app.push_screen_wait(question) is not None

@@ -1,0 +1,94 @@
+"""`sessiontui resume`: makes way for the agent that goes on with a session."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sessiontui.agents.resume import program, resume_command, shell_line
+from sessiontui.cli.choosing import label, the_session
+from sessiontui.cli.output import Output
+from sessiontui.cli.running import CommandError, with_workspace
+from sessiontui.models.source import DirectorySource
+from sessiontui.models.text import clean
+
+if TYPE_CHECKING:
+    from sessiontui.cli.sources import Place
+    from sessiontui.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What to run, and where."""
+
+    file: str
+    command: tuple[str, ...]
+    cwd: str
+
+
+def resume_session(place: Place, name: str, *, show: bool, here: bool, force: bool) -> None:
+    """Go on with a session in its agent, which takes the place of this process.
+
+    Args:
+        place: Where the sessions are.
+        name: What the user calls the session.
+        show: Only write the command, as a line for a shell.
+        here: Run it in the current folder, not in the session's.
+        force: Go on though an agent may have it open.
+
+    Raises:
+        SessionTuiError: There is no such command, or it should not be run.
+    """
+    found: list[_Run] = []
+
+    async def look(workspace: Workspace) -> None:
+        run = await _run(workspace, name, show=show, here=here, force=force)
+        if run is not None:
+            found.append(run)
+
+    try:
+        with_workspace(place, look)
+    except click.exceptions.Exit as done:
+        if done.exit_code or not found:
+            raise
+    run = found[0]
+    try:
+        os.chdir(run.cwd)
+        os.execv(run.file, run.command)
+    except OSError as error:
+        raise CommandError(f"{run.command[0]} cannot be run: {error.strerror}") from error
+
+
+async def _run(
+    workspace: Workspace, name: str, *, show: bool, here: bool, force: bool
+) -> _Run | None:
+    row = await the_session(workspace, name)
+    command = resume_command(
+        row.agent,
+        workspace.config.resume,
+        session_id=row.id,
+        path=row.path,
+        cwd=row.cwd,
+        on_disk=isinstance(workspace.source, DirectorySource),
+    )
+    cwd = str(Path.cwd()) if here else row.cwd or ""
+    if show:
+        Output().line(clean(shell_line(command, cwd)))
+        return None
+    file = program(command, os.environ.get("PATH"))
+    held = workspace.held(row.path)
+    if held is not None and not force:
+        raise CommandError(
+            f"{label(row)} is running ({held}): two agents in one session overwrite each "
+            "other's work; wait, or use --force"
+        )
+    if not cwd.startswith("/") or "\0" in cwd or not Path(cwd).is_dir():  # noqa: ASYNC240
+        raise CommandError(
+            f"the session's folder is gone ({cwd or 'it names none'}); "
+            "to resume in the current one: --here"
+        )
+    return _Run(file, command, cwd)
