@@ -17,7 +17,7 @@ from sessiontui.transcript.copies import entry_code, entry_text
 from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from textual.screen import Screen
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 512 * 1024
 """How much is copied at most; terminals and tmux take no more than about this."""
+
+_CELLS = 40
 
 
 class Copying:
@@ -71,13 +73,27 @@ class Copying:
             told += "   if your terminal allows it (OSC 52)"
         self._tell(told, "plain")
 
-    def copy_id(self, row: Row) -> None:
-        """Copy a session's id."""
-        session_id = row.id or id_from_path(row.path)
-        if session_id is None:
-            self._tell("This session has no id; its path can be copied", "past")
+    def copy_ids(self, rows: Sequence[Row]) -> None:
+        """Copy the ids of sessions, a line each."""
+        ids = [row.id or id_from_path(row.path) for row in rows]
+        known = [session_id for session_id in ids if session_id is not None]
+        if known:
+            self.copy_each(known, "id")
         else:
-            self.copy(session_id, f"the id {clean(session_id[:40])}")
+            self._tell("There is no id to copy; a path can be", "past")
+
+    def copy_each(self, texts: Sequence[str], what: str) -> None:
+        """Copy short texts of one line, a line each.
+
+        Args:
+            texts: At least one.
+            what: How one is called: `id`.
+        """
+        if len(texts) == 1:
+            self.copy(texts[0], f"the {what} {formats.cut_middle(clean(texts[0]), _CELLS)}")
+        else:
+            lines = "\n".join(clean(text) for text in texts)
+            self.copy(lines, formats.counted(len(texts), what))
 
     async def copy_message(self) -> None:
         """Copy the text of the current entry; of a stored line that line."""

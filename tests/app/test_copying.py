@@ -85,6 +85,15 @@ async def test_id_and_path_of_the_highlighted_session() -> None:
         assert not shows(app, "OSC 52")
 
 
+async def test_ids_and_paths_of_marked_sessions_a_line_each() -> None:
+    async with running(store_with("alpha", "beta")) as (app, pilot):
+        await pilot.press("ctrl+a")
+        assert await copied(app, pilot, "y") == "alpha\nbeta"
+        assert shows(app, "Copied 2 ids")
+        assert await copied(app, pilot, "Y") == f"{path_of('alpha')}\n{path_of('beta')}"
+        assert shows(app, "Copied 2 paths")
+
+
 async def test_the_command_that_resumes_it(tmp_path: Path) -> None:
     folder = tmp_path / "-code-api"
     folder.mkdir()

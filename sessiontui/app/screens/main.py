@@ -105,27 +105,26 @@ class MainScreen(MainPanes):
     @work(group="change")
     async def action_resume(self) -> None:
         """Go on with the highlighted session in its agent."""
-        path = self._chosen("resume")
+        path = self.chosen_one("resume")
         if path is not None and not (self.changing.asking or self.resuming.asking):
             await self.resuming.resume(path)
 
     def action_copy_id(self) -> None:
-        """Copy the id of the highlighted session."""
-        path = self._chosen("copy")
-        row = None if path is None else self.workspace.row(path)
-        if row is not None:
-            self.copying.copy_id(row)
+        """Copy the ids of the marked sessions, or that of the highlighted one."""
+        paths = self.chosen("copy")
+        if paths:
+            self.copying.copy_ids([row for path in paths if (row := self.workspace.row(path))])
 
     def action_copy_path(self) -> None:
-        """Copy the path of the highlighted session."""
-        path = self._chosen("copy")
-        if path is not None:
-            self.copying.copy(path, "the path")
+        """Copy the paths of the marked sessions, or that of the highlighted one."""
+        paths = self.chosen("copy")
+        if paths:
+            self.copying.copy_each(paths, "path")
 
     @work(group="copy", exclusive=True)
     async def action_copy_command(self) -> None:
         """Copy the command that resumes the highlighted session."""
-        path = self._chosen("copy")
+        path = self.chosen_one("copy")
         if path is not None:
             await self.resuming.copy_line(path, self.copying)
 
