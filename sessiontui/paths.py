@@ -23,6 +23,11 @@ def config_file() -> Path:
     return _DIRS.user_config_path / "config.toml"
 
 
+def state_dir() -> Path:
+    """Return the folder for what is remembered between two runs; it need not exist."""
+    return _DIRS.user_state_path
+
+
 def data_dir() -> Path:
     """Return the folder for what must not be lost; it need not exist."""
     return _DIRS.user_data_path

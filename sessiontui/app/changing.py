@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from textual.content import Content
-
 from sessiontui.app import format as formats
 from sessiontui.catalogue.order import shown_title
 from sessiontui.errors import SessionTuiError
@@ -154,21 +152,17 @@ class Changing:
 
     async def may_leave(self) -> bool:
         """Return whether to quit; asks while writes are pending, and only for so long."""
-        from sessiontui.app.screens.dialog import Question
+        from sessiontui.app.screens.leave import LeaveDialog
 
-        pending = self._workspace.state.pending
-        if not pending:
+        workspace = self._workspace
+        writes = workspace.storage.pending_writes if workspace.state.pending else ()
+        if not writes:
             return True
-        question = Question(
-            Content("Quit now?"),
-            [
-                Content(
-                    f"{formats.counted(pending, 'write')} not confirmed by the source yet;"
-                    " quitting waits for what can still be written."
-                )
-            ],
-            yes="Quit",
-            no="Stay",
+        reason = workspace.storage.last_error
+        question = LeaveDialog(
+            writes,
+            reason="" if reason is None else one_line(reason),
+            patience_s=workspace.patience_s,
         )
 
         def told(_update: Update) -> None:
@@ -177,9 +171,12 @@ class Changing:
 
         remove = self._workspace.listen(told)
         try:
-            return await self._screen.app.push_screen_wait(question) is not None
+            answer = await self._screen.app.push_screen_wait(question)
         finally:
             remove()
+        if answer == "now":
+            workspace.patience_s = 0.0
+        return answer is not None
 
     @contextmanager
     def _ask(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from sessiontui.cli import first_frame
-from sessiontui.cli.running import is_terminal
+from sessiontui.cli.running import is_terminal, keep_given_up
 from sessiontui.cli.sources import choose_source
 from sessiontui.errors import SessionTuiError
 from sessiontui.models.source import DirectorySource
@@ -103,7 +103,7 @@ def _run_app(
 
         opens = connect or open_backend
 
-        async def body() -> int:
+        async def body() -> tuple[Workspace, int]:
             async with open_workspace(source, config=config, connect=opens) as workspace:
                 app = SessionApp(workspace)
                 loading = asyncio.create_task(_collect_after_loading(workspace))
@@ -111,9 +111,10 @@ def _run_app(
                     await app.run_async()
                 waiting.pop_all()  # The app gave the screen back itself.
                 loading.cancel()
-                return app.return_code or 0
+                return workspace, app.return_code or 0
 
-        code = asyncio.run(body())
+        workspace, code = asyncio.run(body())
+        keep_given_up(workspace)
     raise click.exceptions.Exit(code)
 
 

@@ -86,11 +86,13 @@ def with_workspace(
                 await workspace.ready()
             except SessionTuiError as error:
                 raise CommandError(f"{error}{_hint(workspace.state.problem)}") from error
+            opened.append(workspace)
             reason = workspace.state.read_only
             if changes and reason is not None:
                 raise ReadOnlyError(reason)
             return await action(workspace)
 
+    opened: list[Workspace] = []
     try:
         code = asyncio.run(body())
         sys.stdout.flush()
@@ -98,7 +100,27 @@ def with_workspace(
         code = _reader_left()
     except KeyboardInterrupt:
         raise click.exceptions.Exit(INTERRUPTED) from None
+    finally:
+        for workspace in opened:
+            keep_given_up(workspace)
     raise click.exceptions.Exit(code or 0)
+
+
+def keep_given_up(workspace: Workspace) -> None:
+    """Keep what the source did not confirm in a file and say where; a closed workspace is asked."""
+    from sessiontui.paths import state_dir
+    from sessiontui.workspace.unconfirmed import save_unconfirmed
+
+    writes = workspace.given_up
+    if not writes:
+        return
+    count = f"{len(writes)} {'write was' if len(writes) == 1 else 'writes were'} not confirmed"
+    try:
+        path = save_unconfirmed(writes, state_dir(), now_ms=workspace.clock())
+    except OSError as error:
+        complain(f"{count} by the source, and could not be kept: {error.strerror}")
+    else:
+        complain(f"{count} by the source; kept in {path}")
 
 
 def _hint(problem: Problem | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
@@ -10,7 +10,7 @@ from sessiontui.errors import SessionNotFoundError
 from sessiontui.models.changes import is_session
 from sessiontui.storage.artifacts import belongs, find_artifacts, moved, prefixes_of
 from sessiontui.storage.backend import Range, TrashItem
-from sessiontui.storage.operation import Operation
+from sessiontui.storage.operation import Operation, PendingWrite
 from sessiontui.storage.operations import Append
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Move(Operation):
         artifacts: Whether everything that belongs to it moves, also what only the store knows.
     """
 
+    action: ClassVar[str] = "rename"
+
     def __init__(
         self, source: str, target: str, *, known: dict[str, str], artifacts: bool, overwrite: bool
     ) -> None:
@@ -52,6 +54,10 @@ class Move(Operation):
         self._overwrite = overwrite
         self._chain: Chain | None = None
         self._writers: list[SessionStorageWriter] = []
+
+    def described(self) -> PendingWrite:
+        """Return where it leads, too."""
+        return PendingWrite(self.action, self.source, target=self.target)
 
     def take_along(self, writers: Iterable[SessionStorageWriter], chain: Chain) -> None:
         """Let open writers of what moves write to the new paths from now on."""
@@ -132,6 +138,8 @@ class Delete(Operation):
         artifacts: Whether everything that belongs to it goes, also what only the store knows.
     """
 
+    action: ClassVar[str] = "delete"
+
     def __init__(self, path: str, *, known: tuple[str, ...] = (), artifacts: bool = False) -> None:
         super().__init__((path, *known), prefixes_of(path) if artifacts else ())
         self._path = path
@@ -172,6 +180,8 @@ class Trash(Operation):
         known: What else goes, as far as the mirror knows.
     """
 
+    action: ClassVar[str] = "delete"
+
     def __init__(self, item: TrashItem, *, known: tuple[str, ...]) -> None:
         super().__init__((item.path, *known), prefixes_of(item.path))
         self.item = item
@@ -202,6 +212,8 @@ class Trash(Operation):
 
 class Restore(Operation):
     """Brings back what a `Trash` took."""
+
+    action: ClassVar[str] = "restore"
 
     def __init__(self, item: TrashItem) -> None:
         super().__init__(tuple(stat.path for stat in item.stats))

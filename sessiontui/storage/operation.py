@@ -40,6 +40,21 @@ class Unwritten:
     """Whether they were to be the whole session; else they were to be appended."""
 
 
+@dataclass(frozen=True, slots=True)
+class PendingWrite:
+    """A change that was asked for and that the store has not confirmed."""
+
+    action: str
+    """What it does: `append`, `write`, `title`, `rename`, `delete`, `restore`."""
+    path: str
+    target: str | None = None
+    """Where a rename leads."""
+    title: str | None = None
+    """The title that it sets."""
+    data: bytes | None = None
+    """The bytes that it writes."""
+
+
 class Operation:
     """A change of one or several sessions.
 
@@ -54,6 +69,8 @@ class Operation:
     """Whether the store is other afterwards: where nothing may be changed, it is refused."""
     persistent: ClassVar[bool] = True
     """Whether to try again while the store is away."""
+    action: ClassVar[str] = ""
+    """What it does to a session, in one word; empty where it changes none."""
 
     backend: Backend
     """The store; there once it is in a chain."""
@@ -112,6 +129,11 @@ class Operation:
 
     def failed(self) -> None:
         """Take back what was done on the promise that it would succeed; `error` says why."""
+
+    def described(self) -> PendingWrite:
+        """Return what it does, to tell or keep it where it cannot be done."""
+        lost = self.lost()
+        return PendingWrite(self.action, self.paths[0], data=None if lost is None else lost[1])
 
     def lost(self) -> tuple[str, bytes, bool] | None:
         """Return path, bytes and whether they are the whole session, if its failure loses any."""

@@ -77,6 +77,7 @@ class Append(Operation):
     """Adds lines at the end; lines that wait for the same session go in one command."""
 
     structural: ClassVar[bool] = False
+    action: ClassVar[str] = "append"
 
     def __init__(self, path: str, follows: Operation | None) -> None:
         super().__init__((path,))
@@ -178,6 +179,8 @@ class Append(Operation):
 
 class Write(Operation):
     """Replaces a whole session, or creates it."""
+
+    action: ClassVar[str] = "write"
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sessiontui.storage.backend import Backend
     from sessiontui.storage.mirror import Mirror
-    from sessiontui.storage.operation import Operation, Retries
+    from sessiontui.storage.operation import Operation, PendingWrite, Retries
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -66,6 +66,8 @@ class Chain:
         """Why the store did not answer the last time, None since it does."""
         self.unwritten: list[Unwritten] = []
         """What was lost by failures nobody waited for; nothing drops it but whoever takes it."""
+        self.given_up: list[PendingWrite] = []
+        """What was still pending when it was given up, and failed."""
         self.wanted: set[str] = set()
         """Sessions that could not be observed because of their turn; looked at after it."""
         self.finished: set[str] | None = None
@@ -129,6 +131,10 @@ class Chain:
     def waiting(self) -> Iterator[Operation]:
         """Yield the operations that have not started, in the order of their calls."""
         return (operation for operation in self._tasks if not operation.started)
+
+    def described(self) -> tuple[PendingWrite, ...]:
+        """Return the changes whose outcome is not known yet, in the order of their calls."""
+        return tuple(operation.described() for operation in self._tasks if operation.action)
 
     def retarget(self, operation: Operation, path: str) -> None:
         """Let an operation on one path that has not started have another."""
@@ -356,6 +362,8 @@ class Chain:
         self.pending -= operation.calls
         if error is not None:
             self._mark(operation.paths)
+            if self._given_up.is_set() and operation.action:
+                self.given_up.append(operation.described())
             if operation.unheard:
                 if (lost := operation.lost()) is not None:
                     path, data, whole = lost

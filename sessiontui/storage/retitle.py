@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from sessiontui.errors import (
     SessionNotFoundError,
@@ -27,7 +27,7 @@ from sessiontui.models.title_slot import (
     title_field,
 )
 from sessiontui.storage.backend import Range, Stat
-from sessiontui.storage.operation import Operation
+from sessiontui.storage.operation import Operation, PendingWrite
 
 if TYPE_CHECKING:
     from sessiontui.models.title_slot import TitleSource
@@ -60,10 +60,13 @@ class Retitle(Operation):
         allow_rewrite: Whether a body without a slot may get one.
     """
 
+    action: ClassVar[str] = "title"
+
     def __init__(
         self, path: str, title: str, source: TitleSource, mtime_ms: int, *, allow_rewrite: bool
     ) -> None:
         super().__init__((path,))
+        self._title = title
         self._source = source
         self._mtime_ms = mtime_ms
         self._allow_rewrite = allow_rewrite
@@ -72,6 +75,10 @@ class Retitle(Operation):
         self._replaced = 0
         self.applied = False
         """Whether the title was set, once it is done."""
+
+    def described(self) -> PendingWrite:
+        """Return the title, too."""
+        return PendingWrite(self.action, self.paths[0], title=self._title)
 
     async def attempt(self) -> Titled:
         """Look, then write what fits what was seen."""

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from sessiontui.storage.backend import Backend, FeedState
     from sessiontui.storage.hub import ChangeFeed
     from sessiontui.storage.mirror import Entry
-    from sessiontui.storage.operation import Operation, Unwritten
+    from sessiontui.storage.operation import Operation, PendingWrite, Unwritten
 
 Contents = Literal["resident", "on_demand"]
 
@@ -188,6 +188,16 @@ class SessionStorage(SessionReads):
     def unwritten(self) -> tuple[Unwritten, ...]:
         """What was accepted and could not be written, oldest first."""
         return tuple(self._chain.unwritten)
+
+    @property
+    def pending_writes(self) -> tuple[PendingWrite, ...]:
+        """The changes that the store has not confirmed yet, in the order of the calls."""
+        return self._chain.described()
+
+    @property
+    def given_up(self) -> tuple[PendingWrite, ...]:
+        """What `aclose` did not wait for any longer, in the order in which it failed."""
+        return tuple(self._chain.given_up)
 
     def take_unwritten(self) -> tuple[Unwritten, ...]:
         """Return `unwritten` and hold it no more."""

@@ -121,6 +121,11 @@ class RowKeeper:
         self._catalogue.upsert([replace(row, note=text, failed=failed)])
         return True
 
+    def has_failed(self, path: str) -> bool:
+        """Tell whether a row says that an action failed."""
+        row = self._rows.get(path)
+        return row is not None and row.failed
+
     def named(self, name: str) -> list[Row]:
         """Return the rows whose id or file name is `name`, else those that begin with it."""
         exact: list[Row] = []

@@ -8,7 +8,7 @@ get is coalesced: one `RowsChanged` for each batch of the feed.
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from sessiontui.storage.backend import FeedState
 from sessiontui.workspace.connect import first_error, problem_of
 from sessiontui.workspace.deletions import Deletions
 from sessiontui.workspace.documents import OpenDocuments
+from sessiontui.workspace.notes import Notes
 from sessiontui.workspace.reader import RowReader
 from sessiontui.workspace.rights import Rights
 from sessiontui.workspace.rows import RowKeeper, of_sessions
@@ -37,18 +38,21 @@ from sessiontui.workspace.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from sessiontui.catalogue.row import Row
     from sessiontui.config import Config
     from sessiontui.models.source import Source
     from sessiontui.storage import ChangeFeed
     from sessiontui.storage.backend import Backend, Range, TrashItem
+    from sessiontui.storage.operation import PendingWrite
     from sessiontui.transcript.document import Document
 
 _FIRST_RETRY_S: Final = 0.25
 _LONGEST_RETRY_S: Final = 5.0
 _COUNT_EVERY_S: Final = 1.0
+PATIENCE_S: Final = 10.0
+"""How long closing waits for writes that are pending, in seconds."""
 
 
 class Workspace:
@@ -75,6 +79,9 @@ class Workspace:
         """The user's home folder, shown as `~`."""
         self.catalogue = Catalogue(home=home)
         self.state = WorkspaceState()
+        self.patience_s = PATIENCE_S
+        self.given_up: tuple[PendingWrite, ...] = ()
+        """Changes that were still pending when closing had waited long enough."""
         self._connect = connect
         self._password: str | None = None
         self._listeners: list[Callable[[Update], None]] = []
@@ -84,12 +91,18 @@ class Workspace:
         self._retry = asyncio.Event()
         self._applied = asyncio.Condition()
         self._batches = self._changes = 0
-        self._failures: dict[str, int] = {}
         self._reader = RowReader(self._read_many, self.catalogue.rows, self._rows_read)
         self._rows = RowKeeper(self.catalogue, self._reader.add, clock)
         self._documents = OpenDocuments(self.read_raw, self._publish)
         self._rights = Rights(self._set_state, asked=config.read_only)
-        self._deletions = Deletions(self._held, self._noted, config.retention_days)
+        self.notes = Notes(
+            self._rows,
+            clock,
+            changed=lambda path: self._publish(RowsChanged(frozenset((path,)))),
+            failed=lambda reason: self._set_state(last_error=reason),
+        )
+        """What rows say of actions of ours."""
+        self._deletions = Deletions(self._held, self.notes.on, config.retention_days)
 
     # What there is
 
@@ -193,7 +206,7 @@ class Workspace:
         Raises:
             StorageError: It could not be read; what is shown stays as far as it was compared.
         """
-        with self._reporting():
+        with self.notes.reporting():
             await self.storage.load()
 
     async def rename(
@@ -209,7 +222,7 @@ class Workspace:
             StorageError: It failed; the row is as before and says why.
         """
         storage = self.storage
-        with self._noted(path, "renaming…"):
+        with self.notes.on(path, "renaming…"):
             if title is not None:
                 await storage.update_session_title(
                     path, title, allow_rewrite=self.held(path) is None
@@ -227,7 +240,7 @@ class Workspace:
 
     async def undo(self) -> list[TrashItem]:
         """Bring back what the last `delete` of this run took; see `Deletions.undo`."""
-        with self._reporting():
+        with self.notes.reporting():
             return await self._deletions.undo(self.storage)
 
     async def trashed(self) -> list[TrashItem]:
@@ -241,17 +254,8 @@ class Workspace:
             SessionNotFoundError: It is not in the trash any more.
             SessionExistsError: Its path is taken again.
         """
-        with self._reporting():
+        with self.notes.reporting():
             return await self.storage.restore(item_id)
-
-    def forget_failures(self, *, older_than_ms: int = 0) -> None:
-        """Take away what rows say of actions that failed so long ago."""
-        until_ms = self.clock() - older_than_ms
-        for path in [path for path, when in self._failures.items() if when <= until_ms]:
-            del self._failures[path]
-            row = self.row(path)
-            if row is not None and row.failed:
-                self._note(path, "")
 
     async def drain(self) -> None:
         """Wait for every pending write; raise the first failure since the last time."""
@@ -298,21 +302,25 @@ class Workspace:
         self._rows.clear()
         try:
             backend = self._connect(self.source, self._password)
-            async with SessionStorage(backend, contents="on_demand") as storage:
-                self._storage = storage
-                remove = storage.on_state(self._storage_changed)
-                try:
-                    async with storage.changes(own=True) as feed, asyncio.TaskGroup() as tasks:
-                        tasks.create_task(self._apply(feed))
-                        tasks.create_task(self._read(storage))
-                        tasks.create_task(self._count())
-                        tasks.create_task(self._rights.keep(storage))
-                        await self._rights.look(storage)
-                        await storage.load()
-                        self._load_done()
-                finally:
-                    remove()
-                    self._storage = None
+            storage = SessionStorage(backend, contents="on_demand")
+            self._storage = storage
+            remove = storage.on_state(self._storage_changed)
+            try:
+                async with storage.changes(own=True) as feed, asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._apply(feed))
+                    tasks.create_task(self._read(storage))
+                    tasks.create_task(self._count())
+                    tasks.create_task(self._rights.keep(storage))
+                    await self._rights.look(storage)
+                    await storage.load()
+                    self._load_done()
+            finally:
+                remove()
+                self._storage = None
+                # A write that failed with nobody left to hear of it ends nothing here.
+                with suppress(StorageError):
+                    await storage.aclose(patience_s=self.patience_s)
+                self.given_up += storage.given_up
         except* SessionTuiError as group:
             error = group
         return first_error(error)
@@ -398,42 +406,10 @@ class Workspace:
         for listener in tuple(self._listeners):
             listener(update)
 
-    @contextmanager
-    def _noted(self, path: str, note: str) -> Iterator[None]:
-        """Show `note` on the row meanwhile; a failure stays there until the next success."""
-        self._failures.pop(path, None)
-        self._note(path, note)
-        try:
-            with self._reporting():
-                yield
-        except StorageError as error:
-            self._failures[path] = self.clock()
-            self._note(path, one_line(error), failed=True)
-            raise
-        except BaseException:
-            self._note(path, "")
-            raise
-        self._note(path, "")
-        self.forget_failures()
-
     def _held(self, path: str) -> Held | None:
         row = self.row(path)
         reason = None if row is None else held(row, now_ms=self.clock())
         return None if row is None or reason is None else Held(path, row.title, reason)
-
-    def _note(self, path: str, text: str, *, failed: bool = False) -> None:
-        if self._rows.note(path, text, failed=failed):
-            self._publish(RowsChanged(frozenset((path,))))
-
-    @contextmanager
-    def _reporting(self) -> Iterator[None]:
-        """Put a failure into the state, and take the last one out on success."""
-        try:
-            yield
-        except StorageError as error:
-            self._set_state(last_error=one_line(error))
-            raise
-        self._set_state(last_error=None)
 
     @property
     def storage(self) -> SessionStorage:

@@ -8,12 +8,13 @@ import pytest
 from textual.widgets import Button, Input, Static
 
 from sessiontui.app.screens.delete import DeleteDialog
-from sessiontui.app.screens.dialog import Question
+from sessiontui.app.screens.leave import LeaveDialog
 from sessiontui.app.screens.rename import RenameDialog
 from sessiontui.errors import SessionExistsError
 from sessiontui.models.encode import encode_entries
 from sessiontui.models.title_slot import parse_slot
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
+from sessiontui.storage.operation import PendingWrite
 from sessiontui.workspace.connect import open_backend
 from tests.app.support import NOW_MS, app_of, path_of, running, session, settle, shows, store_with
 from tests.sessions import claude_session
@@ -260,19 +261,35 @@ async def test_quitting_asks_while_writes_are_pending() -> None:
         await until(lambda: app.workspace.state.pending)
         await until(lambda: shows(app, "1 write pending"))
         await pilot.press("ctrl+c")
-        await until(lambda: isinstance(app.screen, Question))
+        await until(lambda: isinstance(app.screen, LeaveDialog))
         await pilot.pause()
-        assert shows(app, "Quit now?")
+        assert shows(app, "Quit with 1 write pending?")
+        assert shows(app, "the title “Later” for")
         await pilot.press("escape")
         await closed(pilot)
         assert app.is_running
         await pilot.press("ctrl+c")
-        await until(lambda: isinstance(app.screen, Question))
+        await until(lambda: isinstance(app.screen, LeaveDialog))
         backend.down = False
         await closed(pilot)  # There is nothing left to ask.
         assert app.is_running
         await settle(pilot)
         assert shows(app, "“Later”")
+
+
+async def test_what_is_not_confirmed_when_the_user_quits_is_given_up_and_told() -> None:
+    backend = MemoryBackend(store_with("alpha"))
+    async with running(connect=lambda _source, _password: backend) as (app, pilot):
+        backend.down = True
+        await dialog(pilot, "r")
+        await pilot.press(*"Later", "enter")
+        await closed(pilot)
+        await until(lambda: app.workspace.state.pending)
+        await pilot.press("q")
+        await until(lambda: isinstance(app.screen, LeaveDialog))
+        await pilot.press("y")
+        await until(lambda: not app.is_running)
+    assert app.workspace.given_up == (PendingWrite("title", path_of("alpha"), title="Later"),)
 
 
 async def test_files_are_called_files(tmp_path: Path) -> None:

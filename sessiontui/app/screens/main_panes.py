@@ -248,7 +248,7 @@ class MainPanes(Screen[None]):
         if self.reading.lost is not None and self.has_class("-reading"):
             return  # Shown until the reader goes away from it.
         self.reading.wish(event.key)
-        self.workspace.forget_failures(older_than_ms=_FAILURE_MS)
+        self.workspace.notes.forget_failures(older_than_ms=_FAILURE_MS)
         self._place_rule()
         self._show_details()
 
