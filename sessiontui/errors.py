@@ -11,6 +11,7 @@ SessionTuiError
     ├── InvalidPathError         also a ValueError: refused before anything was touched
     ├── WrongTypeError           a key or file of another kind stands in the place
     ├── TitleNeedsRewriteError   a title has no room in the session yet: ask, then allow it
+    ├── SessionHeldError         a running agent may hold it open: ask, then insist
     ├── WriterClosedError        a line was written after `close`
     ├── AccessError              no permission, or a wrong password
     │   └── ReadOnlyError        nothing may be changed here, as asked or by what the source allows
@@ -113,6 +114,17 @@ class TitleNeedsRewriteError(StorageError):
             f"which an agent that has it open does not survive: {path}",
             path=path,
         )
+
+
+class SessionHeldError(StorageError):
+    """A running agent may hold the session open, and nobody insisted; nothing was touched."""
+
+    reason: str
+    """The evidence, in plain words."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"an agent may be at work on it: {reason}: {path}", path=path)
+        self.reason = reason
 
 
 class WriterClosedError(StorageError):

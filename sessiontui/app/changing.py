@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sessiontui.workspace import DeletePlan, Update, Workspace
 
 _TITLE_CELLS = 40
+SPLIT = "Its agent would go on writing to the old path, and its work would be split in two."
+"""What happens to an agent whose session is moved."""
 
 
 class Changing:
@@ -76,13 +78,34 @@ class Changing:
             wanted = await self._screen.app.push_screen_wait(dialog)
         if wanted is None:
             return
+        reason = self._workspace.held(path)
+        if wanted.path is not None and reason is not None and dialog.held is None:
+            with self._ask():
+                if not await self._move_anyway(reason):
+                    return
         try:
-            await self._workspace.rename(path, title=wanted.title, new_path=wanted.path)
+            await self._workspace.rename(
+                path, title=wanted.title, new_path=wanted.path, insist=reason is not None
+            )
         except SessionTuiError as error:
             self._tell(f"Not renamed: {one_line(error)}", "failed")
         else:
             name = quoted(wanted.title) if wanted.title else self._name(wanted.path or path)
             self._tell(f"Renamed {name}", "plain")
+
+    async def _move_anyway(self, reason: str) -> bool:
+        """Ask again about a session that an agent took up while its new path was typed."""
+        from textual.content import Content
+
+        from sessiontui.app.screens.dialog import Question, as_sentence
+
+        question = Question(
+            Content("Move it anyway?"),
+            [Content(f"{as_sentence(reason)} {SPLIT}")],
+            yes="Move it anyway",
+            no="Leave it",
+        )
+        return await self._screen.app.push_screen_wait(question) is not None
 
     async def delete(self, paths: Sequence[str]) -> None:
         """Say what a deletion takes, and carry it out if the user still wants it."""

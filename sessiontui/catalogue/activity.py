@@ -75,8 +75,7 @@ def activity(row: Row, *, now_ms: int) -> Activity:
         now_ms: The time now.
     """
     stand = _stand(row)
-    # Only omp with a title slot is known to write when it leaves.
-    tells = row.agent == "omp" and row.has_slot
+    tells = _tells(row)
     quiet_ms = now_ms - _heard_ms(row, stand)
     for rule in RULES:
         if (
@@ -93,22 +92,54 @@ def activity(row: Row, *, now_ms: int) -> Activity:
 def held(row: Row, *, now_ms: int) -> str | None:
     """Return why an agent may hold the session open, in plain words; None where nothing says so.
 
-    A session that grew within the last minute counts, unless its agent has written
-    that it left. Whatever changed the file or the key counts as growth: to ask once
-    too often costs nothing.
+    The evidence, the strongest first: its agent has written that it left, then nobody holds
+    it; it grew within the last minute, whatever changed it; it holds a conversation, and its
+    last word is not so long ago that its agent must be gone. To ask once too often costs
+    nothing, and to ask too seldom somebody's work. An agent that opened a session and has
+    written nothing yet cannot be known of.
 
     Args:
-        row: The session, read or not.
+        row: The session; one that was never read tells only when it changed.
         now_ms: The time now.
     """
-    ago_ms = max(0, now_ms - max(row.grew_ms or 0, row.mtime_ms))
-    if row.closed or ago_ms > GREW_MS:
+    if row.closed:
         return None
-    seconds = ago_ms // 1000
-    when = "just now" if seconds < 1 else f"{seconds} s ago"
-    if row.tool is not None and row.ending in ("calls", "results"):
-        return f"it grew {when}, while a tool was running"
-    return f"it grew {when}, and nothing says that its agent has left"
+    ago_ms = max(0, now_ms - max(row.grew_ms or 0, row.mtime_ms))
+    works = row.tool is not None and row.ending in ("calls", "results")
+    if ago_ms <= GREW_MS:
+        seconds = ago_ms // 1000
+        when = "just now" if seconds < 1 else f"{seconds} s ago"
+        if works:
+            return f"it grew {when}, while a tool was running"
+        return f"it grew {when}, and nothing says that its agent has left"
+    stand = _stand(row)
+    quiet_ms = max(0, now_ms - _heard_ms(row, stand))
+    if stand == "nothing" or quiet_ms > _open_ms(row, stand):
+        return None
+    since = _span(quiet_ms)
+    if works and quiet_ms <= TOOL_MS:
+        return f"a tool has been running in it for {since}"
+    if stand in ("turn", "silent") and quiet_ms <= THINK_MS:
+        return f"its agent has been at work on an answer for {since}"
+    return f"its last word is {since} old, and nothing says that its agent has left"
+
+
+def _open_ms(row: Row, stand: _Stand) -> int:
+    """Return how long an agent is taken to be still there without a word of leaving."""
+    if stand == "silent":
+        return (
+            THINK_MS  # omp writes no exit before the first answer: later its absence says nothing
+        )
+    return OPEN_MS if _tells(row) else IDLE_MS
+
+
+def _tells(row: Row) -> bool:
+    """Tell whether the agent writes when it leaves: only omp with a title slot is known to."""
+    return row.agent == "omp" and row.has_slot
+
+
+def _span(ms: int) -> str:
+    return f"{ms // HOUR_MS} h" if ms >= 2 * HOUR_MS else f"{ms // MINUTE_MS} min"
 
 
 def _stand(row: Row) -> _Stand:

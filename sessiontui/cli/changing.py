@@ -33,12 +33,12 @@ async def rename_session(
     Raises:
         CommandError: A running agent may hold it open, and `force` is false.
     """
-    row = await the_session(workspace, name)
+    row = await the_session(workspace, name)  # read by this, so that it can be judged
     reason = workspace.held(row.path)
     if path is not None and reason is not None and not force:
         raise CommandError(
-            f"{label(row)} is running ({reason}): its agent would go on at the old path; "
-            "wait, or use --force"
+            f"{label(row)} is held open ({reason}): its agent would go on at the old path, and its "
+            "work would be split in two; wait, or use --force"
         )
     said = []
     if title is not None:
@@ -46,7 +46,7 @@ async def rename_session(
         said.append(f"title {clean(title)}" if title else "title taken away")
     if path is not None:
         said.append(f"path {clean(path)}")
-    await workspace.rename(row.path, title=title, new_path=path)
+    await workspace.rename(row.path, title=title, new_path=path, insist=force)
     await workspace.drain()
     Output().line(f"renamed {label(row)}: {', '.join(said)}")
 
@@ -163,7 +163,7 @@ def _refuse_running(plan: DeletePlan) -> None:
     held = plan.held[0]
     more = f" (and {len(plan.held) - 1} more)" if len(plan.held) > 1 else ""
     raise CommandError(
-        f"{clean(held.title) or clean(held.path)} is running{more}: {held.reason}; its agent "
+        f"{clean(held.title) or clean(held.path)} is held open{more}: {held.reason}; its agent "
         "would lose the rest of its work; wait, or use --force"
     )
 
@@ -196,7 +196,7 @@ def _tell_plan(output: Output, rows: Sequence[Row], plan: DeletePlan, keep_days:
         for stat in stats[1:]:
             output.line(f"  with {clean(stat.path)}")
     for held in plan.held:
-        complain(f"{held.title or held.path} is running: {held.reason}")
+        complain(f"{held.title or held.path} is held open: {held.reason}")
     output.line(
         f"{counted(len(rows), 'session')}, {counted(plan.count, 'key or file', 'keys or files')}, "
         f"{size(plan.bytes)}; kept in the trash for {counted(keep_days, 'day')}"

@@ -64,6 +64,7 @@ def _facts(workspace: Workspace, row: Row) -> dict[str, Any]:
         "created": None if row.created_ms is None else iso_time(row.created_ms),
         "status": row.status,
         "activity": activity(row, now_ms=workspace.clock()),
+        "held": workspace.held(row.path),
         "agent": row.agent,
         "model": row.model,
         "parent": row.parent,

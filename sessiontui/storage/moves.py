@@ -10,7 +10,7 @@ from sessiontui.errors import SessionNotFoundError
 from sessiontui.models.changes import is_session
 from sessiontui.storage.artifacts import belongs, find_artifacts, moved, prefixes_of
 from sessiontui.storage.backend import Range, TrashItem
-from sessiontui.storage.operation import Operation, PendingWrite
+from sessiontui.storage.operation import Operation, PendingWrite, refuse_held
 from sessiontui.storage.operations import Append
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sessiontui.storage.backend import Backend, Seen
     from sessiontui.storage.mirror import Mirror
+    from sessiontui.storage.operation import Guard
     from sessiontui.storage.pending import Chain
     from sessiontui.storage.writer import SessionStorageWriter
 
@@ -34,12 +35,20 @@ class Move(Operation):
         target: Its new path.
         known: What else moves, as far as the mirror knows; source to target.
         artifacts: Whether everything that belongs to it moves, also what only the store knows.
+        guard: Refuses it in its turn, if given.
     """
 
     action: ClassVar[str] = "rename"
 
     def __init__(
-        self, source: str, target: str, *, known: dict[str, str], artifacts: bool, overwrite: bool
+        self,
+        source: str,
+        target: str,
+        *,
+        known: dict[str, str],
+        artifacts: bool,
+        overwrite: bool,
+        guard: Guard | None = None,
     ) -> None:
         prefixes = (*prefixes_of(source), *prefixes_of(target)) if artifacts else ()
         moves = {source: target, **known}
@@ -52,6 +61,7 @@ class Move(Operation):
         self._tried: dict[str, str] = {}
         self._artifacts = artifacts
         self._overwrite = overwrite
+        self._guard = guard
         self._chain: Chain | None = None
         self._writers: list[SessionStorageWriter] = []
 
@@ -73,7 +83,9 @@ class Move(Operation):
         """Rename; returns what moved where."""
         self._tried = {self.source: self.target}
         if self._artifacts:
-            for stat in await find_artifacts(self.backend, self.source):
+            stats = await find_artifacts(self.backend, self.source)
+            refuse_held(self._guard, stats[0])
+            for stat in stats:
                 self._tried[stat.path] = moved(stat.path, self.source, self.target)
         await self.backend.rename(tuple(self._tried.items()), overwrite=self._overwrite)
         return self._tried
@@ -178,17 +190,22 @@ class Trash(Operation):
     Args:
         item: What is known beforehand; its `stats` are found in the turn.
         known: What else goes, as far as the mirror knows.
+        guard: Refuses it in its turn, if given.
     """
 
     action: ClassVar[str] = "delete"
 
-    def __init__(self, item: TrashItem, *, known: tuple[str, ...]) -> None:
+    def __init__(
+        self, item: TrashItem, *, known: tuple[str, ...], guard: Guard | None = None
+    ) -> None:
         super().__init__((item.path, *known), prefixes_of(item.path))
         self.item = item
+        self._guard = guard
 
     async def attempt(self) -> TrashItem:
         """Throw it away; returns what is in the trash now."""
         stats = await find_artifacts(self.backend, self.item.path)
+        refuse_held(self._guard, stats[0])
         self.item = msgspec.structs.replace(self.item, stats=tuple(stats))
         await self.backend.trash(self.item)
         return self.item

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from sessiontui.errors import SessionHeldError
+from sessiontui.storage.backend import Stat
 
 if TYPE_CHECKING:
     from sessiontui.storage.backend import Backend
     from sessiontui.storage.mirror import Mirror
+
+Guard = Callable[[Stat], str | None]
+"""Tells in plain words why an agent may hold a session open that stands so in the store; None
+where nothing says so. Asked in the turn of an operation, with what the store says then."""
+
+
+def refuse_held(guard: Guard | None, stat: Stat) -> None:
+    """Go no further with a session that an agent may hold open.
+
+    Raises:
+        SessionHeldError: The guard says so.
+    """
+    reason = None if guard is None else guard(stat)
+    if reason is not None:
+        raise SessionHeldError(stat.path, reason)
 
 
 @dataclass(frozen=True, slots=True)

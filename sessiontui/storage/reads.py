@@ -85,6 +85,14 @@ class SessionReads:
             raise SessionNotFoundError(path)
         return SessionStat(stat.size, stat.mtime_ms or 0)
 
+    def confirmed_size(self, path: str) -> int | None:
+        """Return how long a session is by the last word of the store; None where there is none.
+
+        Pending writes are left out, those that are confirmed are in.
+        """
+        entry = self._mirror.confirmed.get(path)
+        return None if entry is None else entry.size
+
     def read_text_sync(self, path: str) -> str:
         """Return a session as text, what is no UTF-8 replaced.
 

@@ -27,11 +27,12 @@ from sessiontui.models.title_slot import (
     title_field,
 )
 from sessiontui.storage.backend import Range, Stat
-from sessiontui.storage.operation import Operation, PendingWrite
+from sessiontui.storage.operation import Operation, PendingWrite, refuse_held
 
 if TYPE_CHECKING:
     from sessiontui.models.title_slot import TitleSource
     from sessiontui.storage.backend import Seen
+    from sessiontui.storage.operation import Guard
 
 _LINE_BYTES = 1 << 16
 """How much is read to see the title line and the header."""
@@ -57,13 +58,19 @@ class Retitle(Operation):
         title: Normalised and cut as omp does.
         source: Who names it; `auto` never replaces a title of the user's.
         mtime_ms: When.
-        allow_rewrite: Whether a body without a slot may get one.
+        allow_rewrite: Whether a body without a slot may get one; a guard may say so in its turn.
     """
 
     action: ClassVar[str] = "title"
 
     def __init__(
-        self, path: str, title: str, source: TitleSource, mtime_ms: int, *, allow_rewrite: bool
+        self,
+        path: str,
+        title: str,
+        source: TitleSource,
+        mtime_ms: int,
+        *,
+        allow_rewrite: bool | Guard,
     ) -> None:
         super().__init__((path,))
         self._title = title
@@ -125,6 +132,8 @@ class Retitle(Operation):
             raise WrongTypeError(f"line 1 is not the header of a session: {path}", path=path)
         if not self._allow_rewrite:
             raise TitleNeedsRewriteError(path)
+        if callable(self._allow_rewrite):
+            refuse_held(self._allow_rewrite, seen.stat)
         self._replaced = 0
         stat = await self.backend.prepend(
             path,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from sessiontui.errors import (
     InvalidPathError,
@@ -37,16 +37,16 @@ from sessiontui.storage.reading import Reader
 from sessiontui.storage.reads import SessionReads
 from sessiontui.storage.refresh import Refresh
 from sessiontui.storage.retitle import Retitle
+from sessiontui.storage.state import StorageState
 from sessiontui.storage.writer import SessionStorageWriter, encode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from sessiontui.models.title_slot import TitleSource
-    from sessiontui.storage.backend import Backend, FeedState
+    from sessiontui.storage.backend import Backend
     from sessiontui.storage.hub import ChangeFeed
-    from sessiontui.storage.mirror import Entry
-    from sessiontui.storage.operation import Operation, PendingWrite, Unwritten
+    from sessiontui.storage.operation import Guard, Operation
 
 Contents = Literal["resident", "on_demand"]
 
@@ -56,7 +56,7 @@ KEEP_TRASH_MS: Final = 30 * 86_400_000
 """How long the trash keeps what is deleted."""
 
 
-class SessionStorage(SessionReads):
+class SessionStorage(StorageState, SessionReads):
     """Sessions over a backend. Constructed empty; `load` fills it.
 
     Args:
@@ -135,7 +135,7 @@ class SessionStorage(SessionReads):
         Raises:
             StorageError: The store could not be asked; the old mirror stays.
         """
-        await self._done(Refresh(self._observer, self._follower.warn))
+        await self.carry_out(Refresh(self._observer, self._follower.warn))
 
     async def drain(self) -> None:
         """Wait for every pending write, also those queued meanwhile.
@@ -172,48 +172,7 @@ class SessionStorage(SessionReads):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    # State.
-
-    @property
-    def pending(self) -> int:
-        """Number of calls that the store has not confirmed yet."""
-        return self._chain.pending
-
-    @property
-    def last_error(self) -> Exception | None:
-        """Why the store did not answer a write the last time; None since it does."""
-        return self._chain.last_error
-
-    @property
-    def unwritten(self) -> tuple[Unwritten, ...]:
-        """What was accepted and could not be written, oldest first."""
-        return tuple(self._chain.unwritten)
-
-    @property
-    def pending_writes(self) -> tuple[PendingWrite, ...]:
-        """The changes that the store has not confirmed yet, in the order of the calls."""
-        return self._chain.described()
-
-    @property
-    def given_up(self) -> tuple[PendingWrite, ...]:
-        """What `aclose` did not wait for any longer, in the order in which it failed."""
-        return tuple(self._chain.given_up)
-
-    def take_unwritten(self) -> tuple[Unwritten, ...]:
-        """Return `unwritten` and hold it no more."""
-        taken = self.unwritten
-        self._chain.unwritten.clear()
-        return taken
-
-    @property
-    def feed_state(self) -> FeedState:
-        """How peers' changes reach us at the moment."""
-        return self._follower.state
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What was passed over in the store and why; the newest hundred."""
-        return tuple(self._follower.warnings)
+    # State and changes.
 
     def on_state(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have `callback` called when feed state, pending, last error or warnings changed.
@@ -227,7 +186,7 @@ class SessionStorage(SessionReads):
     @asynccontextmanager
     async def changes(self, *, own: bool = False) -> AsyncIterator[ChangeFeed]:
         """Follow changes: peers' exactly once each, with `own` our own confirmed ones too."""
-        feed = self._hub.open(own=own, known=self._known)
+        feed = self._hub.open(own=own, known=self._mirror.confirmed.get)
         try:
             if self._mirror.loaded:
                 await self._follower.start()
@@ -265,15 +224,11 @@ class SessionStorage(SessionReads):
             WriteConflictError: It has another size; nothing changed.
         """
         self._check("write_text")
-        expected: int | Literal["any", "absent"] = "any" if expected_size is None else expected_size
-        await self._done(
-            Write(
-                path,
-                encode(content),
-                self._mirror.next_mtime(),
-                expected_size="absent" if expected == -1 else expected,
-            )
-        )
+        size: int | Literal["any", "absent"] = "any" if expected_size is None else expected_size
+        if expected_size == -1:
+            size = "absent"
+        mtime_ms = self._mirror.next_mtime()
+        await self.carry_out(Write(path, encode(content), mtime_ms, expected_size=size))
 
     async def rename(self, source: str, target: str, *, overwrite: bool = False) -> None:
         """Give a session another path; lines queued before and open writers go along.
@@ -285,11 +240,12 @@ class SessionStorage(SessionReads):
         await self._move(source, target, {}, artifacts=False, overwrite=overwrite)
 
     async def rename_session_with_artifacts(
-        self, source: str, target: str, *, overwrite: bool = False
+        self, source: str, target: str, *, overwrite: bool = False, guard: Guard | None = None
     ) -> None:
         """Give a session and all that belongs to it another path; raises as `rename` too.
 
         Raises:
+            SessionHeldError: `guard` says that an agent may hold it open.
             InvalidPathError: One of the paths does not end in `.jsonl`, or the new one
                 lies beneath the session itself.
         """
@@ -297,7 +253,7 @@ class SessionStorage(SessionReads):
             raise InvalidPathError(f"a session cannot move beneath itself: {target}", path=target)
         known = {name: moved(name, source, target) for name in belonging(self._mirror, source)}
         belonging(self._mirror, target)
-        await self._move(source, target, known, artifacts=True, overwrite=overwrite)
+        await self._move(source, target, known, artifacts=True, overwrite=overwrite, guard=guard)
 
     async def unlink(self, path: str) -> None:
         """Remove a session for good.
@@ -306,7 +262,7 @@ class SessionStorage(SessionReads):
             SessionNotFoundError: There is no such session; nothing was touched.
         """
         self._check("unlink", path)
-        await self._done(Delete(path))
+        await self.carry_out(Delete(path))
 
     async def delete_session_with_artifacts(self, path: str) -> None:
         """Remove a session and all that belongs to it for good.
@@ -317,10 +273,15 @@ class SessionStorage(SessionReads):
         """
         known = belonging(self._mirror, path)
         self._check("delete_session_with_artifacts", path)
-        await self._done(Delete(path, known=known, artifacts=True))
+        await self.carry_out(Delete(path, known=known, artifacts=True))
 
     async def trash_session(
-        self, path: str, *, keep_ms: int = KEEP_TRASH_MS, mark: str | None = None
+        self,
+        path: str,
+        *,
+        keep_ms: int = KEEP_TRASH_MS,
+        mark: str | None = None,
+        guard: Guard | None = None,
     ) -> TrashItem:
         """Move a session and all that belongs to it to the trash.
 
@@ -328,17 +289,20 @@ class SessionStorage(SessionReads):
             path: The session.
             keep_ms: How long it can be restored, in milliseconds.
             mark: Stands in the item's id behind the time, no other's the same; by chance if None.
+            guard: Asked in its turn why an agent may hold it open.
 
         Raises:
             InvalidPathError: The path does not end in `.jsonl`; nothing was touched.
-            SessionNotFoundError: There is no such session; nothing was touched.
+            SessionHeldError: `guard` says that an agent may hold it open; the same.
+            SessionNotFoundError: There is no such session; the same.
         """
         known = belonging(self._mirror, path)
         self._check("trash_session", path)
         now = self._clock()
         item_id = f"{now:014d}-{mark or secrets.token_hex(4)}"
-        operation = Trash(TrashItem(item_id, path, (), now, now + keep_ms), known=known)
-        await self._done(operation)
+        item = TrashItem(item_id, path, (), now, now + keep_ms)
+        operation = Trash(item, known=known, guard=guard)
+        await self.carry_out(operation)
         return operation.item
 
     async def restore(self, item_id: str) -> TrashItem:
@@ -352,7 +316,7 @@ class SessionStorage(SessionReads):
         item = next((item for item in await self.trashed() if item.id == item_id), None)
         if item is None:
             raise SessionNotFoundError(item_id)
-        await self._done(Restore(item))
+        await self.carry_out(Restore(item))
         return item
 
     async def update_session_title(
@@ -361,7 +325,7 @@ class SessionStorage(SessionReads):
         title: str,
         *,
         source: TitleSource = "user",
-        allow_rewrite: bool = False,
+        allow_rewrite: bool | Guard = False,
     ) -> bool:
         """Give a session a title, in the title field and in the body's slot.
 
@@ -370,7 +334,7 @@ class SessionStorage(SessionReads):
             title: Normalised and cut as omp does.
             source: Who names it; `auto` never replaces a title of the user's.
             allow_rewrite: Whether a body without a slot may get one put before it,
-                which an agent that has it open does not survive.
+                which an agent that has it open does not survive; a guard says so in its turn.
 
         Returns:
             Whether the title was set; False where an `auto` one gave way.
@@ -378,12 +342,13 @@ class SessionStorage(SessionReads):
         Raises:
             SessionNotFoundError: There is no such session.
             TitleNeedsRewriteError: The body has no slot, and `allow_rewrite` is false.
+            SessionHeldError: It has none, and the guard says that an agent may hold it open.
             WrongTypeError: Its first line is neither a slot nor a header.
         """
         self._check("update_session_title", path)
         mtime_ms = self._mirror.next_mtime()
         operation = Retitle(path, title, source, mtime_ms, allow_rewrite=allow_rewrite)
-        await self._done(operation)
+        await self.carry_out(operation)
         return operation.applied
 
     # Writers.
@@ -418,7 +383,7 @@ class SessionStorage(SessionReads):
     # Inside.
 
     async def _move(
-        self, source: str, target: str, known: dict[str, str], *, artifacts: bool, overwrite: bool
+        self, source: str, target: str, known: dict[str, str], *, overwrite: bool, **options: Any
     ) -> None:
         self._check("rename", source)
         if source == target:
@@ -427,11 +392,11 @@ class SessionStorage(SessionReads):
             for path in (target, *known.values()):
                 if self._mirror.exists(path) and path not in known:
                     raise SessionExistsError(path)
-        operation = Move(source, target, known=known, artifacts=artifacts, overwrite=overwrite)
+        operation = Move(source, target, known=known, overwrite=overwrite, **options)
         operation.take_along(self._lines.writers, self._chain)
-        await self._done(operation)
+        await self.carry_out(operation)
 
-    async def _done(self, operation: Operation) -> None:
+    async def carry_out(self, operation: Operation) -> None:
         """Queue an operation and wait for it; raises what it failed with."""
         self._chain.add(operation)
         await self._chain.heard(operation)
@@ -448,9 +413,6 @@ class SessionStorage(SessionReads):
             raise RuntimeError(f"{call} queues a write and needs a running event loop") from None
         if path is not None and not self._mirror.exists(path):
             raise SessionNotFoundError(path)
-
-    def _known(self, path: str) -> Entry | None:
-        return self._mirror.confirmed.get(path)
 
     def _notify(self) -> None:
         for callback in list(self._listeners):

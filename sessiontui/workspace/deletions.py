@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sessiontui.storage import SessionStorage
     from sessiontui.storage.backend import TrashItem
-    from sessiontui.workspace.values import Held
+    from sessiontui.workspace.holding import Holding
 
 _DAY_MS: Final = 86_400_000
 
@@ -39,18 +39,18 @@ class Deletions:
     """Remembers what was deleted in this run, so that the last can be undone.
 
     Args:
-        held: Tells why a running agent may hold a session open, or None.
+        holding: Judges whether a running agent may hold a session open.
         noted: Shows a note on a session's row while something is done with it.
         retention_days: How long the trash keeps what is deleted.
     """
 
     def __init__(
         self,
-        held: Callable[[str], Held | None],
+        holding: Holding,
         noted: Callable[[str, str], AbstractContextManager[None]],
         retention_days: int,
     ) -> None:
-        self._held = held
+        self._holding = holding
         self._noted = noted
         self._keep_ms = retention_days * _DAY_MS
         self._done: list[tuple[str, ...]] = []
@@ -63,23 +63,31 @@ class Deletions:
             SessionNotFoundError: One of them is gone.
         """
         stats = await asyncio.gather(*(storage.artifacts(path) for path in paths))
-        held = tuple(item for path in paths if (item := self._held(path)) is not None)
+        held = tuple(item for path in paths if (item := self._holding.item(path)) is not None)
         return DeletePlan(tuple(paths), tuple(tuple(items) for items in stats), held)
 
     async def delete(self, storage: SessionStorage, plan: DeletePlan) -> list[TrashItem]:
         """Move the plan's sessions to the trash, each with what belongs to it.
 
+        What the plan says of agents was agreed to; a session that one has taken up since
+        is not.
+
         Raises:
+            SessionHeldError: An agent has taken up one meanwhile; it stays.
             StorageError: Of the first session that could not be deleted; those
                 before it are in the trash, and `undo` brings them back.
         """
         items: list[TrashItem] = []
         together = secrets.token_hex(4)
+        agreed = {item.path for item in plan.held}
         try:
             for number, path in enumerate(plan.paths, 1):
                 with self._noted(path, "deleting…"):
                     item = await storage.trash_session(
-                        path, keep_ms=self._keep_ms, mark=f"{together}-{number}"
+                        path,
+                        keep_ms=self._keep_ms,
+                        mark=f"{together}-{number}",
+                        guard=None if path in agreed else self._holding.guard(path),
                     )
                     items.append(item)
         finally:

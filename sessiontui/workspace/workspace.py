@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from sessiontui.catalogue.catalogue import Catalogue
-from sessiontui.catalogue.facts import held, id_from_path
-from sessiontui.errors import BackendDownError, SessionTuiError, StorageError
+from sessiontui.catalogue.facts import id_from_path
+from sessiontui.errors import BackendDownError, SessionHeldError, SessionTuiError, StorageError
 from sessiontui.models.changes import Created
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import FeedState
 from sessiontui.workspace.connect import first_error, problem_of
 from sessiontui.workspace.deletions import Deletions
 from sessiontui.workspace.documents import OpenDocuments
+from sessiontui.workspace.holding import Holding
 from sessiontui.workspace.notes import Notes
 from sessiontui.workspace.reader import RowReader
 from sessiontui.workspace.rights import Rights
@@ -29,7 +30,6 @@ from sessiontui.workspace.rows import RowKeeper, of_sessions
 from sessiontui.workspace.values import (
     DeletePlan,
     Figures,
-    Held,
     RowsChanged,
     StateChanged,
     Update,
@@ -102,7 +102,9 @@ class Workspace:
             failed=lambda reason: self._set_state(last_error=reason),
         )
         """What rows say of actions of ours."""
-        self._deletions = Deletions(self._held, self.notes.on, config.retention_days)
+        self.holding = Holding(self.row, self._size, clock)
+        """The judgement whether agents hold sessions open."""
+        self._deletions = Deletions(self.holding, self.notes.on, config.retention_days)
 
     # What there is
 
@@ -130,7 +132,7 @@ class Workspace:
 
     def held(self, path: str) -> str | None:
         """Return in plain words why a running agent may hold the session open, or None."""
-        item = self._held(path)
+        item = self.holding.item(path)
         return None if item is None else item.reason
 
     async def ready(self) -> None:
@@ -210,28 +212,46 @@ class Workspace:
             await self.storage.load()
 
     async def rename(
-        self, path: str, *, title: str | None = None, new_path: str | None = None
+        self,
+        path: str,
+        *,
+        title: str | None = None,
+        new_path: str | None = None,
+        insist: bool = False,
     ) -> None:
         """Give a session another title, another path, or both; the title goes first.
 
         A body without a title slot is rewritten only while no agent holds it open.
         Drafts and other artifacts move along.
 
+        Args:
+            path: The session.
+            title: The new title, or None.
+            new_path: The new path, or None.
+            insist: Move it though an agent may hold it open.
+
         Raises:
+            SessionHeldError: An agent may hold it open, and that matters here.
             SessionExistsError: Another session has `new_path`.
             StorageError: It failed; the row is as before and says why.
         """
         storage = self.storage
+        moves = new_path is not None and new_path != path
         with self.notes.on(path, "renaming…"):
+            await self._reader.read_now([path])
+            reason = self.held(path)
+            if moves and reason is not None and not insist:
+                raise SessionHeldError(path, reason)
+            guard = None if insist else self.holding.growth(path)
             if title is not None:
-                await storage.update_session_title(
-                    path, title, allow_rewrite=self.held(path) is None
-                )
-            if new_path is not None and new_path != path:
-                await storage.rename_session_with_artifacts(path, new_path)
+                rewrite = self.holding.guard(path)
+                await storage.update_session_title(path, title, allow_rewrite=rewrite)
+            if new_path is not None and moves:
+                await storage.rename_session_with_artifacts(path, new_path, guard=guard)
 
     async def plan_delete(self, paths: Sequence[str]) -> DeletePlan:
         """Find out what a deletion would take; see `Deletions.plan`."""
+        await self._reader.read_now(paths)
         return await self._deletions.plan(self.storage, paths)
 
     async def delete(self, plan: DeletePlan) -> list[TrashItem]:
@@ -406,10 +426,8 @@ class Workspace:
         for listener in tuple(self._listeners):
             listener(update)
 
-    def _held(self, path: str) -> Held | None:
-        row = self.row(path)
-        reason = None if row is None else held(row, now_ms=self.clock())
-        return None if row is None or reason is None else Held(path, row.title, reason)
+    def _size(self, path: str) -> int | None:
+        return None if self._storage is None else self._storage.confirmed_size(path)
 
     @property
     def storage(self) -> SessionStorage:

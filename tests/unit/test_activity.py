@@ -120,17 +120,44 @@ def test_every_rule_of_the_table_decides_some_case() -> None:
         ({"ago_ms": 0}, "it grew just now, and nothing says that its agent has left"),
         ({"ago_ms": -5000}, "it grew just now, and nothing says that its agent has left"),
         ({"ago_ms": MINUTE_MS}, "it grew 60 s ago, and nothing says that its agent has left"),
-        ({"ago_ms": MINUTE_MS + 1}, None),
         ({"ago_ms": HOUR_MS, "grew_ms": NOW - 3000},
          "it grew 3 s ago, and nothing says that its agent has left"),
         ({"ago_ms": 5000, "ending": "calls", "calls": BASH},
          "it grew 5 s ago, while a tool was running"),
-        ({"ago_ms": 0, "closed": True}, None),
         ({"ago_ms": 5000, "read": False},
          "it grew 5 s ago, and nothing says that its agent has left"),
+        ({"ago_ms": 20 * MINUTE_MS, "ending": "calls", "calls": BASH},
+         "a tool has been running in it for 20 min"),
+        ({"ago_ms": TOOL_MS + 1, "ending": "calls", "calls": BASH},
+         "its last word is 30 min old, and nothing says that its agent has left"),
+        ({"ago_ms": 5 * MINUTE_MS, "ending": "user"},
+         "its agent has been at work on an answer for 5 min"),
+        ({"ago_ms": OPEN_MS, "ending": "answer"},
+         "its last word is 12 h old, and nothing says that its agent has left"),
+        ({"ago_ms": HOUR_MS, "ending": "error"},
+         "its last word is 60 min old, and nothing says that its agent has left"),
+        ({**PI, "ago_ms": IDLE_MS, "ending": "answer"},
+         "its last word is 60 min old, and nothing says that its agent has left"),
+        ({"ago_ms": HOUR_MS, "mtime_ms": NOW - 2000, "ending": "answer"},
+         "it grew 2 s ago, and nothing says that its agent has left"),
     ],
 )  # fmt: skip
-def test_a_session_that_grew_within_a_minute_may_be_held_open(
-    fields: dict[str, Any], reason: str | None
-) -> None:
+def test_why_a_session_may_be_held_open(fields: dict[str, Any], reason: str) -> None:
     assert held(row(**fields), now_ms=NOW) == reason
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ago_ms": MINUTE_MS + 1},
+        {"ago_ms": 0, "closed": True},
+        {"ago_ms": 0, "closed": True, "ending": "calls", "calls": BASH},
+        {"ago_ms": OPEN_MS + 1, "ending": "answer"},
+        {"ago_ms": OPEN_MS + 1, "ending": "calls", "calls": BASH},
+        {"ago_ms": THINK_MS + 1, "ending": "user", "answered": False},
+        {**PI, "ago_ms": IDLE_MS + 1, "ending": "answer"},
+        {"ago_ms": 2 * MINUTE_MS, "read": False},
+    ],
+)
+def test_a_session_that_nothing_speaks_for_is_held_by_nobody(fields: dict[str, Any]) -> None:
+    assert held(row(**fields), now_ms=NOW) is None

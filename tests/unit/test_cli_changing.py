@@ -263,7 +263,7 @@ def test_a_running_session_is_held_back_unless_forced(
     for arguments in (["rm", "--yes"], ["rename", "--path", str(file.with_name("new.jsonl"))]):
         done = command(arguments[0], str(file), *arguments[1:])
         assert done.returncode == 1
-        assert "is running" in done.stderr
+        assert "is held open" in done.stderr
         assert "--force" in done.stderr
         assert file.exists()
     assert command("rm", "--yes", "--force", str(file)).returncode == 0

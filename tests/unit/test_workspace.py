@@ -159,7 +159,7 @@ async def test_rename_moves_row_document_and_draft(workspace: Workspace, root: P
     await workspace.open_document(path)
     updates: list[Update] = []
     workspace.listen(updates.append)
-    await workspace.rename(path, new_path=new_path)
+    await workspace.rename(path, new_path=new_path, insist=True)
     await until(lambda: DocumentGone(path, new_path) in updates)
     assert workspace.row(path) is None
     assert workspace.row(new_path) is not None
@@ -170,7 +170,7 @@ async def test_a_failed_rename_leaves_the_row_and_says_why(workspace: Workspace)
     path = path_of(workspace, "a.jsonl")
     other = path_of(workspace, "b.jsonl")
     with pytest.raises(SessionExistsError):
-        await workspace.rename(path, new_path=other)
+        await workspace.rename(path, new_path=other, insist=True)
     row = workspace.row(path)
     assert row is not None
     assert row.failed

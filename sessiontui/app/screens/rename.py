@@ -72,7 +72,7 @@ class RenameDialog(Dialog[NewNames]):
         """
         super().__init__()
         self._row = row
-        self._held = held
+        self.held = held
         self._taken = taken
         self._unit = unit
         self._anyway = Choice("rename", "Move it anyway", enter_key)
@@ -144,15 +144,15 @@ class RenameDialog(Dialog[NewNames]):
                 )
         if wanted.path is not None:
             yield Content(f"The {self._unit} moves, with its drafts.")
-        if wanted.path is not None and self._held is not None:
+        if wanted.path is not None and self.held is not None:
             yield Content.styled(
-                f"{as_sentence(self._held)} Its agent would go on writing to the old path,"
+                f"{as_sentence(self.held)} Its agent would go on writing to the old path,"
                 " and its work would be split in two.",
                 "$attention",
             )
-        elif wanted.title is not None and self._held is not None:
+        elif wanted.title is not None and self.held is not None:
             yield Content.styled(
-                f"{as_sentence(self._held)} Its agent may set its own title again.",
+                f"{as_sentence(self.held)} Its agent may set its own title again.",
                 "$attention",
             )
 
@@ -193,7 +193,7 @@ class RenameDialog(Dialog[NewNames]):
             self.dismiss(None)
             return
         wanted = self._wanted()
-        if wanted.path is not None and self._held is not None and not self._asked:
+        if wanted.path is not None and self.held is not None and not self._asked:
             self._asked = True
             self._label(self._anyway)
             return

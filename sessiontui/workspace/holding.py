@@ -1,0 +1,76 @@
+"""Whether a running agent may hold a session open: the one judgement, and what it is asked for.
+
+Whatever would take an agent's work from it asks here before, and once more in its
+turn at the store (`Holding.guard`), with what stands there then. The rules are
+`catalogue.activity.held`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from sessiontui.catalogue.facts import held
+from sessiontui.workspace.values import Held
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessiontui.catalogue.row import Row
+    from sessiontui.storage.backend import Stat
+    from sessiontui.storage.operation import Guard
+
+_CHANGED = "it changed just now"
+
+
+class Holding:
+    """Judges sessions by their rows.
+
+    Args:
+        row: Returns the row of a session, or None.
+        size: Returns how long a session is by the last word of the store.
+        clock: The time in milliseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        row: Callable[[str], Row | None],
+        size: Callable[[str], int | None],
+        clock: Callable[[], int],
+    ) -> None:
+        self._row = row
+        self._size = size
+        self._clock = clock
+
+    def item(self, path: str) -> Held | None:
+        """Return why an agent may hold a session open, or None."""
+        row = self._row(path)
+        reason = None if row is None else held(row, now_ms=self._clock())
+        return None if row is None or reason is None else Held(path, row.title, reason)
+
+    def guard(self, path: str) -> Guard:
+        """Return what refuses a session that an agent may hold open when its turn comes."""
+
+        def why(stat: Stat) -> str | None:
+            row = self._row(path)
+            if row is None or stat.size != self._size(path):
+                return _CHANGED
+            mtime_ms = max(row.mtime_ms, stat.mtime_ms or 0)
+            return held(replace(row, mtime_ms=mtime_ms), now_ms=self._clock())
+
+        return why
+
+    def growth(self, path: str) -> Guard:
+        """Return what refuses a session that somebody else has written to from now on.
+
+        For the second of two changes of ours: the first has set the time of the session.
+        """
+        before = self._row(path)
+
+        def why(stat: Stat) -> str | None:
+            now = self._row(path)
+            grew = before is None or now is None or now.grew_ms != before.grew_ms
+            return _CHANGED if grew or stat.size != self._size(path) else None
+
+        return why

@@ -1,0 +1,240 @@
+"""Our actions beside an agent at work: it loses nothing, or just what the user was told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sessiontui.errors import SessionExistsError, SessionHeldError
+from sessiontui.models.source import DirectorySource, RedisSource
+from sessiontui.models.title_slot import parse_slot
+from sessiontui.workspace import Workspace, open_workspace
+from tests.faults.agent import PREFIX, AtWork, omp_at_work
+from tests.sessions import Omp
+from tests.waiting import DEADLINE_S, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    import redis.asyncio
+
+    from tests.servers import RealServer
+
+PATH = "/-code-api/2026-09-10T00-26-40-000Z_aaaa.jsonl"
+OTHER = "/-code-api/2026-09-10T00-26-41-000Z_bbbb.jsonl"
+TARGET = "/-code-api/2026-09-10T00-26-42-000Z_cccc.jsonl"
+
+
+class Bench:
+    """A store with a session for the agent and one more, and a workspace open on it."""
+
+    def __init__(self, kind: str, place: str, workspace: Workspace, client: Any) -> None:
+        self.kind = kind
+        self.place = place
+        self.workspace = workspace
+        self._client = client
+
+    def path(self, path: str) -> str:
+        """Return a path as the workspace names it."""
+        return path if self.kind == "redis" else self.place + path
+
+    async def stored(self, path: str) -> bytes:
+        """Return what stands in the store; nothing where there is no such session."""
+        if self.kind == "redis":
+            return await self._client.get(PREFIX + "file:" + path) or b""
+        return content(Path(self.place + path))
+
+    async def size(self, path: str) -> int:
+        """Return how long it is."""
+        return len(await self.stored(path))
+
+    @asynccontextmanager
+    async def agent(self) -> AsyncIterator[AtWork]:
+        """Have an agent at work on `PATH`, seen by the workspace."""
+        with omp_at_work(self.kind, self.place, PATH) as agent:
+            await until(lambda: self._grew_ms() is not None)
+            yield agent
+
+    async def went_on(self, path: str = PATH, *, lines: int = 40) -> None:
+        """Wait until the agent has written so many lines more."""
+        before = (await self.stored(path)).count(b"\n")
+        end = time.monotonic() + DEADLINE_S
+        while True:
+            if (await self.stored(path)).count(b"\n") >= before + lines:
+                return
+            assert time.monotonic() < end, "the agent wrote no more"
+            await asyncio.sleep(0.002)
+
+    def _grew_ms(self) -> int | None:
+        row = self.workspace.row(self.path(PATH))
+        return None if row is None else row.grew_ms
+
+
+async def put(kind: str, place: str, client: Any, path: str, data: bytes) -> None:
+    if kind == "redis":
+        await client.set(PREFIX + "file:" + path, data)
+        await client.hset(PREFIX + "meta", path, "1789000000000")
+        return
+    fill(Path(place + path), data)
+
+
+def fill(file: Path, data: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+
+
+def content(file: Path) -> bytes:
+    return file.read_bytes() if file.exists() else b""
+
+
+@pytest.fixture(params=["redis", "folder"])
+async def bench(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Bench]:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    client: redis.asyncio.Redis | None = None
+    source: RedisSource | DirectorySource
+    if request.param == "redis":
+        server: RealServer = request.getfixturevalue("redis_server")
+        client = server.client()
+        await client.flushall()
+        place = str(server.socket)
+        source = RedisSource(socket=place)
+    else:
+        place = str(tmp_path / "sessions")
+        source = DirectorySource(Path(place))
+    one, other = Omp(), Omp(header={"id": "bbbb"})
+    one.user()
+    other.user()
+    other.exited()
+    await put(request.param, place, client, PATH, one.data)
+    await put(request.param, place, client, OTHER, other.data)
+    async with open_workspace(source) as workspace:
+        await workspace.ready()
+        yield Bench(request.param, place, workspace, client)
+    if client is not None:
+        await client.aclose()
+
+
+def turns(data: bytes) -> list[str]:
+    """Return the ids of the agent's turns, in order."""
+    lines = [json.loads(line) for line in data.splitlines()]
+    return [line["id"] for line in lines if str(line.get("id")).startswith("t0")]
+
+
+async def title(bench: Bench) -> None:
+    for number in range(3):
+        await bench.workspace.rename(bench.path(PATH), title=f"Title {number}")
+        await bench.went_on(lines=5)
+
+
+async def refresh(bench: Bench) -> None:
+    await bench.workspace.refresh()
+    await bench.workspace.storage.refresh()
+
+
+async def delete_and_undo_another(bench: Bench) -> None:
+    workspace = bench.workspace
+    await workspace.delete(await workspace.plan_delete([bench.path(OTHER)]))
+    assert len(await workspace.undo()) == 1
+
+
+async def move_another(bench: Bench) -> None:
+    await bench.workspace.rename(bench.path(OTHER), new_path=bench.path(TARGET), insist=True)
+
+
+async def read_all_of_it(bench: Bench) -> None:
+    stat = bench.workspace.storage.stat_sync(bench.path(PATH))
+    data = await bench.workspace.read_raw(bench.path(PATH), 0, stat.size)
+    assert len(data) == stat.size
+
+
+async def be_refused_to_move_it(bench: Bench) -> None:
+    with pytest.raises(SessionHeldError, match="it grew"):
+        await bench.workspace.rename(bench.path(PATH), new_path=bench.path(TARGET))
+    assert await bench.size(TARGET) == 0
+
+
+async def be_refused_to_delete_it(bench: Bench) -> None:
+    plan = await bench.workspace.plan_delete([bench.path(PATH), bench.path(OTHER)])
+    assert [item.path for item in plan.held] == [bench.path(PATH)]
+    assert plan.without_held().paths == (bench.path(OTHER),)
+    with pytest.raises(SessionHeldError, match=r"it grew|it changed"):
+        await bench.workspace.delete(type(plan)(plan.paths, plan.stats, ()))
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        title,
+        refresh,
+        delete_and_undo_another,
+        move_another,
+        read_all_of_it,
+        be_refused_to_move_it,
+        be_refused_to_delete_it,
+    ],
+)
+async def test_an_agent_at_work_loses_nothing(
+    bench: Bench, action: Callable[[Bench], Awaitable[None]]
+) -> None:
+    async with bench.agent() as agent:
+        await action(bench)
+        await bench.went_on()
+        report = agent.stop()
+    assert report["conflicts"] == 0
+    assert report["unsaved"] == []
+    assert report["rewrites"] > 0
+    assert turns(await bench.stored(PATH)) == report["turns"]
+
+
+async def test_a_body_without_a_slot_gets_none_while_an_agent_is_at_work(bench: Bench) -> None:
+    without = Omp(title=None)
+    without.user()
+    await put(bench.kind, bench.place, bench._client, PATH, without.data)
+    await bench.workspace.refresh()
+    async with bench.agent() as agent:
+        with pytest.raises(SessionHeldError, match=r"it grew|it changed"):
+            await bench.workspace.rename(bench.path(PATH), title="No room")
+        await bench.went_on()
+        report = agent.stop()
+    assert report["conflicts"] == 0
+    stored = await bench.stored(PATH)
+    assert parse_slot(stored) is None
+    assert turns(stored) == report["turns"]
+
+
+async def test_a_move_that_the_user_insists_on_splits_the_work_in_two(bench: Bench) -> None:
+    async with bench.agent() as agent:
+        await bench.workspace.rename(bench.path(PATH), new_path=bench.path(TARGET), insist=True)
+        await until(lambda: bench.workspace.row(bench.path(TARGET)))
+        await bench.went_on(lines=1)
+        report = agent.stop()
+    head, tail = await bench.stored(TARGET), await bench.stored(PATH)
+    saved = [name for name in report["turns"] if name not in report["unsaved"]]
+    assert turns(head) + turns(tail) == saved
+    assert report["conflicts"] == 1
+    assert json.loads(tail.splitlines()[0])["parentId"] == turns(head)[-1]
+
+
+async def test_after_a_deletion_that_the_user_insists_on_nothing_written_is_lost(
+    bench: Bench,
+) -> None:
+    workspace = bench.workspace
+    async with bench.agent() as agent:
+        [item] = await workspace.delete(await workspace.plan_delete([bench.path(PATH)]))
+        await bench.went_on(lines=1)
+        with pytest.raises(SessionExistsError):
+            await workspace.restore(item.id)
+        report = agent.stop()
+    tail = await bench.stored(PATH)
+    await workspace.rename(bench.path(PATH), new_path=bench.path(TARGET), insist=True)
+    await workspace.restore(item.id)
+    saved = [name for name in report["turns"] if name not in report["unsaved"]]
+    assert turns(await bench.stored(PATH)) + turns(tail) == saved
