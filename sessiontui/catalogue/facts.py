@@ -11,20 +11,22 @@ caller's and stay as they are.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from sessiontui.catalogue.activity import activity, held
 from sessiontui.catalogue.heads import HeadFacts, read_head
+from sessiontui.catalogue.row import Tail, shared_number, shared_tail
 from sessiontui.catalogue.tails import REST_BYTES, TailFacts, TailState, read_tail
-from sessiontui.catalogue.titles import choose_title, flat_text, one_line
+from sessiontui.catalogue.titles import choose_title, flat_text, one_line, pack_titles
 from sessiontui.models.times import time_ms
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from sessiontui.catalogue.row import Row, Status
+    from sessiontui.catalogue.row import Row
+    from sessiontui.catalogue.titles import Titles
 
 __all__ = [
     "HeadFacts",
@@ -39,9 +41,6 @@ __all__ = [
     "retitled",
     "row_from",
 ]
-
-STATUS_BYTES: Final = 32_768
-"""omp looks for the last message in this many bytes before the end, and no further."""
 
 _OMP_NAME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)-(\d{3})Z?_([^/]+)\.jsonl")
 _CODEX_NAME = re.compile(r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-([0-9a-fA-F-]{36})\.jsonl")
@@ -62,6 +61,8 @@ def row_from(previous: Row, head: HeadFacts, tail: TailFacts, *, zone: tzinfo | 
         titles = titles.renamed(tail.name)
     if tail.summary:
         titles = replace(titles, summary=tail.summary)
+    # What lies between head and tail has been answered if anything was.
+    answered = head.answered or tail.answered or not head.complete
     row = replace(
         previous,
         read=True,
@@ -72,13 +73,10 @@ def row_from(previous: Row, head: HeadFacts, tail: TailFacts, *, zone: tzinfo | 
         parent=head.parent,
         has_slot=head.has_slot,
         first_message=head.first_message,
-        # What lies between head and tail has been answered if anything was.
-        answered=head.answered or tail.answered or not head.complete,
-        titles=titles,
-        **_tail_fields(tail),
+        model=tail.model or head.model,
+        **_tail_fields(tail, answered=answered),
     )
-    row = replace(row, model=tail.model or head.model, status=_status(row))
-    return retitled(row, row.title_field, zone=zone)
+    return _named(row, titles, row.title_field, zone)
 
 
 def append_facts(row: Row, data: bytes, *, zone: tzinfo | None = None) -> Row:
@@ -93,41 +91,49 @@ def append_facts(row: Row, data: bytes, *, zone: tzinfo | None = None) -> Row:
         The row. Where a line ended that was too long to keep, with `read` False: only
         reading head and tail again tells what it was.
     """
-    if row.rest is None:
+    rest = row.tail.rest
+    if rest is None:
         longer = None if row.message_bytes is None else row.message_bytes + len(data)
-        grown = replace(row, message_bytes=longer, read=row.read and b"\n" not in data)
-        return replace(grown, status=_status(grown))
-    state = TailState(_tail_of(row))
+        return replace(row, message_bytes=longer, read=row.read and b"\n" not in data)
+    titles = held = row.titles
+    state = TailState(_tail_of(row, titles))
     state.grow(len(data))
-    text = row.rest + data
+    text = rest + data
     end = text.rfind(b"\n") + 1
     start = 0
     while start < end:
         newline = text.find(b"\n", start)
         state.take_line(text[start:newline], len(text) - start)
         start = newline + 1
-    rest = text[end:] if len(text) - end <= REST_BYTES else None
-    tail = state.facts(rest=rest)
-    grown = replace(row, **_tail_fields(tail), answered=tail.answered, model=tail.model)
-    titles = row.titles
+    tail = state.facts(rest=text[end:] if len(text) - end <= REST_BYTES else None)
+    grown = replace(row, **_tail_fields(tail, answered=tail.answered), model=tail.model)
     if tail.name is not None and tail.name is not titles.entry:
         titles = replace(titles, entry=tail.name)
     if tail.summary and tail.summary != titles.summary:
         titles = replace(titles, summary=tail.summary)
-    first_message = row.first_message
-    if tail.text and not first_message and not row.answered:
-        first_message = flat_text(tail.text)
+    if tail.text and not row.first_message and not row.answered:
+        grown = replace(grown, first_message=flat_text(tail.text))
         titles = replace(titles, message=one_line(tail.text))
-    grown = replace(grown, titles=titles, first_message=first_message, status=_status(grown))
-    return grown if titles is row.titles else retitled(grown, row.title_field, zone=zone)
+    return grown if titles is held else _named(grown, titles, row.title_field, zone)
 
 
 def retitled(row: Row, title_field: bytes | None, *, zone: tzinfo | None = None) -> Row:
     """Return the row with another title field, and the title that counts with it."""
     if not row.read:
         return replace(row, title_field=title_field)
-    name = choose_title(row.titles, title_field, time_ms=row.created_ms or row.mtime_ms, zone=zone)
-    return replace(row, title_field=title_field, title=name.text, title_source=name.source)
+    return _named(row, row.titles, title_field, zone)
+
+
+def _named(row: Row, titles: Titles, title_field: bytes | None, zone: tzinfo | None) -> Row:
+    """Return the row with these titles, and the one of them that counts."""
+    name = choose_title(titles, title_field, time_ms=row.created_ms or row.mtime_ms, zone=zone)
+    return replace(
+        row,
+        title_field=title_field,
+        title=name.text,
+        title_source=name.source,
+        naming=pack_titles(titles, name, row.first_message),
+    )
 
 
 def id_from_path(path: str) -> str | None:
@@ -148,40 +154,36 @@ def created_from_path(path: str) -> int | None:
     return time_ms(f"{day}T{hour}:{minute}:{second}.{millisecond}Z")
 
 
-def _status(row: Row) -> Status:
-    """Return omp's word: none where the last message begins too far from the end."""
-    near = row.message_bytes is not None and row.message_bytes <= STATUS_BYTES
-    return row.word if near or row.agent in ("claude", "codex") else "unknown"
-
-
-def _tail_fields(tail: TailFacts) -> dict[str, Any]:
-    last = tail.calls[-1] if tail.calls else None
+def _tail_fields(facts: TailFacts, *, answered: bool) -> dict[str, Any]:
+    tail = Tail(
+        ending=facts.ending,
+        word=facts.word,
+        calls=facts.calls,
+        closed=facts.closed,
+        exit_kind=facts.exit_kind,
+        answered=answered,
+        rest=facts.rest,
+    )
     return {
-        "ending": tail.ending,
-        "word": tail.word,
-        "message_bytes": tail.message_bytes,
-        "calls": tail.calls,
-        "tool": last.name if last else None,
-        "tool_since_ms": last.since_ms if last else None,
-        "closed": tail.closed,
-        "exit_kind": tail.exit_kind,
-        "last_message_ms": tail.last_message_ms,
-        "rest": tail.rest,
+        "tail": tail if tail.calls or tail.rest else shared_tail(tail),
+        "message_bytes": shared_number(facts.message_bytes),
+        "last_message_ms": facts.last_message_ms,
     }
 
 
-def _tail_of(row: Row) -> TailFacts:
+def _tail_of(row: Row, titles: Titles) -> TailFacts:
+    tail = row.tail
     return TailFacts(
-        ending=row.ending,
-        word=row.word,
+        ending=tail.ending,
+        word=tail.word,
         message_bytes=row.message_bytes,
-        calls=row.calls,
-        closed=row.closed,
-        exit_kind=row.exit_kind,
-        answered=row.answered,
+        calls=tail.calls,
+        closed=tail.closed,
+        exit_kind=tail.exit_kind,
+        answered=tail.answered,
         last_message_ms=row.last_message_ms,
         model=row.model,
-        name=row.titles.entry,
-        summary=row.titles.summary,
-        rest=row.rest,
+        name=titles.entry,
+        summary=titles.summary,
+        rest=tail.rest,
     )

@@ -76,8 +76,8 @@ class Families:
     def __init__(self, rows: Mapping[str, Row], project: Callable[[Row], str]) -> None:
         self._rows = rows
         self._project = project
-        self._inside: dict[str, set[str]] = {}
-        """Folder -> the sessions and folders directly in it."""
+        self._inside: dict[str, dict[str, None]] = {}
+        """Folder -> the sessions and folders directly in it; a dict takes half of a set."""
         self._ids: dict[str, str] = {}
         """Id -> its session; of several, the one with the smallest path."""
         self._twins: dict[str, set[str]] = {}
@@ -172,13 +172,13 @@ class Families:
 
     def _enter(self, folder: str, rows: list[Row]) -> None:
         """Take over new sessions of a folder."""
-        self._inside.setdefault(folder, set()).update([row.path for row in rows])
+        self._inside.setdefault(folder, {}).update(dict.fromkeys([row.path for row in rows]))
         while folder:
             above = folder_of(folder)
-            known = self._inside.setdefault(above, set())
+            known = self._inside.setdefault(above, {})
             if folder in known:
                 break
-            known.add(folder)
+            known[folder] = None
             folder = above
         ids = self._ids
         for row in rows:
@@ -217,10 +217,13 @@ class Families:
 
     def _unlist(self, path: str) -> None:
         folder = folder_of(path)
-        _discard(self._inside, folder, path)
-        while folder and folder not in self._inside:
+        gone = path
+        while (known := self._inside.get(folder)) is not None:
+            known.pop(gone, None)
+            if known:
+                break
+            del self._inside[folder]
             folder, gone = folder_of(folder), folder
-            _discard(self._inside, folder, gone)
 
     def _sidecars(self, paths: Collection[str]) -> set[str]:
         """Return every session in the sidecar folders of these."""

@@ -7,11 +7,15 @@ epoch, sizes bytes.
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import lru_cache
+from typing import Final, Literal
 
 import msgspec
 
-from sessiontui.catalogue.titles import NO_TITLES, Titles
+from sessiontui.catalogue.titles import NO_TITLES, Name, Naming, Titles, unpack_titles
+
+STATUS_BYTES: Final = 32_768
+"""omp looks for the last message in this many bytes before the end, and no further."""
 
 Agent = Literal["omp", "pi", "claude", "codex", "unknown"]
 
@@ -46,8 +50,34 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     since_ms: int | None
 
 
+class Tail(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """How a session ends. Most end alike, so one is held for all of these (`shared_tail`)."""
+
+    ending: Ending | None = None
+    """None where no message was found."""
+    word: Status = "unknown"
+    """omp's word for the last message, however far from the end that begins."""
+    calls: tuple[Call, ...] = ()
+    """Tool calls without a result, the one started last at the end; at most 32."""
+    closed: bool = False
+    """Whether a `session_exit` follows the last message."""
+    exit_kind: str | None = None
+    """What the last `session_exit` says where `closed`: normal, signal, fatal, process_exit."""
+    answered: bool = False
+    """Whether the agent ever answered, as far as is known."""
+    rest: bytes | None = b""
+    """The line still being written; None where it is too long to keep."""
+
+
+NO_TAIL = Tail()
+
+
 class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A session's row. Text in it is as stored: pass it through `clean` to show it."""
+    """A session's row. Text in it is as stored: pass it through `clean` to show it.
+
+    There may be a hundred thousand: what many have in common is one object, and
+    what follows from something else is worked out when it is asked for.
+    """
 
     path: str
     size: int
@@ -71,32 +101,73 @@ class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Whether line 1 is a title slot of 256 bytes."""
     first_message: str = ""
     model: str | None = None
-    status: Status = "unknown"
-    tool: str | None = None
-    """Name of the tool that was started last and has no result."""
-    tool_since_ms: int | None = None
-    closed: bool = False
-    """Whether a `session_exit` follows the last message."""
     last_message_ms: int | None = None
-    titles: Titles = NO_TITLES
-    """Every title its bytes hold; `title` is chosen from them and the title field."""
-    ending: Ending | None = None
-    """None where no message was found."""
-    calls: tuple[Call, ...] = ()
-    """Tool calls without a result, the one started last at the end; at most 32."""
-    exit_kind: str | None = None
-    """What the last `session_exit` says where `closed`: normal, signal, fatal, process_exit."""
-    answered: bool = False
-    """Whether the agent ever answered, as far as is known."""
-    word: Status = "unknown"
-    """omp's word for the last message, however far from the end that begins."""
+    naming: Naming | Titles = NO_TITLES
+    """Every title its bytes hold, as `pack_titles` wrote it; see `titles`."""
+    tail: Tail = NO_TAIL
     message_bytes: int | None = None
     """How many bytes before the end of the session the last message's line begins."""
-    rest: bytes | None = b""
-    """The line still being written; None where it is too long to keep."""
     grew_ms: int | None = None
     """When the feed last saw it grow, by our clock; None if it did not since we look."""
     note: str = ""
     """What an action of ours does with it (`renaming…`), or why the last one failed."""
     failed: bool = False
     """Whether `note` tells a failure."""
+
+    @property
+    def titles(self) -> Titles:
+        """Every title its bytes hold; `title` is chosen from them and the title field."""
+        return unpack_titles(self.naming, Name(self.title, self.title_source), self.first_message)
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the conversation stands; None where no message was found."""
+        return self.tail.ending
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Tool calls without a result, the one started last at the end."""
+        return self.tail.calls
+
+    @property
+    def tool(self) -> str | None:
+        """Name of the tool that was started last and has no result."""
+        return self.tail.calls[-1].name if self.tail.calls else None
+
+    @property
+    def tool_since_ms(self) -> int | None:
+        """When that tool was started."""
+        return self.tail.calls[-1].since_ms if self.tail.calls else None
+
+    @property
+    def closed(self) -> bool:
+        """Whether a `session_exit` follows the last message."""
+        return self.tail.closed
+
+    @property
+    def exit_kind(self) -> str | None:
+        """What that `session_exit` says."""
+        return self.tail.exit_kind
+
+    @property
+    def answered(self) -> bool:
+        """Whether the agent ever answered, as far as is known."""
+        return self.tail.answered
+
+    @property
+    def status(self) -> Status:
+        """Omp's word: none where the last message begins too far from the end."""
+        near = self.message_bytes is not None and self.message_bytes <= STATUS_BYTES
+        return self.tail.word if near or self.agent in ("claude", "codex") else "unknown"
+
+
+@lru_cache(maxsize=512)
+def shared_tail(tail: Tail) -> Tail:
+    """Return the tail, as one object for all sessions that ended so lately."""
+    return tail
+
+
+@lru_cache(maxsize=4096)
+def shared_number(number: int | None) -> int | None:
+    """Return the number, as one object for all sessions in which it was found lately."""
+    return number

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -54,6 +54,37 @@ class Titles(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 NO_TITLES = Titles()
+_NAMES: Final = ("slot", "header", "entry")
+
+
+class Naming(msgspec.Struct, frozen=True, gc=False):
+    """Titles that follow from what a row holds anyway: most sessions have one name, or none."""
+
+    names: tuple[str, ...]
+    """Which fields of `Titles` are the title that was chosen; the others are empty."""
+    length: int
+    """How much of the first message is its first line."""
+
+
+def pack_titles(titles: Titles, chosen: Name, first_message: str) -> Naming | Titles:
+    """Return what a row with this title and first message keeps of its titles."""
+    names = tuple(name for name in _NAMES if getattr(titles, name) is not None)
+    naming = _shared_naming(names, len(titles.message))
+    return naming if unpack_titles(naming, chosen, first_message) == titles else titles
+
+
+def unpack_titles(naming: Naming | Titles, chosen: Name, first_message: str) -> Titles:
+    """Return the titles of a row that keeps `naming` of them."""
+    if isinstance(naming, Titles):
+        return naming
+    slot, header, entry = (chosen if name in naming.names else None for name in _NAMES)
+    message = first_message[: naming.length]
+    return Titles(slot=slot, header=header, entry=entry, message=message)
+
+
+@lru_cache(maxsize=2048)
+def _shared_naming(names: tuple[str, ...], length: int) -> Naming:
+    return Naming(names, length)
 
 
 def one_line(text: str, limit: int = TITLE_CHARACTERS) -> str:

@@ -48,8 +48,9 @@ class Entry(msgspec.Struct, gc=False):
     """Whether it was seen growing: then its time alone may still follow, once."""
     head: bytes | int | None = None
     """The first bytes, once known and not in `content` anyway; as `head_mark` says."""
-    overlap: bytes | None = None
-    """The last `OVERLAP_BYTES` bytes, once known and not in `content` anyway."""
+    overlap: bytes | int | None = None
+    """The last bytes, once known and not in `content` anyway; as `overlap_mark` says, or
+    themselves where the session was seen growing."""
     identity: object = None
     """`Seen.identity`, once known."""
     content: bytearray | None = None
@@ -64,10 +65,12 @@ class Entry(msgspec.Struct, gc=False):
             return True
         return head.startswith(known) if isinstance(known, bytes) else head_mark(head) == known
 
-    @property
-    def known_overlap(self) -> bytes | None:
-        """The last bytes, None if they are not known."""
-        return self.overlap if self.content is None else bytes(self.content[-OVERLAP_BYTES:])
+    def may_end(self, data: bytes) -> bool:
+        """Tell whether `data`, up to the known end, does not contradict what is known of it."""
+        known = self.overlap if self.content is None else bytes(self.content[-OVERLAP_BYTES:])
+        if known is None:
+            return True
+        return data.endswith(known) if isinstance(known, bytes) else overlap_mark(data) == known
 
 
 def head_mark(head: bytes) -> bytes | int:
@@ -75,9 +78,20 @@ def head_mark(head: bytes) -> bytes | int:
 
     Of `HEAD_BYTES` bytes that is a digest, of fewer themselves: they are still added to.
     """
-    if len(head) < HEAD_BYTES:
-        return head
-    return int.from_bytes(blake2b(head[:HEAD_BYTES], digest_size=16).digest())
+    return head if len(head) < HEAD_BYTES else _digest(head[:HEAD_BYTES])
+
+
+def overlap_mark(data: bytes) -> bytes | int:
+    """Return what is kept of a session's last bytes: a digest, or themselves where there are few.
+
+    Most sessions never grow again, and a digest is a third as large.
+    """
+    return data if len(data) < OVERLAP_BYTES else _digest(data[-OVERLAP_BYTES:])
+
+
+def _digest(data: bytes) -> int:
+    """Return 60 bits: so much Python keeps in 32 bytes."""
+    return int.from_bytes(blake2b(data, digest_size=8).digest()) >> 4
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
@@ -194,16 +208,15 @@ class Mirror:
     def indexed(self, stats: Iterable[Stat]) -> None:
         """Take in many sessions of which the index alone is known; those known are passed over."""
         confirmed, publish = self.confirmed, self._publish
-        version, last, now = self._version, self._last_ms, self._clock()
+        version, last, now = self._next_version(), self._last_ms, self._clock()
         for path, size, mtime_ms, title in map(_STAT_FIELDS, stats):
             if path in confirmed:
                 continue
-            version += 1
             shown = now if mtime_ms is None else mtime_ms
             last = max(last, shown)
             confirmed[path] = Entry(size, shown, title, version, mtime_ms is not None)
             publish(Created(path, size, shown, title), False)
-        self._version, self._last_ms = version, last
+        self._last_ms = last
 
     def created(
         self,
@@ -233,9 +246,12 @@ class Mirror:
                 entry.head = entry.overlap = b""
             if isinstance(entry.head, bytes):
                 entry.head = head_mark(entry.head + data[:HEAD_BYTES])
-            if entry.overlap is not None or len(data) >= OVERLAP_BYTES:
-                last = data[-OVERLAP_BYTES:]
-                entry.overlap = ((entry.overlap or b"") + last)[-OVERLAP_BYTES:]
+            if len(data) >= OVERLAP_BYTES:
+                entry.overlap = data[-OVERLAP_BYTES:]
+            elif isinstance(entry.overlap, bytes):
+                entry.overlap = (entry.overlap + data)[-OVERLAP_BYTES:]
+            else:
+                entry.overlap = None
         entry.size = start + len(data)
         entry.due = due
         if entry.own:

@@ -179,7 +179,7 @@ class Observer:
             return
         if entry.head is None:
             entry.head = head_mark(seen.head[: entry.size])
-        if entry.overlap is None:
+        if entry.overlap is None or seen.stat.size > entry.size:
             entry.overlap = seen.data[: entry.size - start][-OVERLAP_BYTES:]
 
     def _without_renames(self, findings: Sequence[Finding], *, own: bool) -> list[Finding]:
@@ -237,4 +237,4 @@ def _is_same(entry: Entry, seen: Seen) -> bool:
         return entry.content == seen.data
     if entry.head is None or entry.overlap is None:
         return entry.dated and entry.mtime_ms == seen.stat.mtime_ms
-    return entry.may_begin(seen.head) and seen.data.endswith(entry.overlap)
+    return entry.may_begin(seen.head) and entry.may_end(seen.data)

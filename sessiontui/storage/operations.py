@@ -47,8 +47,7 @@ def still_there(entry: Entry | None, seen: Seen, start: int) -> bool:
         return False
     if not entry.may_begin(seen.head):
         return False
-    overlap = entry.known_overlap
-    if overlap is not None and not seen.data[: entry.size - start].endswith(overlap):
+    if not entry.may_end(seen.data[: entry.size - start]):
         return False
     return None in (entry.identity, seen.identity) or entry.identity == seen.identity
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sessiontui.errors import SessionNotFoundError, StorageError
 from sessiontui.storage.backend import HEAD_BYTES, Range
-from sessiontui.storage.mirror import OVERLAP_BYTES, Stored, head_mark
+from sessiontui.storage.mirror import OVERLAP_BYTES, Stored, head_mark, overlap_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -199,4 +199,4 @@ def _learn(entry: Entry, part: Stored, data: bytes) -> None:
         entry.head = head_mark(data[:head])
     last = entry.size - min(OVERLAP_BYTES, entry.size)
     if entry.overlap is None and part.start <= last and part.stop == entry.size:
-        entry.overlap = data[-OVERLAP_BYTES:]
+        entry.overlap = overlap_mark(data)

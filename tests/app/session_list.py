@@ -11,7 +11,7 @@ from sessiontui.app.theme import DARK, themes, token_defaults
 from sessiontui.app.widgets.session_tree import SessionTree
 from sessiontui.app.widgets.sort_header import SortHeader
 from sessiontui.catalogue.catalogue import Catalogue
-from sessiontui.catalogue.row import Call, Row
+from sessiontui.catalogue.row import Call, Row, Tail
 from sessiontui.paths import styles_dir
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def row(
         "closed": True,
         "last_message_ms": NOW_MS - ago_ms,
     }
-    return Row(**(told | fields))
+    told |= fields
+    tail = {name: told.pop(name) for name in Tail.__struct_fields__ if name in told}
+    return Row(**told, tail=Tail(**tail))
 
 
 def sample() -> list[Row]:
@@ -59,8 +61,6 @@ def sample() -> list[Row]:
             ending="calls",
             closed=False,
             calls=(bash,),
-            tool="bash",
-            tool_since_ms=NOW_MS - 42 * SECOND,
             grew_ms=NOW_MS - 12 * SECOND,
         ),
         row("cursor", "Add cursor pagination", ago_ms=4 * MINUTE, closed=False),

@@ -10,7 +10,7 @@ from textual.events import MouseScrollDown
 from sessiontui.app.theme import DARK, LIGHT
 from sessiontui.app.widgets.session_tree import SessionTree
 from sessiontui.app.widgets.sort_header import SortHeader
-from sessiontui.catalogue.row import Row
+from sessiontui.catalogue.row import Call, Row
 from tests.app.session_list import (
     DAY,
     HOUR,
@@ -108,9 +108,10 @@ async def test_symbols_have_ascii_stand_ins() -> None:
 
 async def test_hostile_titles_paths_and_notes_reach_the_screen_harmless() -> None:
     evil = "\x1b]52;c;AAAA\x07[/bold] \u202e[@click=app.quit]x[/]\x9b31m\ud800"
+    calls = (Call("c", evil, None),)
     rows = [
         row("a", evil, note=evil, project="a"),
-        row("b", "", project="b", cwd=f"/home/mira/{evil}", tool=evil, ending="calls"),
+        row("b", "", project="b", cwd=f"/home/mira/{evil}", calls=calls, ending="calls"),
         Row(path=f"/s/{evil}.jsonl", size=1, mtime_ms=NOW_MS),
     ]
     app = ListApp(catalogue_of(*rows))

@@ -18,7 +18,7 @@ from sessiontui.catalogue.activity import (
     activity,
     held,
 )
-from sessiontui.catalogue.row import Call, Row
+from sessiontui.catalogue.row import Call, Row, Tail
 
 NOW = 1_789_000_000_000
 BASH = (Call("c", "bash", None),)
@@ -37,9 +37,8 @@ def row(*, ago_ms: int = 0, **fields: Any) -> Row:
         "last_message_ms": NOW - ago_ms,
         **fields,
     }
-    if values.get("calls"):
-        values["tool"] = values["calls"][-1].name
-    return Row(**values)
+    tail = {name: values.pop(name) for name in Tail.__struct_fields__ if name in values}
+    return Row(**values, tail=Tail(**tail))
 
 
 PI: dict[str, Any] = {"agent": "pi", "has_slot": False}
@@ -66,8 +65,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("one of two returned", {"ending": "results", "calls": BASH}, "running"),
     ("runs long", {"ending": "calls", "calls": BASH, "ago_ms": TOOL_MS}, "running"),
     ("runs too long", {"ending": "calls", "calls": BASH, "ago_ms": TOOL_MS + 1}, "stalled"),
-    ("started later", {"ending": "calls", "calls": BASH, "ago_ms": TOOL_MS + 1,
-                       "tool_since_ms": NOW}, "running"),
+    ("started later", {"ending": "calls", "calls": (Call("c", "bash", NOW),),
+                       "ago_ms": TOOL_MS + 1}, "running"),
     ("asked", {"ending": "user"}, "thinking"),
     ("asked for the first time", {"ending": "user", "answered": False}, "thinking"),
     ("results are in", {"ending": "results"}, "thinking"),

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sessiontui.catalogue.facts import (
-    STATUS_BYTES,
     append_facts,
     created_from_path,
     id_from_path,
@@ -22,9 +21,16 @@ from sessiontui.catalogue.facts import (
     row_from,
 )
 from sessiontui.catalogue.projects import home_relative, project_label
-from sessiontui.catalogue.row import Row
+from sessiontui.catalogue.row import STATUS_BYTES, Row
 from sessiontui.catalogue.tails import REST_BYTES
-from sessiontui.catalogue.titles import TITLE_CHARACTERS
+from sessiontui.catalogue.titles import (
+    TITLE_CHARACTERS,
+    Name,
+    Titles,
+    choose_title,
+    pack_titles,
+    unpack_titles,
+)
 from sessiontui.models.encode import encode_entries
 from sessiontui.models.title_slot import make_slot, title_field
 from tests.sessions import (
@@ -464,10 +470,10 @@ def test_a_row_read_inside_a_line_still_gets_the_whole_line() -> None:
     line = session.assistant("Done", calls=("bash",))
     for cut in (1, 50, len(line) - 1):
         row = row_of(session.data[:-cut])
-        assert row.rest == line[: len(line) - cut]
+        assert row.tail.rest == line[: len(line) - cut]
         assert row.ending == "user"
         row = append_facts(row, session.data[-cut:])
-        assert (row.ending, row.tool, row.rest) == ("calls", "bash", b"")
+        assert (row.ending, row.tool, row.tail.rest) == ("calls", "bash", b"")
 
 
 def test_a_line_too_long_to_keep_asks_for_reading_again_when_it_ends() -> None:
@@ -476,7 +482,7 @@ def test_a_line_too_long_to_keep_asks_for_reading_again_when_it_ends() -> None:
     row = row_of(session.data)
     row = append_facts(row, b'{"type":"message","message":{"role":"assistant","content":"')
     row = append_facts(row, b"z" * REST_BYTES)
-    assert (row.rest, row.read, row.ending) == (None, True, "user")
+    assert (row.tail.rest, row.read, row.ending) == (None, True, "user")
     row = append_facts(row, b"z" * 100)
     assert (row.read, row.status) == (True, "unknown")
     row = append_facts(row, b'"}}\n')
@@ -506,6 +512,27 @@ def test_the_first_message_and_the_title_may_come_later() -> None:
     assert (row.title, row.first_message) == ("Now then", "Now then let us go")
     row = append_facts(row, session.add("title_change", title="Named", source="auto"))
     assert (row.title, row.title_source) == ("Named", "auto")
+
+
+TEXTS = st.sampled_from(["", "Fix", "Fix the tests", "Fix the tests. All of them"])
+NAMES = st.none() | st.builds(Name, TEXTS, st.sampled_from([None, "auto", "user"]))
+
+
+@given(
+    st.builds(Titles, slot=NAMES, header=NAMES, entry=NAMES, summary=TEXTS, message=TEXTS),
+    TEXTS,
+    st.none() | TEXTS.map(lambda title: title_field(title, "user", START_MS)),
+)
+def test_a_row_keeps_every_title_however_it_was_named(
+    titles: Titles, first_message: str, field: bytes | None
+) -> None:
+    chosen = choose_title(titles, field, time_ms=0, zone=UTC)
+    naming = pack_titles(titles, chosen, first_message)
+    assert unpack_titles(naming, chosen, first_message) == titles
+    row = replace(row_of(b""), naming=titles, first_message=first_message)
+    named = retitled(row, field, zone=UTC)
+    assert named.titles == titles
+    assert retitled(named, None, zone=UTC) == retitled(row, None, zone=UTC)
 
 
 MESSAGES = st.sampled_from(

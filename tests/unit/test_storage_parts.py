@@ -18,7 +18,7 @@ from sessiontui.storage.backend import HEAD_BYTES, Stat
 from sessiontui.storage.cache import RangeCache
 from sessiontui.storage.hub import ROOM_BYTES, Hub
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
-from sessiontui.storage.mirror import Mirror
+from sessiontui.storage.mirror import OVERLAP_BYTES, Mirror, overlap_mark
 from sessiontui.storage.observe import MOST_TOGETHER, Observer
 from sessiontui.storage.operation import Retries
 from tests.waiting import until
@@ -165,6 +165,42 @@ def test_the_first_bytes_are_known_again_however_they_came(parts: list[bytes], a
         other = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
         assert not entry.may_begin(other[:HEAD_BYTES])
         assert not entry.may_begin(whole[:at])
+
+
+@given(st.binary(min_size=1, max_size=200), st.binary(max_size=200), st.integers(0, 63))
+def test_the_last_bytes_are_known_again_where_they_were_read_or_grew(
+    whole: bytes, more: bytes, before_end: int
+) -> None:
+    mirror = Mirror(resident=False, clock=lambda: 1, publish=Hub().publish)
+    mirror.created(Stat(A, len(whole), 1, None), own=False)
+    entry = mirror.confirmed[A]
+    entry.overlap = overlap_mark(whole)
+    for data in (whole, whole + more):
+        assert entry.may_end(data[-OVERLAP_BYTES:])
+        if before_end < min(len(data), OVERLAP_BYTES):
+            at = len(data) - 1 - before_end
+            other = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+            assert not entry.may_end(other[-OVERLAP_BYTES:])
+        if data is whole:
+            mirror.grew(A, more, 1, own=False)
+            if (
+                mirror.confirmed[A].overlap is None
+            ):  # of a digest and a few bytes nothing can be told
+                return
+
+
+async def test_a_longer_session_that_was_only_read_is_known_for_another_by_its_last_bytes() -> None:
+    watched = Watched()
+    first, second = b"head " * 100 + b"one\n", b"two\n"
+    watched.store.append(A, first)
+    await watched.look(A)
+    entry = watched.mirror.confirmed[A]
+    entry.overlap = overlap_mark(first)
+    watched.store.append(A, second)
+    assert await watched.look(A) == [Appended(A, len(first), second, 1000)]
+    entry.overlap = overlap_mark(first + second)
+    watched.store.write(A, b"head " * 100 + b"another, longer end\n")
+    assert await watched.look(A) == [Rewritten(A, 520, 1000)]
 
 
 async def test_a_rename_is_told_by_identity_by_bytes_or_by_time() -> None:
