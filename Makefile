@@ -7,7 +7,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types check demo bench soak format pictures keys clean
+.PHONY: help install test lint types check demo bench soak faults format pictures keys clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ bench: $(STAMP) ## measure speed and memory; some minutes (rows: make bench ROWS
 
 soak: $(STAMP) ## follow an agent for ten minutes and print what the app holds
 	@$(BIN)/python -m tests.benchmarks.soak
+
+faults: $(STAMP) ## break connections, servers and ourselves for minutes; count what is lost (SEED=1)
+	@$(BIN)/python -m tests.faults --seed $(or $(SEED),1) $(STORMS)
 
 format: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix .

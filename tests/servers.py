@@ -68,6 +68,14 @@ class RealServer(EmbeddedServer):
         self.stop()
         self.start()
 
+    def crash(self) -> None:
+        """Kill the process with SIGKILL and start again; what is in its AOF is there again."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self.stop()
+        self.start()
+
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         """Stop the process without ending it: connections stay open and nothing answers."""
