@@ -11,6 +11,11 @@ The file is TOML, `config.toml` in the user's configuration folder or what
     retention_days = 7          # how long deleted sessions are kept
     read_only = false           # refuse whatever changes something
 
+    [tls]                       # for rediss://
+    ca = "~/certs/ca.pem"       # whom to trust beside the system's authorities
+    cert = "~/certs/me.pem"     # who we are, where the server asks
+    key = "~/certs/me.key"
+
     [keys]
     refresh = "f5"              # by the action's name, one key or a list
 
@@ -52,6 +57,23 @@ _NO_KEYS: Final[Mapping[str, str]] = MappingProxyType({})
 _MAX_FILE_BYTES: Final = 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """Certificates, as paths of PEM files."""
+
+    ca: str | None = None
+    """Authorities to trust beside the system's."""
+    cert: str | None = None
+    """Our own certificate, with those it leads to."""
+    key: str | None = None
+    """Its key; None where it stands in the same file."""
+    verify: bool = True
+    """Whether a server has to prove that it is the one that was named."""
+
+
+NO_TLS: Final = Tls()
+
+
 class _UnusableError(Exception):
     """A setting has another value than its message says."""
 
@@ -76,7 +98,8 @@ class Config:
     """How many days a deleted session can be restored."""
     resume: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NO_COMMANDS)
     """By an agent's name the words of the command that goes on with a session of it."""
-
+    tls: Tls = NO_TLS
+    """Certificates for sources over TLS that name none."""
     read_only: bool = False
     """Whether to refuse whatever changes something."""
 
@@ -267,6 +290,14 @@ def _command(agent: str, given: object) -> tuple[str, ...]:
     return words
 
 
+def _tls(value: object, path: Path) -> Tls:
+    expected = _UnusableError("a table such as [tls] with ca, cert, key and verify")
+    if not isinstance(value, dict) or not value.keys() <= {"ca", "cert", "key", "verify"}:
+        raise expected
+    files = {name: str(_file(value[name], path)) for name in value if name != "verify"}
+    return Tls(**files, verify=_flag(value.get("verify", True), path))
+
+
 _READERS: Final[dict[str, Callable[[object, Path], object]]] = {
     "source": _text,
     "password_file": _file,
@@ -275,6 +306,7 @@ _READERS: Final[dict[str, Callable[[object, Path], object]]] = {
     "ascii": _flag,
     "retention_days": _days,
     "read_only": _flag,
+    "tls": _tls,
     "keys": _keys,
     "resume": _commands,
 }

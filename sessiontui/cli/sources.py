@@ -49,7 +49,7 @@ def choose_source(place: Place) -> tuple[Source, Config]:
         read_only=place.read_only,
     )
     if config.source:
-        return parse_source(config.source, password=config.password()), config
+        return parse_source(config.source, password=config.password(), tls=config.tls), config
     from sessiontui.agents.roots import session_roots
 
     for root in session_roots(os.environ, Path.home()):

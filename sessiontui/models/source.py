@@ -1,4 +1,4 @@
-"""Where sessions are kept: a Redis server with a prefix, or a folder.
+"""Where sessions are kept: a Redis server (or several) with a prefix, or a folder.
 
 `parse_source` reads what a user types: a URL as redis-cli takes it, or a path.
 A password never shows: not in `repr`, not in `label`, not in an error.
@@ -7,55 +7,32 @@ A password never shows: not in `repr`, not in `label`, not in an error.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote, unquote_to_bytes
 
+from sessiontui.config import NO_TLS, Tls
 from sessiontui.errors import ConfigError
+from sessiontui.models.redis_url import (
+    DEFAULT_PORT,
+    DEFAULT_PREFIX,
+    SCHEMES,
+    RedisSource,
+    encodes,
+    parse_redis_url,
+    path_decoded,
+)
 
-DEFAULT_PREFIX = "omp:sessions:"
-"""omp's own."""
-DEFAULT_PORT = 6379
+__all__ = [
+    "DEFAULT_PORT",
+    "DEFAULT_PREFIX",
+    "DirectorySource",
+    "RedisSource",
+    "Source",
+    "parse_source",
+]
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
-_REDIS_SCHEMES = ("redis", "rediss", "unix")
 _HINT = "expected redis://, rediss:// or unix:// with a server, or the path of a folder"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedisSource:
-    """A Redis or Valkey server and the prefix of its session keys."""
-
-    host: str = "localhost"
-    """Name or address of the server; unused with `socket`."""
-    port: int = DEFAULT_PORT
-    socket: str | None = None
-    """Path of a unix socket, in place of host and port."""
-    tls: bool = False
-    db: int = 0
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    prefix: str = DEFAULT_PREFIX
-    """Kept verbatim."""
-
-    @property
-    def server(self) -> str:
-        """The server without any secret: `redis://cache:6379/2` or `unix:///run/redis.sock`."""
-        if self.socket is not None:
-            return f"unix://{self.socket}" + (f"?db={self.db}" if self.db else "")
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        scheme = "rediss" if self.tls else "redis"
-        return f"{scheme}://{host}:{self.port}" + (f"/{self.db}" if self.db else "")
-
-    @property
-    def label(self) -> str:
-        """Server and prefix without any secret; not yet safe to show (`clean`)."""
-        return f"{self.server} · {self.prefix}"
-
-    @property
-    def key(self) -> str:
-        """What tells this source from others, without any secret; the same in every run."""
-        return f"{self.server}#{quote(self.prefix, safe=':')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +62,24 @@ def parse_source(
     home: Path | None = None,
     cwd: Path | None = None,
     password: str | None = None,
+    tls: Tls = NO_TLS,
 ) -> Source:
     """Read what a user gave as the place of the sessions.
 
     Args:
         text: `redis://[user[:password]@]host[:port][/db][?prefix=…]`, the same with
-            `rediss://`, `unix://[user[:password]@]/path[?db=…&prefix=…]`, `file://` with
-            an absolute path, or a path. Parts of URLs may be percent-encoded; `db`,
-            `user`, `username`, `password` and `prefix` are also taken from the query.
+            `rediss://`, `unix://[user[:password]@]/path[?db=…&prefix=…]`,
+            `redis+sentinel://…host1[:port],host2/name[/db]`, `redis+cluster://…host1,host2`,
+            `file://` with an absolute path, or a path. Parts of URLs may be percent-encoded; `db`,
+            `user`, `username`, `password` and `prefix` are also taken from the query, with
+            TLS `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile` and `ssl_verify`, for sentinels
+            `sentinel_user` and `sentinel_password`.
             A lone part before the @ is a password as in redis-cli, or the user where
             the password comes from elsewhere.
         home: What `~` stands for; the user's own where None.
         cwd: What relative paths start from; the process's own where None.
         password: Used for a Redis source whose URL has none.
+        tls: Certificates for a Redis source over TLS whose URL names none.
 
     Raises:
         ConfigError: It is neither; the message never holds a password.
@@ -105,7 +87,7 @@ def parse_source(
     text = text.strip()
     if not text:
         raise ConfigError(f"the source is empty: {_HINT}")
-    if not _encodes(text, "surrogateescape"):
+    if not encodes(text, "surrogateescape"):
         raise ConfigError("the source holds what is no character of any text")
     match = _SCHEME.match(text)
     if match is None:
@@ -116,11 +98,11 @@ def parse_source(
     scheme, rest = match.group(1).lower(), text[match.end() :]
     if scheme == "file":
         return DirectorySource(_file_url(rest))
-    if scheme not in _REDIS_SCHEMES:
+    if scheme not in SCHEMES or "+" in scheme:
         late = scheme.startswith(("redis", "valkey"))
         what = "is not supported yet" if late else "is not known"
         raise ConfigError(f"{scheme}:// {what}: {_HINT}")
-    return _redis_url(scheme, rest, password)
+    return parse_redis_url(scheme, rest, password, tls)
 
 
 def _folder(text: str, home: Path | None, cwd: Path | None) -> Path:
@@ -147,114 +129,7 @@ def _file_url(rest: str) -> Path:
     host, slash, path = rest.partition("/")
     if host not in ("", "localhost") or not slash:
         raise ConfigError("file:// takes an absolute path: file:///home/me/sessions")
-    plain = _path_decoded("/" + path)
+    plain = path_decoded("/" + path)
     if "\0" in plain:
         raise ConfigError("the source's path holds a zero byte")
     return Path(plain)
-
-
-def _redis_url(scheme: str, rest: str, elsewhere: str | None) -> RedisSource:
-    # A stray # ? / @ is most often part of a password: nothing of it may reach a message.
-    if not _encodes(rest, "strict"):
-        raise ConfigError("the source's URL is not UTF-8")
-    if "#" in rest:
-        raise ConfigError("a # in the source's URL must be written %23")
-    rest, _, query_text = rest.partition("?")
-    authority, _, path = rest.partition("/")
-    userinfo, at, place = authority.rpartition("@")
-    if ("@" in path and scheme != "unix") or ("@" in query_text and not at):
-        raise ConfigError(
-            "in the source's URL, write / as %2F, ? as %3F and @ as %40 inside a part"
-        )
-    query = _query(query_text)
-    first, colon, second = (_decoded(part) for part in userinfo.partition(":"))
-    if userinfo and not colon and not (elsewhere or "password" in query):
-        first, second = "", first  # redis-cli takes a lone part for the password
-    username = first or query.get("user") or query.get("username") or None
-    password = second or query.get("password") or elsewhere or None
-    prefix = query.get("prefix", DEFAULT_PREFIX)
-    if scheme == "unix":
-        if place or not path:
-            raise ConfigError("unix:// takes the absolute path of a socket: unix:///run/redis.sock")
-        socket = _path_decoded("/" + path)
-        if "\0" in socket:
-            raise ConfigError("the source's path holds a zero byte")
-        return RedisSource(
-            socket=socket,
-            db=_db(query.get("db", "")),
-            username=username,
-            password=password,
-            prefix=prefix,
-        )
-    host, port = _host_and_port(place)
-    return RedisSource(
-        host=host,
-        port=port,
-        tls=scheme == "rediss",
-        db=_db(_decoded(path).strip("/") or query.get("db", "")),
-        username=username,
-        password=password,
-        prefix=prefix,
-    )
-
-
-def _encodes(text: str, errors: str) -> bool:
-    try:
-        text.encode("utf-8", errors)
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _path_decoded(text: str) -> str:
-    plain = unquote_to_bytes(text.encode("utf-8", "surrogateescape"))
-    return plain.decode("utf-8", "surrogateescape")
-
-
-def _decoded(text: str) -> str:
-    try:
-        return unquote(text, errors="strict")
-    except UnicodeDecodeError as error:
-        raise ConfigError("the percent-encoding in the source's URL is not UTF-8") from error
-
-
-def _query(text: str) -> dict[str, str]:
-    known = {"prefix", "db", "user", "username", "password"}
-    # No parse_qsl: it makes blanks of plus signs, which prefixes and passwords may hold.
-    query: dict[str, str] = {}
-    for option in filter(None, text.split("&")):
-        name, _, value = option.partition("=")
-        if name not in known:
-            raise ConfigError(
-                "the source's URL has an unknown option: expected prefix, db, user or password"
-            )
-        query[name] = _decoded(value)
-    return query
-
-
-def _host_and_port(place: str) -> tuple[str, int]:
-    if place.startswith("["):
-        host, bracket, tail = place[1:].partition("]")
-        if not bracket or (tail and not tail.startswith(":")):
-            raise ConfigError("the source's server is not valid: an IPv6 address stands in [ ]")
-        port = tail[1:]
-    else:
-        host, _, port = place.partition(":")
-        if ":" in port:
-            raise ConfigError(
-                "the source's server is not valid: expected host:port, "
-                "an IPv6 address in [ ], and : @ / in a password percent-encoded"
-            )
-    if not port:
-        return _decoded(host) or "localhost", DEFAULT_PORT
-    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
-        raise ConfigError("the source's port is not valid: expected a number from 1 to 65535")
-    return _decoded(host) or "localhost", int(port)
-
-
-def _db(text: str) -> int:
-    if not text:
-        return 0
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise ConfigError("the source's database is not valid: expected a number such as /0")
-    return int(text)

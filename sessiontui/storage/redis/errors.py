@@ -23,6 +23,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from sessiontui.errors import AccessError, BackendDownError, StorageError, WrongTypeError
 from sessiontui.models.text import clean
+from sessiontui.storage.redis.tls import tls_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,12 +90,13 @@ def reply_error(error: RedisError, *, path: str | None = None) -> StorageError:
     return refusal(f"{code} {error}".strip(), path=path)
 
 
-def connection_error(error: Exception, where: str) -> StorageError:
+def connection_error(error: Exception, where: str, *, hint: str = "") -> StorageError:
     """Return the error for a connection that failed or could not be made.
 
     Args:
         error: What redis-py, asyncio or the system raised.
         where: The server, without any secret.
+        hint: What else may be the reason where the error says little.
     """
     # A Unix connection wraps what the server answered to AUTH, so the reason may lie deeper.
     for cause in _causes(error):
@@ -103,6 +105,8 @@ def connection_error(error: Exception, where: str) -> StorageError:
         if isinstance(cause, BusyLoadingError | ResponseError):
             return reply_error(cause)
     reason = next(filter(None, map(_reason, _causes(error))), "the connection was closed")
+    if not any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
+        reason += hint
     return BackendDownError(
         f"cannot reach {clean(where)}: {clean(reason[:1].lower() + reason[1:])}"
     )
@@ -114,7 +118,9 @@ def _reason(cause: BaseException) -> str | None:
         return "it has too many clients" if "max number of clients" in str(cause) else None
     if isinstance(cause, RedisTimeoutError | TimeoutError):
         return "no answer in time"
-    if isinstance(cause, ssl.SSLError | socket.gaierror):
+    if isinstance(cause, ssl.SSLError):
+        return tls_reason(cause)
+    if isinstance(cause, socket.gaierror):
         return cause.strerror or cause.__class__.__name__
     if isinstance(cause, OSError):
         # asyncio puts words of its own into strerror, the address among them.

@@ -82,7 +82,7 @@ async def open_connection(settings: Settings, *, name: bytes = _NAME) -> Abstrac
             await exchange(connection, [(b"CLIENT", b"SETNAME", name)])
         opened = True
     except (RedisError, OSError, TimeoutError) as error:
-        raise connection_error(error, settings.where) from error
+        raise connection_error(error, settings.where, hint=settings.tls_hint(error)) from error
     finally:
         if not opened:
             await connection.disconnect(nowait=True)

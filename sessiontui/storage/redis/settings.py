@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from socket import gaierror
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from sessiontui.errors import ConfigError
+from sessiontui.storage.redis.tls import tls_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +43,19 @@ class Settings:
         """Number of the database."""
         return int(self.arguments.get("db") or 0)
 
+    def tls_hint(self, error: Exception) -> str:
+        """Return what may be wrong with TLS where a connection broke before it was of use."""
+        if not issubclass(self.connection_class, SSLConnection):
+            return ""
+        if isinstance(error, RedisTimeoutError | TimeoutError):
+            return "; does it speak TLS there?"
+        if any(isinstance(error.__cause__, kind) for kind in (ConnectionRefusedError, gaierror)):
+            return ""
+        # From TLS 1.3 on a server that does not like our certificate may just hang up.
+        if self.arguments.get("ssl_certfile"):
+            return "; it may not take our certificate"
+        return "; it may want a certificate of ours (ssl_certfile)"
+
     @classmethod
     def of_source(cls, source: RedisSource, password: str | None) -> Settings:
         """Return the settings of a parsed source URL.
@@ -47,6 +63,9 @@ class Settings:
         Args:
             source: Where to connect to.
             password: Used instead of the source's, if given.
+
+        Raises:
+            ConfigError: A certificate cannot be used.
         """
         arguments: dict[str, Any] = {
             "db": source.db,
@@ -60,6 +79,8 @@ class Settings:
         else:
             kind = SSLConnection if source.tls else Connection
             arguments |= {"host": source.host, "port": source.port}
+            if source.tls:
+                arguments |= tls_arguments(source.certificates)
         return cls(kind, _ours(arguments), source.server)
 
     @classmethod
@@ -91,7 +112,10 @@ def _where(
 
 def _ours(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return connection arguments without what would decode, retry, or time out by itself."""
-    dropped = ("max_connections", "retry_on_error", "retry_on_timeout", "client_name", "encoding")
+    dropped = (
+        *("max_connections", "retry_on_error", "retry_on_timeout", "client_name", "encoding"),
+        *("lib_name", "lib_version"),
+    )
     kept = {
         name: value
         for name, value in arguments.items()
@@ -104,4 +128,6 @@ def _ours(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "socket_connect_timeout": PATIENCE_S,
         "health_check_interval": 0,
         "retry": Retry(NoBackoff(), 0),
+        # Few users may tell the server which library they use; each refusal is in its ACL LOG.
+        "driver_info": None,
     }
