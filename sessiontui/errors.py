@@ -4,6 +4,8 @@ SessionTuiError
 ├── ConfigError                a setting cannot be used          CLI: message, exit 2
 ├── PagerError                 a text cannot be shown in a pager  UI: in the status line
 ├── ResumeError                no agent can go on with a session  UI: in the status line
+├── TooSlowError               a pattern would take for ever     UI: beside the pattern
+├── IndexFileError             the file of the index is unusable  searches read the sessions
 └── StorageError               a backend failed; has `path`      UI: on the row, in the status line
     ├── SessionNotFoundError     also a FileNotFoundError (errno ENOENT)
     ├── SessionExistsError       also a FileExistsError: a rename or restore would overwrite
@@ -39,6 +41,14 @@ class PagerError(SessionTuiError):
 
 class ResumeError(SessionTuiError):
     """No agent can go on with a session; says why in one line."""
+
+
+class TooSlowError(SessionTuiError):
+    """A pattern takes longer on one line than anybody waits."""
+
+
+class IndexFileError(SessionTuiError):
+    """The file that holds the index cannot be read or written."""
 
 
 class StorageError(SessionTuiError):

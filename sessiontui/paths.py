@@ -1,4 +1,4 @@
-"""Where things are kept: the stylesheets, the configuration, what was deleted."""
+"""Where things are kept: stylesheets, configuration, what was deleted, what was indexed."""
 
 from __future__ import annotations
 
@@ -31,3 +31,8 @@ def state_dir() -> Path:
 def data_dir() -> Path:
     """Return the folder for what must not be lost; it need not exist."""
     return _DIRS.user_data_path
+
+
+def index_dir() -> Path:
+    """Return the folder for what is indexed: may be deleted at any time, and need not exist."""
+    return _DIRS.user_cache_path / "index"

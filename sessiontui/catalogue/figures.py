@@ -37,7 +37,7 @@ _HEADINGS: Final = frozenset({"title", "session", "session_meta"})
 """Lines that are about the session and no part of it."""
 
 
-class Tokens(msgspec.Struct, frozen=True, gc=False):
+class Tokens(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Numbers of tokens, and what they cost."""
 
     input: int = 0
@@ -66,7 +66,7 @@ class Tokens(msgspec.Struct, frozen=True, gc=False):
 NO_TOKENS: Final = Tokens()
 
 
-class SessionFigures(msgspec.Struct, frozen=True, gc=False):
+class SessionFigures(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What a session is in figures."""
 
     entries: int = 0

@@ -11,24 +11,23 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
+from sessiontui.errors import TooSlowError
 from sessiontui.models.decode import decode_line
-from sessiontui.models.entries import BadLine
 from sessiontui.models.text import clean
-from sessiontui.transcript.blocks import blocks_of
-from sessiontui.transcript.blocks_events import started
 from sessiontui.transcript.pages import STEP_BYTES
-from sessiontui.transcript.values import uncut
+from sessiontui.transcript.patience import TOO_SLOW, with_patience
+from sessiontui.transcript.said import lines_of, whole_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, Iterable, Iterator
 
-    from sessiontui.models.entries import Item
     from sessiontui.transcript.pages import ReadRange
-    from sessiontui.transcript.values import Block
+    from sessiontui.transcript.values import Block, Kind
 
 LONGEST_LINE: Final = STEP_BYTES
 """How much of one line is searched; no more of it is held."""
@@ -54,6 +53,10 @@ class Hit(msgspec.Struct, frozen=True, gc=False):
     """The first line of its text that matches, safe to show."""
     time_ms: int | None = None
     """When it was written, milliseconds since the epoch."""
+    kind: Kind = "text"
+    """Of the block."""
+    heading: str = ""
+    """Of the block, safe to show: a tool's name, say."""
 
 
 class Progress(msgspec.Struct, frozen=True, gc=False):
@@ -83,6 +86,25 @@ class Wanted(Protocol):
         ...
 
 
+class Sought(Wanted, Protocol):
+    """Text of some kind that is looked for."""
+
+    text: str
+    """As typed, more or less."""
+
+    def pick(self, lines: Iterable[str]) -> str | None:
+        """Return the one of a block's lines to tell it by; None if it is not wanted.
+
+        Raises:
+            TooSlowError: It takes too long to tell.
+        """
+        ...
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where in a line it is: start and end of each place."""
+        ...
+
+
 class Turns:
     """What the user wrote."""
 
@@ -102,7 +124,9 @@ class Turns:
         """Return the first line with something on it; None for what others wrote."""
         if block.kind != "user":
             return None
-        return next((line for line in _lines(block) if line.strip() and line != block.heading), "")
+        return next(
+            (line for line in lines_of(block) if line.strip() and line != block.heading), ""
+        )
 
 
 class Needle:
@@ -122,6 +146,10 @@ class Needle:
         """Tell whether there is anything to find."""
         return bool(self.text)
 
+    def rarity(self) -> int:
+        """Return how many stored bytes in a row tell that it may be there."""
+        return len(self._runs[0]) if self._runs else 0
+
     def next(self, lowered: bytes, start: int) -> int:
         """Return where from `start` on stored bytes, in lower case, may match; -1: nowhere."""
         if self._runs:
@@ -135,7 +163,11 @@ class Needle:
 
     def line_in(self, block: Block) -> str | None:
         """Return the first line of a block's text that matches."""
-        return next((line for line in _lines(block) if self.text in line.lower()), None)
+        return self.pick(lines_of(block))
+
+    def pick(self, lines: Iterable[str]) -> str | None:
+        """Return the first line that matches."""
+        return next((line for line in lines if self.text in line.lower()), None)
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where in a line it matches: start and end of each place."""
@@ -164,6 +196,8 @@ class Pattern:
         except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(clean(str(error))) from error
         self.text = pattern
+        self._slow = False
+        """Whether it took too long once: then nothing is lit any more."""
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to find."""
@@ -179,17 +213,36 @@ class Pattern:
         return True
 
     def line_in(self, block: Block) -> str | None:
-        """Return the first line of a block's text that matches."""
-        return next((line for line in _lines(block) if any(self.spans(line))), None)
+        """Return the first line of a block's text that matches.
+
+        Raises:
+            TooSlowError: The pattern takes too long on one of them.
+        """
+        return self.pick(lines_of(block))
+
+    def pick(self, lines: Iterable[str]) -> str | None:
+        """Return the first line that matches; raises as `line_in`."""
+        return next((line for line in lines if self._places(line)), None)
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where in the first `_MATCHED` characters of a line it matches something."""
-        for match in self._find(text[:_MATCHED]):
-            if match.end() > match.start():
-                yield match.span()
+        with suppress(TooSlowError):
+            yield from self._places(text)
 
-
-Sought = Needle | Pattern
+    def _places(self, text: str) -> list[tuple[int, int]]:
+        if self._slow:
+            raise TooSlowError(TOO_SLOW)
+        try:
+            return with_patience(
+                lambda: [
+                    match.span()
+                    for match in self._find(text[:_MATCHED])
+                    if match.end() > match.start()
+                ]
+            )
+        except TooSlowError:
+            self._slow = True
+            raise
 
 
 def sought(text: str) -> Sought:
@@ -213,14 +266,6 @@ def _stored(text: str) -> re.Pattern[bytes]:
     first = next(iter(text), "")
     forms = {form.encode("utf-8", "surrogatepass") for form in (first, first.upper())}
     return re.compile(b"|".join(re.escape(form) for form in (*sorted(forms), b"\\")))
-
-
-def _lines(block: Block) -> Iterator[str]:
-    yield block.heading
-    yield block.detail
-    for part in block.parts:
-        yield from part.lines
-        yield from part.last
 
 
 async def search(
@@ -286,17 +331,10 @@ def _matches(data: bytes, base: int, needle: Wanted) -> Iterator[Hit | int]:
         raw = data[first : min(end, first + LONGEST_LINE)]
         number = 0
         for item in decode_line(raw, base + first, size=end - first):
-            for block in _blocks(item):
+            for block in whole_blocks(item):
                 text = needle.line_in(block)
                 if text is not None:
-                    yield Hit(base + first, number, text, block.time_ms)
+                    yield Hit(base + first, number, text, block.time_ms, block.kind, block.heading)
                 number += 1
         yield len(raw)
         place = needle.next(lowered, end + 1) if end < len(data) else -1
-
-
-def _blocks(item: Item) -> tuple[Block, ...]:
-    if not isinstance(item, BadLine) and started(item) is not None:
-        return ()
-    with uncut():
-        return blocks_of(item)

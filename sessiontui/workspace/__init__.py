@@ -1,6 +1,7 @@
 """What the app and the command line both run on: the source, its rows, the open transcripts."""
 
 from sessiontui.workspace.deletions import last_deletion
+from sessiontui.workspace.library import Library
 from sessiontui.workspace.opening import open_workspace
 from sessiontui.workspace.values import (
     DeletePlan,
@@ -22,6 +23,7 @@ __all__ = [
     "DocumentGone",
     "Figures",
     "Held",
+    "Library",
     "Problem",
     "RowsChanged",
     "StateChanged",

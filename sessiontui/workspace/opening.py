@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sessiontui.config import Config
 from sessiontui.models.times import now_ms
 from sessiontui.workspace.connect import open_backend
+from sessiontui.workspace.library import Library
 from sessiontui.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ async def open_workspace(
     clock: Callable[[], int] = now_ms,
     home: str | None = None,
     connect: Callable[[Source, str | None], Backend] = open_backend,
+    library: Library | None = None,
 ) -> AsyncIterator[Workspace]:
     """Yield a workspace at once; it connects and loads in the background.
 
@@ -38,6 +40,7 @@ async def open_workspace(
         clock: The time in milliseconds since the epoch.
         home: The home folder, shown as `~`; the user's own if None.
         connect: Opens the backend of the source, with a password typed by the user.
+        library: Keeps the index; none is kept if None.
     """
     workspace = Workspace(
         source,
@@ -45,6 +48,7 @@ async def open_workspace(
         clock=clock,
         home=str(Path.home()) if home is None else home,
         connect=connect,
+        library=Library() if library is None else library,
     )
     running = asyncio.create_task(workspace.run(), name="workspace")
     running.add_done_callback(workspace.stopped)

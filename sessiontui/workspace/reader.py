@@ -47,7 +47,7 @@ class RowReader:
         publish: Callable[[list[Row]], None],
     ) -> None:
         self._read_many = read_many
-        self._rows = rows
+        self.rows = self._rows = rows
         self._publish = publish
         self._first: deque[str] = deque()
         """Rows in view: as many as were shown last."""

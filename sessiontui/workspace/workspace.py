@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from sessiontui.storage.backend import Backend, Range, TrashItem
     from sessiontui.storage.operation import PendingWrite
     from sessiontui.transcript.document import Document
+    from sessiontui.workspace.library import Library
 
 _FIRST_RETRY_S: Final = 0.25
 _LONGEST_RETRY_S: Final = 5.0
@@ -71,6 +72,7 @@ class Workspace:
         clock: Callable[[], int],
         home: str,
         connect: Callable[[Source, str | None], Backend],
+        library: Library,
     ) -> None:
         self.source = source
         self.config = config
@@ -86,7 +88,7 @@ class Workspace:
         self._password: str | None = None
         self._listeners: list[Callable[[Update], None]] = []
         self._storage: SessionStorage | None = None
-        self._loaded = self._new_future()
+        self._loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._retry_s = _FIRST_RETRY_S
         self._retry = asyncio.Event()
         self._applied = asyncio.Condition()
@@ -94,6 +96,10 @@ class Workspace:
         self._reader = RowReader(self._read_many, self.catalogue.rows, self._rows_read)
         self._rows = RowKeeper(self.catalogue, self._reader.add, clock)
         self._documents = OpenDocuments(self.read_raw, self._publish)
+        self.library = library
+        """Figures and text of all sessions."""
+        library.serve(source, self._reader, self._read_many, self._publish)
+        self.session_figures = library.figures
         self._rights = Rights(self._set_state, asked=config.read_only)
         self.notes = Notes(
             self._rows,
@@ -186,6 +192,7 @@ class Workspace:
         Raises:
             SessionNotFoundError: There is no such session.
         """
+        self.library.look_at(path)
         return self._documents.open(path, self.storage.stat_sync(path).size)
 
     def close_document(self, path: str) -> None:
@@ -301,7 +308,8 @@ class Workspace:
                 loading=False,
                 feed=FeedState(tier="none", live=False, error=one_line(error), retry_s=retry_s),
             )
-            waiting, self._loaded = self._loaded, self._new_future()
+            waiting = self._loaded
+            self._loaded = asyncio.get_running_loop().create_future()
             if not waiting.done():
                 waiting.set_exception(error)
                 waiting.exception()  # Nobody has to wait for it.
@@ -327,10 +335,9 @@ class Workspace:
             remove = storage.on_state(self._storage_changed)
             try:
                 async with storage.changes(own=True) as feed, asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._apply(feed))
-                    tasks.create_task(self._read(storage))
-                    tasks.create_task(self._count())
-                    tasks.create_task(self._rights.keep(storage))
+                    work = (self._apply(feed), self._read(storage), self._count())
+                    for task in (*work, self.library.run(), self._rights.keep(storage)):
+                        tasks.create_task(task)
                     await self._rights.look(storage)
                     await storage.load()
                     self._load_done()
@@ -348,6 +355,7 @@ class Workspace:
     def _load_done(self) -> None:
         self._retry_s = _FIRST_RETRY_S
         self._set_state(loading=False, problem=None, last_error=None)
+        self.library.loaded()
         if not self._loaded.done():
             self._loaded.set_result(None)
 
@@ -360,6 +368,7 @@ class Workspace:
             touched = self._rows.apply(batch)
             for change in batch:
                 self._documents.apply(change)
+            self.library.apply(batch)
             self._publish(RowsChanged(touched))
             self._recount()
             async with self._applied:
@@ -440,7 +449,3 @@ class Workspace:
             message = self.state.problem.message if self.state.problem else "not connected yet"
             raise BackendDownError(message)
         return self._storage
-
-    @staticmethod
-    def _new_future() -> asyncio.Future[None]:
-        return asyncio.get_running_loop().create_future()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from textual.message import Message
 
 from sessiontui.app.widgets.transcript_paging import PagedView
 from sessiontui.app.widgets.transcript_view import Anchor, Entry
-from sessiontui.errors import StorageError
+from sessiontui.errors import StorageError, TooSlowError
 from sessiontui.models.text import clean
 from sessiontui.transcript.find import Finder, Spot
 
@@ -148,7 +149,7 @@ class FindView(PagedView):
         problem = ""
         try:
             await finder.run()
-        except StorageError as error:
+        except (StorageError, TooSlowError) as error:
             problem = clean(str(error))
         if finder is self._finder and not finder.stale:
             self._more_found()
@@ -297,9 +298,10 @@ class FindView(PagedView):
         for offset in document.calls_of(hit.offset):
             call = flow.find(offset)
             if call is not None:
-                for number, block in enumerate(flow.blocks(call)):
-                    if block.kind == "tool" and self._sought.line_in(block) is not None:
-                        return call, number
+                with suppress(TooSlowError):
+                    for number, block in enumerate(flow.blocks(call)):
+                        if block.kind == "tool" and self._sought.line_in(block) is not None:
+                            return call, number
                 return call, 0
         return place, 0
 

@@ -1,0 +1,173 @@
+"""Reads the index while others may write it: what is known, and where text may be.
+
+A reader sees the index as it was when its search began, whatever is written
+meanwhile. Everything here runs in one thread at a time.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from sessiontui.catalogue.figures import SessionFigures
+from sessiontui.index.file import (
+    CHUNK_BITS,
+    file_bytes,
+    file_errors,
+    key_path,
+    open_to_read,
+    path_key,
+)
+from sessiontui.index.records import unpack
+from sessiontui.index.values import Contents, Known, Marks
+from sessiontui.transcript.search import Needle
+from sessiontui.transcript.words import Words
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
+
+    from sessiontui.transcript.search import Sought
+
+_TRIGRAMS: Final = 24
+"""How many trigrams of a text are asked for; more would hardly rule out more."""
+_AT_ONCE: Final = 500
+"""How many chunks one query names."""
+
+_figures_of = msgspec.msgpack.Decoder(SessionFigures).decode
+
+
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """A session of the index for one search."""
+
+    id: int
+    size: int
+    mtime_ms: int
+    stop: int
+    text_stop: int
+    chunks: tuple[int, ...] = ()
+    """Numbers of the chunks that may hold what is looked for, in order."""
+
+
+class IndexReader:
+    """One search's view of the file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        IndexFileError: All methods may, if the file cannot be read (any more).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._database: sqlite3.Connection | None = open_to_read(path)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is an index."""
+        return self._database is not None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def known(self) -> Iterator[tuple[str, Known]]:
+        """Yield every session of the index."""
+        rows = self._rows("SELECT path, size, mtime_ms, stop, text_stop, figures FROM sessions")
+        for key, size, mtime_ms, stop, text_stop, figures in rows:
+            yield key_path(key), Known(size, mtime_ms, stop, text_stop, _figures_of(figures))
+
+    def count(self, path: str) -> tuple[int, Marks, bytes] | None:
+        """Return where counting a session goes on, by what it is known, and the dumped count."""
+        for stop, head, overlap, count in self._rows(
+            "SELECT stop, head, overlap, count FROM sessions WHERE path = ?", (path_key(path),)
+        ):
+            return stop, Marks(head, overlap), count
+        return None
+
+    def contents(self) -> Contents:
+        """Return how much is in the index."""
+        for sessions, texts, text_bytes in self._rows(
+            "SELECT count(*), coalesce(sum(text_bytes > 0), 0), coalesce(sum(text_bytes), 0)"
+            " FROM sessions"
+        ):
+            return Contents(sessions, texts, text_bytes, file_bytes(self._path))
+        return Contents(0, 0, 0, file_bytes(self._path))
+
+    def look_up(self, wanted: Sought) -> dict[str, Held]:
+        """Return every session of the index by path, with the chunks that may match.
+
+        What is read afterwards with `texts` is of the same moment.
+        """
+        if self._database is None:
+            return {}
+        with file_errors(self._path):
+            self._database.execute("BEGIN")
+            match = match_of(wanted)
+            if match:
+                ids = self._database.execute(
+                    "SELECT rowid FROM words WHERE words MATCH ?", (match,)
+                )
+            else:
+                ids = self._database.execute("SELECT id FROM chunks")
+            numbers = sorted(number for (number,) in ids)
+            chunks = {
+                session: tuple(group)
+                for session, group in groupby(numbers, lambda number: number >> CHUNK_BITS)
+            }
+            rows = self._database.execute(
+                "SELECT path, id, size, mtime_ms, stop, text_stop FROM sessions"
+            )
+            return {
+                key_path(key): Held(
+                    session, size, mtime_ms, stop, text_stop, chunks.get(session, ())
+                )
+                for key, session, size, mtime_ms, stop, text_stop in rows
+            }
+
+    def marks(self, session: int) -> Marks:
+        """Return by what a session is known again."""
+        for head, overlap in self._rows(
+            "SELECT head, overlap FROM sessions WHERE id = ?", (session,)
+        ):
+            return Marks(head, overlap)
+        return Marks(b"", b"")
+
+    def texts(self, chunks: Sequence[int]) -> list[str]:
+        """Return chunks that `look_up` named, in the same order."""
+        found: dict[int, str] = {}
+        for start in range(0, len(chunks), _AT_ONCE):
+            some = chunks[start : start + _AT_ONCE]
+            marks = ",".join("?" * len(some))
+            rows = self._rows(f"SELECT id, text FROM chunks WHERE id IN ({marks})", some)
+            found.update((number, unpack(text)) for number, text in rows)
+        return [found[number] for number in chunks if number in found]
+
+    def _rows(self, query: str, values: Collection[object] = ()) -> Iterator[tuple[Any, ...]]:
+        if self._database is None:
+            return
+        with file_errors(self._path):
+            yield from self._database.execute(query, tuple(values))
+
+
+def match_of(wanted: Sought) -> str:
+    """Return the full text query that finds all chunks that may match; empty where all may."""
+    needles = wanted.needles if isinstance(wanted, Words) else (wanted,)
+    trigrams: dict[str, None] = {}
+    for needle in needles:
+        if isinstance(needle, Needle):
+            trigrams |= dict.fromkeys(_trigrams(needle.text))
+    return " AND ".join('"' + trigram.replace('"', '""') + '"' for trigram in trigrams)
+
+
+def _trigrams(text: str) -> list[str]:
+    """Return trigrams of a text, spread over it where there are too many."""
+    text = text.encode("utf-8", "replace").decode()
+    found = [text[start : start + 3] for start in range(len(text) - 2)]
+    step = max(1, -(-len(found) // _TRIGRAMS))
+    return found[::step]
