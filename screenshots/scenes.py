@@ -120,6 +120,8 @@ async def settle(pilot: Pilot[None]) -> None:
     main = app.main
     while main.reading.wanted != main.reading.path or not main.transcript.quiet:
         await pilot.pause()
+    if app.workspace.state.problem is None:
+        await app.workspace.library.settled()
     await pilot.pause()
 
 

@@ -17,9 +17,11 @@ from sessiontui.cli.running import is_terminal, keep_given_up
 from sessiontui.cli.sources import choose_source
 from sessiontui.errors import SessionTuiError
 from sessiontui.models.source import DirectorySource
+from sessiontui.paths import index_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from sessiontui.app.app import SessionApp
     from sessiontui.cli.sources import Place
@@ -56,7 +58,7 @@ def open_source(place: Place, *, commands: Sequence[str]) -> None:
         meant = f"; did you mean {close[0]!r}?" if close else ""
         raise click.UsageError(f"{word!r} is neither a command nor a folder{meant}")
     _needs_terminal()
-    _run_app(source, config)
+    _run_app(source, config, index=index_dir())
 
 
 def open_demo(*, folder: bool, seed: int) -> None:
@@ -67,7 +69,7 @@ def open_demo(*, folder: bool, seed: int) -> None:
     from sessiontui.paths import config_file
 
     with demo_stage(folder=folder, seed=seed) as stage:
-        _run_app(stage.source, load_config(config_file()), stage.connect)
+        _run_app(stage.source, load_config(config_file()), stage.connect, index=stage.index)
 
 
 def _needs_terminal() -> None:
@@ -81,6 +83,8 @@ def _run_app(
     source: Source,
     config: Config,
     connect: Callable[[Source, str | None], Backend] | None = None,
+    *,
+    index: Path,
 ) -> None:
     """Show the first line at once, then load the app and run it.
 
@@ -88,6 +92,7 @@ def _run_app(
         source: What to show.
         config: Settings.
         connect: Opens the backend of the source, if not in the usual way.
+        index: Folder of the index.
     """
     with ExitStack() as waiting:
         for number in _SIGNALS:
@@ -98,13 +103,16 @@ def _run_app(
         import asyncio
 
         from sessiontui.app.app import SessionApp
-        from sessiontui.workspace import open_workspace
+        from sessiontui.workspace import Library, open_workspace
         from sessiontui.workspace.connect import open_backend
 
         opens = connect or open_backend
+        library = Library(index)
 
         async def body() -> tuple[Workspace, int]:
-            async with open_workspace(source, config=config, connect=opens) as workspace:
+            async with open_workspace(
+                source, config=config, connect=opens, library=library
+            ) as workspace:
                 app = SessionApp(workspace)
                 loading = asyncio.create_task(_collect_after_loading(workspace))
                 with _ended_by_signals(app):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import BackendDownError
@@ -27,6 +28,13 @@ class Stage:
     """Where the demo plays."""
 
     source: Source
+
+    @property
+    def index(self) -> Path:
+        """A folder for the index, which goes with the rest."""
+        source = self.source
+        path = source.path if isinstance(source, DirectorySource) else Path(source.socket or "")
+        return path.parent / "index"
 
     def connect(self, source: Source, password: str | None) -> Backend:
         """Open the demo's backend; what is deleted there stays in the demo's own folder."""

@@ -167,7 +167,8 @@ def match_of(wanted: Sought) -> str:
 
 def _trigrams(text: str) -> list[str]:
     """Return trigrams of a text, spread over it where there are too many."""
-    text = text.encode("utf-8", "replace").decode()
+    # What no text holds that is safe to show, no query may hold.
+    text = text.encode("utf-8", "replace").decode().replace("\0", "?")
     found = [text[start : start + 3] for start in range(len(text) - 2)]
     step = max(1, -(-len(found) // _TRIGRAMS))
     return found[::step]

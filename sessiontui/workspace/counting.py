@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.catalogue.figures import Count
@@ -57,6 +58,14 @@ class Counting:
         """Up to here it was read."""
         self._figures: OrderedDict[str, SessionFigures] = OrderedDict()
         self._wake = asyncio.Event()
+        self._other = asyncio.Event()
+        """Another session is looked at: it does not wait."""
+        self._counted = asyncio.Event()
+        self._counted.set()
+
+    async def settled(self) -> None:
+        """Wait until the session that is looked at was counted once, or cannot be."""
+        await self._counted.wait()
 
     def figures(self, path: str) -> SessionFigures | None:
         """Return what was counted last of a session."""
@@ -66,6 +75,8 @@ class Counting:
         """Count this session, and go on with it as it grows."""
         if path != self._path:
             self._begin(path)
+            self._counted.clear()
+            self._other.set()
             self._wake.set()
 
     def apply(self, changes: Iterable[Change]) -> None:
@@ -87,10 +98,20 @@ class Counting:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            self._other.clear()
             path = self._path
-            if path is not None and not self._is_known(path):
+            if path is None or self._is_known(path):
+                self._counted.set()
+                continue
+            try:
                 await self._read_on(path)
-                await asyncio.sleep(_EVERY_S)
+            finally:
+                if path == self._path:
+                    self._counted.set()
+            # Not `wait_for`: in Python 3.11 it loses a cancellation that comes with the event.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_EVERY_S):
+                    await self._other.wait()
 
     def _begin(self, path: str) -> None:
         self._path = path

@@ -82,6 +82,10 @@ class Library:
                 return counted
         return None if known is None else known.figures
 
+    async def settled(self) -> None:
+        """Wait until the session that is looked at was counted once, or cannot be."""
+        await self._counting.settled()
+
     def look_at(self, path: str) -> None:
         """Have a session counted now, for one who looks at it."""
         self._counting.look_at(path)

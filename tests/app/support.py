@@ -130,6 +130,8 @@ async def settle(pilot: Pilot[None]) -> None:
     main = app.main
     await until(lambda: main.sessions.highlighted == main.reading.wanted == main.reading.path)
     await until(lambda: main.transcript.quiet)
+    if app.workspace.state.problem is None:
+        await app.workspace.library.settled()
     await pilot.pause()
 
 

@@ -273,19 +273,21 @@ def _slow_tokens(data: bytes) -> list[int]:
 
 
 def _slow_cost(data: bytes) -> float:
-    return sum(
-        (usage.get("cost") or {}).get("total", 0)
-        for entry in _objects(data)
-        for usage in _usages(entry)
+    return float(
+        sum(
+            (usage.get("cost") or {}).get("total", 0)
+            for entry in _objects(data)
+            for usage in _usages(entry)
+        )
     )
 
 
 def _usages(entry: Fields) -> list[Fields]:
     """Return the usage objects of omp and pi that count."""
-    message = entry.get("message") if entry.get("type") == "message" else {}
-    found = [message.get("usage") if (message or {}).get("role") == "assistant" else None]
+    message: Fields = (entry.get("message") if entry.get("type") == "message" else None) or {}
+    found = [message.get("usage") if message.get("role") == "assistant" else None]
     if entry.get("type") == "model_usage":
         found.append(entry.get("usage"))
-    if (message or {}).get("toolName") == "task":
+    if message.get("toolName") == "task":
         found.append((message.get("details") or {}).get("usage"))
     return [usage for usage in found if usage]

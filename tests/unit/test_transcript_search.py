@@ -92,7 +92,7 @@ async def test_the_first_hit_comes_before_the_rest_is_read() -> None:
     reads: list[int] = []
     found = search(reader(data, reads), Needle("needle"), 0, len(data))
     async for item in found:
-        assert item == Hit(0, 0, "needle")
+        assert item == Hit(0, 0, "needle", kind="user", heading="You")
         break
     assert len(reads) == 1
 

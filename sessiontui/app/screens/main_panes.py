@@ -213,6 +213,7 @@ class MainPanes(Screen[None]):
         now = self.workspace.clock()
         self.details.now_ms = now
         self.details.row = row
+        self.details.figures = None if row is None else self.workspace.session_figures(row.path)
         if row is not None:
             self.details.activity = activity(row, now_ms=now)
 

@@ -10,6 +10,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from sessiontui.app import format as formats
+from sessiontui.catalogue.figures import SessionFigures, Tokens
 from sessiontui.catalogue.order import shown_title
 from sessiontui.catalogue.projects import home_relative
 from sessiontui.catalogue.row import Activity, Row
@@ -30,6 +31,8 @@ class Details(Widget):
     row: reactive[Row | None] = reactive[Row | None](None)
     activity: reactive[Activity] = reactive[Activity]("unknown")
     now_ms: reactive[int] = reactive(0)
+    figures: reactive[SessionFigures | None] = reactive[SessionFigures | None](None)
+    """As far as they are counted."""
     ascii_only: reactive[bool] = reactive(False)
     gone: reactive[bool] = reactive(False)
     """Whether the session was deleted while it was read."""
@@ -95,9 +98,17 @@ class Details(Widget):
         return Content.styled(" ".join(words), f"${sign.tone}")
 
     def _facts(self, row: Row) -> Iterable[Content]:
+        told = self.figures
         if row.model:
             yield Content.styled(clean(row.model), "$past")
+        if told is not None:
+            yield Content.styled(formats.counted(told.entries, "entry", "entries"), "$past")
+            yield Content.styled(formats.counted(told.turns, "turn"), "$past")
         yield Content.styled(formats.size(row.size), "$past")
+        if told is not None and told.cost:
+            yield Content.styled(formats.cost(told.cost), "$past")
+        if told is not None and told.tokens.total:
+            yield Content.styled(token_words(told.tokens), "$past")
         if row.created_ms is not None:
             since = formats.clock_time(row.created_ms, self.now_ms)
             yield Content.styled(f"since {since}", "$past")
@@ -110,3 +121,10 @@ class Details(Widget):
         folder = home_relative(clean(row.cwd), self.home)
         room = max(8, self.size.width - 2 * _MARGIN - cell_len(folder) - 3)
         return f"{folder} · {formats.cut_middle(path, room)}"
+
+
+def token_words(used: Tokens) -> str:
+    """Return how many tokens went in and out: `1.2M in (97% cached), 45k out`."""
+    entered = used.input + used.cache_read + used.cache_write
+    cached = f" ({used.cache_read / entered:.0%} cached)" if used.cache_read else ""
+    return f"{formats.tokens(entered)} in{cached}, {formats.tokens(used.output)} out"
