@@ -70,6 +70,7 @@ SCENES = (
     Scene("find", keys=["down"] * 7 + ["enter", "/", *"retry", "enter", "N"]),
     Scene("rename", keys=["down", "r", "end", *" again"]),
     Scene("delete", keys=["d"]),
+    Scene("delete-marked", keys=["space", "down", "space", "down", "V", "d"]),
     Scene("help", keys=["?"]),
     Scene("palette", keys=["ctrl+p", *"offline"]),
     Scene("unreachable", reachable=False, size=(100, 24)),

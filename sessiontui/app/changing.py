@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessiontui.app import format as formats
+from sessiontui.app.screens.progress import StoppedError, while_shown
 from sessiontui.catalogue.order import shown_title
 from sessiontui.errors import SessionTuiError
+from sessiontui.models.progress import Progress
 from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
 from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
     from textual.screen import Screen
 
     from sessiontui.app.actions import Keys
     from sessiontui.app.format import Tone
-    from sessiontui.workspace import DeletePlan, Update, Workspace
+    from sessiontui.storage.backend import TrashItem
+    from sessiontui.workspace import DeletePlan, Outcome, Update, Workspace
+
+Result = TypeVar("Result")
 
 _TITLE_CELLS = 40
 SPLIT = "Its agent would go on writing to the old path, and its work would be split in two."
@@ -109,20 +114,61 @@ class Changing:
 
     async def delete(self, paths: Sequence[str]) -> None:
         """Say what a deletion takes, and carry it out if the user still wants it."""
+        progress = Progress()
         try:
             with self._ask():
-                plan = await self._agreed(await self._workspace.plan_delete(paths))
-            if plan is None or not plan.paths:
-                return
-            self._deleted = {path: self._name(path) for path in plan.paths}
-            items = await self._workspace.delete(plan)
+                plan = await self._agreed(await self._planned(paths))
+                if plan is None or not plan.paths:
+                    return
+                self._deleted = {path: self._name(path) for path in plan.paths}
+                outcome = await self._while_shown(
+                    f"Deleting {formats.counted(len(plan.paths), 'session')}",
+                    progress,
+                    self._workspace.delete(plan, progress),
+                )
+        except StoppedError:
+            return
         except SessionTuiError as error:
             self._tell(f"Not deleted: {one_line(error)}", "failed")
             return
-        names = [self._deleted[path] for path in plan.paths]
-        what = names[0] if len(names) == 1 else formats.counted(len(names), "session")
-        it = "it" if len(items) == 1 else "them"
-        self._tell(f"Deleted {what}   {self._keys.first('undo')} brings {it} back", "plain")
+        key = self._keys.first("undo")
+        it = "it" if len(outcome.done) == 1 else "them"
+        self._tell_outcome("Deleted", outcome, self._deleted, f"   {key} brings {it} back")
+
+    async def _planned(self, paths: Sequence[str]) -> DeletePlan:
+        return await self._while_shown(
+            f"Looking for what belongs to {formats.counted(len(paths), 'session')}",
+            Progress(),
+            self._workspace.plan_delete(paths),
+        )
+
+    def _tell_outcome(
+        self, done: str, outcome: Outcome[TrashItem], names: Mapping[str, str], hint: str = ""
+    ) -> None:
+        """Say in one line what was done to how many, and what was not and why."""
+        paths = [item.path for item in outcome.done]
+        what = formats.counted(len(paths), "session")
+        if len(paths) == 1:
+            what = names.get(paths[0]) or self._name(paths[0])
+        text = f"{done} {what}"
+        if outcome.left:
+            text += f", {len(outcome.left):,} left"
+        if outcome.failed:
+            first = outcome.failed[0]
+            name = names.get(first.path) or self._name(first.path)
+            text += f"; {len(outcome.failed):,} failed: {name}: {first.reason}"
+        self._tell(text + hint, "failed" if outcome.failed else "plain")
+
+    async def _while_shown(
+        self, title: str, progress: Progress, work: Coroutine[Any, Any, Result]
+    ) -> Result:
+        return await while_shown(
+            self._screen.app,
+            title,
+            progress,
+            work,
+            ascii_only=self._workspace.config.ascii,
+        )
 
     async def _agreed(self, plan: DeletePlan) -> DeletePlan | None:
         """Return what the user agreed to; asks again if an agent took up one meanwhile."""
@@ -145,22 +191,25 @@ class Changing:
             known |= {item.path for item in plan.held}
             if all(path in known or not self._workspace.held(path) for path in agreed.paths):
                 return agreed
-            plan = await self._workspace.plan_delete(agreed.paths)
+            plan = await self._planned(agreed.paths)
 
     async def undo(self) -> None:
         """Bring back what was deleted last."""
+        progress = Progress()
         try:
-            items = await self._workspace.undo()
+            with self._ask():
+                outcome = await self._while_shown(
+                    "Bringing back what was deleted", progress, self._workspace.undo(progress)
+                )
+        except StoppedError:
+            return
         except SessionTuiError as error:
             self._tell(f"Not brought back: {one_line(error)}", "failed")
             return
-        if not items:
+        if not outcome.done and not outcome.left:
             self._tell("Nothing to restore", "past")
-        elif len(items) == 1:
-            path = items[0].path
-            self._tell(f"Brought back {self._deleted.get(path) or self._name(path)}", "plain")
         else:
-            self._tell(f"Brought back {formats.counted(len(items), 'session')}", "plain")
+            self._tell_outcome("Brought back", outcome, self._deleted)
         self._deleted = {}
 
     async def refresh(self) -> None:

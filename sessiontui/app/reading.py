@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessiontui.errors import StorageError
+from sessiontui.errors import SessionNotFoundError, StorageError
 from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ class Reading:
             try:
                 document = await self._workspace.open_document(path)
             except StorageError as error:
-                self._failed(one_line(error))
+                if not isinstance(error, SessionNotFoundError):  # The list says that by itself.
+                    self._failed(one_line(error))
                 self._missed = True
                 path = None
         before, self.path = self.path, path

@@ -12,10 +12,12 @@ import click
 from sessiontui.app.format import age, counted, duration, size
 from sessiontui.cli.choosing import label, the_session, the_sessions
 from sessiontui.cli.output import Output
+from sessiontui.cli.progress import shown_progress, tell_rest
 from sessiontui.cli.running import CommandError, complain, is_terminal
 from sessiontui.models.text import clean
 from sessiontui.models.title_slot import normal_title
 from sessiontui.workspace import last_deletion
+from sessiontui.workspace.bulk import each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from sessiontui.catalogue.row import Row
     from sessiontui.storage.backend import TrashItem
     from sessiontui.workspace import DeletePlan, Workspace
+
+_MOST_TOLD = 50
+"""Up to so many sessions are told one by one."""
 
 
 async def rename_session(
@@ -64,7 +69,7 @@ async def remove_sessions(
     yes: bool,
     force: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Move sessions with all that belongs to them to the trash.
 
     Nothing is touched before every name is found and the user agreed.
@@ -77,12 +82,16 @@ async def remove_sessions(
         force: Take running ones too.
         as_json: Tell as JSON.
 
+    Returns:
+        The exit code.
+
     Raises:
         CommandError: One is running and `force` is false, or the user said no.
         click.UsageError: Nobody can be asked and `yes` is false.
     """
     rows = await the_sessions(workspace, names)
     plan = await workspace.plan_delete([row.path for row in rows])
+    rows = [row for row in rows if row.path in plan.paths]
     keep_days = workspace.config.retention_days
     output = Output()
     if dry_run:
@@ -90,7 +99,7 @@ async def remove_sessions(
             output.json_array(_planned(row, plan, number) for number, row in enumerate(rows))
         else:
             _tell_plan(output, rows, plan, keep_days)
-        return
+        return 0
     if not force:
         _refuse_running(plan)
     if not yes:
@@ -99,21 +108,32 @@ async def remove_sessions(
         plan = await workspace.plan_delete(plan.paths)
         if not force:
             _refuse_running(plan)  # An agent may have begun while the user thought.
-    items = await workspace.delete(plan)
+    names_by_path = {row.path: label(row) for row in rows}
+    with shown_progress("deleting") as progress:
+        outcome = await workspace.delete(plan, progress)
     await workspace.drain()
     if as_json:
-        output.json_array(_item_facts(item) for item in items)
-        return
-    for row, item in zip(rows, items, strict=True):
-        output.line(f"deleted {label(row)}; bring it back with: sessiontui restore {item.id}")
+        output.json_array(_item_facts(item) for item in outcome.done)
+    elif len(outcome.done) > _MOST_TOLD:
+        deleted = counted(len(outcome.done), "session")
+        output.line(f"deleted {deleted}; bring them back with: sessiontui restore")
+    else:
+        for item in outcome.done:
+            name = names_by_path[item.path]
+            output.line(f"deleted {name}; bring it back with: sessiontui restore {item.id}")
+    output.flush()
+    return tell_rest(outcome, names_by_path, "deleted")
 
 
-async def restore_session(workspace: Workspace, names: Sequence[str]) -> None:
+async def restore_session(workspace: Workspace, names: Sequence[str]) -> int:
     """Bring back what was deleted, exactly as it was.
 
     Args:
         workspace: Where it was.
         names: Ids of the trash, or beginnings of them; empty for all of the last deletion.
+
+    Returns:
+        The exit code.
 
     Raises:
         CommandError: The trash is empty, or has none or several of such a name.
@@ -122,11 +142,24 @@ async def restore_session(workspace: Workspace, names: Sequence[str]) -> None:
     if not items:
         raise CommandError("the trash is empty")
     chosen = [_trash_item(items, name) for name in names] or last_deletion(items)
-    output = Output()
-    for item in chosen:
-        await workspace.restore(item.id)
-        output.line(f"restored {clean(item.path)}")
+    by_id = {item.id: item for item in chosen}
+    paths = {item.id: clean(item.path) for item in chosen}
+    with shown_progress("restoring") as progress:
+        outcome = await each(
+            list(by_id),
+            lambda item_id: workspace.restore(by_id[item_id]),
+            progress,
+            paths.__getitem__,
+        )
     await workspace.drain()
+    output = Output()
+    if len(outcome.done) > _MOST_TOLD:
+        output.line(f"restored {counted(len(outcome.done), 'session')}")
+    else:
+        for item in outcome.done:
+            output.line(f"restored {clean(item.path)}")
+    output.flush()
+    return tell_rest(outcome, paths, "restored")
 
 
 async def list_trash(workspace: Workspace, *, as_json: bool) -> None:

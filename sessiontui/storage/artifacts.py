@@ -7,11 +7,15 @@ subagents' sessions. Debris lies beside it: backups (`<name>.jsonl.*.bak`), lock
 
 from __future__ import annotations
 
+from contextlib import suppress
+from posixpath import commonprefix
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.errors import InvalidPathError, SessionNotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from sessiontui.storage.backend import Backend, Stat
 
 _SUFFIX: Final = ".jsonl"
@@ -77,6 +81,72 @@ async def find_artifacts(backend: Backend, path: str) -> list[Stat]:
     if session is None:
         raise SessionNotFoundError(path)
     return [session, *(found[name] for name in sorted(found))]
+
+
+async def find_all_artifacts(backend: Backend, paths: Collection[str]) -> dict[str, list[Stat]]:
+    """Return the same for many sessions, found in one scan; without those that are gone.
+
+    Where one lies in the folder of another, everything is the other's.
+
+    Raises:
+        InvalidPathError: A path is not that of a session.
+    """
+    wanted = outermost(paths)
+    if len(wanted) == 1:
+        with suppress(SessionNotFoundError):
+            return {wanted[0]: await find_artifacts(backend, wanted[0])}
+        return {}
+    owners = {stem_of(path): path for path in wanted}
+    found: dict[str, dict[str, Stat]] = {path: {} for path in wanted}
+    folders = commonprefix([path.rpartition("/")[0] + "/" for path in wanted])
+    async for batch in backend.scan_under(folders.rpartition("/")[0] + "/" if folders else ""):
+        for stat in batch.stats:
+            owner = _owner(stat.path, owners)
+            if owner is not None:
+                found[owner][stat.path] = stat
+    return {
+        path: [stats.pop(path), *(stats[name] for name in sorted(stats))]
+        for path, stats in found.items()
+        if path in stats
+    }
+
+
+def outermost(paths: Collection[str]) -> list[str]:
+    """Return the sessions that lie in the folder of no other one of these, each once, in order.
+
+    Raises:
+        InvalidPathError: A path is not that of a session.
+    """
+    owners = {stem_of(path): path for path in paths}
+    return [path for path in dict.fromkeys(paths) if _folder_owner(path, owners) is None]
+
+
+def _owner(candidate: str, owners: Mapping[str, str]) -> str | None:
+    """Return the session that something belongs to, or is; `owners` are sessions by their stems."""
+    above = _folder_owner(candidate, owners)
+    if above is not None:
+        return above
+    if candidate.endswith(_SUFFIX) and candidate.removesuffix(_SUFFIX) in owners:
+        return candidate
+    folder, slash, name = candidate.rpartition("/")
+    name = name.removeprefix(".")
+    at = name.rfind(_SUFFIX + ".")
+    while at >= 0:
+        stem = f"{folder}{slash}{name[:at]}"
+        if stem in owners and belongs(candidate, owners[stem]):
+            return owners[stem]
+        at = name.rfind(_SUFFIX + ".", 0, at)
+    return None
+
+
+def _folder_owner(candidate: str, owners: Mapping[str, str]) -> str | None:
+    """Return the outermost of the sessions in whose sidecar folder something lies."""
+    at = candidate.find("/", 1)
+    while at >= 0:
+        if candidate[:at] in owners:
+            return owners[candidate[:at]]
+        at = candidate.find("/", at + 1)
+    return None
 
 
 def _hidden(path: str) -> str:

@@ -188,7 +188,7 @@ class Trash(Operation):
     """Moves a session with all that belongs to it to the trash.
 
     Args:
-        item: What is known beforehand; its `stats` are found in the turn.
+        item: What is known beforehand; its `stats` are found in the turn if there are none.
         known: What else goes, as far as the mirror knows.
         guard: Refuses it in its turn, if given.
     """
@@ -204,9 +204,15 @@ class Trash(Operation):
 
     async def attempt(self) -> TrashItem:
         """Throw it away; returns what is in the trash now."""
-        stats = await find_artifacts(self.backend, self.item.path)
-        refuse_held(self._guard, stats[0])
-        self.item = msgspec.structs.replace(self.item, stats=tuple(stats))
+        if not self.item.stats:
+            stats = await find_artifacts(self.backend, self.item.path)
+            self.item = msgspec.structs.replace(self.item, stats=tuple(stats))
+            refuse_held(self._guard, stats[0])
+        elif self._guard is not None:
+            (seen,) = await _seen(self.backend, self.item.path)
+            if seen is None:
+                raise SessionNotFoundError(self.item.path)
+            refuse_held(self._guard, seen.stat)
         await self.backend.trash(self.item)
         return self.item
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sessiontui.errors import SessionNotFoundError
-from sessiontui.storage.artifacts import find_artifacts
+from sessiontui.storage.artifacts import find_all_artifacts, find_artifacts
 from sessiontui.storage.backend import Range, Stat
 
 if TYPE_CHECKING:
@@ -161,9 +161,30 @@ class SessionReads:
         """
         return await find_artifacts(self._backend, path)
 
+    async def all_artifacts(self, paths: Sequence[str]) -> dict[str, list[Stat]]:
+        """Return the same for many sessions at once, without those that are gone.
+
+        Where one lies in the folder of another, it is among what belongs to that.
+
+        Raises:
+            InvalidPathError: A path does not end in `.jsonl`.
+        """
+        return await find_all_artifacts(self._backend, paths)
+
     async def trashed(self) -> list[TrashItem]:
         """Return what can be restored, newest first."""
         return await self._backend.trashed(tidy=self.read_only is None)
+
+    async def trash_item(self, item_id: str) -> TrashItem:
+        """Return an item of the trash.
+
+        Raises:
+            SessionNotFoundError: The trash does not hold it (any more).
+        """
+        for item in await self.trashed():
+            if item.id == item_id:
+                return item
+        raise SessionNotFoundError(item_id)
 
     async def why_read_only(self) -> str | None:
         """Return why the store allows no change, in a few plain words; None where it may.

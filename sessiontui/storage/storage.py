@@ -41,10 +41,10 @@ from sessiontui.storage.state import StorageState
 from sessiontui.storage.writer import SessionStorageWriter, encode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from sessiontui.models.title_slot import TitleSource
-    from sessiontui.storage.backend import Backend
+    from sessiontui.storage.backend import Backend, Stat
     from sessiontui.storage.hub import ChangeFeed
     from sessiontui.storage.operation import Guard, Operation
 
@@ -282,6 +282,7 @@ class SessionStorage(StorageState, SessionReads):
         keep_ms: int = KEEP_TRASH_MS,
         mark: str | None = None,
         guard: Guard | None = None,
+        stats: Sequence[Stat] | None = None,
     ) -> TrashItem:
         """Move a session and all that belongs to it to the trash.
 
@@ -290,32 +291,32 @@ class SessionStorage(StorageState, SessionReads):
             keep_ms: How long it can be restored, in milliseconds.
             mark: Stands in the item's id behind the time, no other's the same; by chance if None.
             guard: Asked in its turn why an agent may hold it open.
+            stats: What goes, itself first, as just found by `all_artifacts`; None looks for it.
 
         Raises:
             InvalidPathError: The path does not end in `.jsonl`; nothing was touched.
             SessionHeldError: `guard` says that an agent may hold it open; the same.
             SessionNotFoundError: There is no such session; the same.
         """
-        known = belonging(self._mirror, path)
+        rest = None if stats is None else tuple(stat.path for stat in stats[1:])
+        known = belonging(self._mirror, path) if rest is None else rest
         self._check("trash_session", path)
         now = self._clock()
         item_id = f"{now:014d}-{mark or secrets.token_hex(4)}"
-        item = TrashItem(item_id, path, (), now, now + keep_ms)
+        item = TrashItem(item_id, path, tuple(stats or ()), now, now + keep_ms)
         operation = Trash(item, known=known, guard=guard)
         await self.carry_out(operation)
         return operation.item
 
-    async def restore(self, item_id: str) -> TrashItem:
-        """Bring back from the trash exactly what was deleted.
+    async def restore(self, item_id: str | TrashItem) -> TrashItem:
+        """Bring back from the trash exactly what was deleted; an item saves looking for it.
 
         Raises:
             SessionNotFoundError: The trash does not hold it (any more).
             SessionExistsError: One of its paths is taken again; nothing came back.
         """
         self._check("restore")
-        item = next((item for item in await self.trashed() if item.id == item_id), None)
-        if item is None:
-            raise SessionNotFoundError(item_id)
+        item = await self.trash_item(item_id) if isinstance(item_id, str) else item_id
         await self.carry_out(Restore(item))
         return item
 

@@ -1,6 +1,7 @@
 """What the app and the command line both run on: the source, its rows, the open transcripts."""
 
-from sessiontui.workspace.deletions import last_deletion
+from sessiontui.workspace.bulk import Failure, Outcome
+from sessiontui.workspace.deletions import Trashed, last_deletion
 from sessiontui.workspace.library import Library
 from sessiontui.workspace.opening import open_workspace
 from sessiontui.workspace.values import (
@@ -21,12 +22,15 @@ __all__ = [
     "DeletePlan",
     "DocumentChanged",
     "DocumentGone",
+    "Failure",
     "Figures",
     "Held",
     "Library",
+    "Outcome",
     "Problem",
     "RowsChanged",
     "StateChanged",
+    "Trashed",
     "Update",
     "Workspace",
     "WorkspaceState",

@@ -42,11 +42,13 @@ if TYPE_CHECKING:
 
     from sessiontui.catalogue.row import Row
     from sessiontui.config import Config
+    from sessiontui.models.progress import Progress
     from sessiontui.models.source import Source
     from sessiontui.storage import ChangeFeed
     from sessiontui.storage.backend import Backend, Range, TrashItem
     from sessiontui.storage.operation import PendingWrite
     from sessiontui.transcript.document import Document
+    from sessiontui.workspace.deletions import Trashed
     from sessiontui.workspace.library import Library
 
 _FIRST_RETRY_S: Final = 0.25
@@ -110,7 +112,7 @@ class Workspace:
         """What rows say of actions of ours."""
         self.holding = Holding(self.row, self._size, clock)
         """The judgement whether agents hold sessions open."""
-        self._deletions = Deletions(self.holding, self.notes.on, config.retention_days)
+        self._deletions = Deletions(self.row, self.holding, self.notes.on, config.retention_days)
 
     # What there is
 
@@ -261,20 +263,20 @@ class Workspace:
         await self._reader.read_now(paths)
         return await self._deletions.plan(self.storage, paths)
 
-    async def delete(self, plan: DeletePlan) -> list[TrashItem]:
+    async def delete(self, plan: DeletePlan, progress: Progress | None = None) -> Trashed:
         """Move the plan's sessions to the trash; see `Deletions.delete`."""
-        return await self._deletions.delete(self.storage, plan)
+        return await self._deletions.delete(self.storage, plan, progress)
 
-    async def undo(self) -> list[TrashItem]:
+    async def undo(self, progress: Progress | None = None) -> Trashed:
         """Bring back what the last `delete` of this run took; see `Deletions.undo`."""
         with self.notes.reporting():
-            return await self._deletions.undo(self.storage)
+            return await self._deletions.undo(self.storage, progress)
 
     async def trashed(self) -> list[TrashItem]:
         """Return what can be restored, newest first."""
         return await self.storage.trashed()
 
-    async def restore(self, item_id: str) -> TrashItem:
+    async def restore(self, item_id: str | TrashItem) -> TrashItem:
         """Bring back one item of the trash exactly.
 
         Raises:

@@ -145,12 +145,12 @@ async def test_delete_and_undo_bring_back_the_same_bytes(workspace: Workspace, r
     await until(lambda: workspace.row(path) is None)
     assert not (root / "-code-api/b.jsonl").exists()
     assert not sidecar.exists()
-    [item] = await workspace.undo()
+    [item] = (await workspace.undo()).done
     assert item.path == path
     await until(lambda: workspace.row(path) is not None)
     assert (root / "-code-api/b.jsonl").read_bytes() == stored
     assert (sidecar / "draft.txt").read_text() == "not sent yet"
-    assert await workspace.undo() == []
+    assert (await workspace.undo()).done == ()
 
 
 async def test_rename_moves_row_document_and_draft(workspace: Workspace, root: Path) -> None:

@@ -10,6 +10,7 @@ from textual.widgets import Static
 
 from sessiontui.app import format as formats
 from sessiontui.app.screens.dialog import Choice, Dialog, as_sentence
+from sessiontui.models.changes import is_session
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class DeleteDialog(Dialog["DeletePlan"]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "dismiss", show=False),
-        Binding("o", "choose('others')", show=False),
-        Binding("y", "choose('all')", show=False),
+        Binding("y", "agree", show=False),
+        Binding("a", "choose('all')", show=False),
     ]
 
     def __init__(
@@ -63,17 +64,18 @@ class DeleteDialog(Dialog["DeletePlan"]):
 
     def _choices(self) -> tuple[Choice, ...]:
         held, all_of_them = len(self.plan.held), len(self.plan.paths)
-        choices = [Choice("keep", "Keep", "esc")]
-        if 0 < held < all_of_them:
-            rest = all_of_them - held
-            label = f"Delete the {rest} others" if rest > 1 else "Delete the other"
-            choices.append(Choice("others", label, "o"))
-        if held:
-            label = "Delete it anyway" if self._one else "Delete all anyway"
-        else:
-            label = "Delete" if self._one else "Delete all"
-        choices.append(Choice("all", label, "y", danger=True))
-        return tuple(choices)
+        keep = Choice("keep", "Keep", "esc")
+        if self._one:
+            label = "Delete it anyway" if held else "Delete"
+            return (keep, Choice("all", label, "y", danger=True))
+        if not held:
+            return (keep, Choice("all", "Delete all", "y", danger=True))
+        anyway = Choice("all", "Delete all anyway", "a", danger=True)
+        rest = all_of_them - held
+        if not rest:
+            return (keep, anyway)
+        label = f"Delete the {rest:,} others" if rest > 1 else "Delete the other"
+        return (keep, Choice("others", label, "y", danger=True), anyway)
 
     def body(self) -> Iterable[Widget]:
         """Yield what goes, how it comes back, and which sessions are in use."""
@@ -94,8 +96,13 @@ class DeleteDialog(Dialog["DeletePlan"]):
         plan = self.plan
         drafts = sum(stat.path.endswith(_DRAFT) for stats in plan.stats for stat in stats)
         amount = f"{formats.counted(plan.count, self._unit)}, {formats.size(plan.bytes)}"
-        if drafts:
-            amount += ", with its draft" if self._one else ", with their drafts"
+        agents = sum(is_session(stat.path) for stats in plan.stats for stat in stats[1:])
+        its = "its" if self._one else "their"
+        along = [f"{its} {'draft' if self._one else 'drafts'}"] if drafts else []
+        if agents:
+            along.append(formats.counted(agents, "session") + " of subagents")
+        if along:
+            amount += f", with {' and '.join(along)}"
         return Content(amount + ".")
 
     def _warning(self) -> Content:
@@ -118,6 +125,12 @@ class DeleteDialog(Dialog["DeletePlan"]):
         """Answer with the plan, the part of it that nobody holds, or nothing."""
         plans = {"all": self.plan, "others": self.plan.without_held()}
         self.dismiss(plans.get(choice_id))
+
+    def action_agree(self) -> None:
+        """Take what nobody would mind, as far as there is a choice."""
+        agreed = next((choice for choice in self.choices if choice.key == "y"), None)
+        if agreed is not None:
+            self.choose(agreed.id)
 
     def action_choose(self, choice_id: str) -> None:
         """Take a key only if its button is there."""

@@ -100,7 +100,8 @@ class MainScreen(MainPanes):
     @work(group="change")
     async def action_undo(self) -> None:
         """Bring back what was deleted last."""
-        await self.changing.undo()
+        if not self.changing.asking:
+            await self.changing.undo()
 
     @work(group="change")
     async def action_resume(self) -> None:

@@ -315,7 +315,8 @@ class MainPanes(Screen[None]):
     @on(TranscriptView.ReadFailed)
     def _read_failed(self, event: TranscriptView.ReadFailed) -> None:
         self.reading.missed()
-        self._cannot_read(event.error)
+        if not self.changing.has_deleted(self.reading.path or ""):
+            self._cannot_read(event.error)
 
     @on(TranscriptView.Failed)
     def _transcript_failed(self, event: TranscriptView.Failed) -> None:

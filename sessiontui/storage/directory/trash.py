@@ -284,10 +284,10 @@ class Trash:
 
     def _recover(self, place: Path, handles: Handles) -> None:
         """Finish or undo what a process left half done when it died."""
-        for folder in sorted(place.iterdir()):
+        with os.scandir(place) as entries:
+            unsettled = sorted(entry.name for entry in entries if "~" in entry.name)
+        for folder in map(place.joinpath, unsettled):
             name, _, state = folder.name.partition("~")
-            if not state:
-                continue
             try:
                 if f"~{state}" == _GONE:
                     _remove(folder)
