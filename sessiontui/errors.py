@@ -3,6 +3,7 @@
 SessionTuiError
 ├── ConfigError                a setting cannot be used          CLI: message, exit 2
 ├── PagerError                 a text cannot be shown in a pager  UI: in the status line
+├── ExportError                a session cannot be exported      CLI: message; UI: in the dialog
 ├── ResumeError                no agent can go on with a session  UI: in the status line
 ├── TooSlowError               a pattern would take for ever     UI: beside the pattern
 ├── IndexFileError             the file of the index is unusable  searches read the sessions
@@ -37,6 +38,10 @@ class ConfigError(SessionTuiError):
 
 class PagerError(SessionTuiError):
     """A text cannot be shown in the user's pager."""
+
+
+class ExportError(SessionTuiError):
+    """A session cannot be written to a file; says why in one line."""
 
 
 class ResumeError(SessionTuiError):
