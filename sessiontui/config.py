@@ -114,6 +114,14 @@ class Config:
         return _first_line(self.password_file)
 
 
+def without_secrets(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment for programs that we start: our password is none of theirs."""
+    secret = {PASSWORD_VARIABLE}
+    if "@" in environ.get(SOURCE_VARIABLE, "") or "password=" in environ.get(SOURCE_VARIABLE, ""):
+        secret.add(SOURCE_VARIABLE)
+    return {name: value for name, value in environ.items() if name not in secret}
+
+
 def load_config(
     default: Path,
     environ: Mapping[str, str] = os.environ,

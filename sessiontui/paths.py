@@ -6,6 +6,9 @@ from pathlib import Path
 
 from platformdirs import PlatformDirs
 
+PRIVATE_FOLDER = 0o700
+"""Permissions of the folders we make for ourselves; `mkdir` takes away more, never less."""
+
 _PACKAGE = Path(__file__).resolve().parent
 _DIRS = PlatformDirs("sessiontui", appauthor=False)
 
@@ -36,3 +39,14 @@ def data_dir() -> Path:
 def index_dir() -> Path:
     """Return the folder for what is indexed: may be deleted at any time, and need not exist."""
     return _DIRS.user_cache_path / "index"
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only the user can look into, and those above it where they are missing.
+
+    Raises:
+        OSError: It could not be made.
+    """
+    for above in reversed((folder, *folder.parents)):
+        if not above.is_dir():
+            above.mkdir(PRIVATE_FOLDER, exist_ok=True)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sessiontui.config import without_secrets
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ async def lend_terminal(
 async def _run(command: Sequence[str], cwd: str | None, *, linger: bool) -> str:
     """Run the program to its end; raises nothing, which would leave the app suspended."""
     try:
-        process = await asyncio.create_subprocess_exec(*command, cwd=cwd)
+        process = await asyncio.create_subprocess_exec(*command, cwd=cwd, env=without_secrets())
     except OSError as error:
         return clean(error.strerror or str(error))
     try:

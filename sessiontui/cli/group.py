@@ -45,9 +45,11 @@ class Command(click.Command):
 
 
 def _without_secrets(word: str) -> str:
-    """Return a word as it may be repeated: of a URL its scheme alone."""
+    """Return a word as it may be repeated: of a URL its scheme alone, nothing with an @."""
     scheme, mark, _ = word.partition("://")
-    return f"{scheme}{mark}…" if mark else word
+    if mark:
+        return f"{scheme}{mark}…"
+    return "…" if "@" in word else word
 
 
 class Count(click.IntRange):

@@ -13,6 +13,7 @@ from sessiontui.agents.resume import program, resume_command, shell_line
 from sessiontui.cli.choosing import label, the_session
 from sessiontui.cli.output import Output
 from sessiontui.cli.running import CommandError, with_workspace
+from sessiontui.config import without_secrets
 from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
 
@@ -58,7 +59,7 @@ def resume_session(place: Place, name: str, *, show: bool, here: bool, force: bo
     run = found[0]
     try:
         os.chdir(run.cwd)
-        os.execv(run.file, run.command)
+        os.execve(run.file, run.command, without_secrets())
     except OSError as error:
         raise CommandError(f"{run.command[0]} cannot be run: {error.strerror}") from error
 

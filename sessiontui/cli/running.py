@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from sessiontui.cli.sources import Place
     from sessiontui.workspace import Problem, Workspace
+
+_MISPLACED = re.compile(r"(://)[^\s']+|(')[^']*@[^']*(?=')")
+"""What may hold a password where a word is repeated."""
 
 FAILED = 1
 USAGE = 2
@@ -153,7 +157,9 @@ def _usage(error: click.UsageError) -> str:
     if context is not None and context.command.hidden:
         context = context.parent
     command = context.command_path if context else "sessiontui"
-    return f"{error.format_message().rstrip('.')} (see {command} --help)"
+    # A word in the wrong place may be a URL with a password.
+    message = _MISPLACED.sub(r"\1\2…", error.format_message().rstrip("."))
+    return f"{message} (see {command} --help)"
 
 
 def _reader_left() -> int:

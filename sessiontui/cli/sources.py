@@ -7,7 +7,7 @@ configuration file, omp's own folder, pi's.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,8 @@ NOWHERE = (
 class Place:
     """What the options say about the source; the last one given counts."""
 
-    source: str | None = None
+    source: str | None = field(default=None, repr=False)
+    """It may hold a password."""
     password_file: Path | None = None
     read_only: bool = False
 

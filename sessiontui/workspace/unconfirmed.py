@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from sessiontui.models.times import iso_time
+from sessiontui.paths import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ def save_unconfirmed(writes: Sequence[PendingWrite], folder: Path, *, now_ms: in
     Raises:
         OSError: It could not be written; no file is left.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(folder)
     stem = "unconfirmed-" + iso_time(now_ms).translate(str.maketrans(":.", "--"))
     text = "".join(json.dumps(_plain(write)) + "\n" for write in writes)
     for number in range(1000):

@@ -41,6 +41,7 @@ from sessiontui.errors import (
     StorageError,
 )
 from sessiontui.models.text import clean
+from sessiontui.paths import make_private
 from sessiontui.storage.directory.io import sync_folder
 from sessiontui.storage.directory.manifest import (
     PART,
@@ -231,8 +232,7 @@ class Trash:
             StorageError: Another process has worked on it for longer than `_BUSY_S`.
         """
         with explained(str(place)):
-            for folder in (place.parent, place):
-                folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+            make_private(place)
             lock = os.open(place / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             with explained(str(place)):
