@@ -7,6 +7,7 @@ SessionTuiError
 ├── ResumeError                no agent can go on with a session  UI: in the status line
 ├── TooSlowError               a pattern would take for ever     UI: beside the pattern
 ├── IndexFileError             the file of the index is unusable  searches read the sessions
+├── QueryError                 a query cannot be understood        UI: under the query; CLI: exit 2
 └── StorageError               a backend failed; has `path`      UI: on the row, in the status line
     ├── SessionNotFoundError     also a FileNotFoundError (errno ENOENT)
     ├── SessionExistsError       also a FileExistsError: a rename or restore would overwrite
@@ -54,6 +55,10 @@ class TooSlowError(SessionTuiError):
 
 class IndexFileError(SessionTuiError):
     """The file that holds the index cannot be read or written."""
+
+
+class QueryError(SessionTuiError):
+    """What the user typed to find sessions cannot be understood; says what is allowed."""
 
 
 class StorageError(SessionTuiError):

@@ -14,18 +14,23 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sessiontui.catalogue.conditions import Surroundings
 from sessiontui.catalogue.families import Batch, Families
+from sessiontui.catalogue.layout import Folds, Layout, found_layout, layout_of
 from sessiontui.catalogue.lines import Line, RowLine
 from sessiontui.catalogue.marks import Mark, Marks
-from sessiontui.catalogue.order import Sort, folder_of, place_of, text_place
-from sessiontui.catalogue.outline import Folds, Group, Layout, Outline
-from sessiontui.catalogue.projects import project_label
+from sessiontui.catalogue.order import SORTS, Sort, place_of
+from sessiontui.catalogue.outline import Outline
+from sessiontui.catalogue.projects import Projects
+from sessiontui.catalogue.row import is_empty
 from sessiontui.catalogue.search import Search
+from sessiontui.catalogue.special import Special
+from sessiontui.models.times import now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from sessiontui.catalogue.order import Place
+    from sessiontui.catalogue.conditions import Figures
     from sessiontui.catalogue.query import Query
     from sessiontui.catalogue.row import Row
 
@@ -33,8 +38,6 @@ _RENAMED = 100
 """How many renames are remembered."""
 _REBUILD = 2
 """Arranged anew when more than one in so many sessions changed."""
-
-NO_PROJECT = "(no project)"
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -49,9 +52,14 @@ class Catalogue:
     """Rows, ordered, grouped by project, nested, and searched."""
 
     def __init__(
-        self, *, home: str, sort: Sort = "modified", reverse: bool = False, flat: bool = False
+        self,
+        *,
+        home: str,
+        sort: Sort = "modified",
+        reverse: bool = False,
+        flat: bool = False,
+        clock: Callable[[], int] = now_ms,
     ) -> None:
-        self._home = home
         self.sort: Sort = sort
         self.reverse = reverse
         self.flat = flat
@@ -64,19 +72,31 @@ class Catalogue:
         self._before: dict[str, Row | None] = {}
         """Sessions changed since the last look, each as it was then."""
         self._folds = Folds()
-        self._agreed: dict[str, str | None] = {}
-        """Folder -> the one project of the sessions read in it; None: there are several."""
+        self._projects = Projects(home)
         self._renamed: dict[str, str] = {}
         """The last `_RENAMED` old paths -> where their sessions went."""
-        self._labels: dict[str, str] = {}
-        """Working directory -> how it is shown; kept until `clear`."""
-        self._folder_labels: dict[str, str] = {}
-        """Folder -> how it is shown where no header tells the working directory; kept too."""
         self._recent: set[str] = set()
         self._recent_since: int | None = None
         self._families = Families(self._rows, self.project)
-        self._full = Outline(self._rows, self._families, self.project, self._layout(), self._folds)
-        self._search = Search(self._rows, self.project, self._outline_of)
+        self._special = Special(self._rows, self._families)
+        self._full = self._outline(self._layout(), self._folds)
+        self.figures: Callable[[str], Figures | None] = lambda _path: None
+        """Tells of a session what only reading it whole does; None: not known yet."""
+        around = Surroundings(
+            now=clock,
+            project=self.project,
+            pinned=self.is_pinned,
+            empty=is_empty,
+            kinds=self._special.kinds,
+            figures=lambda path: self.figures(path),
+        )
+        self._search = Search(
+            self._rows,
+            around,
+            self._special.hidden,
+            self._outline_of,
+            lambda: place_of(self.sort, reverse=self.reverse),
+        )
 
     # Changing
 
@@ -124,6 +144,9 @@ class Catalogue:
             self._renamed[old] = row.path
             if len(self._renamed) > _RENAMED:
                 del self._renamed[next(iter(self._renamed))]
+            if self.is_pinned(old):
+                self._special.renamed(old, row.path)
+                self._repinned((old, row.path))
 
     def now_at(self, path: str) -> str | None:
         """Return where a session is that stood at `path` when it was last looked at; None: gone."""
@@ -138,9 +161,8 @@ class Catalogue:
         self.remove(list(self._rows))
         self._sync()
         self._renamed.clear()
-        self._agreed.clear()
-        self._labels.clear()
-        self._folder_labels.clear()
+        self._projects.clear()
+        self._special.clear()
 
     def order_by(self, sort: Sort, *, reverse: bool = False) -> None:
         """Choose the order of sessions and groups."""
@@ -150,87 +172,91 @@ class Catalogue:
             self._full.rearrange(self._layout())
             self._search.rearrange()
 
+    @property
+    def ranked(self) -> bool:
+        """Whether what was found stands with the best first."""
+        return self._search.ranked
+
+    def rank(self, *, best_first: bool) -> None:
+        """Show what is found with the best first, or in the order of the whole list."""
+        self._search.best_first = best_first
+        self._search.rearrange()
+
+    def step_order(self) -> None:
+        """Choose the next order; of what was found first the best, then as the whole list."""
+        if self.ranked:
+            self.rank(best_first=False)
+            return
+        following = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
+        self.order_by(following)
+        if following == SORTS[0]:
+            self.rank(best_first=True)
+
     def set_flat(self, flat: bool) -> None:
         """Show the sessions without their projects (True) or grouped by them."""
         if flat != self.flat:
             self._sync()
             self.flat = flat
-            self._full = Outline(
-                self._rows, self._families, self.project, self._layout(), self._folds
-            )
-            self._full.build(self._rows.values())
-            self._search.rearrange()
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        self._full = self._outline(self._layout(), self._folds)
+        self._full.build(self._rows.values())
+        self._search.rearrange()
+
+    def _outline(self, layout: Layout, folds: Folds) -> Outline:
+        return Outline(self._rows, self._families, self.project, layout, folds, self._special)
 
     def _layout(self) -> Layout:
-        group_place = None
-        if self.sort == "title":
-            group_place = self._group_by_title
-        elif self.sort == "size":
-            group_place = self._group_by_size
-        return Layout(
-            place=place_of(self.sort, reverse=self.reverse),
-            group_place=group_place,
-            lifted=self.sort != "title",
-            by_creation=self.sort == "created",
-            grouped=not self.flat,
-        )
-
-    def _group_by_title(self, group: Group) -> Place:
-        return (text_place(group.key, reverse=self.reverse),)
-
-    def _group_by_size(self, group: Group) -> Place:
-        return (group.bytes if self.reverse else -group.bytes,)
-
-    # Projects
+        return layout_of(self.sort, reverse=self.reverse, flat=self.flat)
 
     def project(self, row: Row) -> str:
-        """Return the project of a session as it is shown: `~/code/api`.
+        """Return the project of a session as it is shown: `~/code/api`."""
+        return self._projects.of(row)
 
-        Without a header it is what the folder's name tells. A session not read
-        yet is taken to belong where those read in its folder do, if they agree.
-        """
-        cwd = row.cwd
-        if cwd:
-            return self._labels.get(cwd) or self._label(cwd)
-        folder = folder_of(row.path)
-        if not row.read and (agreed := self._agreed.get(folder)) is not None:
-            return agreed
-        label = self._folder_labels.get(folder)
-        if label is None:
-            label = project_label(None, row.path, home=self._home) or NO_PROJECT
-            self._folder_labels[folder] = label
-        return label
+    # Pinned, orphaned and empty sessions
 
-    def _label(self, cwd: str) -> str:
-        label = self._labels[cwd] = project_label(cwd, "", home=self._home)
-        return label
+    @property
+    def pins(self) -> list[str]:
+        """The pinned sessions in the order in which they were pinned, also those not here."""
+        return list(self._special.pins)
 
-    def _agree(self, batch: Batch) -> set[str]:
-        """Learn projects of folders; return the unread sessions that change theirs by it."""
-        read = [
-            (folder, {row.cwd for row in rows if row.read and row.cwd})
-            for folder, rows in batch.came.items()
-        ]
-        read += [
-            (folder_of(new.path), {new.cwd}) for _, new in batch.changed if new.read and new.cwd
-        ]
-        moved: set[str] = set()
-        for folder, cwds in read:
-            agreed = self._agreed.get(folder, "")
-            if agreed is None:
-                continue
-            projects = {self._labels.get(cwd) or self._label(cwd) for cwd in cwds}
-            if agreed:
-                projects.add(agreed)
-            if not projects or projects == {agreed}:
-                continue
-            self._agreed[folder] = projects.pop() if len(projects) == 1 else None
-            moved.update(
-                other
-                for other in self._families.inside(folder)
-                if (seen := self._rows.get(other)) is not None and not seen.read
-            )
-        return moved
+    def is_pinned(self, path: str) -> bool:
+        """Tell whether a session is pinned."""
+        return path in self._special.pins
+
+    def pin(self, paths: Iterable[str], *, pinned: bool) -> None:
+        """Let sessions stand above all others, or where they belong again."""
+        self._repinned([one for path in paths for one in self._special.pin(path, pinned=pinned)])
+
+    def _repinned(self, changed: Collection[str]) -> None:
+        self._sync()
+        shifted = self._families.set_apart(changed, self.is_pinned)
+        concerned = shifted.union(path for path in changed if path in self._rows)
+        self._special.look(concerned)
+        self._full.update(concerned, self._is_shown)
+        self._search.follow(concerned)
+
+    @property
+    def empty(self) -> int:
+        """How many empty sessions are hidden, or would be."""
+        self._sync()
+        return len(self._special.empty)
+
+    @property
+    def shows_empty(self) -> bool:
+        """Whether empty sessions are shown."""
+        return self._special.shows_empty
+
+    def show_empty(self, shown: bool) -> None:
+        """Show or hide the sessions without any message."""
+        self._sync()
+        self._special.show_empty(shown)
+        self._full.update(self._special.empty, self._is_shown)
+        self._search.follow(self._special.empty)
+
+    def _is_shown(self, path: str) -> bool:
+        return path in self._rows and path not in self._special.hidden
 
     # Keeping up
 
@@ -240,13 +266,14 @@ class Catalogue:
             return
         before, self._before = self._before, {}
         batch = Batch.between(before, self._rows)
-        moved = self._agree(batch)
+        moved = self._projects.agree(batch, self._rows, self._families.inside)
         shifted = self._families.update(batch, moved)
         changed = shifted.union(before, moved) if shifted or moved else before.keys()
+        self._special.look(changed)
         if len(changed) * _REBUILD > len(self._rows):
             self._full.build(self._rows.values())
         else:
-            self._full.update(changed, self._rows.__contains__)
+            self._full.update(changed, self._is_shown)
         self._search.follow(changed)
 
     # Searching
@@ -260,6 +287,9 @@ class Catalogue:
 
         Args:
             text: What the user typed; blank shows everything again.
+
+        Raises:
+            QueryError: It cannot be understood; what is shown stays.
         """
         return self._search.start(text, self._sync)
 
@@ -268,6 +298,18 @@ class Catalogue:
         """What is searched for and shown; None where everything is."""
         return self._search.query
 
+    @property
+    def unsure(self) -> int:
+        """Of how many sessions it is not known yet whether they fit: they were not read enough."""
+        return self._search.unsure
+
+    def figured(self, paths: Collection[str]) -> None:
+        """Look again at sessions of which `figures` tells other figures than before."""
+        query = self._search.query
+        if query is not None and query.conditional:
+            self._sync()
+            self._search.follow(paths)
+
     def filter(self, text: str) -> None:
         """Search at once."""
         for _ in self.search(text):
@@ -275,17 +317,13 @@ class Catalogue:
 
     def _outline_of(self, scores: Mapping[str, int]) -> Outline:
         """Return the outline, still empty, of sessions that were found, the best first."""
-        place = place_of(self.sort, reverse=self.reverse)
-        layout = Layout(
-            place=lambda row: (-scores[row.path], *place(row)),
-            group_place=None,
-            lifted=False,
-            by_creation=self.sort == "created",
-            grouped=not self.flat,
-            nested=False,
-            width=3,
+        layout = found_layout(
+            self.sort,
+            reverse=self.reverse,
+            flat=self.flat,
+            scores=scores if self._search.ranked else None,
         )
-        return Outline(self._rows, self._families, self.project, layout, Folds())
+        return self._outline(layout, Folds())
 
     # Looking
 
@@ -415,6 +453,8 @@ class Catalogue:
     def reveal(self, path: str) -> int | None:
         """Unfold whatever hides a session; return its line, None where the search hides it."""
         shown = self._shown
+        if path in self._special.hidden:
+            self.show_empty(True)
         group = shown.group_of(path)
         if group is None:
             return None

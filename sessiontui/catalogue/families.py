@@ -87,6 +87,8 @@ class Families:
         self._claimed: dict[str, str] = {}
         """Session -> its parent, as found; may contain circles."""
         self._claimants: dict[str, set[str]] = {}
+        self._apart: set[str] = set()
+        """Sessions that stand beneath none, whatever tells their parent."""
         self._parents: dict[str, str] = {}
         self._children: dict[str, set[str]] = {}
 
@@ -109,10 +111,28 @@ class Families:
         """Every session that stands beneath another, with that other."""
         return self._parents
 
+    def set_apart(self, paths: Iterable[str], apart: Callable[[str], bool]) -> set[str]:
+        """Let sessions stand by themselves, or where they belong again.
+
+        Returns:
+            Sessions that left or joined a family, and the parents that lost or won one.
+        """
+        changed = set(paths)
+        for path in changed:
+            (self._apart.add if apart(path) else self._apart.discard)(path)
+        return self._settle({path for path in changed if path in self._rows})
+
     def is_subagent(self, path: str) -> bool:
         """Tell whether the session lies in the sidecar folder of its parent."""
         claimed = self._claimed.get(path)
         return claimed is not None and path.startswith(claimed.removesuffix(_SUFFIX) + "/")
+
+    def has_parent(self, path: str) -> bool:
+        """Tell whether the parent of a session is here, though it may belong elsewhere."""
+        if path in self._claimed:
+            return True
+        names = _names_of(self._rows[path].parent)
+        return any(name in self._rows or name in self._ids for name in names)
 
     def with_id(self, identity: str) -> Collection[str]:
         """Return the sessions whose header has this id; a copied file shares it."""
@@ -300,7 +320,8 @@ class Families:
         """Return beneath whom a session stands, circles broken and depth bounded."""
         ancestors: list[str] = []
         seen = {path: 0}
-        above = self._claimed.get(path)
+        apart = self._apart
+        above = None if path in apart else self._claimed.get(path)
         while above is not None:
             if above in seen:
                 circle = [path, *ancestors][seen[above] :]
@@ -313,7 +334,7 @@ class Families:
                 return None
             seen[above] = len(ancestors) + 1
             ancestors.append(above)
-            above = self._claimed.get(above)
+            above = None if above in apart else self._claimed.get(above)
         if not ancestors:
             return None
         return ancestors[max(0, len(ancestors) - MAX_DEPTH)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from sessiontui.catalogue.row import Row  # noqa: TC001  (msgspec reads it)
+
+PINNED: Final = "\0pinned"
+"""Key of the group of pinned sessions; no project is called so."""
 
 Fold = Literal["none", "open", "partly", "closed"]
 """Whether there is anything beneath a line, and whether it is shown."""
@@ -36,6 +39,7 @@ class RowLine(msgspec.Struct, frozen=True, gc=False):
     """How many sessions beneath it are not shown."""
     project: str
     """Its project where no heading tells it; else empty."""
+    pinned: bool = False
 
     @property
     def key(self) -> str:

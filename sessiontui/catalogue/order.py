@@ -6,6 +6,7 @@ equal and lists of them can be searched by bisection. Smaller stands higher.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ SORTS: tuple[Sort, ...] = ("modified", "created", "title", "size")
 
 Place = tuple[float | bytes | str, ...]
 
+_SIDECAR = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z?_[^/]+")
 _TITLE_LENGTH = 120
 _COMPLEMENT = bytes(255 - byte for byte in range(256))
 
@@ -27,6 +29,11 @@ _COMPLEMENT = bytes(255 - byte for byte in range(256))
 def folder_of(path: str) -> str:
     """Return what stands before the last slash; empty where there is none."""
     return path.rpartition("/")[0]
+
+
+def is_sidecar(folder: str) -> bool:
+    """Tell whether a folder is named as that of a session's drafts and subagents."""
+    return _SIDECAR.fullmatch(folder.rpartition("/")[2]) is not None
 
 
 def file_name(path: str) -> str:

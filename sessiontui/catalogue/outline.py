@@ -11,67 +11,24 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from sessiontui.catalogue.lines import Fold, GroupLine, Line, RowLine
+from sessiontui.catalogue.layout import Group, Spot
+from sessiontui.catalogue.lines import PINNED, Fold, GroupLine, Line, RowLine
+from sessiontui.catalogue.projects import NO_PROJECT
 from sessiontui.catalogue.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from sessiontui.catalogue.families import Families
+    from sessiontui.catalogue.layout import Folds, Layout
     from sessiontui.catalogue.order import Place
     from sessiontui.catalogue.row import Row
+    from sessiontui.catalogue.special import Special
 
+_RANKS = {PINNED: 0.0, NO_PROJECT: 2.0}
+"""Groups that stand above or below all others."""
 _MANY = 64
 """From how many insertions into a group on sorting is cheaper than inserting one by one."""
-
-
-class Layout(msgspec.Struct, frozen=True):
-    """How an outline is arranged."""
-
-    place: Callable[[Row], Place]
-    group_place: Callable[[Group], Place] | None
-    """Where a group stands; None: where its first session does."""
-    lifted: bool
-    """Whether a family stands where its first member would, rather than where its head would."""
-    by_creation: bool = False
-    """Whether places are times of creation, so that a group tells that of its first place."""
-    grouped: bool = True
-    nested: bool = True
-    width: int = 2
-    """How many items a place has."""
-
-
-class Folds(msgspec.Struct):
-    """What the user folded and unfolded."""
-
-    groups: set[str] = msgspec.field(default_factory=set)
-    """Groups that are closed."""
-    sessions: dict[str, bool] = msgspec.field(default_factory=dict)
-    """Sessions that are open (True) or closed; otherwise forks are shown and subagents are not."""
-
-
-class Group:
-    """The sessions of one project."""
-
-    __slots__ = ("bytes", "key", "keys", "newest_ms", "order", "sessions")
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        self.keys: list[Place] = []
-        self.sessions = 0
-        self.bytes = 0
-        self.newest_ms: int | None = 0
-        self.order: Place = ()
-
-
-class _Spot(msgspec.Struct, gc=False):
-    """Where a session stands: its key (empty while folded away), its group, and the row counted."""
-
-    key: Place
-    group: Group
-    row: Row
 
 
 class Outline:
@@ -84,13 +41,17 @@ class Outline:
         project: Callable[[Row], str],
         layout: Layout,
         folds: Folds,
+        special: Special,
     ) -> None:
         self._rows = rows
         self._families = families
         self._project = project
+        self._special = special
+        self._placed = special.placed
+        self._hidden: Collection[str] = special.hidden if layout.nested else ()
         self.layout = layout
         self.folds = folds
-        self._spots: dict[str, _Spot] = {}
+        self._spots: dict[str, Spot] = {}
         self._groups: dict[str, Group] = {}
         self._shelf = Shelf()
 
@@ -126,11 +87,10 @@ class Outline:
 
         What changed between two steps is to be told to `update` afterwards.
         """
-        place, project = self.layout.place, self._project
-        grouped = self.layout.grouped
+        place, name_of, hidden = self.layout.place, self._group_name(), self._hidden
         nested = self._families.nested if self.layout.nested else {}
         heads = set(nested.values())
-        spots: dict[str, _Spot] = {}
+        spots: dict[str, Spot] = {}
         groups: dict[str, Group] = {}
         self._spots, self._groups = spots, groups
         # One pass in the order of the rows: memory, not arithmetic, takes the time.
@@ -138,9 +98,9 @@ class Outline:
             if not number % slice_size:
                 yield
             path = row.path
-            if nested and path in nested:
+            if (nested and path in nested) or path in hidden:
                 continue
-            name = project(row) if grouped else ""
+            name = name_of(row)
             if (group := groups.get(name)) is None:
                 group = groups[name] = Group(name)
             if path in heads:
@@ -149,7 +109,7 @@ class Outline:
                     group.sessions -= 1 if key else 0
                 continue
             key = place(row)
-            spots[path] = _Spot(key, group, row)
+            spots[path] = Spot(key, group, row)
             group.keys.append(key)
             group.bytes += row.size
             if group.newest_ms is not None and row.mtime_ms > group.newest_ms:
@@ -207,8 +167,11 @@ class Outline:
                 heads[self._families.root(path) if self.layout.nested else path] = None
             elif (spot := self._spots.pop(path, None)) is not None:
                 self._leave(spot, touched)
+                if self.layout.nested and keep(head := self._families.root(path)):
+                    heads[head] = None
+        name_of = self._group_name()
         for head in heads:
-            name = self._project(self._rows[head]) if self.layout.grouped else ""
+            name = name_of(self._rows[head])
             group = self._groups.get(name)
             if group is None:
                 group = self._groups[name] = Group(name)
@@ -250,7 +213,7 @@ class Outline:
                 added.setdefault(group.key, []).append(key)
             spot.key = key
 
-    def _leave(self, spot: _Spot, touched: dict[str, Group]) -> None:
+    def _leave(self, spot: Spot, touched: dict[str, Group]) -> None:
         group = spot.group
         touched[group.key] = group
         group.sessions -= 1
@@ -262,17 +225,37 @@ class Outline:
     def _enter(self, path: str, key: Place, group: Group, keys: list[Place]) -> None:
         """Count a session in, and put its key to `keys` where it is shown."""
         row = self._rows[path]
-        self._spots[path] = _Spot(key, group, row)
+        self._spots[path] = Spot(key, group, row)
         group.sessions += 1
         group.bytes += row.size
         _age(group, 0, row.mtime_ms)
         if key:
             keys.append(key)
 
+    def _group_name(self) -> Callable[[Row], str]:
+        """Return what tells the group of a session that stands beneath none."""
+        placed, project = self._placed, self._project
+        if not self.layout.nested:
+            return project if self.layout.grouped else lambda _: ""
+        if not self.layout.grouped:
+            return lambda row: PINNED if placed.get(row.path) == PINNED else ""
+        if not placed:
+            return project
+        return lambda row: placed.get(row.path) or project(row)
+
+    def _children(self, path: str) -> Collection[str]:
+        """Return the sessions directly beneath one, those left out that are hidden."""
+        if not self.layout.nested:
+            return ()
+        children = self._families.children(path)
+        if self._hidden and children:
+            return [child for child in children if child not in self._hidden]
+        return children
+
     def _family(self, head: str) -> dict[str, Place]:
         """Return the keys of a family's members, empty for those folded away."""
-        children = self._families.children if self.layout.nested else None
-        if children is None or not children(head):
+        children = self._children
+        if not children(head):
             return {head: self.layout.place(self._rows[head])}
         order = [head]
         for member in order:
@@ -296,12 +279,17 @@ class Outline:
         return not self._families.is_subagent(child) if chosen is None else chosen
 
     def _group_place(self, group: Group) -> Place:
+        rank = _RANKS.get(group.key, 1.0) if self.layout.nested else 1.0
         if self.layout.group_place is not None:
-            return self.layout.group_place(group)
-        return group.keys[0][: self.layout.width - 1]
+            return (rank, *self.layout.group_place(group))
+        return (rank, *group.keys[0][: self.layout.width - 1])
+
+    def _headed(self, group: Group) -> bool:
+        """Tell whether a group has a heading."""
+        return self.layout.grouped or group.key == PINNED
 
     def _height(self, group: Group) -> int:
-        if not self.layout.grouped:
+        if not self._headed(group):
             return len(group.keys)
         return 1 if group.key in self.folds.groups else 1 + len(group.keys)
 
@@ -350,15 +338,16 @@ class Outline:
         spot = self._spots.get(path)
         if spot is None or not spot.key:
             return None
-        if self.layout.grouped and spot.group.key in self.folds.groups:
+        headed = self._headed(spot.group)
+        if headed and spot.group.key in self.folds.groups:
             return None
         offset = bisect_left(spot.group.keys, spot.key)
-        return self._start(spot.group) + offset + (1 if self.layout.grouped else 0)
+        return self._start(spot.group) + offset + headed
 
     def line_of_group(self, key: str) -> int | None:
         """Return the line of a group's heading."""
         group = self._groups.get(key)
-        return None if group is None or not self.layout.grouped else self._start(group)
+        return None if group is None or not self._headed(group) else self._start(group)
 
     def _start(self, group: Group) -> int:
         index = self._shelf.index(group.order, group.key)
@@ -388,7 +377,7 @@ class Outline:
         index = self._shelf.at(y) if y < stop else 0
         while y < stop:
             group = self._groups[self._shelf.key(index)]
-            first = y - self._shelf.start(index) - self.layout.grouped
+            first = y - self._shelf.start(index) - self._headed(group)
             end = min(stop, self._shelf.end(index))
             if first < 0:
                 yield group, ()
@@ -418,13 +407,14 @@ class Outline:
             if len(key) == width:
                 head = str(key[-1])
                 yield head
-                if self.layout.nested and self._families.children(head):
+                if self._children(head):
                     yield from (member for member in self._family(head) if member != head)
 
     def _row_line(self, key: Place) -> RowLine:
         path = str(key[-1])
-        row = self._spots[path].row
-        children = self._families.children(path) if self.layout.nested else ()
+        spot = self._spots[path]
+        row = spot.row
+        children = self._children(path)
         hidden = sum(not self._spots[child].key for child in children)
         fold: Fold = "none"
         if children:
@@ -436,7 +426,8 @@ class Outline:
             kind="subagent" if subagent else "fork" if row.parent else "session",
             fold=fold,
             hidden=hidden,
-            project="" if self.layout.grouped else self._project(row),
+            project="" if self.layout.grouped and spot.group.key != PINNED else self._project(row),
+            pinned=path in self._special.pins,
         )
 
 

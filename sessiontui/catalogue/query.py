@@ -1,8 +1,8 @@
 """What the user types to find a session, how well a session fits, and which characters do.
 
-A query is words; a session fits when every word does. A word fits where it
-stands in the title, project, id, path or first message, or where its letters
-follow one another in the title or the project. Case makes no difference.
+A query is words and conditions; a session fits when all of them do. A word fits
+where it stands in the title, project, id, path or first message, or where its
+letters follow one another in the title or the project. Case makes no difference.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from bisect import bisect_right
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Final
 
+from sessiontui.catalogue.conditions import KEYS, Condition
+from sessiontui.catalogue.grammar import parse
 from sessiontui.catalogue.order import file_name, folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from sessiontui.catalogue.conditions import Surroundings
+    from sessiontui.catalogue.grammar import Text
     from sessiontui.catalogue.row import Row
 
 _FIELD_LENGTH = 300
@@ -85,10 +89,11 @@ def _hits(texts: Sequence[str], finder: Callable[[str], Callable[[int], int]]) -
 
 
 class _Word:
-    """One word of a query."""
+    """One word of a query, or a phrase, whose letters must stand together."""
 
-    def __init__(self, word: str) -> None:
+    def __init__(self, word: str, *, exact: bool = False) -> None:
         self.text = word
+        self._exact = exact
         self.length = len(word)
         escaped = [re.escape(char) for char in word]
         # Possessive and atomic: each letter is taken at its first place and never reconsidered,
@@ -105,6 +110,8 @@ class _Word:
             if found == 0:
                 return _AT_START
             return _AT_WORD if hay.find(" " + self.text, 0, title_end) >= 0 else _IN_TITLE
+        if self._exact and found < 0:
+            return 0
         if (loose := self._loose(hay, 0, title_end)) == _INITIALS:
             return loose
         project_end = hay.find("\n", title_end + 1)
@@ -115,7 +122,7 @@ class _Word:
     def sift(self, hays: Sequence[str], names: Sequence[str]) -> Iterator[int]:
         """Yield the numbers of all haystacks that may fit, some maybe twice."""
         yield from _hits(hays, lambda text: lambda at: text.find(self.text, at))
-        if self.length > 1:
+        if self.length > 1 and not self._exact:
             yield from _hits(names, self._find_loose)
 
     def _find_loose(self, text: str) -> Callable[[int], int]:
@@ -153,7 +160,7 @@ class _Word:
             found = text.find(self.text)
         if found >= 0:
             yield from range(found, found + self.length)
-        elif loose and self.length > 1:
+        elif loose and self.length > 1 and not self._exact:
             if self._initials.match(text):
                 yield from self._initial_positions(text)
             elif (match := self._letters.match(text)) is not None:
@@ -172,18 +179,58 @@ class _Word:
 
 
 class Query:
-    """A parsed query."""
+    """A parsed query.
+
+    Raises:
+        QueryError: It cannot be understood.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._words = [_Word(word) for word in dict.fromkeys(fold(text).split())]
+        terms = list(parse(text))
+        self.conditions = [term for term in terms if isinstance(term, Condition)]
+        texts = [term for term in terms if not isinstance(term, Condition)]
+        self._words = [
+            _Word(word, exact=exact)
+            for word, exact in dict.fromkeys(
+                (fold(term.text), term.exact)
+                for term in texts
+                if term.pattern is None and not term.negated
+            )
+        ]
+        self._barred = [fold(term.text) for term in texts if term.pattern is None and term.negated]
+        self._patterns = [term for term in texts if term.pattern is not None]
+        self.timed = any(KEYS[term.key].changes for term in self.conditions)
+        """Whether what fits changes as time goes by."""
+        self.about_empty = any("empty" in term.value for term in self.conditions)
+        """Whether it asks for sessions without any message."""
+        words_alone = _all_words(texts) and not self.timed
+        self._plain = " ".join(fold(text).split()) if words_alone else None
+        self._asked = [(term.key, term.value, term.negated) for term in self.conditions]
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to find."""
+        return bool(self._words or self._barred or self._patterns or self.conditions)
+
+    @property
+    def worded(self) -> bool:
+        """Whether some sessions fit better than others."""
         return bool(self._words)
 
+    @property
+    def spoken(self) -> bool:
+        """Whether haystacks matter at all."""
+        return bool(self._words or self._barred)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether there is more to it than words."""
+        return bool(self.conditions or self._patterns)
+
     def score(self, hay: str) -> int:
-        """Return how well a haystack fits, larger is better; 0: not at all."""
+        """Return how well the words fit a haystack, larger is better; 0: not at all."""
+        if any(barred in hay for barred in self._barred):
+            return 0
         if len(self._words) == 1:
             return self._words[0].score(hay)
         total = 0
@@ -192,7 +239,23 @@ class Query:
             if not score:
                 return 0
             total += score
-        return total
+        return total or 1
+
+    def holds(self, row: Row, around: Surroundings) -> bool | None:
+        """Tell whether patterns and conditions hold for a session; None: not known yet."""
+        told: bool | None = True
+        for condition in self.conditions:
+            holds = condition.holds(row, around)
+            if holds is False:
+                return False
+            told = told and holds
+        for term in self._patterns:
+            found = term.pattern is not None and any(
+                term.pattern.found_in(text) for text in _searched(row, around)
+            )
+            if found == term.negated:
+                return False
+        return told
 
     def sift(self, hays: Sequence[str], names: Sequence[str]) -> Collection[int]:
         """Return the numbers of the haystacks worth scoring: all that fit are among them.
@@ -212,8 +275,10 @@ class Query:
         return left
 
     def narrows(self, other: Query) -> bool:
-        """Tell whether whatever fits this query fits the other one too."""
-        return self.text.startswith(other.text)
+        """Tell whether whatever fits this query fits the other one too, as far as is obvious."""
+        if self._plain is None or other._plain is None:
+            return False
+        return self._asked == other._asked and self._plain.startswith(other._plain)
 
     def positions(self, text: str, *, loose: bool = True) -> frozenset[int]:
         """Return which characters of a shown text to light up.
@@ -223,6 +288,23 @@ class Query:
             loose: Whether letters count that only follow one another.
         """
         folded = fold(text[:_FIELD_LENGTH])
-        return frozenset(
-            place for word in self._words for place in word.positions(folded, loose=loose)
-        )
+        places = {place for word in self._words for place in word.positions(folded, loose=loose)}
+        for term in self._patterns:
+            if term.pattern is not None and not term.negated:
+                places.update(term.pattern.positions(text))
+        return frozenset(places)
+
+
+def _all_words(texts: Sequence[Text]) -> bool:
+    """Tell whether there is nothing but words, so that more letters only narrow."""
+    return not any(term.exact or term.negated or term.pattern for term in texts)
+
+
+def _searched(row: Row, around: Surroundings) -> Iterator[str]:
+    """Yield what patterns are tried on."""
+    yield row.title
+    yield around.project(row)
+    yield row.first_message
+    yield file_name(row.path)
+    yield folder_of(row.path)
+    yield row.id or ""

@@ -171,3 +171,15 @@ def shared_tail(tail: Tail) -> Tail:
 def shared_number(number: int | None) -> int | None:
     """Return the number, as one object for all sessions in which it was found lately."""
     return number
+
+
+def is_empty(row: Row) -> bool:
+    """Tell whether a session that was read holds no message; what is no session may hold a lot."""
+    return (
+        row.read
+        and (row.agent != "unknown" or row.size == 0)
+        and row.tail.ending is None
+        and row.message_bytes is None
+        and not row.tail.answered
+        and not row.first_message
+    )

@@ -7,7 +7,7 @@ much more; of many the best are shown, since nobody reads further than that.
 from __future__ import annotations
 
 from collections import Counter
-from heapq import nlargest
+from heapq import nlargest, nsmallest
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Final
 from sessiontui.catalogue.query import Query, haystack, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 
+    from sessiontui.catalogue.conditions import Surroundings
+    from sessiontui.catalogue.order import Place
     from sessiontui.catalogue.outline import Outline
     from sessiontui.catalogue.row import Row
 
@@ -50,26 +52,36 @@ class Search:
 
     Args of the constructor:
         rows: All sessions.
-        project: Says how a session's project is shown.
+        around: Tells what a row alone does not, first of all its project.
+        hidden: Sessions that are found only by a query that is about them.
         outline: Makes an outline, still empty, for sessions with these scores.
+        place: Gives a session its place where it does not depend on its score.
     """
 
     def __init__(
         self,
         rows: Mapping[str, Row],
-        project: Callable[[Row], str],
+        around: Surroundings,
+        hidden: Set[str],
         outline: Callable[[Mapping[str, int]], Outline],
+        place: Callable[[], Callable[[Row], Place]],
     ) -> None:
         self._rows = rows
-        self._project = project
+        self._around = around
+        self._hidden = hidden
         self._outline = outline
+        self._place = place
+        self.best_first = True
+        """Whether of those that fit the best come first; else they stand in their order."""
         self.query: Query | None = None
         """What is searched for and shown; None: no search."""
         self.found: Outline | None = None
-        """The sessions that fit, the best first."""
+        """The sessions that fit, in their order."""
         self._whole: Query | None = None
         """The query, once every session was looked at for it."""
         self._scores: dict[str, int] = {}
+        self._unsure: set[str] = set()
+        """Sessions of which it is not known yet whether they fit."""
         self._best: set[str] = set()
         """The sessions that are shown."""
         self._hays: dict[str, tuple[str, str]] = {}
@@ -88,13 +100,17 @@ class Search:
         Returns:
             The steps, each true where there is more to show than before; once
             they are exhausted the whole result is there.
+
+        Raises:
+            QueryError: It cannot be understood; what is shown stays.
         """
         query = Query(text)
         if query:
             self._running = query
             return self._steps(query, sync)
+        self.best_first = True
         self._running = self._whole = self.query = self.found = None
-        self._scores, self._best, self._hays = {}, set(), {}
+        self._scores, self._unsure, self._best, self._hays = {}, set(), set(), {}
         return iter(())
 
     def _steps(self, query: Query, sync: Callable[[], None]) -> Iterator[bool]:
@@ -104,21 +120,22 @@ class Search:
         self._late = late = set[str]()
         paths = self._to_look_at(query)
         scores: dict[str, int] = {}
+        unsure: set[str] = set()
         show_at = FIRST
         for stop in range(SLICE, len(paths) + SLICE, SLICE):
-            self._look_at(paths[stop - SLICE : stop], query, scores)
+            self._look_at(paths[stop - SLICE : stop], query, scores, unsure)
             shows = show_at <= stop < len(paths) and bool(scores)
             if shows:
                 show_at = stop * _MORE
-                self._show(query, scores)
+                self._show(query, scores, unsure)
             yield shows
             if self._running is not query:
                 return
         sync()
         for path in late:
-            self._rate(path, query, scores)
+            self._rate(path, query, scores, unsure)
         self._running = None
-        self._show(query, scores)
+        self._show(query, scores, unsure)
         self._whole = query
 
     def _to_look_at(self, query: Query) -> list[str]:
@@ -128,21 +145,29 @@ class Search:
         them out.
         """
         if self._whole is not None and query.narrows(self._whole):
-            return list(self._scores)
+            return [*self._scores, *self._unsure]
         newest = nlargest(FIRST, self._rows.values(), key=attrgetter("mtime_ms"))
         return [*(row.path for row in newest), *self._rows]
 
-    def _show(self, query: Query, scores: dict[str, int]) -> None:
-        """Show what has been found so far, if it is too much the best of it."""
+    def _show(self, query: Query, scores: dict[str, int], unsure: set[str]) -> None:
+        """Show what has been found so far, if it is too much the first of it."""
         self._whole = None
-        self.query, self._scores, self._best = query, scores, set(best(scores, MOST))
+        self.query, self._scores, self._unsure = query, scores, unsure
         self.rearrange()
 
     def rearrange(self) -> None:
         """Show what was found in another order."""
         if self.query is not None:
+            self._best = set(self._first(self._scores))
             self.found = self._outline(self._scores)
             self.found.build([self._rows[path] for path in self._best if path in self._rows])
+
+    def _first(self, scores: Mapping[str, int]) -> Iterable[str]:
+        """Return those that fit and come first."""
+        if self.ranked or len(scores) <= MOST:
+            return best(scores, MOST)
+        rows = (self._rows[path] for path in scores if path in self._rows)
+        return (row.path for row in nsmallest(MOST, rows, key=self._place()))
 
     def follow(self, changed: Collection[str]) -> None:
         """Look again at sessions that changed, came or went."""
@@ -152,10 +177,15 @@ class Search:
             self._late.update(changed)
         if self.found is not None and self.query is not None:
             for path in changed:
-                self._rate(path, self.query, self._scores)
+                self._rate(path, self.query, self._scores, self._unsure)
             self._best.update(path for path in changed if path in self._scores)
             self._best.intersection_update(self._scores)
             self.found.update(changed, self._best.__contains__)
+
+    @property
+    def ranked(self) -> bool:
+        """Whether the best stand first; without words no session fits better than another."""
+        return self.query is not None and self.query.worded and self.best_first
 
     @property
     def count(self) -> int:
@@ -167,24 +197,50 @@ class Search:
         """The sessions that fit, as far as was looked."""
         return self._scores.keys()
 
-    def _look_at(self, paths: list[str], query: Query, scores: dict[str, int]) -> None:
+    @property
+    def unsure(self) -> int:
+        """Of how many sessions it is not known yet whether they fit."""
+        return len(self._unsure)
+
+    def _look_at(
+        self, paths: list[str], query: Query, scores: dict[str, int], unsure: set[str]
+    ) -> None:
         """Score those of many sessions that may fit."""
         known = [path for path in paths if path in self._rows]
+        if not query.worded:
+            for path in known:
+                self._rate(path, query, scores, unsure)
+            return
         hays = [self._hays.get(path) or self._hay(path) for path in known]
         for number in query.sift([hay for hay, _ in hays], [names for _, names in hays]):
             if score := query.score(hays[number][0]):
-                scores[known[number]] = score
+                self._enter(known[number], score, query, scores, unsure)
+
+    def _enter(
+        self, path: str, score: int, query: Query, scores: dict[str, int], unsure: set[str]
+    ) -> None:
+        """Enter a session whose words fit, if everything else does."""
+        if path in self._hidden and not query.about_empty:
+            return
+        if query.conditional and not (holds := query.holds(self._rows[path], self._around)):
+            if holds is None:
+                unsure.add(path)
+            return
+        scores[path] = score
 
     def _hay(self, path: str) -> tuple[str, str]:
         row = self._rows[path]
-        hay = haystack(row, self._project(row))
+        hay = haystack(row, self._around.project(row))
         made = self._hays[path] = (hay, names_of(hay))
         return made
 
-    def _rate(self, path: str, query: Query, scores: dict[str, int]) -> None:
-        if path in self._rows:
-            hay, _ = self._hays.get(path) or self._hay(path)
-            if score := query.score(hay):
-                scores[path] = score
-                return
+    def _rate(self, path: str, query: Query, scores: dict[str, int], unsure: set[str]) -> None:
         scores.pop(path, None)
+        unsure.discard(path)
+        if path in self._rows:
+            score = 1
+            if query.spoken:
+                hay, _ = self._hays.get(path) or self._hay(path)
+                score = query.score(hay)
+            if score:
+                self._enter(path, score, query, scores, unsure)

@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from sessiontui.catalogue.catalogue import NO_PROJECT, Catalogue
+from sessiontui.catalogue.catalogue import Catalogue
 from sessiontui.catalogue.lines import GroupLine, RowLine
 from sessiontui.catalogue.order import SORTS, Sort, text_place
-from sessiontui.catalogue.row import Row
+from sessiontui.catalogue.projects import NO_PROJECT
+from sessiontui.catalogue.row import Row, Tail
 
 HOME = "/home/mira"
+ANSWERED = Tail(ending="answer", answered=True)
 
 
 def row(path: str, mtime_ms: int = 1, **fields: Any) -> Row:
@@ -21,7 +23,7 @@ def row(path: str, mtime_ms: int = 1, **fields: Any) -> Row:
 
 
 def read(path: str, mtime_ms: int = 1, cwd: str | None = "/home/mira/api", **fields: Any) -> Row:
-    return row(path, mtime_ms, read=True, cwd=cwd, **fields)
+    return row(path, mtime_ms, read=True, cwd=cwd, **({"tail": ANSWERED} | fields))
 
 
 def catalogue_of(*rows: Row, sort: Sort = "modified", reverse: bool = False) -> Catalogue:

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sessiontui.catalogue.catalogue import Catalogue
 from sessiontui.catalogue.lines import GroupLine, RowLine
 from sessiontui.catalogue.order import SORTS, Sort
-from sessiontui.catalogue.row import Row
+from sessiontui.catalogue.row import NO_TAIL, Row, Tail
 
 HOME = "/home/me"
 IDS = ("a", "b", "c", "d", "e")
@@ -23,6 +23,9 @@ PATHS = tuple(
         f"{folder}/2026_{name}/agent/agent.child.jsonl",
     )
 )
+LOST = "/s/one/2026-01-01T00-00-00-000Z_gone/agent.jsonl"
+PATHS = (*PATHS, LOST)
+QUERIES = ("", "o", "on", "on a", "two", "zz", "is:pinned", "is:empty,fork", "-two", "size:>1 o")
 CWDS = ("/home/me/one", "/home/me/two", None)
 PARENTS = (None, *IDS, *PATHS[::3], "unknown", "/elsewhere/2026_a.jsonl")
 
@@ -41,6 +44,9 @@ def rows(draw: st.DrawFn) -> Row:
         cwd=draw(st.sampled_from(CWDS)) if read else None,
         created_ms=draw(st.sampled_from((None, 1, 2))) if read else None,
         parent=draw(st.sampled_from(PARENTS)) if read else None,
+        tail=draw(st.sampled_from((NO_TAIL, Tail(ending="answer")))) if read else NO_TAIL,
+        agent=draw(st.sampled_from(("omp", "unknown"))),
+        title_source=draw(st.sampled_from((None, "user"))) if read else None,
     )
 
 
@@ -73,6 +79,18 @@ class Changes(RuleBasedStateMachine):
     def flatten(self, flat: bool) -> None:
         self.catalogue.set_flat(flat)
 
+    @rule(best_first=st.booleans())
+    def rank(self, best_first: bool) -> None:
+        self.catalogue.rank(best_first=best_first)
+
+    @rule(path=st.sampled_from(PATHS), pinned=st.booleans())
+    def pin(self, path: str, pinned: bool) -> None:
+        self.catalogue.pin([path], pinned=pinned)
+
+    @rule(shown=st.booleans())
+    def empty_ones(self, shown: bool) -> None:
+        self.catalogue.show_empty(shown)
+
     @rule(path=st.sampled_from(PATHS), opened=st.sampled_from((True, False, None)))
     def fold(self, path: str, opened: bool | None) -> None:
         self.catalogue.fold_session(path, opened=opened)
@@ -83,7 +101,7 @@ class Changes(RuleBasedStateMachine):
         if lines:
             self.catalogue.fold_group(lines[index % len(lines)].key, closed=closed)
 
-    @rule(query=st.sampled_from(("", "o", "on", "on a", "two", "zz")))
+    @rule(query=st.sampled_from(QUERIES))
     def search(self, query: str) -> None:
         self.catalogue.filter(query)
 
@@ -95,9 +113,12 @@ class Changes(RuleBasedStateMachine):
         known = self.catalogue
         lines = self.everything()
         new = Catalogue(home=HOME, sort=known.sort, reverse=known.reverse, flat=known.flat)
-        new._agreed = dict(known._agreed)
+        new._projects._agreed = dict(known._projects._agreed)
         new._folds.groups = set(known._folds.groups)
         new._folds.sessions = dict(known._folds.sessions)
+        new.pin(known.pins, pinned=True)
+        new.show_empty(known.shows_empty)
+        new.rank(best_first=known._search.best_first)
         new.upsert(sorted(known.rows.values(), key=lambda row: row.path))
         if known.query is not None:
             new.filter(known.query.text)
@@ -124,8 +145,10 @@ class Changes(RuleBasedStateMachine):
     def no_session_is_lost(self) -> None:
         if self.catalogue.query is not None:
             return
+        hidden = self.catalogue._special.hidden
+        assert len(hidden) == (0 if self.catalogue.shows_empty else self.catalogue.empty)
         for path in self.catalogue.rows:
-            assert self.catalogue.group_of(path) is not None
+            assert (self.catalogue.group_of(path) is None) is (path in hidden)
             top = path
             for _ in range(10):
                 parent = self.catalogue.parent_of(top)
