@@ -146,6 +146,16 @@ def _list() -> tuple[Action, ...]:
         Action(
             "sort-reverse", ("S",), "screen.sort_reverse", "reverse", "Turn the order round", where
         ),
+        Action("flat", ("t",), "screen.flatten", "flat", "By project, or all in one list", where),
+        Action("pin", ("p",), "screen.pin", "pin", "Pin to the top, or take the pin away", where),
+        Action(
+            "show-empty",
+            ("z",),
+            "screen.show_empty",
+            "empty",
+            "Show or hide empty sessions",
+            where,
+        ),
         Action("mark", ("space",), "mark", "mark", "Mark, and go on to the next", where, **move),
         Action(
             "mark-range",

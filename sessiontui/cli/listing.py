@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from sessiontui.app import format as formats
 from sessiontui.app.format import FORK, SIGNS, age, cut_end, cut_middle, size
 from sessiontui.catalogue.facts import activity
 from sessiontui.catalogue.order import file_name, place_of, shown_title
 from sessiontui.cli.output import Output
+from sessiontui.cli.running import complain
 from sessiontui.models.text import clean
 from sessiontui.models.times import iso_time
 
@@ -26,18 +28,27 @@ _PROJECT_SHARE = 3
 
 
 async def list_sessions(
-    workspace: Workspace, *, sort: Sort, reverse: bool, limit: int | None, as_json: bool
+    workspace: Workspace,
+    *,
+    query: str = "",
+    sort: Sort,
+    reverse: bool,
+    limit: int | None,
+    as_json: bool,
 ) -> None:
     """Write the sessions in order.
 
     Args:
         workspace: Where they are.
+        query: Which ones, in the language of the find field; all without any.
         sort: By what; newest, largest or first in the alphabet leads.
         reverse: The other way round.
         limit: How many at most; None for all.
         as_json: One array of objects instead of a table.
     """
     rows = list(workspace.catalogue.rows.values())
+    if query.strip():
+        rows = await _matching(workspace, query)
     if sort in ("title", "created"):  # Only heads and tails tell.
         rows = await workspace.read_rows([row.path for row in rows])
     rows.sort(key=place_of(sort, reverse=reverse))
@@ -49,6 +60,18 @@ async def list_sessions(
         _write_table(output, workspace, rows)
     else:
         _write_fields(output, workspace, rows)
+
+
+async def _matching(workspace: Workspace, query: str) -> list[Row]:
+    """Return the sessions that fit a query, once all were read that it asks about."""
+    catalogue = workspace.catalogue
+    await workspace.read_rows(list(catalogue.rows))
+    catalogue.show_empty(True)
+    catalogue.filter(query)
+    if catalogue.unsure:
+        what = formats.counted(catalogue.unsure, "session")
+        complain(f"{what} not read far enough yet to tell whether they match")
+    return [catalogue.rows[path] for path in catalogue.fitting]
 
 
 def _facts(workspace: Workspace, row: Row) -> dict[str, Any]:

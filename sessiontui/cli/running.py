@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 import click
 
 from sessiontui.cli.sources import choose_source
-from sessiontui.errors import ConfigError, ReadOnlyError, SessionTuiError
+from sessiontui.errors import ConfigError, QueryError, ReadOnlyError, SessionTuiError
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def run(arguments: Sequence[str] | None) -> int:
         return INTERRUPTED
     except click.UsageError as error:
         return _fail(_usage(error), USAGE)
-    except (click.ClickException, ConfigError) as error:
+    except (click.ClickException, ConfigError, QueryError) as error:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
         return _fail(message, USAGE)
     except (SessionTuiError, OSError) as error:

@@ -152,9 +152,12 @@ class ListApp(App[None]):
     def on_session_canvas_view_changed(self, event: SessionTree.ViewChanged) -> None:
         self.said.append(event)
 
-    def on_sort_header_sort_chosen(self, event: SortHeader.SortChosen) -> None:
+    def on_sort_header_clicked(self, event: SortHeader.Clicked) -> None:
         self.said.append(event)
-        self.catalogue.order_by(event.sort, reverse=event.reverse)
+        if event.turned:
+            self.catalogue.order_by(self.catalogue.sort, reverse=not self.catalogue.reverse)
+        else:
+            self.catalogue.step_order()
         self.header.show(self.catalogue)
         self.sessions.rows_changed()
 

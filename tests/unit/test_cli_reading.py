@@ -89,6 +89,23 @@ def test_the_newest_comes_first_and_the_order_can_be_chosen(command: Command) ->
     assert column("title", "--limit", "0") == []
 
 
+def test_a_query_chooses_the_sessions(command: Command) -> None:
+    def titles(query: str) -> set[object]:
+        return {item["title"] for item in command.json("ls", "--json", "--filter", query)}
+
+    assert titles("flaky retry") == {RETRY}
+    assert titles('"flaky retry test" status:complete size:>1k agent:omp') == {RETRY}
+    assert titles("title:flaky -status:complete") == set()
+    wanted = {item["title"] for item in command.json("ls", "--json") if item["status"] == "error"}
+    assert titles("status:error") == wanted != set()
+
+
+def test_a_query_that_is_not_understood_is_told_before_anything_is_read(command: Command) -> None:
+    done = command("ls", "--source", "/nowhere", "--filter", "size:>5Q")
+    assert done.returncode == 2
+    assert done.stderr == "sessiontui: size:>5Q: a size is like >5M, <200k or 1M..5M\n"
+
+
 def test_in_a_pipe_a_line_a_session_has_tabs_and_no_codes(
     command: Command, files: dict[str, Path]
 ) -> None:

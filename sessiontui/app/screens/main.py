@@ -9,7 +9,6 @@ from textual.widgets import Input
 
 from sessiontui.app.actions import bindings
 from sessiontui.app.screens.main_panes import MainPanes
-from sessiontui.catalogue.order import SORTS
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -56,13 +55,25 @@ class MainScreen(MainPanes):
 
     def action_sort(self) -> None:
         """Sort by the next key."""
-        now = SORTS.index(self.workspace.catalogue.sort)
-        self.order_by(SORTS[(now + 1) % len(SORTS)], reverse=False)
+        self.listing.step_order()
 
     def action_sort_reverse(self) -> None:
         """Turn the order round."""
-        catalogue = self.workspace.catalogue
-        self.order_by(catalogue.sort, reverse=not catalogue.reverse)
+        self.listing.turn_order()
+
+    def action_flatten(self) -> None:
+        """Show the sessions without their projects, or grouped by them."""
+        self.listing.flatten()
+
+    def action_pin(self) -> None:
+        """Pin the marked sessions, or the highlighted one; or take the pins away."""
+        paths = self.chosen("pin")
+        if paths:
+            self.listing.pin(paths)
+
+    def action_show_empty(self) -> None:
+        """Show or hide the sessions without any message."""
+        self.listing.show_empty()
 
     def chosen_one(self, verb: str) -> str | None:
         """Return the session that is highlighted, or say why there is none."""

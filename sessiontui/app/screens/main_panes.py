@@ -7,7 +7,6 @@ message loop, however much arrives.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,11 +19,13 @@ from textual.screen import Screen
 from sessiontui.app import format as formats
 from sessiontui.app.changing import Changing, quoted
 from sessiontui.app.copying import Copying
+from sessiontui.app.listing import Listing
 from sessiontui.app.reading import Reading, subagent_path
 from sessiontui.app.resuming import Resuming
 from sessiontui.app.screens.problem import PasswordInput, ProblemView
+from sessiontui.app.widgets.caption import Caption
 from sessiontui.app.widgets.details import Details
-from sessiontui.app.widgets.filter import FilterLine
+from sessiontui.app.widgets.filter import FilterInput, FilterLine
 from sessiontui.app.widgets.footer import Footer, Note
 from sessiontui.app.widgets.header import Header
 from sessiontui.app.widgets.session_tree import SessionTree
@@ -33,7 +34,7 @@ from sessiontui.app.widgets.splitter import PaneRule, Splitter, follow_note
 from sessiontui.app.widgets.transcript import TranscriptView
 from sessiontui.app.widgets.transcript_pane import TranscriptPane
 from sessiontui.catalogue.facts import activity
-from sessiontui.catalogue.order import Sort, shown_title
+from sessiontui.catalogue.order import shown_title
 from sessiontui.workspace import DocumentGone, RowsChanged, StateChanged
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ LOW = 15
 """Up to so many rows the rules are left out and the heading is one line."""
 _LIST_SHARE = 0.46
 _LIST_LEAST, _TRANSCRIPT_LEAST = 24, 30
+_SEARCH_AGAIN_S = 10.0
+"""How often a search is done again of which the result changes as time goes by."""
 _FAILURE_MS = 8_000
 """How long a row tells at least why an action failed, however the user moves on."""
 
@@ -79,6 +82,7 @@ class MainPanes(Screen[None]):
         self.details = Details(id="details")
         self.filter_line = FilterLine(id="find-line")
         self.sort_header = SortHeader(ascii_only=ascii_only, id="sort")
+        self.caption = Caption(id="caption")
         self.footer = Footer(keys)
         self.problem = ProblemView(
             workspace.source,
@@ -90,6 +94,15 @@ class MainPanes(Screen[None]):
         self.changing = Changing(self, workspace, keys, self.tell)
         self.copying = Copying(self, self.transcript, self.tell)
         self.resuming = Resuming(self, workspace, self.tell)
+        self.listing = Listing(
+            workspace,
+            keys,
+            self.sessions,
+            self.filter_line,
+            self.sort_header,
+            self.caption,
+            self.tell,
+        )
         self._share = _LIST_SHARE
         self._rows: set[str] | None = set()
         self._follows = Content()
@@ -105,6 +118,7 @@ class MainPanes(Screen[None]):
                 with Horizontal(id="list-head"):
                     yield self.filter_line
                     yield self.sort_header
+                yield self.caption
                 yield self.sessions
             yield Splitter(id="splitter")
             with Vertical(id="right"):
@@ -127,6 +141,7 @@ class MainPanes(Screen[None]):
         self._collect(StateChanged())
         self._collect(RowsChanged(None))
         self.set_interval(1.0, self._tick)
+        self.set_interval(_SEARCH_AGAIN_S, self._search_again)
         self.sessions.focus()
 
     def on_unmount(self) -> None:
@@ -159,8 +174,7 @@ class MainPanes(Screen[None]):
         rows, self._rows = self._rows, set()
         if rows is None or rows:
             self.sessions.rows_changed(rows)
-            self.sort_header.show(self.workspace.catalogue)
-            self.show_matches()
+            self.listing.show()
             self.show_marks()
             self._found_again()
         self._show_state()
@@ -217,6 +231,10 @@ class MainPanes(Screen[None]):
         if row is not None:
             self.details.activity = activity(row, now_ms=now)
 
+    def _search_again(self) -> None:
+        if self.listing.ages:
+            self._search(self.filter_line.text)
+
     def _tick(self) -> None:
         self._show_details()
         self._count_down()
@@ -224,11 +242,6 @@ class MainPanes(Screen[None]):
     def _count_down(self) -> None:
         at_ms, now_ms = self._retry_at_ms, self.workspace.clock()
         self.problem.wait_s = None if at_ms is None else max(0, math.ceil((at_ms - now_ms) / 1000))
-
-    def show_matches(self) -> None:
-        """Tell how many sessions fit what is typed."""
-        filtered = bool(self.filter_line.text)
-        self.filter_line.tell(self.workspace.catalogue.shown if filtered else None)
 
     def show_marks(self) -> None:
         """Tell how many sessions are marked, and how much they are."""
@@ -267,15 +280,9 @@ class MainPanes(Screen[None]):
     def _view_changed(self, event: SessionTree.ViewChanged) -> None:
         self.workspace.show(event.keys)
 
-    @on(SortHeader.SortChosen)
-    def _sort_chosen(self, event: SortHeader.SortChosen) -> None:
-        self.order_by(event.sort, reverse=event.reverse)
-
-    def order_by(self, sort: Sort, *, reverse: bool) -> None:
-        """Show the list in another order."""
-        self.workspace.catalogue.order_by(sort, reverse=reverse)
-        self.sessions.rows_changed(None)
-        self.sort_header.show(self.workspace.catalogue)
+    @on(SortHeader.Clicked)
+    def _sort_clicked(self, event: SortHeader.Clicked) -> None:
+        (self.listing.turn_order if event.turned else self.listing.step_order)()
 
     @on(FilterLine.Changed)
     def _filter_changed(self, event: FilterLine.Changed) -> None:
@@ -283,14 +290,7 @@ class MainPanes(Screen[None]):
 
     @work(group="filter", exclusive=True)
     async def _search(self, text: str) -> None:
-        """Filter in slices that no key has to wait for, and show what is found so far."""
-        for more in self.workspace.catalogue.search(text):
-            if more:
-                self.sessions.rows_changed(None)
-                self.show_matches()
-            await asyncio.sleep(0)
-        self.sessions.rows_changed(None)
-        self.show_matches()
+        await self.listing.search(text)
 
     @on(FilterLine.Left)
     def _filter_left(self) -> None:
@@ -366,6 +366,8 @@ class MainPanes(Screen[None]):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Let rules and keys tell which pane has the focus."""
+        self.listing.typing = isinstance(event.widget, FilterInput)
+        self.listing.show()
         typing = isinstance(event.widget, PasswordInput)
         self.footer.hints = PasswordInput.HINTS if typing else ()
         self.show_pane(reading=self.transcript_pane in event.widget.ancestors_with_self)

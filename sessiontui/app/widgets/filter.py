@@ -85,9 +85,16 @@ class FilterLine(Horizontal):
         """Take the filter away."""
         self.query_one(FilterInput).value = ""
 
-    def tell(self, shown: int | None) -> None:
-        """Say how many sessions match; None for no filter."""
+    def tell(self, shown: int | None, unsure: int = 0) -> None:
+        """Say how many sessions match; None for no filter.
+
+        Args:
+            shown: How many match.
+            unsure: Of how many it is not known yet: they have to be read first.
+        """
         text = "" if shown is None else formats.counted(shown, "match", "matches")
+        if text and unsure:
+            text += f" · {unsure:,} not read yet"
         if text != self._told:
             self._told = text  # An update lays out the screen anew, so only where need be.
             self.query_one("#find-count", Static).update(Content(text))

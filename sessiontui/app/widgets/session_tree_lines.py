@@ -16,7 +16,7 @@ from textual.strip import Strip
 
 from sessiontui.app import format as formats
 from sessiontui.catalogue.activity import activity
-from sessiontui.catalogue.lines import GroupLine, Line, RowLine
+from sessiontui.catalogue.lines import PINNED, GroupLine, Line, RowLine
 from sessiontui.catalogue.order import file_name, shown_title
 from sessiontui.models.text import clean
 
@@ -115,7 +115,7 @@ def face_of(line: Line, view: View, *, cursor: bool, mark: Mark = "none") -> Fac
     marked = formats.MARKS[mark].glyph(ascii_only=view.ascii_only)
     if isinstance(line, RowLine):
         return _row_face(line, view, cursor=cursor, marked=marked)
-    label = clean(line.key)
+    label = "Pinned" if line.key == PINNED else clean(line.key)
     right = ""
     if view.width > _NARROW:
         size = _right(formats.size(line.bytes), _SIZE) if view.shows_size else ""

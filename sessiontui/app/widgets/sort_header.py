@@ -9,23 +9,22 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from sessiontui.catalogue.order import SORTS, Sort
-
 if TYPE_CHECKING:
     from textual import events
 
     from sessiontui.catalogue.catalogue import Catalogue
+    from sessiontui.catalogue.order import Sort
 
 
 class SortHeader(Widget):
     """Says how the list is sorted; a click chooses the next order, one on its arrow turns it."""
 
     @dataclass
-    class SortChosen(Message):
+    class Clicked(Message):
         """The user wants another order."""
 
-        sort: Sort
-        reverse: bool
+        turned: bool
+        """Whether this one, the other way round; else the next one."""
 
     _WORDS: ClassVar[dict[tuple[Sort, bool], str]] = {
         ("modified", False): "newest first",
@@ -43,23 +42,22 @@ class SortHeader(Widget):
         self.ascii_only = ascii_only
         self._sort: Sort = "modified"
         self._reverse = False
+        self._ranked = False
 
     def show(self, catalogue: Catalogue) -> None:
         """Take over the order of a catalogue."""
-        if (catalogue.sort, catalogue.reverse) != (self._sort, self._reverse):
-            self._sort, self._reverse = catalogue.sort, catalogue.reverse
+        told = (catalogue.sort, catalogue.reverse, catalogue.ranked)
+        if told != (self._sort, self._reverse, self._ranked):
+            self._sort, self._reverse, self._ranked = told
             self.refresh(layout=True)
 
     def render(self) -> Content:
         """Return the order in words, with an arrow that can be clicked."""
         arrow = ("v^" if self.ascii_only else "▾▴")[self._reverse]
-        return Content(f"{self._WORDS[self._sort, self._reverse]} {arrow}")
+        words = "best first" if self._ranked else self._WORDS[self._sort, self._reverse]
+        return Content(f"{words} {arrow}")
 
     def on_click(self, event: events.Click) -> None:
         """Choose the next order, or turn this one round."""
         event.stop()
-        if event.x >= self.size.width - 2:
-            self.post_message(self.SortChosen(self._sort, not self._reverse))
-        else:
-            following = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
-            self.post_message(self.SortChosen(following, reverse=False))
+        self.post_message(self.Clicked(turned=event.x >= self.size.width - 2))

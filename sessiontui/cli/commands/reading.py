@@ -23,9 +23,16 @@ SORTS: tuple[Sort, ...] = ("modified", "created", "title", "size")
 )
 @click.option("--reverse", is_flag=True, help="Oldest, smallest or Z first.")
 @click.option("--limit", type=Count(), metavar="N", help="How many at most.")
+@click.option("--filter", "query", default="", metavar="QUERY", help="Only what matches.")
 @click.pass_context
 def list_command(
-    context: click.Context, *, as_json: bool, sort: Sort, reverse: bool, limit: int | None
+    context: click.Context,
+    *,
+    as_json: bool,
+    sort: Sort,
+    reverse: bool,
+    limit: int | None,
+    query: str,
 ) -> None:
     """List the sessions, newest first.
 
@@ -36,15 +43,18 @@ def list_command(
     Examples:
       sessiontui ls
       sessiontui ls --json | jq -r '.[] | select(.activity == "waiting") | .title'
+      sessiontui ls --filter 'status:error age:<7d project:api'
       sessiontui ls --sort size --limit 5 --source redis://cache:6379
     """
+    from sessiontui.catalogue.query import Query
     from sessiontui.cli.listing import list_sessions
     from sessiontui.cli.running import with_workspace
 
+    Query(query)  # What is wrong with it is told before the source is opened.
     with_workspace(
         place_of(context),
         lambda workspace: list_sessions(
-            workspace, sort=sort, reverse=reverse, limit=limit, as_json=as_json
+            workspace, query=query, sort=sort, reverse=reverse, limit=limit, as_json=as_json
         ),
     )
 

@@ -1,0 +1,136 @@
+"""What the user does to the list as a whole: filter, order, group, pin, hide."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sessiontui.app import format as formats
+from sessiontui.catalogue.grammar import hint
+from sessiontui.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sessiontui.app.actions import Keys
+    from sessiontui.app.format import Tone
+    from sessiontui.app.widgets.caption import Caption
+    from sessiontui.app.widgets.filter import FilterLine
+    from sessiontui.app.widgets.session_tree import SessionTree
+    from sessiontui.app.widgets.sort_header import SortHeader
+    from sessiontui.workspace import Workspace
+
+
+class Listing:
+    """Changes how the catalogue is shown, and lets all widgets around the list follow.
+
+    Args:
+        workspace: Has the catalogue.
+        keys: Names the keys in what is told.
+        sessions: Shows the catalogue.
+        filter_line: Where the user types what to find.
+        sort_header: Tells the order.
+        caption: Tells what is wrong or hidden.
+        tell: Shows one line with its tone.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        keys: Keys,
+        sessions: SessionTree,
+        filter_line: FilterLine,
+        sort_header: SortHeader,
+        caption: Caption,
+        tell: Callable[[str, Tone], None],
+    ) -> None:
+        self._catalogue = workspace.catalogue
+        self._keys = keys
+        self._sessions = sessions
+        self._filter_line = filter_line
+        self._sort_header = sort_header
+        self._caption = caption
+        self._tell = tell
+        self._wrong = ""
+        """What is wrong with what is typed."""
+        self.typing = False
+        """Whether the find field has the focus."""
+
+    def show(self) -> None:
+        """Let everything around the list tell how it stands."""
+        catalogue = self._catalogue
+        self._sort_header.show(catalogue)
+        filtered = bool(self._filter_line.text)
+        self._filter_line.tell(catalogue.shown if filtered else None, catalogue.unsure)
+        self._caption.told = self._told()
+
+    def _told(self) -> tuple[str, Tone]:
+        if self._wrong:
+            return self._wrong, "attention"
+        if self.typing and (help_line := hint(self._filter_line.text)):
+            return help_line, "past"
+        empty = self._catalogue.empty
+        if empty and not self._catalogue.shows_empty and not self._filter_line.text:
+            sessions = formats.counted(empty, "empty session")
+            return f"{sessions} hidden  {self._keys.first('show-empty')} shows", "past"
+        return "", "past"
+
+    def _changed(self) -> None:
+        self._sessions.rows_changed(None)
+        self.show()
+
+    async def search(self, text: str) -> None:
+        """Filter in slices that no key has to wait for, and show what is found so far."""
+        try:
+            steps = self._catalogue.search(text)
+        except QueryError as error:
+            self._wrong = str(error)
+            self.show()
+            return
+        self._wrong = ""
+        self.show()
+        for more in steps:
+            if more:
+                self._changed()
+            await asyncio.sleep(0)
+        self._changed()
+
+    @property
+    def ages(self) -> bool:
+        """Whether what fits the query changes as time goes by."""
+        query = self._catalogue.query
+        return query is not None and query.timed and not self._wrong
+
+    def step_order(self) -> None:
+        """Sort by the next key."""
+        self._catalogue.step_order()
+        self._changed()
+
+    def turn_order(self) -> None:
+        """Turn the order round."""
+        catalogue = self._catalogue
+        catalogue.order_by(catalogue.sort, reverse=not catalogue.reverse)
+        self._changed()
+
+    def flatten(self) -> None:
+        """Show sessions without their projects, or grouped by them."""
+        self._catalogue.set_flat(not self._catalogue.flat)
+        self._changed()
+        self._tell("All sessions in one list" if self._catalogue.flat else "By project", "past")
+
+    def pin(self, paths: Sequence[str]) -> None:
+        """Pin sessions to the top; where all of them are pinned, take the pins away."""
+        pinned = not all(map(self._catalogue.is_pinned, paths))
+        self._catalogue.pin(paths, pinned=pinned)
+        self._changed()
+        sessions = "" if len(paths) == 1 else f" {formats.counted(len(paths), 'session')}"
+        self._tell(f"Pinned{sessions} to the top" if pinned else f"Unpinned{sessions}", "past")
+
+    def show_empty(self) -> None:
+        """Show sessions without any message, or hide them."""
+        catalogue = self._catalogue
+        shown = not catalogue.shows_empty
+        catalogue.show_empty(shown)
+        self._changed()
+        sessions = formats.counted(catalogue.empty, "empty session")
+        self._tell(f"{sessions} {'shown' if shown else 'hidden'}", "past")

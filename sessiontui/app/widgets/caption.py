@@ -1,0 +1,41 @@
+"""The line between the find field and the list: what is wrong with a query, or what is hidden."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from sessiontui.app import format as formats
+from sessiontui.models.text import clean
+
+if TYPE_CHECKING:
+    from sessiontui.app.format import Tone
+
+_INDENT = 3
+"""Column of the find field's text."""
+
+
+class Caption(Widget):
+    """One line of text on the left, headings of columns on the right where there is room."""
+
+    told: reactive[tuple[str, Tone]] = reactive[tuple[str, "Tone"]](("", "past"))
+    """A text, not yet safe to show, and its tone; it comes before the headings."""
+    heads: reactive[str] = reactive("")
+    """Headings, each over its column, up to the list's last one."""
+
+    def render(self) -> Content:
+        """Return the line."""
+        width = self.size.width - 1  # Above the list, whose last column is the scroll bar.
+        text, tone = self.told
+        heads = self.heads
+        room = width - _INDENT
+        if text and cell_len(clean(text)) + cell_len(heads) + 2 > room:
+            heads = ""
+        text = formats.cut_end(clean(text), room)
+        blank = " " * max(0, room - cell_len(text) - cell_len(heads))
+        style = "" if tone == "plain" else f"${tone}"
+        return Content.assemble(" " * _INDENT, (text, style), blank, (heads, "$past"))

@@ -1,0 +1,146 @@
+"""What the user does to the list as a whole, by keys: filter, flatten, pin, hide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessiontui.app.widgets.filter import FilterInput
+from sessiontui.models.encode import encode_entries
+from sessiontui.models.times import iso_time
+from tests.app.support import NOW_MS, path_of, rows, running, session, settle, shows, store_with
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
+    from sessiontui.app.app import SessionApp
+    from sessiontui.storage.memory import MemoryStore
+
+HOUR_MS = 3_600_000
+
+
+def stub(session_id: str) -> bytes:
+    """Return a session that was begun and left."""
+    header = {"type": "session", "version": 3, "id": session_id, "timestamp": iso_time(NOW_MS)}
+    return encode_entries([{**header, "cwd": "/home/mira/code/api"}])
+
+
+def caption(app: SessionApp) -> str:
+    return app.main.caption.told[0]
+
+
+def listed(app: SessionApp) -> list[str]:
+    """Return the titles in the list, from top to bottom."""
+    catalogue = app.workspace.catalogue
+    lines = catalogue.lines(0, catalogue.height)
+    return [line.row.title if hasattr(line, "row") else line.key for line in lines]
+
+
+async def type_query(pilot: Pilot[None], text: str) -> None:
+    await pilot.press("/", *text)
+    await pilot.pause()
+
+
+def two_projects() -> MemoryStore:
+    store = store_with("alpha", "beta")
+    web = session("Title web", cwd="/home/mira/code/web", session_id="web")
+    store.write(path_of("web", "/-code-web"), web, mtime_ms=NOW_MS - 5 * HOUR_MS)
+    return store
+
+
+async def test_what_is_wrong_with_a_query_stands_beneath_it_and_the_list_stays() -> None:
+    async with running(two_projects()) as (app, pilot):
+        await type_query(pilot, "title:alpha")
+        await until(lambda: listed(app) == ["~/code/api", "Title alpha"])
+        await pilot.press(*" size:>5Q")
+        await until(lambda: "a size is like >5M" in caption(app))
+        assert shows(app, "size:>5Q: a size is like >5M, <200k or 1M..5M"[:40])
+        assert listed(app) == ["~/code/api", "Title alpha"]
+        assert isinstance(app.focused, FilterInput)
+        await pilot.press("backspace", "backspace", "1")
+        await until(lambda: caption(app) == "")
+        await until(lambda: app.workspace.catalogue.shown == 1)
+        await pilot.press("escape")
+        await until(lambda: len(listed(app)) == 5)
+
+
+async def test_an_error_that_is_cleared_away_leaves_the_whole_list() -> None:
+    async with running(two_projects()) as (app, pilot):
+        await type_query(pilot, "re:/(")
+        await until(lambda: "no slash at its end" in caption(app))
+        await pilot.press("escape")
+        await until(lambda: caption(app) == "")
+        assert len(listed(app)) == 5
+
+
+async def test_keys_are_hinted_while_one_types() -> None:
+    async with running(two_projects()) as (app, pilot):
+        await pilot.press("/")
+        await until(lambda: "status:error" in caption(app))
+        await pilot.press(":")
+        await until(lambda: caption(app).startswith("project: title:"))
+        await pilot.press("escape")
+        await until(lambda: caption(app) == "")
+
+
+async def test_one_key_sorts_what_was_found_best_first_and_then_as_the_list() -> None:
+    store = store_with("alpha", "beta")
+    better = session("Question", "Title", session_id="q")
+    store.write(path_of("q"), better, mtime_ms=NOW_MS - 9 * HOUR_MS)
+    async with running(store) as (app, pilot):
+        await type_query(pilot, "question")
+        await until(lambda: app.workspace.catalogue.ranked)
+        await until(lambda: listed(app)[1] == "Question")
+        await until(lambda: shows(app, "best first"))
+        await pilot.press("enter", "s")
+        await until(lambda: shows(app, "newest first"))
+        assert listed(app)[-1] == "Question"
+        await pilot.press("s", "s", "s", "s")
+        await until(lambda: shows(app, "best first"))
+
+
+async def test_all_sessions_in_one_list_and_back() -> None:
+    async with running(two_projects()) as (app, pilot):
+        await pilot.press("t")
+        await until(lambda: listed(app) == ["Title alpha", "Title beta", "Title web"])
+        assert shows(app, "All sessions in one list")
+        await pilot.press("t")
+        await until(lambda: len(listed(app)) == 5)
+
+
+async def test_pinned_sessions_go_to_the_top_and_come_back() -> None:
+    async with running(two_projects()) as (app, pilot):
+        await pilot.press("G", "p")
+        await settle(pilot)
+        assert rows(app)[4].lstrip().startswith("▾ Pinned")
+        assert listed(app)[1] == "Title web"
+        assert app.main.sessions.highlighted == path_of("web", "/-code-web")
+        await pilot.press("t")
+        await settle(pilot)
+        assert listed(app)[1:] == ["Title web", "Title alpha", "Title beta"]
+        await pilot.press("p")
+        await settle(pilot)
+        assert listed(app) == ["Title alpha", "Title beta", "Title web"]
+        await pilot.press("ctrl+a", "p")
+        await settle(pilot)
+        assert shows(app, "Pinned 3 sessions to the top")
+        assert len(app.workspace.catalogue.pins) == 3
+
+
+async def test_empty_sessions_are_counted_and_shown_by_a_key() -> None:
+    store = two_projects()
+    for name in ("e1", "e2"):
+        store.write(path_of(name), stub(name), mtime_ms=NOW_MS - HOUR_MS)
+    async with running(store) as (app, pilot):
+        assert "e1" not in "".join(listed(app))
+        assert caption(app) == "2 empty sessions hidden  z shows"
+        await pilot.press("z")
+        await settle(pilot)
+        assert len(listed(app)) == 7
+        assert caption(app) == ""
+        await pilot.press("z")
+        await settle(pilot)
+        assert len(listed(app)) == 5
+        app.show_session(path_of("e1"))
+        await settle(pilot)
+        assert app.main.sessions.highlighted == path_of("e1")
