@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 256
 """How much of a session's beginning `probe` returns, to tell a rewrite from an append."""
+JOIN_BYTES = 32 << 20
+"""The longest session that `join` adds to another one, in one step."""
 
 
 class Stat(msgspec.Struct, frozen=True, gc=False):
@@ -76,6 +78,33 @@ class TrashItem(msgspec.Struct, frozen=True):
     """Everything that was deleted with it, the session first."""
     deleted_ms: int
     expires_ms: int
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A field of the hash of times or of that of titles, as it is stored."""
+
+    kind: Literal["meta", "title"]
+    path: str
+    value: bytes
+    session: bool = False
+    """Whether there is a session of this path."""
+
+
+class FieldChange(msgspec.Struct, frozen=True):
+    """A field that is to become another one."""
+
+    kind: Literal["meta", "title"]
+    path: str
+    old: bytes | None
+    """What it must be just before; None: it must not be there."""
+    new: bytes | None
+    """What it becomes; None: it vanishes."""
+    session: bool = False
+    """Whether there must be a session of this path; else there must be none."""
+
+    def undone(self) -> FieldChange:
+        """Return what takes it back."""
+        return FieldChange(self.kind, self.path, self.new, self.old, self.session)
 
 
 class Dirty(msgspec.Struct, frozen=True):
@@ -170,6 +199,56 @@ class Backend(Protocol):
 
         Raises:
             WriteConflictError: The size is not `expected_size`; nothing changed.
+        """
+        ...
+
+    async def keep(
+        self,
+        path: str,
+        start: int,
+        stop: int,
+        *,
+        expected_size: int,
+        mtime_ms: int,
+        title: bytes | Literal["keep"] | None = "keep",
+    ) -> Stat:
+        """Keep only the bytes `[start, stop)` of a session, at least one.
+
+        Raises:
+            WriteConflictError: The size is not `expected_size`; nothing changed.
+        """
+        ...
+
+    async def join(
+        self, item: TrashItem, target: Stat, *, between: bytes, skip: int, mtime_ms: int
+    ) -> Stat:
+        """Add a session's bytes at the end of another one, and move it to the trash; or neither.
+
+        Args:
+            item: Lists the session alone, with the size it must have: at most `JOIN_BYTES`.
+            target: The other one, with the size it must have.
+            between: Comes before the bytes.
+            skip: How many of the first bytes are left out.
+            mtime_ms: The new time of the other one.
+
+        Raises:
+            SessionNotFoundError: The session is missing; nothing changed.
+            WriteConflictError: One of them has another size; nothing changed.
+        """
+        ...
+
+    def loose_fields(self) -> AsyncIterator[list[Field]]:
+        """Yield times and titles that belong to no session, and times that are no numbers.
+
+        There are none in a folder.
+        """
+        ...
+
+    async def change_fields(self, changes: Sequence[FieldChange]) -> list[bool]:
+        """Change fields, each for itself; tell which are as wished now.
+
+        One that is neither `old` nor `new` stays, and so does one that has, or has not, a
+        session against its condition.
         """
         ...
 

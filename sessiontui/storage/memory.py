@@ -26,6 +26,8 @@ from sessiontui.storage.backend import (
     HEAD_BYTES,
     Dirty,
     FeedState,
+    Field,
+    FieldChange,
     Range,
     Rescan,
     ScanBatch,
@@ -33,6 +35,7 @@ from sessiontui.storage.backend import (
     Stat,
     TrashItem,
 )
+from sessiontui.storage.memory_fields import change_field
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -88,6 +91,8 @@ class MemoryStore:
         self.identities = identities
         self.sessions: dict[str, Held] = {}
         self.trashed: dict[str, _Thrown] = {}
+        self.loose: dict[tuple[Literal["meta", "title"], str], bytes] = {}
+        """Times and titles of no session, as omp leaves them behind."""
         self.silent = False
         """Whether signals get lost, as while a feed's connection is broken unnoticed."""
         self._watchers: set[_Watcher] = set()
@@ -272,6 +277,52 @@ class MemoryBackend:
             whole = data + bytes(self.store.sessions[path].data)
             self.store.write(path, whole, mtime_ms=mtime_ms, title=title)
             return self.store.stat(path)
+
+    async def keep(
+        self,
+        path: str,
+        start: int,
+        stop: int,
+        *,
+        expected_size: int,
+        mtime_ms: int,
+        title: bytes | Literal["keep"] | None = "keep",
+    ) -> Stat:
+        """Keep only some of the bytes."""
+        async with self._change():
+            self._expect(path, expected_size)
+            kept = bytes(self.store.sessions[path].data[start:stop])
+            self.store.write(path, kept, mtime_ms=mtime_ms, title=title)
+            return self.store.stat(path)
+
+    async def join(
+        self, item: TrashItem, target: Stat, *, between: bytes, skip: int, mtime_ms: int
+    ) -> Stat:
+        """Add a session's bytes at the end of another one, and move it out of sight."""
+        async with self._change():
+            if item.path not in self.store.sessions:
+                raise SessionNotFoundError(item.path)
+            self._expect(item.path, item.stats[0].size)
+            self._expect(target.path, target.size)
+            held = self.store.sessions[item.path]
+            self.store.append(target.path, between + bytes(held.data[skip:]), mtime_ms=mtime_ms)
+            self.store.trashed[item.id] = _Thrown(item, {item.path: replace(held)})
+            self.store.delete(item.path)
+            return self.store.stat(target.path)
+
+    async def loose_fields(self) -> AsyncIterator[list[Field]]:
+        """Yield times and titles of no session."""
+        await self._ask()
+        yield [
+            Field(kind, path, value)
+            for (kind, path), value in self.store.loose.items()
+            if path not in self.store.sessions
+        ]
+
+    async def change_fields(self, changes: Sequence[FieldChange]) -> list[bool]:
+        """Change fields, each for itself."""
+        async with self._change():
+            return [change_field(self.store, change) for change in changes]
 
     async def rename(self, moves: Sequence[tuple[str, str]], *, overwrite: bool = False) -> None:
         """Move sessions, all or none."""

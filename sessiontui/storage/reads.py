@@ -17,9 +17,9 @@ from sessiontui.storage.artifacts import find_all_artifacts, find_artifacts
 from sessiontui.storage.backend import Range, Stat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
-    from sessiontui.storage.backend import Backend, TrashItem
+    from sessiontui.storage.backend import Backend, Field, ScanBatch, TrashItem
     from sessiontui.storage.mirror import Mirror
     from sessiontui.storage.reading import Reader
 
@@ -170,6 +170,20 @@ class SessionReads:
             InvalidPathError: A path does not end in `.jsonl`.
         """
         return await find_all_artifacts(self._backend, paths)
+
+    async def survey(self) -> AsyncIterator[ScanBatch]:
+        """Yield all that the store holds, listed as a session or not, as it is read.
+
+        Raises:
+            StorageError: The store could not be asked.
+        """
+        async for batch in self._backend.scan_under(""):
+            yield batch
+
+    async def loose_fields(self) -> AsyncIterator[list[Field]]:
+        """Yield times and titles of no session; see `Backend.loose_fields`."""
+        async for fields in self._backend.loose_fields():
+            yield fields
 
     async def trashed(self) -> list[TrashItem]:
         """Return what can be restored, newest first."""

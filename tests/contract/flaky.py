@@ -12,9 +12,21 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from sessiontui.storage.backend import Backend, Range, ScanBatch, Seen, Signal
+    from sessiontui.storage.backend import Backend, Field, Range, ScanBatch, Seen, Signal
 
-CHANGES = ("append", "write", "patch", "prepend", "rename", "delete", "trash", "restore")
+CHANGES = (
+    "append",
+    "write",
+    "patch",
+    "prepend",
+    "rename",
+    "delete",
+    "trash",
+    "restore",
+    "keep",
+    "join",
+    "change_fields",
+)
 
 Fault = StorageError | Literal["before", "after"] | None
 
@@ -31,6 +43,9 @@ class FlakyBackend:
         delete: Any
         trash: Any
         restore: Any
+        keep: Any
+        join: Any
+        change_fields: Any
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -84,6 +99,10 @@ class FlakyBackend:
         self._ask("read", ranges)
         await self._wait(self.reading)
         return await self.backend.read(ranges)
+
+    def loose_fields(self) -> AsyncIterator[list[Field]]:
+        self._ask("loose_fields")
+        return self.backend.loose_fields()
 
     async def trashed(self, *, tidy: bool = True) -> Any:
         self._ask("trashed")

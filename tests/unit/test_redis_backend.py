@@ -220,7 +220,7 @@ async def test_a_finished_copy_gives_way_to_a_rewrite_of_the_same_size(
     backend: RedisBackend, each_redis: redis.asyncio.Redis
 ) -> None:
     await backend.write("/a", b"0123456789", mtime_ms=1)
-    copy, seen = await backend._prepended_copy("/a", b"slot\n", 10)
+    copy, seen = await backend._copy("/a", b"slot\n", (0, 10), 10)
     await backend.write("/a", b"9876543210", mtime_ms=2)
     swap = [b"set", b"T", b"10", seen, b"15"]
     with pytest.raises(WriteConflictError):

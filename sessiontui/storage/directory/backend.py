@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 from sessiontui import paths
 from sessiontui.models.times import now_ms
 from sessiontui.storage.directory.files import Files
+from sessiontui.storage.directory.joining import join
 from sessiontui.storage.directory.moves import Moves
 from sessiontui.storage.directory.pace import Pace
 from sessiontui.storage.directory.paths import Root
@@ -41,7 +42,16 @@ if TYPE_CHECKING:
     )
     from contextlib import AbstractAsyncContextManager
 
-    from sessiontui.storage.backend import Range, ScanBatch, Seen, Signal, Stat, TrashItem
+    from sessiontui.storage.backend import (
+        Field,
+        FieldChange,
+        Range,
+        ScanBatch,
+        Seen,
+        Signal,
+        Stat,
+        TrashItem,
+    )
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -173,6 +183,51 @@ class DirectoryBackend:
         return await self._change(
             self._files.prepend, path, data, expected_size=expected_size, mtime_ms=mtime_ms
         )
+
+    async def keep(
+        self,
+        path: str,
+        start: int,
+        stop: int,
+        *,
+        expected_size: int,
+        mtime_ms: int,
+        title: bytes | Literal["keep"] | None = "keep",  # noqa: ARG002
+    ) -> Stat:
+        """Keep only some bytes, by way of a temporary file.
+
+        Raises:
+            WriteConflictError: The size is not `expected_size`; nothing changed.
+        """
+        return await self._change(
+            self._files.keep, path, start, stop, expected_size=expected_size, mtime_ms=mtime_ms
+        )
+
+    async def join(
+        self, item: TrashItem, target: Stat, *, between: bytes, skip: int, mtime_ms: int
+    ) -> Stat:
+        """Add a session's bytes at the end of another one, and move it to the trash.
+
+        Raises:
+            SessionNotFoundError: It is missing; nothing changed.
+            WriteConflictError: One of them has another size; nothing changed.
+        """
+        return await self._change(
+            join,
+            *(self._files, self._trash, item, target),
+            between=between,
+            skip=skip,
+            mtime_ms=mtime_ms,
+        )
+
+    async def loose_fields(self) -> AsyncIterator[list[Field]]:
+        """Yield nothing: times and titles stand in the files themselves."""
+        for _ in ():
+            yield []
+
+    async def change_fields(self, changes: Sequence[FieldChange]) -> list[bool]:
+        """Change nothing: there are no such fields."""
+        return [False for _ in changes]
 
     async def rename(self, moves: Sequence[tuple[str, str]], *, overwrite: bool = False) -> None:
         """Move files, all or none, and remove the sidecar folders that are empty then.

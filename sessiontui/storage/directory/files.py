@@ -123,22 +123,30 @@ class Files:
                 marks.append(found and (found.st_size, found.st_mtime_ns, found.st_ino))
         return marks
 
-    def append(self, path: str, data: bytes, *, mtime_ms: int) -> Stat:
+    def append(
+        self, path: str, data: bytes, *, mtime_ms: int, expected_size: int | None = None
+    ) -> Stat:
         """Add `data` at the end in one write, making the file and its folders where needed.
+
+        Where a size is expected nothing is made.
 
         Returns:
             The size after `data`; what others add afterwards is not in it.
 
         Raises:
+            WriteConflictError: The size is not the expected one; nothing changed.
             OutcomeUnknownError: Another file took the path in the same instant; `data` went
                 to the one before.
             StorageError: The disk is full, say; what was written in part is taken back,
                 unless another program wrote behind it.
         """
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
+        known = expected_size is not None
+        flags = os.O_RDWR | os.O_APPEND | (0 if known else os.O_CREAT)
         with self._root.handles() as handles:
-            folder, name = handles.parent(path, create=True)
+            folder, name = handles.parent(path, create=not known)
             with opened(path, name, flags, folder) as descriptor:
+                if known and (before := os.fstat(descriptor)).st_size != expected_size:
+                    raise _conflict(path, expected_size, before)
                 end = _append(descriptor, data, path)
                 set_mtime(descriptor, mtime_ms)
                 written = os.fstat(descriptor)
@@ -159,7 +167,7 @@ class Files:
             WriteConflictError: The size is not the expected one; nothing changed.
         """
         if not isinstance(expected_size, str):
-            return self._rewrite(path, data, expected_size, mtime_ms, keep=False)
+            return self._rewrite(path, data, expected_size, mtime_ms, kept=(0, 0))
         with self._root.handles() as handles:
             folder, name = handles.parent(path, create=True)
             found = look(folder, name, path)
@@ -184,12 +192,20 @@ class Files:
         Raises:
             WriteConflictError: The size is not the expected one; nothing changed.
         """
-        return self._rewrite(path, data, expected_size, mtime_ms, keep=True)
+        return self._rewrite(path, data, expected_size, mtime_ms, kept=(0, expected_size))
+
+    def keep(self, path: str, start: int, stop: int, *, expected_size: int, mtime_ms: int) -> Stat:
+        """Keep only the bytes `[start, stop)`.
+
+        Raises:
+            WriteConflictError: The size is not the expected one; nothing changed.
+        """
+        return self._rewrite(path, b"", expected_size, mtime_ms, kept=(start, stop))
 
     def _rewrite(
-        self, path: str, data: bytes, expected_size: int, mtime_ms: int, *, keep: bool
+        self, path: str, data: bytes, expected_size: int, mtime_ms: int, *, kept: tuple[int, int]
     ) -> Stat:
-        """Replace a file of known size by `data`, followed by what it holds where `keep` is set."""
+        """Replace a file of known size by `data`, followed by the bytes of it that are kept."""
         with self._root.handles() as handles, ExitStack() as stack:
             try:
                 folder, name = handles.parent(path)
@@ -201,8 +217,7 @@ class Files:
                 raise _conflict(path, expected_size, before)
             new, temporary_name = stack.enter_context(temporary(folder, name))
             write_all(new, data)
-            if keep:
-                copy_bytes(old, new, 0, expected_size)
+            copy_bytes(old, new, *kept)
             size = os.fstat(new).st_size
             settled = _settle(new, before, mtime_ms)
             current = look(folder, name, path)

@@ -20,6 +20,7 @@ from sessiontui.models.source import DEFAULT_PREFIX
 from sessiontui.storage.backend import Stat
 from sessiontui.storage.redis import scripts
 from sessiontui.storage.redis.fence import raise_fence
+from sessiontui.storage.redis.fields import change_fields, loose_fields
 from sessiontui.storage.redis.index import scan_index
 from sessiontui.storage.redis.keys import Keys, field
 from sessiontui.storage.redis.link import Link
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from sessiontui.models.source import RedisSource
-    from sessiontui.storage.backend import Range, ScanBatch, Seen, TrashItem
+    from sessiontui.storage.backend import Field, FieldChange, Range, ScanBatch, Seen, TrashItem
     from sessiontui.storage.redis.link import Script
 
 SCAN_COUNT = 1000
@@ -162,7 +163,7 @@ class RedisBackend:
         """Put `data` before the first byte; the server does it, a big one piece by piece."""
         arguments = [*_retitling(title), b"%d" % expected_size]
         if expected_size > _SMALL_BYTES:
-            temporary, seen = await self._prepended_copy(path, data, expected_size)
+            temporary, seen = await self._copy(path, data, (0, expected_size), expected_size)
             names = [temporary, self._keys.temporary(secrets.token_hex(8))]
             arguments += [seen, b"%d" % (expected_size + len(data))]
             script = scripts.SWAP
@@ -174,10 +175,33 @@ class RedisBackend:
             script, path, mtime_ms, arguments, more=names, expected_size=expected_size
         )
 
-    async def _prepended_copy(
-        self, path: str, data: bytes, expected_size: int
+    async def keep(
+        self,
+        path: str,
+        start: int,
+        stop: int,
+        *,
+        expected_size: int,
+        mtime_ms: int,
+        title: bytes | Literal["keep"] | None = "keep",
+    ) -> Stat:
+        """Keep only some bytes of a session; the server copies them piece by piece."""
+        temporary, seen = await self._copy(path, b"", (start, stop), expected_size)
+        names = [temporary, self._keys.temporary(secrets.token_hex(8))]
+        numbers = [b"%d" % expected_size, seen, b"%d" % (stop - start)]
+        return await self._step(
+            scripts.SWAP,
+            path,
+            mtime_ms,
+            [*_retitling(title), *numbers],
+            more=names,
+            expected_size=expected_size,
+        )
+
+    async def _copy(
+        self, path: str, before: bytes, kept: tuple[int, int], expected_size: int
     ) -> tuple[bytes, bytes]:
-        """Build `data` and the session behind it under a temporary key.
+        """Build `before` and some bytes of the session behind it under a temporary key.
 
         Returns:
             The key, and the session's mtime as stored (empty for none): a rewrite of the
@@ -185,15 +209,18 @@ class RedisBackend:
         """
         temporary = self._keys.temporary(secrets.token_hex(8))
         names = [self._keys.meta, self._keys.title, self._keys.file(path), temporary]
+        start, stop = kept
         seen: bytes | None = None
-        for first in range(0, expected_size, _SMALL_BYTES):
-            last = min(first + _SMALL_BYTES, expected_size) - 1
-            numbers = (expected_size, first, last, expected_size + len(data))
+        for first in range(start, stop, _SMALL_BYTES):
+            last = min(first + _SMALL_BYTES, stop) - 1
+            numbers = (expected_size, first, last, len(before) + stop - start)
             arguments = [
                 *(b"%d" % number for number in numbers),
-                b"" if first else data,
+                b"" if first > start else before,
                 b"%d" % _TEMPORARY_LIFE_MS,
                 field(path),
+                b"%d" % (len(before) + first - start),
+                b"0" if first > start else b"1",
             ]
             [mtime] = await run_step(
                 *(self._writes, self._keys, scripts.COPY, names, arguments, [path]),
@@ -206,6 +233,20 @@ class RedisBackend:
                 )
             seen = mtime
         return temporary, seen or b""
+
+    async def join(
+        self, item: TrashItem, target: Stat, *, between: bytes, skip: int, mtime_ms: int
+    ) -> Stat:
+        """Add a session's bytes at the end of another one, and move it to the trash."""
+        return await self._trash.join(item, target, between=between, skip=skip, mtime_ms=mtime_ms)
+
+    def loose_fields(self) -> AsyncIterator[list[Field]]:
+        """Yield times and titles that belong to no session, and times that are no numbers."""
+        return loose_fields(self._reads, self._keys, count=self._scan_count)
+
+    async def change_fields(self, changes: Sequence[FieldChange]) -> list[bool]:
+        """Change fields, each for itself; a hundred in a step of the server."""
+        return await change_fields(self._writes, self._keys, changes)
 
     async def rename(self, moves: Sequence[tuple[str, str]], *, overwrite: bool = False) -> None:
         """Move sessions with mtime and title, all or none.

@@ -125,20 +125,21 @@ COPY = _script("""
   local start, copy = ARGV[6], KEYS[4]
   local size = size_of(KEYS[3])
   if size ~= tonumber(expected) then stop('conflict', size or -1) end
-  if first == '0' then
+  if ARGV[10] == '1' then
     change(nil, 'SETRANGE', copy, total - 1, '\\0')
     change(nil, 'SETRANGE', copy, 0, start)
   elseif look('STRLEN', copy) ~= total then
     stop('refused', 'GETRANGE', copy, 'the copy is gone')
   end
-  change(nil, 'SETRANGE', copy, total - size + first, look('GETRANGE', KEYS[3], first, last))
+  change(nil, 'SETRANGE', copy, ARGV[9], look('GETRANGE', KEYS[3], first, last))
   change(nil, 'PEXPIRE', copy, ARGV[7])
   return {'ok', look('HGET', META, ARGV[8])}
 """)
 """Copies a range of a session to where it belongs behind a new beginning. The server makes
 room for the whole copy at first, 0.5 ms a MB: letting it grow costs three times that.
 KEYS meta, title, file, copy; ARGV fence, expected size, first and last byte, size of the
-whole copy, new beginning, the copy's life (ms), path. Answers `ok, mtime`."""
+whole copy, new beginning, the copy's life (ms), path, where in the copy the range goes,
+whether the copy is begun. Answers `ok, mtime`."""
 
 SWAP = _script("""
   local path, mtime, expected, seen, total = ARGV[2], ARGV[3], ARGV[6], ARGV[7], ARGV[8]
@@ -230,6 +231,58 @@ TRASH = _script("""
 """KEYS meta, title, record, then file and trash key of each;
 ARGV fence, life (ms), deleted, expires, then the paths. The record's fields are `deleted`,
 `expires`, `count`, and `path:<n>`, `size:<n>`, `mtime:<n>`, `title:<n>` where there is one."""
+
+JOIN = _script("""
+  local record, tail, kept, head = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+  local life, path, target = ARGV[2], ARGV[5], ARGV[7]
+  local size, before = size_of(tail), size_of(head)
+  if not size then stop('missing', 1) end
+  if size ~= tonumber(ARGV[6]) then stop('conflict', size) end
+  if before ~= tonumber(ARGV[8]) then stop('conflict', before or -1) end
+  if look('EXISTS', record) == 1 then stop('exists', 1) end
+  local added = ARGV[9] .. look('GETRANGE', tail, ARGV[10], -1)
+  local fields = {'deleted', ARGV[3], 'expires', ARGV[4], 'count', 1, 'path:1', path}
+  local facts = {size = size, mtime = look('HGET', META, path), title = look('HGET', TITLE, path)}
+  for name, value in pairs(facts) do
+    if value then
+      fields[#fields + 1] = name .. ':1'
+      fields[#fields + 1] = value
+    end
+  end
+  put(META, path, false)
+  put(TITLE, path, false)
+  put(META, target, ARGV[11])
+  local title = look('HGET', TITLE, target)
+  move(tail, kept)
+  change({'PERSIST', kept}, 'PEXPIRE', kept, life)
+  change({'DEL', record}, 'HSET', record, unpack(fields))
+  change(nil, 'PEXPIRE', record, life)
+  return {'ok', change(nil, 'APPEND', head, added), title}
+""")
+"""KEYS meta, title, record, file and trash key of the one, file of the other; ARGV fence, life
+(ms), deleted, expires, path and size of the one, path and size of the other, what comes
+between, how many bytes are left out, mtime. The record is that of TRASH. Answers as APPEND."""
+
+FIELDS = _script("""
+  local done = {'ok'}
+  for i = 1, #KEYS - 2 do
+    local at = 5 * i - 3
+    local hash, path = ARGV[at] == 'meta' and META or TITLE, ARGV[at + 1]
+    local old, new = ARGV[at + 2], ARGV[at + 3]
+    local now = look('HGET', hash, path)
+    now = now and '+' .. now or '-'
+    local here = look('EXISTS', KEYS[2 + i]) == 1
+    done[#done + 1] = 0
+    if here == (ARGV[at + 4] == '1') and (now == old or now == new) then
+      put(hash, path, new ~= '-' and string.sub(new, 2))
+      done[#done] = 1
+    end
+  end
+  return done
+""")
+"""KEYS meta, title, then the files; ARGV fence, then for each `meta` or `title`, path, old and
+new value (`-`, or `+` and the value), whether there must be a file. Answers `ok`, then for
+each 1 or 0."""
 
 RESTORE = _script("""
   local record = KEYS[3]

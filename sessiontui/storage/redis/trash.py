@@ -52,6 +52,36 @@ class RedisTrash:
             self._writes, self._keys, scripts.TRASH, keys, [*numbers, *map(field, paths)], paths
         )
 
+    async def join(
+        self, item: TrashItem, target: Stat, *, between: bytes, skip: int, mtime_ms: int
+    ) -> Stat:
+        """Add a session's bytes at the end of another one, and put it into the trash."""
+        [stat] = item.stats
+        names = [
+            self._keys.meta,
+            self._keys.title,
+            self._keys.record(item.id),
+            self._keys.file(stat.path),
+            self._keys.trashed(item.id, 1),
+            self._keys.file(target.path),
+        ]
+        life = max(1, item.expires_ms - item.deleted_ms)
+        arguments = [
+            *(b"%d" % number for number in (life, item.deleted_ms, item.expires_ms)),
+            field(stat.path),
+            b"%d" % stat.size,
+            field(target.path),
+            b"%d" % target.size,
+            between,
+            b"%d" % skip,
+            b"%d" % mtime_ms,
+        ]
+        size, title = await run_step(
+            *(self._writes, self._keys, scripts.JOIN, names, arguments, [stat.path]),
+            expected_size=stat.size,
+        )
+        return Stat(target.path, size, mtime_ms, title)
+
     async def restore(self, item_id: str) -> TrashItem:
         """Bring sessions back; see `Backend.restore`."""
         [item] = await self._items([self._keys.record(item_id)])
