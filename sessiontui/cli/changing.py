@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sessiontui.app.format import age, counted, duration, size
+from sessiontui.cli.asking import typed_line
 from sessiontui.cli.choosing import label, the_session, the_sessions
 from sessiontui.cli.output import Output
 from sessiontui.cli.progress import shown_progress, tell_rest
@@ -208,19 +208,7 @@ async def _agreed(output: Output, rows: Sequence[Row], plan: DeletePlan, keep_da
     _tell_plan(output, rows, plan, keep_days)
     output.flush()
     click.echo("Delete? [y/N] ", err=True, nl=False)
-    return (await _typed_line()).strip().lower() in ("y", "yes")
-
-
-async def _typed_line() -> str:
-    """Return the next line that is typed, without keeping Ctrl-C from ending the wait."""
-    loop = asyncio.get_running_loop()
-    typed = asyncio.Event()
-    loop.add_reader(sys.stdin.fileno(), typed.set)
-    try:
-        await typed.wait()
-    finally:
-        loop.remove_reader(sys.stdin.fileno())
-    return sys.stdin.readline()
+    return (await typed_line()).strip().lower() in ("y", "yes")
 
 
 def _tell_plan(output: Output, rows: Sequence[Row], plan: DeletePlan, keep_days: int) -> None:

@@ -163,6 +163,8 @@ class Join(Operation):
     ) -> None:
         super().__init__((tail.path, head.path))
         self.item = msgspec.structs.replace(item, stats=(tail,))
+        self.joined_size = 0
+        """How long the other one is then."""
         self._head = head
         self._mtime_ms = mtime_ms
         self._guards = guards
@@ -181,12 +183,11 @@ class Join(Operation):
                     wanted.path, expected_size=wanted.size, actual_size=seen.stat.size
                 )
             refuse_held(guard, seen.stat)
+        between = b"" if end.data in (b"\n", b"") else b"\n"
+        skip = len(front.data) - len(front.data.lstrip(b"\n"))
+        self.joined_size = self._head.size + len(between) + tail.size - skip
         await self.backend.join(
-            self.item,
-            self._head,
-            between=b"" if end.data in (b"\n", b"") else b"\n",
-            skip=len(front.data) - len(front.data.lstrip(b"\n")),
-            mtime_ms=self._mtime_ms,
+            self.item, self._head, between=between, skip=skip, mtime_ms=self._mtime_ms
         )
         return self.item
 

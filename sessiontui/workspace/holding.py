@@ -49,15 +49,27 @@ class Holding:
         reason = None if row is None else held(row, now_ms=self._clock())
         return None if row is None or reason is None else Held(path, row.title, reason)
 
-    def guard(self, path: str) -> Guard:
-        """Return what refuses a session that an agent may hold open when its turn comes."""
+    def guard(self, path: str, *, growth: bool = True, conversation: bool = True) -> Guard:
+        """Return what refuses a session that an agent may hold open when its turn comes.
+
+        Args:
+            path: The session.
+            growth: Whether it counts that it grew; not where that was our own doing.
+            conversation: Whether it counts how its conversation stands; not where its agent is
+                known to have gone on elsewhere.
+        """
 
         def why(stat: Stat) -> str | None:
             row = self._row(path)
             if row is None or stat.size != self._size(path):
                 return _CHANGED
-            mtime_ms = max(row.mtime_ms, stat.mtime_ms or 0)
-            return held(replace(row, mtime_ms=mtime_ms), now_ms=self._clock())
+            if growth:
+                row = replace(row, mtime_ms=max(row.mtime_ms, stat.mtime_ms or 0))
+            else:
+                row = replace(row, mtime_ms=row.last_message_ms or 0, grew_ms=None)
+            if not conversation:
+                row = replace(row, ending=None)
+            return held(row, now_ms=self._clock())
 
         return why
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessiontui.errors import SessionExistsError, SessionHeldError
+from sessiontui.doctor import Finding, JoinTail
+from sessiontui.errors import SessionExistsError, SessionHeldError, WriteConflictError
 from sessiontui.models.source import DirectorySource, RedisSource
-from sessiontui.models.title_slot import parse_slot
+from sessiontui.models.times import now_ms
+from sessiontui.models.title_slot import parse_slot, title_field
+from sessiontui.storage.backend import Stat
 from sessiontui.workspace import Workspace, open_workspace
+from sessiontui.workspace.checkup import Checkup
+from sessiontui.workspace.repairs import Repairs
 from tests.faults.agent import PREFIX, AtWork, omp_at_work
 from tests.sessions import Omp
 from tests.waiting import DEADLINE_S, until
@@ -38,7 +43,7 @@ class Bench:
         self.kind = kind
         self.place = place
         self.workspace = workspace
-        self._client = client
+        self.client = client
 
     def path(self, path: str) -> str:
         """Return a path as the workspace names it."""
@@ -47,7 +52,7 @@ class Bench:
     async def stored(self, path: str) -> bytes:
         """Return what stands in the store; nothing where there is no such session."""
         if self.kind == "redis":
-            return await self._client.get(PREFIX + "file:" + path) or b""
+            return await self.client.get(PREFIX + "file:" + path) or b""
         return content(Path(self.place + path))
 
     async def size(self, path: str) -> int:
@@ -69,6 +74,15 @@ class Bench:
             if (await self.stored(path)).count(b"\n") >= before + lines:
                 return
             assert time.monotonic() < end, "the agent wrote no more"
+            await asyncio.sleep(0.002)
+
+    async def begun_anew(self) -> None:
+        """Wait until the agent has written to the path that its session had."""
+        end = time.monotonic() + DEADLINE_S
+        while True:
+            if await self.stored(PATH):
+                return
+            assert time.monotonic() < end, "the agent wrote nothing"
             await asyncio.sleep(0.002)
 
     def _grew_ms(self) -> int | None:
@@ -113,6 +127,7 @@ async def bench(
     one.user()
     other.user()
     other.exited()
+    other.data += b"broken\n"
     await put(request.param, place, client, PATH, one.data)
     await put(request.param, place, client, OTHER, other.data)
     async with open_workspace(source) as workspace:
@@ -155,6 +170,37 @@ async def read_all_of_it(bench: Bench) -> None:
     assert len(data) == stat.size
 
 
+async def repair_what_can_be(bench: Bench) -> None:
+    """Put right what is wrong around the agent, and with its own title."""
+    if bench.kind == "redis":
+        field = title_field("Another title", "user", 1_789_000_000_000)
+        await bench.client.hset(PREFIX + "title", PATH, field)
+        await bench.client.hset(PREFIX + "title", "/gone.jsonl", field)
+    findings = await examined(bench.workspace)
+    assert bench.path(OTHER) in {finding.path for finding in findings}
+    repairs = Repairs(bench.workspace)
+    for finding in findings:
+        if finding.fix is not None:
+            with suppress(WriteConflictError):  # The agent wrote everything anew just then.
+                await repairs.take_back(await repairs.fix(finding))
+
+
+async def be_refused_to_join_it(bench: Bench) -> None:
+    """Try to put a piece at the end of what the agent writes to."""
+    stats = (
+        bench.workspace.storage.stat_sync(bench.path(OTHER)),
+        bench.workspace.storage.stat_sync(bench.path(PATH)),
+    )
+    tail, head = (
+        Stat(bench.path(path), stat.size, stat.mtime_ms)
+        for path, stat in zip((OTHER, PATH), stats, strict=True)
+    )
+    finding = Finding(kind="tail", path=tail.path, evidence=(), fix=JoinTail(tail, head))
+    with pytest.raises((SessionHeldError, WriteConflictError)):
+        await Repairs(bench.workspace).fix(finding)
+    assert await bench.size(OTHER) == tail.size
+
+
 async def be_refused_to_move_it(bench: Bench) -> None:
     with pytest.raises(SessionHeldError, match="it grew"):
         await bench.workspace.rename(bench.path(PATH), new_path=bench.path(TARGET))
@@ -172,11 +218,22 @@ async def be_refused_to_delete_it(bench: Bench) -> None:
     assert "it grew" in failure.reason or "it changed" in failure.reason
 
 
+async def examined(workspace: Workspace) -> list[Finding]:
+    await workspace.refresh()
+    return [
+        finding
+        async for progress in Checkup(workspace).examine(deep=True)
+        for finding in progress.found
+    ]
+
+
 @pytest.mark.parametrize(
     "action",
     [
         title,
         refresh,
+        repair_what_can_be,
+        be_refused_to_join_it,
         delete_and_undo_another,
         move_another,
         read_all_of_it,
@@ -200,7 +257,7 @@ async def test_an_agent_at_work_loses_nothing(
 async def test_a_body_without_a_slot_gets_none_while_an_agent_is_at_work(bench: Bench) -> None:
     without = Omp(title=None)
     without.user()
-    await put(bench.kind, bench.place, bench._client, PATH, without.data)
+    await put(bench.kind, bench.place, bench.client, PATH, without.data)
     await bench.workspace.refresh()
     async with bench.agent() as agent:
         with pytest.raises(SessionHeldError, match=r"it grew|it changed"):
@@ -217,13 +274,29 @@ async def test_a_move_that_the_user_insists_on_splits_the_work_in_two(bench: Ben
     async with bench.agent() as agent:
         await bench.workspace.rename(bench.path(PATH), new_path=bench.path(TARGET), insist=True)
         await until(lambda: bench.workspace.row(bench.path(TARGET)))
-        await bench.went_on(lines=1)
+        await bench.begun_anew()
         report = agent.stop()
     head, tail = await bench.stored(TARGET), await bench.stored(PATH)
     saved = [name for name in report["turns"] if name not in report["unsaved"]]
     assert turns(head) + turns(tail) == saved
     assert report["conflicts"] == 1
     assert json.loads(tail.splitlines()[0])["parentId"] == turns(head)[-1]
+    [finding] = [item for item in await examined(bench.workspace) if item.kind == "tail"]
+    assert finding.path == bench.path(PATH)
+    with pytest.raises(SessionHeldError, match="it grew"):
+        await Repairs(bench.workspace).fix(finding)
+    await join_the_day_after(bench)
+    assert turns(await bench.stored(TARGET)) == saved
+    assert await bench.stored(PATH) == b""
+
+
+async def join_the_day_after(bench: Bench) -> None:
+    """Let the doctor repair what it finds when the agent must be gone."""
+    source = bench.workspace.source
+    async with open_workspace(source, clock=lambda: now_ms() + 86_400_000) as workspace:
+        await workspace.ready()
+        [finding] = [item for item in await examined(workspace) if item.kind == "tail"]
+        await Repairs(workspace).fix(finding)
 
 
 async def test_after_a_deletion_that_the_user_insists_on_nothing_written_is_lost(
@@ -233,7 +306,7 @@ async def test_after_a_deletion_that_the_user_insists_on_nothing_written_is_lost
     async with bench.agent() as agent:
         plan = await workspace.plan_delete([bench.path(PATH)])
         [item] = (await workspace.delete(plan)).done
-        await bench.went_on(lines=1)
+        await bench.begun_anew()
         with pytest.raises(SessionExistsError):
             await workspace.restore(item.id)
         report = agent.stop()

@@ -3,7 +3,8 @@
 from sessiontui.cli.commands import reading  # isort: skip
 from sessiontui.cli.commands import changing  # isort: skip
 from sessiontui.cli.commands import taking  # isort: skip
+from sessiontui.cli.commands import doctor  # isort: skip
 from sessiontui.cli.commands import other  # isort: skip
 from sessiontui.cli.group import cli
 
-__all__ = ["changing", "cli", "other", "reading", "taking"]
+__all__ = ["changing", "cli", "doctor", "other", "reading", "taking"]

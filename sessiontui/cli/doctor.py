@@ -1,0 +1,185 @@
+"""`sessiontui doctor`: what is broken, repairing it, and the way back."""
+
+from __future__ import annotations
+
+import sys
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from sessiontui.app.format import counted
+from sessiontui.cli.asking import typed_line
+from sessiontui.cli.output import Output
+from sessiontui.cli.running import CommandError, complain, is_terminal
+from sessiontui.doctor import KINDS, Finding, fix_words, waits_for_agents
+from sessiontui.errors import StorageError
+from sessiontui.models.text import clean
+from sessiontui.workspace.checkup import Checkup
+from sessiontui.workspace.repairs import Repairs
+from sessiontui.workspace.values import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sessiontui.workspace import Workspace
+
+_SHOWN_OTHERS = 5
+"""How many more paths of one finding are listed."""
+
+
+async def examine(workspace: Workspace, *, fix: bool, deep: bool, yes: bool, as_json: bool) -> int:
+    """Tell what is wrong, and repair it where that was asked for; return the exit code.
+
+    Raises:
+        click.UsageError: Nobody can be asked and `yes` is false.
+        StorageError: The source could not be asked.
+    """
+    if fix and not yes and (as_json or not is_terminal(sys.stdin)):
+        raise click.UsageError("there is nobody to ask: say --yes, or look first without --fix")
+    findings = await _found(workspace, deep=deep)
+    output = Output()
+    if not as_json:
+        _tell(output, workspace, findings)
+    fixable = [finding for finding in findings if finding.fix is not None]
+    outcomes: dict[tuple[str, str], str] = {}
+    if fix and fixable:
+        if not yes:
+            output.flush()
+            click.echo(f"Repair {counted(len(fixable), 'finding')}? [y/N] ", err=True, nl=False)
+            if (await typed_line()).strip().lower() not in ("y", "yes"):
+                raise CommandError("nothing was repaired")
+        outcomes = await _repair(workspace, fixable)
+    if as_json:
+        output.json_array(
+            _facts(workspace, finding, outcomes.get(finding.key)) for finding in findings
+        )
+    elif fix:
+        _tell_outcomes(output, fixable, outcomes)
+    left = sum(outcomes.get(finding.key) != "" for finding in findings)
+    return 1 if left else 0
+
+
+async def take_back(workspace: Workspace, *, as_json: bool) -> int:
+    """Take back the repairs of the last run that made some; return the exit code.
+
+    Raises:
+        CommandError: There is none.
+    """
+    repairs = Repairs(workspace)
+    made = repairs.last_run()
+    if not made:
+        raise CommandError("there is no repair to take back")
+    output = Output()
+    told: list[dict[str, Any]] = []
+    for repair in made:
+        error = ""
+        try:
+            await repairs.take_back(repair)
+        except StorageError as failure:
+            error = one_line(failure)
+        told.append(
+            {"kind": repair.kind, "path": repair.path, "undone": not error, "error": error or None}
+        )
+        if not as_json and error:
+            complain(f"not taken back: {error}")
+        elif not as_json:
+            output.line(f"taken back: {KINDS[repair.kind].name.lower()}: {clean(repair.path)}")
+    if as_json:
+        output.json_array(told)
+    return 0 if all(item["undone"] for item in told) else 1
+
+
+async def _found(workspace: Workspace, *, deep: bool) -> list[Finding]:
+    """Return what is wrong, the gravest kind first."""
+    shows = is_terminal(sys.stderr)
+    findings: list[Finding] = []
+    try:
+        async for progress in Checkup(workspace).examine(deep=deep):
+            findings += progress.found
+            if shows:
+                share = f" {progress.done / progress.total:.0%}" if progress.total else ""
+                sys.stderr.write(f"\r\x1b[K{progress.what}{share}")
+                sys.stderr.flush()
+    finally:
+        if shows:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+    order = list(KINDS)
+    return sorted(findings, key=lambda finding: (order.index(finding.kind), finding.path))
+
+
+async def _repair(workspace: Workspace, findings: Sequence[Finding]) -> dict[tuple[str, str], str]:
+    """Return for each finding why it could not be repaired, empty where it was."""
+    repairs = Repairs(workspace)
+    outcomes: dict[tuple[str, str], str] = {}
+    for finding in findings:
+        try:
+            await repairs.fix(finding)
+        except StorageError as error:
+            outcomes[finding.key] = one_line(error)
+        else:
+            outcomes[finding.key] = ""
+    return outcomes
+
+
+def _tell(output: Output, workspace: Workspace, findings: Sequence[Finding]) -> None:
+    for kind, some in groupby(findings, key=lambda finding: finding.kind):
+        group = list(some)
+        about = KINDS[kind]
+        output.line(output.style(f"{about.name} ({len(group)})", bold=True))
+        output.line(f"  {about.meaning}")
+        output.line(f"  {about.remedy}")
+        for finding in group:
+            output.line()
+            output.line(f"  {clean(finding.path)}")
+            for line in finding.evidence:
+                output.line(f"    {clean(line)}")
+            for path in finding.others[:_SHOWN_OTHERS]:
+                output.line(f"    also {clean(path)}")
+            if len(finding.others) > _SHOWN_OTHERS:
+                output.line(f"    and {len(finding.others) - _SHOWN_OTHERS} more")
+            if finding.fix is not None:
+                output.line(f"    repair: {clean(fix_words(finding.fix))}")
+            reason = _held(workspace, finding)
+            if reason is not None:
+                output.line(output.style(f"    held open: {clean(reason)}", tone="attention"))
+        output.line()
+    if not findings:
+        output.line("Nothing is wrong.")
+        return
+    can = sum(finding.fix is not None for finding in findings)
+    output.line(f"{counted(len(findings), 'finding')}, {can} can be repaired.")
+
+
+def _tell_outcomes(
+    output: Output, findings: Sequence[Finding], outcomes: dict[tuple[str, str], str]
+) -> None:
+    for finding in findings:
+        reason = outcomes[finding.key]
+        if reason:
+            complain(f"not repaired: {reason}")
+        else:
+            output.line(f"repaired: {clean(finding.path)}")
+    if any(reason == "" for reason in outcomes.values()):
+        output.line("Take it back with: sessiontui doctor --undo")
+
+
+def _held(workspace: Workspace, finding: Finding) -> str | None:
+    """Return why a repair has to wait for an agent, or None."""
+    return workspace.held(finding.path) if waits_for_agents(finding.fix) else None
+
+
+def _facts(workspace: Workspace, finding: Finding, outcome: str | None) -> dict[str, Any]:
+    return {
+        "kind": finding.kind,
+        "path": finding.path,
+        "others": list(finding.others),
+        "evidence": list(finding.evidence),
+        "places": [msgspec.to_builtins(place) for place in finding.places],
+        "repair": None if finding.fix is None else fix_words(finding.fix),
+        "held": _held(workspace, finding),
+        "repaired": outcome == "",
+        "error": outcome or None,
+    }

@@ -1,0 +1,42 @@
+"""What is wrong with a store of sessions, and what would put it right: rules over facts.
+
+Nothing here reads or changes anything. Whoever gathers the facts (index, rows, first
+and last bytes) gives them to `rules`; whoever carries out a fix writes what takes it back
+into a `journal`.
+"""
+
+from sessiontui.doctor.findings import (
+    KINDS,
+    ChangeTimesAndTitles,
+    CutBack,
+    Discard,
+    Finding,
+    Fix,
+    GiveSlot,
+    JoinTail,
+    Kind,
+    Place,
+    PutBack,
+    RewriteSlot,
+    Undo,
+    fix_words,
+    waits_for_agents,
+)
+
+__all__ = [
+    "KINDS",
+    "ChangeTimesAndTitles",
+    "CutBack",
+    "Discard",
+    "Finding",
+    "Fix",
+    "GiveSlot",
+    "JoinTail",
+    "Kind",
+    "Place",
+    "PutBack",
+    "RewriteSlot",
+    "Undo",
+    "fix_words",
+    "waits_for_agents",
+]

@@ -1,0 +1,291 @@
+"""The rules: from facts to findings. Times are milliseconds since the epoch."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sessiontui.catalogue.facts import created_from_path, id_from_path
+from sessiontui.doctor.findings import (
+    ChangeTimesAndTitles,
+    Discard,
+    Finding,
+    GiveSlot,
+    JoinTail,
+    RewriteSlot,
+)
+from sessiontui.models.changes import is_session
+from sessiontui.models.times import iso_time, time_ms
+from sessiontui.models.title_slot import (
+    SLOT_BYTES,
+    make_slot,
+    normal_title,
+    parse_slot,
+    parse_title_field,
+)
+from sessiontui.storage.backend import JOIN_BYTES, FieldChange, Stat
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from sessiontui.catalogue.row import Row
+    from sessiontui.storage.backend import Field
+
+OLD_MS: Final = 86_400_000
+"""What was touched more recently may be in use."""
+_DEBRIS = re.compile(
+    r"(?P<folder>.*/|)(?:\.(?P<hidden>[^/]+\.jsonl)\.(?:lock|lock\.os|[^/]+\.tmp)"
+    r"|(?P<beside>[^/]+\.jsonl)\.[^/]+\.bak)"
+)
+_DRAFTS = ("draft.txt", ".draft-only-session")
+_HEADED: Final = ("omp", "pi", "unknown")
+"""Agents whose sessions have a header and entries of one tree."""
+
+
+class Piece(NamedTuple):
+    """A session without a head."""
+
+    stat: Stat
+    parent_id: str | None
+    """The entry that its first one follows."""
+    time_ms: int | None
+    """When its first entry was written."""
+
+
+def may_be_piece(row: Row) -> bool:
+    """Tell whether a row looks as if there were no header: worth a look at its first bytes."""
+    return row.read and row.cwd is None and row.agent in _HEADED
+
+
+def may_be_head(row: Row, pieces: Iterable[Piece]) -> bool:
+    """Tell whether a session may be what one of the pieces went on from."""
+    if row.cwd is None or row.agent not in _HEADED:
+        return False
+    said = row.last_message_ms
+    return any(said is None or piece.time_ms is None or said <= piece.time_ms for piece in pieces)
+
+
+def of_piece(
+    piece: Piece, heads: Sequence[Stat], in_trash: Sequence[str], *, now_ms: int
+) -> Finding:
+    """Return what is to be said of a session without a head.
+
+    Args:
+        piece: The session.
+        heads: Sessions whose last entry is the one that it follows.
+        in_trash: Ids of what was deleted from its path.
+        now_ms: The time now; for a session that has none.
+    """
+    path = piece.stat.path
+    evidence = [f"It begins with an entry that follows {piece.parent_id}, not with a header."]
+    fix = None
+    if len(heads) == 1:
+        head = heads[0]
+        evidence.append(f"That is the last entry of {head.path}.")
+        if piece.stat.size > JOIN_BYTES:
+            evidence.append("It is too long to be joined in one step.")
+        else:
+            fix = JoinTail(_timed(piece.stat, now_ms), _timed(head, now_ms))
+    elif heads:
+        evidence.append(f"That is the last entry of {len(heads)} sessions: copies of each other?")
+    else:
+        evidence.append("No session here ends with that entry.")
+        if in_trash:
+            evidence.append(
+                f"The trash holds {in_trash[0]} of this path: move this piece to another path, "
+                "restore that, and look again."
+            )
+    others = tuple(head.path for head in heads) if len(heads) > 1 else ()
+    return Finding(kind="tail", path=path, evidence=tuple(evidence), others=others, fix=fix)
+
+
+def _timed(stat: Stat, now_ms: int) -> Stat:
+    return Stat(stat.path, stat.size, now_ms if stat.mtime_ms is None else stat.mtime_ms)
+
+
+def of_fields(
+    fields: Iterable[Field], untimed: Mapping[str, Row | None], now_ms: int
+) -> list[Finding]:
+    """Return what is wrong with the two hashes.
+
+    Args:
+        fields: Fields of no session, and times that are no numbers.
+        untimed: Sessions without a time, with their rows as far as these are known.
+        now_ms: The time now; for a session that tells of none.
+    """
+    findings = []
+    loose: defaultdict[str, list[Field]] = defaultdict(list)
+    wrong: dict[str, bytes] = {}
+    for field in fields:
+        if field.session:
+            wrong[field.path] = field.value
+        else:
+            loose[field.path].append(field)
+    for path, some in loose.items():
+        names = " and ".join("a time" if field.kind == "meta" else "a title" for field in some)
+        changes = tuple(FieldChange(field.kind, path, field.value, None) for field in some)
+        findings.append(
+            Finding(
+                kind="loose",
+                path=path,
+                evidence=(f"There is {names} for this path, but no session.",),
+                fix=ChangeTimesAndTitles(changes),
+            )
+        )
+    for path, row in untimed.items():
+        known = row and (row.last_message_ms or row.created_ms)
+        time = known or created_from_path(path) or now_ms
+        old = wrong.get(path)
+        seen = "It has no time." if old is None else f"Its time is {_shown(old)}, no number."
+        change = FieldChange("meta", path, old, b"%d" % time, session=True)
+        findings.append(
+            Finding(kind="time", path=path, evidence=(seen,), fix=ChangeTimesAndTitles((change,)))
+        )
+    return findings
+
+
+def _shown(value: bytes) -> str:
+    return f"“{value[:40].decode('utf-8', 'replace')}”"
+
+
+def may_disagree(row: Row) -> bool:
+    """Tell whether title field and session may say different titles: worth a look at the slot."""
+    field = parse_title_field(row.title_field) if row.read else None
+    if field is None or row.agent not in _HEADED:
+        return False
+    if not row.has_slot:
+        return row.cwd is not None
+    slot = row.titles.slot
+    return slot is None or (slot.text, slot.source) != (normal_title(field.title), field.source)
+
+
+def of_titles(row: Row, head: bytes) -> Finding | None:
+    """Return what is wrong with a session's title field.
+
+    Args:
+        row: The session, for which `may_disagree`.
+        head: Its first bytes, the slot's at least.
+    """
+    field = parse_title_field(row.title_field)
+    slot = parse_slot(head)
+    if field is None:
+        return None
+    stat = Stat(row.path, row.size, row.mtime_ms, row.title_field)
+    if slot is None:
+        return Finding(
+            kind="title-over-header",
+            path=row.path,
+            evidence=(f"Its title field says “{field.title}”, and line 1 is its header.",),
+            fix=GiveSlot(stat, field.title, field.source),
+        )
+    updated_ms = time_ms(field.updated_at) or row.mtime_ms
+    new = make_slot(field.title, source=field.source, updated_at=updated_ms)
+    wished = parse_slot(new)
+    if wished is None or (wished.title, wished.source) == (slot.title, slot.source):
+        return None
+    if not slot.exact:
+        return None
+    by = {"user": ", by the user", "auto": ", by the agent", None: ""}
+    return Finding(
+        kind="slot",
+        path=row.path,
+        evidence=(
+            f"The field says “{field.title}”{by[field.source]}, since {_day(field.updated_at)}.",
+            f"The session says “{slot.title}”{by[slot.source]}, since {_day(slot.updated_at)}.",
+        ),
+        fix=RewriteSlot(row.path, head[:SLOT_BYTES], new, row.mtime_ms),
+    )
+
+
+def _day(time: str | None) -> str:
+    known = time_ms(time)
+    return "an unknown day" if known is None else iso_time(known)[:10]
+
+
+def of_family(rows: Collection[Row]) -> Iterator[Finding]:
+    """Yield parents that are gone and ids that several sessions have."""
+    by_id: defaultdict[str, list[str]] = defaultdict(list)
+    paths = set()
+    for row in rows:
+        paths.add(row.path)
+        if row.id is not None and row.agent in ("omp", "pi"):
+            by_id[row.id].append(row.path)
+    for session_id, same in by_id.items():
+        if len(same) > 1:
+            same.sort()
+            yield Finding(
+                kind="duplicate",
+                path=same[0],
+                evidence=(f"{len(same)} sessions have the id {session_id}.",),
+                others=tuple(same[1:]),
+            )
+    for row in rows:
+        parent = row.parent
+        if parent is None or parent in paths or parent in by_id:
+            continue
+        if (id_from_path(parent) or parent.rpartition("_")[2].removesuffix(".jsonl")) in by_id:
+            continue
+        if row.agent in _HEADED:
+            yield Finding(
+                kind="parent", path=row.path, evidence=(f"Its parent would be {parent}.",)
+            )
+
+
+def leftovers(
+    stats: Collection[Stat], held: Collection[str], *, keys: bool, now_ms: int
+) -> Iterator[Finding]:
+    """Yield what belongs to no session, and what nobody has tidied up.
+
+    Args:
+        stats: All that the store holds.
+        held: Sessions that agents may hold open.
+        keys: Whether these are keys: then all but sessions must belong to one.
+        now_ms: The time now.
+    """
+    sessions = {stat.path for stat in stats if is_session(stat.path)}
+    parents = {above for path in sessions for above in _above(path)}
+    found: defaultdict[str, list[Stat]] = defaultdict(list)
+    for stat in stats:
+        if is_session(stat.path) or (stat.mtime_ms or 0) > now_ms - OLD_MS:
+            continue
+        debris = _DEBRIS.fullmatch(stat.path)
+        owner = _owner(stat.path, sessions)
+        if owner is None:
+            if keys:
+                found[stat.path].append(stat)
+        elif owner in sessions:
+            if debris is not None and owner not in held:
+                found[owner].append(stat)
+        elif owner.removesuffix(".jsonl") not in parents:
+            found[owner].append(stat)
+    for owner, some in found.items():
+        some.sort(key=lambda stat: stat.path)
+        seen = "Its session is there." if owner in sessions else "Its session is gone."
+        size = sum(stat.size for stat in some)
+        what = some[0].path if len(some) == 1 else f"{len(some)} of them"
+        yield Finding(
+            kind="leftover",
+            path=some[0].path,
+            evidence=(f"{what}, {size:,} bytes, not touched for a day. {seen}",),
+            others=tuple(stat.path for stat in some[1:]),
+            fix=Discard(tuple(some)),
+        )
+
+
+def _owner(path: str, sessions: Collection[str]) -> str | None:
+    """Return the session that something belongs to or belonged to; None where none can be told."""
+    debris = _DEBRIS.fullmatch(path)
+    if debris is not None:
+        return debris["folder"] + (debris["hidden"] or debris["beside"])
+    folder, _, name = path.rpartition("/")
+    for above in _above(path):
+        if f"{above}.jsonl" in sessions or created_from_path(f"{above}.jsonl") is not None:
+            return f"{above}.jsonl"
+    return f"{folder}.jsonl" if name in _DRAFTS and folder else None
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield the folders above a path, the innermost first."""
+    while path := path.rpartition("/")[0]:
+        yield path

@@ -1,0 +1,229 @@
+"""Carries out the doctor's fixes, each with a way back that outlives this run.
+
+What was removed lies in the trash, what was written over stands in a journal of the
+source: a file of the user's own, in the data folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from sessiontui import paths
+from sessiontui.doctor.findings import (
+    ChangeTimesAndTitles,
+    CutBack,
+    Discard,
+    GiveSlot,
+    JoinTail,
+    PutBack,
+    RewriteSlot,
+)
+from sessiontui.doctor.journal import Repair, TakenBack, line_of, standing
+from sessiontui.errors import StorageError, WriteConflictError
+from sessiontui.models.title_slot import SLOT_BYTES
+from sessiontui.storage import mending
+from sessiontui.storage.backend import TrashItem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from sessiontui.doctor.findings import Finding, Fix, Undo
+    from sessiontui.storage.backend import FieldChange
+    from sessiontui.workspace.workspace import Workspace
+
+_DAY_MS: Final = 86_400_000
+_LONGEST: Final = 64 << 20
+"""A journal that is longer begins anew; repairs of so long ago stay as they are."""
+
+
+class Repairs:
+    """Fixes what was found in one workspace.
+
+    Args:
+        workspace: Where; its agents are not disturbed.
+        journal: File of the journal; by default the source's own.
+    """
+
+    def __init__(self, workspace: Workspace, journal: Path | None = None) -> None:
+        self._workspace = workspace
+        key = hashlib.sha256(workspace.source.key.encode("utf-8", "surrogateescape")).hexdigest()
+        self._file = journal or paths.data_dir() / "repairs" / f"{key[:16]}.jsonl"
+        self._run = secrets.token_hex(4)
+
+    async def fix(self, finding: Finding) -> Repair:
+        """Put right what was found; looked at once more in the step that does it.
+
+        Raises:
+            SessionHeldError: An agent may hold a session of it open.
+            WriteConflictError: It is not as it was found.
+            StorageError: It failed, or there is no fix; nothing changed.
+        """
+        if finding.fix is None:
+            raise StorageError("there is no fix for this", path=finding.path)
+        with self._journal() as journal:
+            with self._workspace.notes.on(finding.path, "repairing…"):
+                undo = await self._carry_out(finding.fix)
+            now = self._workspace.clock()
+            repair = Repair(
+                id=f"{now:014d}-{secrets.token_hex(4)}",
+                run=self._run,
+                made_ms=now,
+                kind=finding.kind,
+                path=finding.path,
+                undo=undo,
+            )
+            _add(journal, repair)
+        return repair
+
+    def made(self) -> list[Repair]:
+        """Return the repairs that can be taken back, oldest first."""
+        try:
+            return standing(self._file.read_bytes().splitlines())
+        except FileNotFoundError:
+            return []
+
+    def last_run(self) -> list[Repair]:
+        """Return those of the last run in which something was repaired, the newest first."""
+        made = self.made()
+        return [repair for repair in reversed(made) if repair.run == made[-1].run]
+
+    async def take_back(self, repair: Repair) -> None:
+        """Make everything as it was before a repair.
+
+        Raises:
+            StorageError: It has changed since, or failed; the repair stays, and can be tried again.
+        """
+        with self._journal() as journal:
+            with self._workspace.notes.reporting():
+                for step in repair.undo:
+                    await self._take_back(step)
+            _add(journal, TakenBack(repair.id))
+
+    async def _carry_out(self, fix: Fix) -> tuple[Undo, ...]:
+        """Do it; returns what takes it back."""
+        storage = self._workspace.storage
+        match fix:
+            case JoinTail():
+                return await self._join(fix)
+            case ChangeTimesAndTitles(changes=changes):
+                return (ChangeTimesAndTitles(await self._change(changes)),)
+            case RewriteSlot(path=path, old=old, new=new, mtime_ms=mtime_ms):
+                await storage.carry_out(
+                    mending.Overwrite(path, old=old, new=new, mtime_ms=mtime_ms)
+                )
+                return (RewriteSlot(path, new, old, mtime_ms),)
+            case GiveSlot():
+                return await self._give_slot(fix)
+            case Discard(stats=stats):
+                discard = mending.Discard(stats, self._item(stats[0].path))
+                await storage.carry_out(discard)
+                return (PutBack(discard.item.id),)
+
+    async def _join(self, fix: JoinTail) -> tuple[Undo, ...]:
+        tail, head = fix.tail, fix.head
+        holding = self._workspace.holding
+        join = mending.Join(
+            tail,
+            head,
+            self._item(tail.path),
+            mtime_ms=max(tail.mtime_ms or 0, head.mtime_ms or 0),
+            # The agent of the head has gone on in the tail.
+            guards=(holding.guard(tail.path), holding.guard(head.path, conversation=False)),
+        )
+        await self._workspace.storage.carry_out(join)
+        cut = CutBack(head.path, 0, head.size, join.joined_size, head.mtime_ms or 0)
+        return cut, PutBack(join.item.id)
+
+    async def _give_slot(self, fix: GiveSlot) -> tuple[Undo, ...]:
+        storage, stat = self._workspace.storage, fix.stat
+        size = storage.confirmed_size(stat.path)
+        if size != stat.size:
+            raise WriteConflictError(stat.path, expected_size=stat.size, actual_size=size)
+        await storage.update_session_title(
+            stat.path,
+            fix.title,
+            source=fix.source or "user",
+            allow_rewrite=self._workspace.holding.guard(stat.path),
+        )
+        long = stat.size + SLOT_BYTES
+        return (CutBack(stat.path, SLOT_BYTES, long, long, stat.mtime_ms or 0, stat.title),)
+
+    async def _change(self, changes: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
+        """Change fields; returns what takes back those that were changed."""
+        operation = mending.ChangeFields(changes)
+        await self._workspace.storage.carry_out(operation)
+        done = zip(changes, operation.changed, strict=True)
+        undone = tuple(change.undone() for change, changed in done if changed)
+        if not undone:
+            raise StorageError(
+                f"it is not as it was found any more: {changes[0].path}", path=changes[0].path
+            )
+        return undone
+
+    async def _take_back(self, step: Undo) -> None:
+        storage = self._workspace.storage
+        match step:
+            case PutBack(item_id=item_id):
+                await storage.restore(item_id)
+            case ChangeTimesAndTitles(changes=changes):
+                await self._change(changes)
+            case RewriteSlot(path=path, old=old, new=new, mtime_ms=mtime_ms):
+                await storage.carry_out(
+                    mending.Overwrite(path, old=old, new=new, mtime_ms=mtime_ms)
+                )
+            case CutBack(path=path, title=title):
+                keep = mending.Keep(
+                    path,
+                    step.start,
+                    step.stop,
+                    expected_size=step.expected_size,
+                    mtime_ms=step.mtime_ms,
+                    title="keep" if title is None else title,
+                    guard=self._workspace.holding.guard(path, growth=False),
+                )
+                await storage.carry_out(keep)
+
+    def _item(self, path: str) -> TrashItem:
+        now = self._workspace.clock()
+        keep_ms = self._workspace.config.retention_days * _DAY_MS
+        return TrashItem(f"{now:014d}-{secrets.token_hex(4)}", path, (), now, now + keep_ms)
+
+    @contextmanager
+    def _journal(self) -> Iterator[int]:
+        """Open the journal before anything is changed; yields its descriptor.
+
+        Raises:
+            StorageError: It cannot be opened: then nothing could be taken back.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._file, flags, 0o600)
+        except OSError as error:
+            reason = error.strerror or "the system refused"
+            raise StorageError(f"the journal of repairs cannot be written: {reason}") from error
+        try:
+            if os.fstat(descriptor).st_size > _LONGEST:
+                os.ftruncate(descriptor, 0)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _add(journal: int, record: Repair | TakenBack) -> None:
+    """Add a line to the journal, on the disk before anything else is done.
+
+    Raises:
+        StorageError: The disk is full, say.
+    """
+    try:
+        os.write(journal, line_of(record))
+        os.fsync(journal)
+    except OSError as error:
+        reason = error.strerror or "the system refused"
+        raise StorageError(f"done, but not noted in the journal of repairs: {reason}") from error

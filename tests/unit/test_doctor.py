@@ -1,0 +1,225 @@
+"""The doctor at work on a real folder and a real server, by its command."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+import redis
+
+from sessiontui.models.title_slot import title_field
+from tests.command import Command
+from tests.sessions import START_MS, Omp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.servers import RealServer
+
+PREFIX = "omp:sessions:"
+HEAD, TAIL = "/p/head.jsonl", "/p/tail.jsonl"
+
+
+class Store(Protocol):
+    """Where the sessions are, and what all of it is."""
+
+    command: Command
+    fields: bool
+
+    def put(
+        self, path: str, data: bytes, title: bytes | None = None, *, timed: bool = True
+    ) -> None: ...
+    def everything(self) -> Any: ...
+    def name(self, path: str) -> str: ...
+
+
+class FolderStore:
+    fields = False
+
+    def __init__(self, home: Path) -> None:
+        self.root = home / "sessions"
+        self.root.mkdir()
+        self.command = Command(home, str(self.root))
+
+    def put(
+        self, path: str, data: bytes, title: bytes | None = None, *, timed: bool = True
+    ) -> None:
+        file = self.root / path[1:]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        os.utime(file, (START_MS / 1000, START_MS / 1000))
+
+    def everything(self) -> Any:
+        return {
+            str(file): (file.read_bytes(), file.stat().st_mtime_ns, file.stat().st_mode)
+            for file in self.root.rglob("*")
+            if file.is_file()
+        }
+
+    def name(self, path: str) -> str:
+        return str(self.root) + path
+
+
+class RedisStore:
+    fields = True
+
+    def __init__(self, home: Path, server: RealServer, client: redis.Redis) -> None:
+        self.client: Any = client
+        self.command = Command(home, server.url)
+
+    def put(
+        self, path: str, data: bytes, title: bytes | None = None, *, timed: bool = True
+    ) -> None:
+        self.client.set(PREFIX + "file:" + path, data)
+        if timed:
+            self.client.hset(PREFIX + "meta", path, str(START_MS))
+        if title:
+            self.client.hset(PREFIX + "title", path, title)
+
+    def everything(self) -> Any:
+        return {
+            key: self.client.hgetall(key)
+            if self.client.type(key) == b"hash"
+            else self.client.get(key)
+            for key in self.client.scan_iter()
+            if not key.startswith(b"omp:sessions:trash")
+        }
+
+    def name(self, path: str) -> str:
+        return path
+
+
+@pytest.fixture(params=["folder", "redis"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "folder":
+        yield FolderStore(tmp_path)
+        return
+    server: RealServer = request.getfixturevalue("redis_server")
+    with redis.Redis(unix_socket_path=str(server.socket)) as client:
+        client.flushall()
+        yield RedisStore(tmp_path, server, client)
+        client.flushall()
+
+
+def fill(store: Store) -> bytes:
+    """Put one of every fault into a store; return the session that is in two pieces as a whole."""
+    split = Omp(header={"id": "split"})
+    split.user()
+    split.assistant()
+    cut = len(split.data)
+    split.user("Go on.")
+    split.assistant("I do.")
+    store.put(HEAD, split.data[:cut])
+    store.put(TAIL, split.data[cut:])
+    store.put("/p/gone/draft.txt", b"unsent")
+    store.put("/p/broken.jsonl", Omp(header={"id": "b"}).data + b'{"cut\n[1]\n')
+    for name in ("one", "two"):
+        store.put(f"/p/{name}.jsonl", Omp(header={"id": "same"}).data)
+    store.put("/p/orphan.jsonl", Omp(header={"id": "o", "parentSession": "nobody"}).data)
+    if isinstance(store, RedisStore):
+        bare = Omp(title=None, header={"id": "h"})
+        store.put("/p/hidden.jsonl", bare.data, title_field("Hidden", "user", START_MS))
+        store.put(
+            "/p/differs.jsonl", Omp(header={"id": "d"}).data, title_field("New", "user", START_MS)
+        )
+        store.put("/p/untimed.jsonl", Omp(header={"id": "u"}).data, timed=False)
+        store.put("/p/soon.jsonl", Omp(header={"id": "s"}).data)
+        store.client.hset(PREFIX + "meta", "/p/soon.jsonl", "soon")
+        store.client.hset(PREFIX + "meta", "/g.jsonl", "17")
+        store.client.hset(PREFIX + "title", "/g.jsonl", "{}")
+    return split.data
+
+
+REPAIRED = {"tail", "leftover"}
+REPAIRED_FIELDS = {"title-over-header", "slot", "loose", "time"}
+TOLD = {"broken", "duplicate", "parent"}
+
+
+def kinds(command: Command, *arguments: str) -> list[str]:
+    done = command("doctor", "--json", *arguments)
+    assert done.stderr == ""
+    found = [item["kind"] for item in json.loads(done.stdout)]
+    assert done.returncode == (1 if found else 0)
+    return found
+
+
+def test_a_store_without_a_fault_is_clean(store: Store) -> None:
+    fine = Omp()
+    fine.user()
+    store.put("/p/fine.jsonl", fine.data)
+    store.put("/p/fine/draft.txt", b"unsent")
+    done = store.command("doctor", "--deep")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Nothing is wrong.\n", "")
+
+
+def test_looking_changes_nothing(store: Store) -> None:
+    fill(store)
+    before = store.everything()
+    found = kinds(store.command, "--deep")
+    assert set(found) == REPAIRED | TOLD | (REPAIRED_FIELDS if store.fields else set())
+    assert "broken" not in kinds(store.command)
+    assert store.command("doctor").returncode == 1
+    assert store.everything() == before
+
+
+def test_every_repair_is_made_and_taken_back(store: Store) -> None:
+    whole = fill(store)
+    before = store.everything()
+    done = store.command("doctor", "--fix", "--yes")
+    assert done.returncode == 1
+    assert done.stderr == ""
+    assert f"repaired: {store.name(TAIL)}\n" in done.stdout
+    assert store.command.raw("show", "--raw", store.name(HEAD)) == whole
+    assert set(kinds(store.command, "--deep")) == TOLD
+    done = store.command("doctor", "--undo")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert store.everything() == before
+    again = store.command("doctor", "--undo")
+    assert (again.returncode, again.stdout) == (1, "")
+
+
+def test_the_journal_is_the_users_own(store: Store) -> None:
+    fill(store)
+    store.command("doctor", "--fix", "--yes")
+    [journal] = (store.command.home / ".local/share/sessiontui/repairs").iterdir()
+    assert stat.S_IMODE(journal.stat().st_mode) == 0o600
+    assert stat.S_IMODE(journal.parent.stat().st_mode) == 0o700
+
+
+def test_a_repair_is_not_taken_back_over_what_was_written_since(store: Store) -> None:
+    whole = fill(store)
+    store.command("doctor", "--fix", "--yes")
+    grown = whole + b'{"type":"custom","id":"zz","parentId":null}\n'
+    store.put(HEAD, grown)
+    done = store.command("doctor", "--undo", "--json")
+    assert done.returncode == 1
+    [kept] = [item for item in json.loads(done.stdout) if not item["undone"]]
+    assert kept["kind"] == "tail"
+    assert "changed meanwhile" in kept["error"]
+    assert store.command.raw("show", "--raw", store.name(HEAD)) == grown
+    assert len(store.command.json("trash", "--json")) == 1
+
+
+def test_nobody_to_ask_and_no_journal_mean_no_repair(store: Store) -> None:
+    fill(store)
+    before = store.everything()
+    assert store.command("doctor", "--fix").returncode == 2
+    assert store.command("doctor", "--undo", "--fix").returncode == 2
+    (store.command.home / ".local").write_bytes(b"in the way")
+    done = store.command("doctor", "--fix", "--yes")
+    assert done.returncode == 1
+    assert "the journal of repairs cannot be written" in done.stderr
+    assert store.everything() == before
+
+
+def test_text_from_sessions_reaches_the_terminal_cleaned(store: Store) -> None:
+    evil = Omp(header={"id": "evil", "parentSession": "x\x1b]52;c;aGFja2Vk\x07"})
+    store.put("/p/evil.jsonl", evil.data)
+    done = store.command("doctor")
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout
+    assert "aGFja2Vk" in done.stdout
