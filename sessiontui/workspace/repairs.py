@@ -202,7 +202,7 @@ class Repairs:
         """
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         try:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            paths.make_private(self._file.parent)
             descriptor = os.open(self._file, flags, 0o600)
         except OSError as error:
             reason = error.strerror or "the system refused"
