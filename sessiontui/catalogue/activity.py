@@ -127,9 +127,7 @@ def held(row: Row, *, now_ms: int) -> str | None:
 def _open_ms(row: Row, stand: _Stand) -> int:
     """Return how long an agent is taken to be still there without a word of leaving."""
     if stand == "silent":
-        return (
-            THINK_MS  # omp writes no exit before the first answer: later its absence says nothing
-        )
+        return THINK_MS  # Before its first answer omp leaves without a word.
     return OPEN_MS if _tells(row) else IDLE_MS
 
 

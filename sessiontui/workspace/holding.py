@@ -68,7 +68,7 @@ class Holding:
             else:
                 row = replace(row, mtime_ms=row.last_message_ms or 0, grew_ms=None)
             if not conversation:
-                row = replace(row, ending=None)
+                row = replace(row, tail=replace(row.tail, ending=None))
             return held(row, now_ms=self._clock())
 
         return why
