@@ -45,6 +45,8 @@ class ScanBatch(msgspec.Struct, frozen=True, gc=False):
     stats: tuple[Stat, ...]
     warnings: tuple[str, ...] = ()
     """What was passed over and why, safe to show, naming the key or file."""
+    contents: tuple[bytes, ...] | None = None
+    """All bytes of each, of the same snapshot; None where they are to be read one by one."""
 
 
 class Range(msgspec.Struct, frozen=True, gc=False):
@@ -141,6 +143,10 @@ class Backend(Protocol):
 
     def scan(self) -> AsyncIterator[ScanBatch]:
         """Yield the index in batches, as it is read."""
+        ...
+
+    def scan_contents(self) -> AsyncIterator[ScanBatch]:
+        """Yield the same, with contents where that costs less than reading them one by one."""
         ...
 
     def scan_under(self, prefix: str) -> AsyncIterator[ScanBatch]:

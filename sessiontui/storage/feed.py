@@ -239,7 +239,8 @@ class Follower:
         finished = self._chain.finished = set()
         whole = False
         try:
-            async for batch in self._backend.scan():
+            scan = self._backend.scan_contents if self._mirror.resident else self._backend.scan
+            async for batch in scan():
                 await self._take(batch, seen)
                 await self._look_at_visible()
             whole = True
@@ -266,7 +267,7 @@ class Follower:
         if len(new) < len(batch.stats):
             known = [stat for stat in batch.stats if stat.path in confirmed]
             self._dirty.update(stat.path for stat in known if self._observer.differs(stat))
-        if self._mirror.resident:
+        if self._mirror.resident and batch.contents is None:
             for chunk in chunks(new):
                 await self._observe([stat.path for stat in chunk])
             return
@@ -274,7 +275,11 @@ class Follower:
             busy = {stat.path for stat in new if self._chain.is_busy(stat.path)}
             self._dirty |= busy
             new = [stat for stat in new if stat.path not in busy]
-        self._mirror.indexed(new)
+        contents = batch.contents
+        if contents is not None and len(new) < len(batch.stats):
+            by_path = {stat.path: data for stat, data in zip(batch.stats, contents, strict=True)}
+            contents = tuple(by_path[stat.path] for stat in new)
+        self._mirror.indexed(new, contents)
 
 
 def chunks(stats: Iterable[Stat]) -> list[list[Stat]]:

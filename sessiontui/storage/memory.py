@@ -203,6 +203,10 @@ class MemoryBackend:
         async for batch in self.scan_under(""):
             yield batch
 
+    def scan_contents(self) -> AsyncIterator[ScanBatch]:
+        """Yield the index; contents are read as usual."""
+        return self.scan()
+
     async def scan_under(self, prefix: str) -> AsyncIterator[ScanBatch]:
         """Yield all whose path starts with `prefix`."""
         await self._ask()

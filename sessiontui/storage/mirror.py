@@ -13,6 +13,7 @@ Sizes and offsets are bytes, times integer milliseconds since the epoch.
 from __future__ import annotations
 
 from hashlib import blake2b
+from itertools import repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +23,7 @@ from sessiontui.models.changes import Appended, Created, Removed, Renamed, Retit
 from sessiontui.storage.backend import HEAD_BYTES, Stat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from sessiontui.models.changes import Change
 
@@ -53,8 +54,8 @@ class Entry(msgspec.Struct, gc=False):
     themselves where the session was seen growing."""
     identity: object = None
     """`Seen.identity`, once known."""
-    content: bytearray | None = None
-    """All bytes, where contents are resident."""
+    content: bytes | bytearray | None = None
+    """All bytes, where contents are resident; can be changed once they were."""
     own: tuple[tuple[int, int], ...] = ()
     """Bytes beyond `size` that are known to be ours: a peer's, not seen yet, lie before them."""
 
@@ -71,6 +72,13 @@ class Entry(msgspec.Struct, gc=False):
         if known is None:
             return True
         return data.endswith(known) if isinstance(known, bytes) else overlap_mark(data) == known
+
+
+def _changeable(entry: Entry, content: bytes | bytearray) -> bytearray:
+    """Return a session's bytes so that they can be changed in place."""
+    if not isinstance(content, bytearray):
+        content = entry.content = bytearray(content)
+    return content
 
 
 def head_mark(head: bytes) -> bytes | int:
@@ -205,16 +213,24 @@ class Mirror:
 
     # What the store confirmed.
 
-    def indexed(self, stats: Iterable[Stat]) -> None:
-        """Take in many sessions of which the index alone is known; those known are passed over."""
+    def indexed(self, stats: Sequence[Stat], contents: Sequence[bytes] | None = None) -> None:
+        """Take in many sessions at once; those known are passed over.
+
+        Args:
+            stats: What the index says of each.
+            contents: All bytes of each, where they are resident.
+        """
         confirmed, publish = self.confirmed, self._publish
         version, last, now = self._next_version(), self._last_ms, self._clock()
-        for path, size, mtime_ms, title in map(_STAT_FIELDS, stats):
+        told = zip(map(_STAT_FIELDS, stats), contents or repeat(None, len(stats)), strict=True)
+        for (path, size, mtime_ms, title), content in told:
             if path in confirmed:
                 continue
             shown = now if mtime_ms is None else mtime_ms
             last = max(last, shown)
-            confirmed[path] = Entry(size, shown, title, version, mtime_ms is not None)
+            confirmed[path] = Entry(
+                size, shown, title, version, mtime_ms is not None, content=content
+            )
             publish(Created(path, size, shown, title), False)
         self._last_ms = last
 
@@ -240,7 +256,7 @@ class Mirror:
         entry = self.confirmed[path]
         start = entry.size
         if entry.content is not None:
-            entry.content += data
+            _changeable(entry, entry.content).extend(data)
         else:
             if start == 0:
                 entry.head = entry.overlap = b""
@@ -291,7 +307,7 @@ class Mirror:
         if entry is None or entry.size < replaced:
             return
         if entry.content is not None:
-            entry.content[:replaced] = data
+            _changeable(entry, entry.content)[:replaced] = data
         else:
             entry.head = head_mark(data)
             if entry.size - replaced < OVERLAP_BYTES:
@@ -348,7 +364,7 @@ class Mirror:
     ) -> Entry:
         entry = Entry(stat.size, 0, stat.title, self._next_version(), identity=identity)
         if self.resident:
-            entry.content = bytearray(content or b"")
+            entry.content = content or b""
         else:
             entry.head, entry.overlap = None if head is None else head_mark(head), overlap
         entry.dated = stat.mtime_ms is not None

@@ -85,6 +85,10 @@ class FlakyBackend:
     def scan(self) -> AsyncIterator[ScanBatch]:
         return self._scan(self.backend.scan())
 
+    def scan_contents(self) -> AsyncIterator[ScanBatch]:
+        """Pass on, unless it is to fail."""
+        return self._scan(self.backend.scan_contents())
+
     def scan_under(self, prefix: str) -> AsyncIterator[ScanBatch]:
         self._ask("scan_under", prefix)
         return self.backend.scan_under(prefix)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
+from sessiontui.storage.backend import Range
 from sessiontui.storage.redis.backend import RedisBackend
 from tests.waiting import DEADLINE_S
 
@@ -74,12 +75,22 @@ async def kill_others(client: redis.asyncio.Redis) -> None:
 
 
 async def indexed(backend: RedisBackend) -> tuple[dict[str, Stat], list[str]]:
-    """Return the whole index by path, and the warnings."""
+    """Return the whole index by path, and the warnings; both kinds of scan tell the same."""
     stats: dict[str, Stat] = {}
     warnings: list[str] = []
     async for batch in backend.scan():
         stats |= {stat.path: stat for stat in batch.stats}
         warnings += batch.warnings
+    whole: dict[str, tuple[Stat, bytes]] = {}
+    told: set[str] = set()
+    async for batch in backend.scan_contents():
+        told.update(batch.warnings)
+        for stat, data in zip(batch.stats, batch.contents or (), strict=True):
+            whole[stat.path] = stat, data
+    paths = list(stats)
+    held = await backend.read([Range(path, 0) for path in paths])
+    assert whole == {path: (stats[path], data) for path, data in zip(paths, held, strict=True)}
+    assert told == set(warnings)
     return stats, warnings
 
 

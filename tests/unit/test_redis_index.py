@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.errors import AccessError
-from sessiontui.storage.backend import Stat
+from sessiontui.storage.backend import ScanBatch, Stat
+from sessiontui.storage.redis import index
 from sessiontui.storage.redis.backend import RedisBackend
 from tests.unit.redis_parts import FILE, META, PASSWORD, TITLE, indexed, opened, user
 
@@ -155,3 +156,15 @@ async def test_a_scan_steps_as_wide_as_it_was_told(each_redis: redis.asyncio.Red
         await backend.aclose()
     assert len(stats) == 100
     assert (await each_redis.info("commandstats"))["cmdstat_scan"]["calls"] >= 4
+
+
+async def test_contents_are_not_asked_for_at_once_where_the_server_holds_much(
+    each_redis: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await each_redis.set(FILE + b"/a", b"one")
+    async with opened(each_redis) as backend:
+        assert [batch.contents async for batch in backend.scan_contents()] == [(b"one",)]
+        monkeypatch.setattr(index, "LITTLE_BYTES", 0)
+        assert [batch async for batch in backend.scan_contents()] == [
+            ScanBatch((Stat("/a", 3, None),))
+        ]

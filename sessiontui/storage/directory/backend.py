@@ -111,6 +111,10 @@ class DirectoryBackend:
         """Yield the sessions, in batches, as the folders are read."""
         return self._walk(walk_sessions(self._root))
 
+    def scan_contents(self) -> AsyncGenerator[ScanBatch, None]:
+        """Yield the sessions; contents are read file by file anyway."""
+        return self.scan()
+
     def scan_under(self, prefix: str) -> AsyncGenerator[ScanBatch, None]:
         """Yield every file whose path starts with `prefix`; links and special files too."""
         return self._walk(walk_everything(self._root, prefix))

@@ -21,7 +21,7 @@ from sessiontui.storage.backend import Stat
 from sessiontui.storage.redis import scripts
 from sessiontui.storage.redis.fence import raise_fence
 from sessiontui.storage.redis.fields import change_fields, loose_fields
-from sessiontui.storage.redis.index import scan_index
+from sessiontui.storage.redis.index import scan_contents, scan_index
 from sessiontui.storage.redis.keys import Keys, field
 from sessiontui.storage.redis.link import Link
 from sessiontui.storage.redis.reads import probe_together, read_ranges
@@ -110,6 +110,10 @@ class RedisBackend:
     def scan(self) -> AsyncIterator[ScanBatch]:
         """Yield the index in batches, as it is read."""
         return scan_index(self._reads, self._keys, count=self._scan_count)
+
+    def scan_contents(self) -> AsyncIterator[ScanBatch]:
+        """Yield the index in batches, with all bytes where the server holds little."""
+        return scan_contents(self._reads, self._keys, count=self._scan_count)
 
     def scan_under(self, prefix: str) -> AsyncIterator[ScanBatch]:
         """Yield the sessions and drafts whose path starts with `prefix`."""

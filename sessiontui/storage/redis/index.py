@@ -7,6 +7,7 @@ a server with 100,000 sessions is never busy with us for more than a millisecond
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
@@ -22,8 +23,85 @@ if TYPE_CHECKING:
     from sessiontui.storage.redis.keys import Keys
     from sessiontui.storage.redis.link import Command, Link
 
+LITTLE_BYTES = 1 << 26
+"""A server that holds no more than this in all is asked for contents without their sizes before."""
 _SHOWN_CHARACTERS = 200
 """How much of a hostile name or value a warning shows."""
+_HELD = re.compile(rb"^used_memory_dataset:(\d+)", re.MULTILINE)
+
+
+async def scan_contents(link: Link, keys: Keys, *, count: int) -> AsyncIterator[ScanBatch]:
+    """Yield the sessions with all their bytes, of a server that holds little; else without.
+
+    Sizes are not asked for, since no value can be large: that is half of the time. The
+    contents, times and titles of one SCAN step are of one snapshot.
+
+    Args:
+        link: Where to read.
+        keys: Names of the keys.
+        count: About how many keys the server looks at in one step.
+
+    Raises:
+        StorageError: The server cannot be reached or refuses.
+    """
+    [info] = await link.ask([(b"INFO", b"memory")])
+    held = _HELD.search(info) if isinstance(info, bytes) else None
+    if held is None or int(held[1]) > LITTLE_BYTES:
+        async for batch in scan_index(link, keys, count=count):
+            yield batch
+        return
+    pattern, size = starting_with(keys.files), b"%d" % count
+    cursor: bytes | None = b"0"
+    found: list[bytes] = []
+    others: list[bytes] = []
+    while cursor is not None or found or others:
+        commands = _questions(keys, others)
+        if found:
+            commands += [(b"MULTI",), *_fields(keys, found), (b"MGET", *found), (b"EXEC",)]
+        if cursor is not None:
+            commands.append((b"SCAN", cursor, b"MATCH", pattern, b"COUNT", size))
+        replies = await link.ask(commands)
+        next_found: list[bytes] = []
+        if cursor is not None:
+            cursor, next_found = _step(keys.files, replies.pop())
+        split = len(_questions(keys, others))
+        # Only for the warnings: what has a length by now is told by the feed.
+        _, warnings = _answers(keys, others, replies[:split])
+        refused = [one for one in replies[split:] if isinstance(one, ResponseError)]
+        if refused:
+            raise reply_error(refused[0])
+        others = []
+        if found:
+            stats, contents = _whole(keys, found, replies[-1], warnings)
+            others = [key for key, data in zip(found, replies[-1][2], strict=True) if data is None]
+            yield ScanBatch(tuple(stats), tuple(warnings), tuple(contents))
+        elif warnings:
+            yield ScanBatch((), tuple(warnings))
+        found = next_found
+
+
+def _whole(
+    keys: Keys, found: Sequence[bytes], replies: Sequence[Any], warnings: list[str]
+) -> tuple[list[Stat], list[bytes]]:
+    """Return the sessions that have bytes, and these; the others are gone or no sessions."""
+    times = fields_of(replies[0], keys.meta, len(found), warnings)
+    titles = fields_of(replies[1], keys.title, len(found), warnings)
+    contents: Sequence[bytes | None] = replies[2]
+    stats: list[Stat] = []
+    whole: list[bytes] = []
+    for key, time, title, data in zip(found, times, titles, contents, strict=True):
+        if data is not None:
+            stats.append(_stat(keys, key, len(data), time, title, warnings))
+            whole.append(data)
+    return stats, whole
+
+
+def _step(start: bytes, reply: Any) -> tuple[bytes | None, list[bytes]]:
+    """Return where a scan goes on, None at its end, and the keys that were found."""
+    if isinstance(reply, ResponseError):
+        raise reply_error(reply)
+    cursor, found = reply
+    return cursor if cursor != b"0" else None, [key for key in found if key.startswith(start)]
 
 
 async def scan_index(
@@ -53,11 +131,7 @@ async def scan_index(
         replies = await link.ask(commands)
         next_found: list[bytes] = []
         if cursor is not None:
-            step = replies.pop()
-            if isinstance(step, ResponseError):
-                raise reply_error(step)
-            cursor = step[0] if step[0] != b"0" else None
-            next_found = [key for key in step[1] if key.startswith(start)]
+            cursor, next_found = _step(start, replies.pop())
         split = len(replies) - len(empty)
         still = [stat for stat, here in zip(empty, replies[split:], strict=True) if here == 1]
         stats, warnings = _answers(keys, found, replies[:split])
@@ -72,11 +146,12 @@ async def scan_index(
 def _questions(keys: Keys, found: Sequence[bytes]) -> list[Command]:
     if not found:
         return []
+    return [*((b"STRLEN", key) for key in found), *_fields(keys, found)]
+
+
+def _fields(keys: Keys, found: Sequence[bytes]) -> tuple[Command, Command]:
     paths = [key[len(keys.files) :] for key in found]
-    commands: list[Command] = [(b"STRLEN", key) for key in found]
-    commands.append((b"HMGET", keys.meta, *paths))
-    commands.append((b"HMGET", keys.title, *paths))
-    return commands
+    return (b"HMGET", keys.meta, *paths), (b"HMGET", keys.title, *paths)
 
 
 def _answers(
@@ -95,13 +170,24 @@ def _answers(
                 raise reply_error(size)
             warnings.append(f"passed over, not a session but another type of key: {_shown(key)}")
             continue
-        mtime = mtime_ms(time)
-        if time is not None and mtime is None:
-            warnings.append(
-                f"the time of {_shown(key)} is not a number of milliseconds: {_shown(time)}"
-            )
-        stats.append(Stat(keys.path(key), size, mtime, title))
+        stats.append(_stat(keys, key, size, time, title, warnings))
     return stats, warnings
+
+
+def _stat(
+    keys: Keys,
+    key: bytes,
+    size: int,
+    time: bytes | None,
+    title: bytes | None,
+    warnings: list[str],
+) -> Stat:
+    mtime = mtime_ms(time)
+    if time is not None and mtime is None:
+        warnings.append(
+            f"the time of {_shown(key)} is not a number of milliseconds: {_shown(time)}"
+        )
+    return Stat(keys.path(key), size, mtime, title)
 
 
 def fields_of(
