@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sessiontui.app.format import Tone
+    from sessiontui.catalogue.figures import SessionFigures
     from sessiontui.catalogue.order import Sort
     from sessiontui.catalogue.row import Row
     from sessiontui.workspace import Workspace
@@ -35,6 +36,7 @@ async def list_sessions(
     reverse: bool,
     limit: int | None,
     as_json: bool,
+    figures: bool = False,
 ) -> None:
     """Write the sessions in order.
 
@@ -45,6 +47,8 @@ async def list_sessions(
         reverse: The other way round.
         limit: How many at most; None for all.
         as_json: One array of objects instead of a table.
+        figures: Whether JSON tells entries, turns, tokens, cost and models too: that takes
+            reading every session whole that the index does not know.
     """
     rows = list(workspace.catalogue.rows.values())
     if query.strip():
@@ -55,7 +59,8 @@ async def list_sessions(
     rows = await workspace.read_rows([row.path for row in rows[:limit]])
     output = Output()
     if as_json:
-        output.json_array(_facts(workspace, row) for row in rows)
+        counted = await workspace.library.count([row.path for row in rows]) if figures else {}
+        output.json_array(_facts(workspace, row) | _figures(counted.get(row.path)) for row in rows)
     elif output.terminal:
         _write_table(output, workspace, rows)
     else:
@@ -91,6 +96,25 @@ def _facts(workspace: Workspace, row: Row) -> dict[str, Any]:
         "agent": row.agent,
         "model": row.model,
         "parent": row.parent,
+    }
+
+
+def _figures(counted: SessionFigures | None) -> dict[str, Any]:
+    """Return what `--json --figures` tells of a session besides."""
+    if counted is None:
+        return {}
+    used = counted.tokens
+    return {
+        "entries": counted.entries,
+        "turns": counted.turns,
+        "tokens": {
+            "input": used.input,
+            "output": used.output,
+            "cache_read": used.cache_read,
+            "cache_write": used.cache_write,
+        },
+        "cost": used.cost,
+        "models": list(counted.models),
     }
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +19,7 @@ import click
 from sessiontui.cli.running import is_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from sessiontui.app.format import Tone
 
@@ -64,10 +65,25 @@ class Output:
 
     def json_array(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Write one array, an object a line; plain ASCII, so safe everywhere."""
+        with self.json_items() as write:
+            for item in items:
+                write(item)
+
+    def json_object(self, item: Mapping[str, Any]) -> None:
+        """Write one object; plain ASCII, so safe everywhere."""
+        sys.stdout.write(json.dumps(item, separators=(", ", ": ")) + "\n")
+
+    @contextmanager
+    def json_items(self) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+        """Yield what writes an object of one array, as they come; see `json_array`."""
         separator = "[\n"
-        for item in items:
+
+        def write(item: Mapping[str, Any]) -> None:
+            nonlocal separator
             sys.stdout.write(separator + json.dumps(item, separators=(", ", ": ")))
             separator = ",\n"
+
+        yield write
         sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sessiontui.cli.sources import Place
-    from sessiontui.workspace import Problem, Workspace
+    from sessiontui.workspace import Library, Problem, Workspace
 
 _MISPLACED = re.compile(r"(://)[^\s']+|(')[^']*@[^']*(?=')")
 """What may hold a password where a word is repeated."""
@@ -65,6 +65,7 @@ def with_workspace(
     action: Callable[[Workspace], Awaitable[int | None]],
     *,
     changes: bool = False,
+    library: Library | None = None,
 ) -> NoReturn:
     """Open the source, wait until its index is read, and do `action` there.
 
@@ -72,6 +73,7 @@ def with_workspace(
         place: What the user said about the source.
         action: Returns the exit code; None counts as 0.
         changes: Whether it changes something; then nothing is asked where nothing may change.
+        library: Has the index of figures and texts, for those who need it.
 
     Raises:
         ReadOnlyError: It changes something, and nothing may be changed.
@@ -85,7 +87,7 @@ def with_workspace(
     source, config = choose_source(place)
 
     async def body() -> int | None:
-        async with open_workspace(source, config=config) as workspace:
+        async with open_workspace(source, config=config, library=library) as workspace:
             try:
                 await workspace.ready()
             except SessionTuiError as error:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sessiontui.models.changes import Change
 
 STEP_BYTES: Final = 256 * 1024
+WHOLE_STEP_BYTES: Final = 1 << 20
 MOST_BYTES: Final = 64 << 20
 """A longer session is left to the index."""
 KEPT: Final = 64
@@ -142,7 +143,28 @@ class Counting:
 def _count(count: Count, buffer: LineBuffer, data: bytes) -> None:
     """Count whole lines; gives way as long as it computed."""
     began = time.perf_counter()
+    _add_lines(count, buffer, data)
+    time.sleep(time.perf_counter() - began)
+
+
+async def count_whole(
+    row: Row, read_many: Callable[[Sequence[Range]], Awaitable[list[bytes | None]]]
+) -> SessionFigures:
+    """Return a session in figures, read from its beginning to its end.
+
+    Raises:
+        StorageError: The source cannot be read.
+    """
+    count, buffer = Count(), LineBuffer()
+    for start in range(0, row.size, WHOLE_STEP_BYTES):
+        stop = min(start + WHOLE_STEP_BYTES, row.size)
+        (data,) = await read_many([Range(row.path, start, stop)])
+        await asyncio.to_thread(_add_lines, count, buffer, data or b"")
+    _add_lines(count, buffer, b"\n")  # A last line may lack its end.
+    return count.figures()
+
+
+def _add_lines(count: Count, buffer: LineBuffer, data: bytes) -> None:
     for line in buffer.feed(data):
         for item in decode_line(line.data, line.offset, size=line.size):
             count.add(item)
-    time.sleep(time.perf_counter() - began)

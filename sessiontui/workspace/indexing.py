@@ -107,6 +107,15 @@ class Indexing:
         if self._file is not None:
             await self._idle.wait()
 
+    async def look(self) -> Mapping[str, Known]:
+        """Return what the index says, whoever keeps it."""
+        if self._file is not None and not self.known:
+            found: list[tuple[str, Known]] = []
+            with suppress(IndexFileError):
+                found = await asyncio.to_thread(_read_known, self._file)
+            return dict(found)
+        return self.known
+
     def apply(self, changes: Iterable[Change]) -> None:
         """Take note of what happened to sessions."""
         if self._file is None:
@@ -170,17 +179,8 @@ class Indexing:
 
     async def _learn(self, file: Path) -> None:
         """Read what another process wrote."""
-        from sessiontui.index.reader import IndexReader
-
-        def read() -> list[tuple[str, Known]]:
-            reader = IndexReader(file)
-            try:
-                return list(reader.known())
-            finally:
-                reader.close()
-
         with suppress(IndexFileError):
-            self._take_over(await self._in_thread(read))
+            self._take_over(await self._in_thread(lambda: _read_known(file)))
 
     def _take_over(self, known: Iterable[tuple[str, Known]]) -> None:
         fresh = {
@@ -348,3 +348,13 @@ class Indexing:
 
     async def _in_thread(self, call: Callable[[], _Result]) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+
+def _read_known(file: Path) -> list[tuple[str, Known]]:
+    from sessiontui.index.reader import IndexReader
+
+    reader = IndexReader(file)
+    try:
+        return list(reader.known())
+    finally:
+        reader.close()

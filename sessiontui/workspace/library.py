@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sessiontui.errors import StorageError
 from sessiontui.index.place import index_file
-from sessiontui.workspace.counting import Counting
+from sessiontui.workspace.counting import Counting, count_whole
 from sessiontui.workspace.indexing import Indexing
 from sessiontui.workspace.values import RowsChanged
 
@@ -35,6 +35,7 @@ class Library:
     Args:
         folder: Where indexes are kept; None to keep none.
         eager: Whether the index is built without pausing, for one who waits for it.
+        keep: Whether it is kept current; else it is only read.
     """
 
     indexing: Indexing
@@ -42,8 +43,11 @@ class Library:
     _rows: Mapping[str, Row]
     _read_many: Callable[[Sequence[Range]], Awaitable[list[bytes | None]]]
 
-    def __init__(self, folder: Path | None = None, *, eager: bool = False) -> None:
+    def __init__(
+        self, folder: Path | None = None, *, eager: bool = False, keep: bool = True
+    ) -> None:
         self._folder = folder
+        self._is_kept = keep
         self._eager = eager
         self._ready = asyncio.Event()
 
@@ -82,6 +86,22 @@ class Library:
                 return counted
         return None if known is None else known.figures
 
+    async def count(self, paths: Sequence[str]) -> dict[str, SessionFigures]:
+        """Return sessions in figures as they are now, read where the index does not know them.
+
+        Raises:
+            StorageError: The source cannot be read.
+        """
+        known = await self.indexing.look()
+        found: dict[str, SessionFigures] = {}
+        for path in paths:
+            row, item = self._rows.get(path), known.get(path)
+            if row is not None and item is not None and item.is_current(row.size, row.mtime_ms):
+                found[path] = item.figures
+            elif row is not None:
+                found[path] = await count_whole(row, self._read_many)
+        return found
+
     async def settled(self) -> None:
         """Wait until the session that is looked at was counted once, or cannot be."""
         await self._counting.settled()
@@ -119,7 +139,8 @@ class Library:
 
     async def _keep(self) -> None:
         await self._ready.wait()
-        await self._again(self.indexing.run)
+        if self._is_kept:
+            await self._again(self.indexing.run)
 
     @staticmethod
     async def _again(run: Callable[[], Awaitable[None]]) -> None:

@@ -237,7 +237,8 @@ async def test_two_at_once_share_one_index_and_one_of_them_writes(tmp_path: Path
         first = await stack.enter_async_context(opened(store, tmp_path))
         second = await stack.enter_async_context(opened(store, tmp_path))
         store.write(path_of("b"), said("needle too"))
-        await until(lambda: path_of("b") in second.catalogue.rows)
+        both = [workspace.catalogue.rows for workspace in (first, second)]
+        await until(lambda: all(path_of("b") in rows for rows in both))
         await first.library.indexing.settled()
 
         assert (first.library.indexing.ours, second.library.indexing.ours) == (True, False)

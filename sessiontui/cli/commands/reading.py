@@ -24,6 +24,11 @@ SORTS: tuple[Sort, ...] = ("modified", "created", "title", "size")
 @click.option("--reverse", is_flag=True, help="Oldest, smallest or Z first.")
 @click.option("--limit", type=Count(), metavar="N", help="How many at most.")
 @click.option("--filter", "query", default="", metavar="QUERY", help="Only what matches.")
+@click.option(
+    "--figures",
+    is_flag=True,
+    help="With --json: entries, turns, tokens, cost and models too; reads whole sessions.",
+)
 @click.pass_context
 def list_command(
     context: click.Context,
@@ -33,6 +38,7 @@ def list_command(
     reverse: bool,
     limit: int | None,
     query: str,
+    figures: bool,
 ) -> None:
     """List the sessions, newest first.
 
@@ -49,13 +55,25 @@ def list_command(
     from sessiontui.catalogue.query import Query
     from sessiontui.cli.listing import list_sessions
     from sessiontui.cli.running import with_workspace
+    from sessiontui.paths import index_dir
+    from sessiontui.workspace import Library
+
+    if figures and not as_json:
+        raise click.UsageError("--figures goes with --json", context)
 
     Query(query)  # What is wrong with it is told before the source is opened.
     with_workspace(
         place_of(context),
         lambda workspace: list_sessions(
-            workspace, query=query, sort=sort, reverse=reverse, limit=limit, as_json=as_json
+            workspace,
+            query=query,
+            sort=sort,
+            reverse=reverse,
+            limit=limit,
+            as_json=as_json,
+            figures=figures,
         ),
+        library=Library(index_dir(), keep=False),
     )
 
 
