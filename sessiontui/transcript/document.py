@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 from sessiontui.models.decode import decode_line
 from sessiontui.transcript.blocks import blocks_of
+from sessiontui.transcript.context import seen_by_model
+from sessiontui.transcript.knots import Strand, knots_of, scanned
+from sessiontui.transcript.lens import Lens
 from sessiontui.transcript.links import links_of
 from sessiontui.transcript.pages import (
     MAX_PAGES,
@@ -48,7 +51,9 @@ class Document:
         self._read = read
         self._max_pages = max_pages
         self._pages: list[Page] = []
-        self._pairs = Pairs(self._items, self._items_at)
+        self._pairs = Pairs(self._items_at)
+        self.lens = Lens()
+        """Which of the lines are of the branch that is shown."""
         self._lock = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._following = True
@@ -186,7 +191,7 @@ class Document:
                 self._pages[0] = page
             else:
                 self._pages.insert(0, page)
-            self._pairs.add(page)
+            self._enter(page)
             while len(self._pages) > self._max_pages:
                 self._pairs.drop(self._pages.pop())
             self._tell()
@@ -264,7 +269,7 @@ class Document:
             self.new_lines += data.count(b"\n")
         if at_end:
             room = None if self._following else self._max_pages
-            self._take(data, room)
+            self._take(data, room, live=True)
             while len(self._pages) > self._max_pages:
                 self._pairs.drop(self._pages.pop(0))
         self._tell()
@@ -273,11 +278,13 @@ class Document:
         """Forget what was read: the session is another one now, `size` bytes long."""
         self.size = size
         self.version += 1
+        self.lens.choice = None
+        self.lens.reset()
         self._replace([])
         self.opened = False
         self._tell()
 
-    def _take(self, data: bytes, room: int | None = None) -> None:
+    def _take(self, data: bytes, room: int | None = None, *, live: bool = False) -> None:
         """Add what follows the window to its last page and to new ones, at most `room` in all."""
         taken = 0
         if self._pages:
@@ -286,23 +293,41 @@ class Document:
             reread = known - (0 if last.ended else 1)
             taken = last.take(data)
             if taken:
-                self._pairs.add(last, reread)
+                self._enter(last, reread, live=live)
         if taken == len(data):
             return
         for page in split(self.stop, data[taken:]):
             if room is not None and len(self._pages) >= room:
                 return
             self._pages.append(page)
-            self._pairs.add(page)
+            self._enter(page, live=live)
 
     def _replace(self, pages: list[Page]) -> None:
         self._pages = pages
         self.generation += 1
         self.opened = True
         self._pairs.clear()
+        if not self.lens.top <= self.start or self.stop > self.lens.bottom:
+            self.lens.reset()
         for page in pages:
-            self._pairs.add(page)
+            self._enter(page)
         self._tell()
+
+    def _enter(self, page: Page, first: int = 0, *, live: bool = False) -> None:
+        """Find out how the lines of a page hang together with others, from number `first` on."""
+        strands = []
+        for number in range(first, len(page)):
+            found = self._items(page, number)
+            self._pairs.add(page, number, found)
+            offset, last = page.offset(number), number + 1 == len(page)
+            stop = page.stop if last else page.offset(number + 1)
+            strands.append(Strand(offset, stop, knots_of(found), page.ended or not last))
+        self.lens.take(strands, live=live)
+
+    def resolve(self) -> None:
+        """Find out anew which lines are of the branch that is shown, where need be."""
+        if self.lens.stale:
+            self.lens.again([strand for page in self._pages for strand in _strands(page)])
 
     def _tell(self) -> None:
         for callback in tuple(self._listeners):
@@ -331,9 +356,10 @@ class Document:
 
     def blocks(self, page: Page, number: int) -> tuple[Block, ...]:
         """Return how a line shows: nothing for an empty one, or one that another block shows."""
-        return tuple(
-            block for item in self._items(page, number) for block in blocks_of(item, self._pairs)
-        )
+        found = self._items(page, number)
+        if self.lens.context:
+            found = tuple(item for item in found if seen_by_model(item))
+        return tuple(block for item in found for block in blocks_of(item, self._pairs))
 
     def take_stale(self) -> set[int]:
         """Return offsets of lines that show in another way since the last call, and forget them."""
@@ -357,3 +383,11 @@ class Document:
     def pairs(self) -> Pairs:
         """Which calls and results of the window belong together."""
         return self._pairs
+
+
+def _strands(page: Page) -> Iterator[Strand]:
+    """Yield the lines of a page with how they hang together."""
+    for number in range(len(page)):
+        line = page.line(number)
+        stop = line.offset + line.size + line.ended
+        yield Strand(line.offset, stop, scanned(line.raw, line.offset, line.size), line.ended)

@@ -33,16 +33,13 @@ class Pairs:
     """An index of calls, starts and results by call id; numbers only, since it can be large.
 
     Args:
-        decode: Returns the entries of a line of a page.
         decode_at: Returns the entries of the line at an offset in the window.
     """
 
     def __init__(
         self,
-        decode: Callable[[Page, int], tuple[Item, ...]],
         decode_at: Callable[[int], tuple[Item, ...]],
     ) -> None:
-        self._decode = decode
         self._decode_at = decode_at
         self._calls: dict[str, int] = {}
         self._starts: dict[str, int] = {}
@@ -55,14 +52,12 @@ class Pairs:
         for table in (self._calls, self._starts, self._results, self._links, self._stale):
             table.clear()
 
-    def add(self, page: Page, first: int = 0) -> None:
-        """Take in the lines of a page from number `first` on."""
-        links = self._links.setdefault(page.uid, {})
-        for number in range(first, len(page)):
-            found = links_of(self._decode(page, number))
-            if found is not NONE:
-                links[number] = tuple(found)
-                self._enter(page.offset(number), found)
+    def add(self, page: Page, number: int, entries: tuple[Item, ...]) -> None:
+        """Take in the entries of a line of a page."""
+        found = links_of(entries)
+        if found is not NONE:
+            self._links.setdefault(page.uid, {})[number] = tuple(found)
+            self._enter(page.offset(number), found)
 
     def _enter(self, offset: int, links: Links) -> None:
         for call_id in links.calls:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 async def seek(
     document: Document, offset: int, number: int, wanted: Callable[[Block], bool], *, forward: bool
 ) -> tuple[int, int] | None:
-    """Find the nearest block after or before another one.
+    """Find the nearest block after or before another one that is not hidden by the lens.
 
     Moves the window along as far as it looks, page by page; the loop runs in between.
 
@@ -66,4 +66,5 @@ def _lines(
         first = min(first, len(page) - 1)
         numbers = range(first, len(page)) if forward else range(first, -1, -1)
         for number in numbers:
-            yield page.offset(number), document.blocks(page, number)
+            line = page.offset(number)
+            yield line, () if document.lens.hides(line) else document.blocks(page, number)

@@ -30,6 +30,7 @@ Kind = Literal[
     "summary",  # what stands for the conversation before
     "message",  # put into the conversation by something else than the two
     "note",  # something changed: one line
+    "branch",  # entries that are not shown, or where others part
     "error",  # the turn went wrong
     "unknown",  # an entry of a type nobody here knows
     "bad",  # a line that is no entry
@@ -156,7 +157,7 @@ class Unpaired:
 
 UNPAIRED = Unpaired()
 
-_GROUPS: dict[Kind, Group] = {"tool": "tool", "command": "tool", "note": "note"}
+_GROUPS: dict[Kind, Group] = {"tool": "tool", "command": "tool", "note": "note", "branch": "note"}
 
 
 def group(block: Block) -> Group:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from itertools import accumulate, count
 from typing import TYPE_CHECKING, NamedTuple
 
+from sessiontui.app.widgets.transcript_branches import FOLD, fold_rows, fork_rows, muted
 from sessiontui.app.widgets.transcript_layout import (
     Ending,
     blank_rows,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from sessiontui.app.widgets.transcript_rows import Look, Row
     from sessiontui.transcript.document import Document
+    from sessiontui.transcript.lens import Stretch
     from sessiontui.transcript.pages import Page
     from sessiontui.transcript.values import Block
 
@@ -32,6 +34,8 @@ MAX_KEPT_ROWS = 6000
 """How many rows are kept; a screen and its surroundings are a few hundred."""
 _LOOK_BACK = 40
 """How many lines up the group of the block above is looked for."""
+_FOLD_ROWS = 2
+"""How many rows stand for lines that are not shown."""
 _MAX_TOGGLED = 10_000
 """How many folds a reader changed are remembered."""
 
@@ -100,16 +104,18 @@ class Flow:
         self._tops: list[int] = [0]
         self._laid: OrderedDict[tuple[int, int], Laid] = OrderedDict()
         self._kept_rows = 0
-        self._generation = document.generation
+        self._generation = (document.generation, document.lens.version)
         self.sync()
 
     # -- what there is
 
     def sync(self) -> None:
         """Take over what changed in the document."""
+        self.document.resolve()
         stale = self.document.take_stale()
-        if self._generation != self.document.generation:
-            self._generation = self.document.generation
+        generation = (self.document.generation, self.document.lens.version)
+        if self._generation != generation:
+            self._generation = generation
             self._columns.clear()
             self._laid.clear()
             self._kept_rows = 0
@@ -127,6 +133,7 @@ class Flow:
             self._forget_at(offset)
         if self._columns and first and self._columns[0].page.uid != first:
             self._forget_first_line(first)
+            self._forget_first_line(self._columns[0].page.uid)
         self._retop()
 
     def _grow(self, column: _Column) -> None:
@@ -139,6 +146,11 @@ class Flow:
             column.heights += [max(1, min(400, -(-size // width))) for size in sizes]
         else:
             column.heights += [min(12, 2 + size // 400) if size else 0 for size in sizes]
+            lens = self.document.lens
+            if lens.hides_some:
+                for number in range(known, len(page)):
+                    if lens.hides(page.offset(number)):
+                        column.heights[number] = 0  # yet to be measured: a few rows tell of it
         column.known.extend(bytes(len(sizes)))
         if not raw:
             for number, size in enumerate(sizes[1:], known + 1):
@@ -192,6 +204,11 @@ class Flow:
 
     def toggle(self, offset: int, number: int) -> None:
         """Fold or unfold a block."""
+        stretch = self.document.lens.stretch(offset) if number == FOLD else None
+        if stretch is not None:
+            self.document.lens.toggle(stretch)
+            self.sync()
+            return
         key = (offset, number)
         if self._toggled.pop(key, self) is self:
             self._toggled[key] = None
@@ -221,6 +238,11 @@ class Flow:
     def last_page_top(self) -> int:
         """The row that the last page begins at."""
         return self._tops[-2] if self._columns else 0
+
+    @property
+    def hides_last_page(self) -> bool:
+        """Whether nothing of the last page shows, but for what stands for it."""
+        return bool(self._columns) and self._tops[-1] - self._tops[-2] <= _FOLD_ROWS
 
     @property
     def last(self) -> Place | None:
@@ -281,6 +303,27 @@ class Flow:
     def _make(self, page: Page, place: Place) -> tuple[Row, ...]:
         if self.look.raw:
             return raw_rows(page.line(place.line), self.look)
+        lens, offset = self.document.lens, page.offset(place.line)
+        stretch = lens.stretch(offset)
+        if stretch is not None:
+            return self._of_stretch(page, place, stretch)
+        rows = self._shown(page, place)
+        others = 0 if lens.context else lens.forks.get(offset, 0)
+        if others:
+            rows += fork_rows(others, offset, self.look, "prose" if rows else "note")
+        return rows
+
+    def _of_stretch(self, page: Page, place: Place, stretch: Stretch) -> tuple[Row, ...]:
+        """Return the rows of a line that is not shown: none, but where it stands for all."""
+        open_now = self.document.lens.is_open(stretch)
+        rows: tuple[Row, ...] = ()
+        first = place.page == place.line == 0 or page.offset(place.line) == stretch.start
+        if first:
+            above = self._group_above(place)
+            rows = fold_rows(stretch, self.look, above, open_now=open_now)
+        return rows + muted(self._shown(page, place)) if open_now else rows
+
+    def _shown(self, page: Page, place: Place) -> tuple[Row, ...]:
         if not page.size(place.line):
             return self._blank(page, place.line)
         offset = page.offset(place.line)
@@ -359,8 +402,11 @@ class Flow:
                 yield Place(page, line)
 
     def blocks(self, place: Place) -> tuple[Block, ...]:
-        """Return the blocks of a line."""
-        return self.document.blocks(self._columns[place.page].page, place.line)
+        """Return the blocks of a line; none while it is not shown."""
+        page = self._columns[place.page].page
+        if self.document.lens.hides(page.offset(place.line)) and not self.look.raw:
+            return ()
+        return self.document.blocks(page, place.line)
 
     def text(self) -> str:
         """Return what the window shows, wrapped rows as one line, without figures at the right.

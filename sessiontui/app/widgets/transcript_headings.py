@@ -25,6 +25,7 @@ _STYLES: dict[Kind, tuple[str, str]] = {
     "summary": ("summary", "muted"),
     "message": ("message", "muted"),
     "note": ("note", "note-detail"),
+    "branch": ("branch", "muted"),
     "error": ("failed", "failed"),
     "unknown": ("message", "muted"),
     "bad": ("failed", "muted"),
@@ -42,7 +43,7 @@ def heading_row(block: Block, look: Look, unit: int, *, open_now: bool, hides: b
     mark = _MARKS.get(block.kind, "")
     if block.folded is not None and block.kind not in {"error", "bad", "summary"}:
         foldable = block.parts and (open_now or hides)
-        if foldable or block.kind in {"tool", "command"}:
+        if foldable or block.kind in {"tool", "command", "branch"}:
             mark = "▾ " if open_now else "▸ "
     spans: list[Span] = [(mark, "failed" if block.error else "mark")] if mark else []
     heading = cut_end(block.heading, max(4, room - len(mark)))

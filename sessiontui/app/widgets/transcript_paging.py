@@ -235,8 +235,10 @@ class PagedView(FlowView):
         near = _NEAR * self.rows_in_view
         top = self.scroll_offset.y
         bottom = top + self.rows_in_view
-        spare_last = not document.full or (not self.at_bottom and flow.last_page_top >= bottom)
-        if top < near and not document.at_start and spare_last:
+        out_of_view = flow.last_page_top >= bottom or flow.hides_last_page
+        spare_last = not document.full or (not self.at_bottom and out_of_view)
+        sealed = document.lens.sealed and not self._look.raw
+        if top < near and not document.at_start and spare_last and not sealed:
             return document.load_before
         spare_first = not document.full or flow.first_page_bottom <= top
         if flow.height - bottom < near and not document.at_end and spare_first:

@@ -8,6 +8,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from sessiontui.app.widgets.transcript_branches import FOLD
 from sessiontui.app.widgets.transcript_flow import Flow, Place
 from sessiontui.app.widgets.transcript_lines import PREFIX, STYLES, Mark, Painter
 
@@ -234,6 +235,8 @@ class FlowView(ScrollView, can_focus=True, inherit_bindings=False):
         place = self.flow.find(entry.offset) if self.flow is not None else None
         if self.flow is None or place is None or self.flow.look.raw:
             return False
+        if entry.block >= FOLD:
+            return entry.block == FOLD
         blocks = self.flow.blocks(place)
         return entry.block < len(blocks) and blocks[entry.block].folded is not None
 
