@@ -209,6 +209,11 @@ def _transcript() -> tuple[Action, ...]:
         Action("turn-back", ("[",), "previous_turn", "turn", "To the turn before", where, **move),
         Action("turn-next", ("]",), "next_turn", "turn", "To the next turn", where, **move),
         Action("outline", ("O",), "outline", "turns", "List the turns, to go to one", where),
+        Action("go-to-time", ("@",), "go_to_time", "time", "Go to a time", where),
+        Action("branches", ("B",), "branches", "branches", "List the branches, to see one", where),
+        Action(
+            "context", ("M",), "context", "context", "Everything, or what the model sees", where
+        ),
         Action(
             "error-back", ("{",), "previous_error", "error", "To the error before", where, **move
         ),
@@ -238,6 +243,7 @@ def _transcript() -> tuple[Action, ...]:
         Action("thinking", ("T",), "thinking", "thinking", "Show or hide thinking", where, True),
         Action("wrap", ("w",), "wrap", "wrap", "Wrap long lines or cut them", where),
         Action("raw", ("v",), "raw", "raw", "Show entries or stored lines", where, True),
+        Action("stored", ("V",), "stored", "JSON", "Show this entry as stored JSON", where),
         Action("back", ("escape",), "screen.back", "back", "Back to the list", where, True, False),
     )
 

@@ -67,6 +67,8 @@ class Host(App[None]):
         self.theme = DARK if dark else LIGHT
         self.follow: list[tuple[bool, int]] = []
         self.failures: list[str] = []
+        self.told: list[str] = []
+        self.switched: list[TranscriptView] = []
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return token_defaults(self.current_theme)
@@ -82,6 +84,12 @@ class Host(App[None]):
 
     def on_transcript_view_read_failed(self, event: TranscriptView.ReadFailed) -> None:
         self.failures.append(event.error)
+
+    def on_lens_view_failed(self, event: TranscriptView.Failed) -> None:
+        self.told.append(event.reason)
+
+    def on_lens_view_switched(self) -> None:
+        self.switched.append(self.view)
 
     @property
     def view(self) -> TranscriptView:

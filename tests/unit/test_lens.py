@@ -10,15 +10,20 @@ import pytest
 
 from sessiontui.models.decode import decode_line
 from sessiontui.models.encode import encode_entries
+from sessiontui.models.times import iso_time
+from sessiontui.transcript.branches import MAX_BRANCHES, Branches
 from sessiontui.transcript.document import Document
 from sessiontui.transcript.knots import knots_of, scanned
 from sessiontui.transcript.lens import Choice
+from sessiontui.transcript.moments import at_time, last_time
 from tests.corpus import CORPUS, corpus_file
-from tests.sessions import claude_session, codex_session, every_omp_entry, pi_session
+from tests.sessions import START_MS, claude_session, codex_session, every_omp_entry, pi_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from sessiontui.transcript.branches import Branch
 
 HEADER = {"type": "session", "version": 3, "id": "s", "cwd": "/x"}
 
@@ -153,11 +158,14 @@ async def test_others_leave_where_a_branch_parts_and_stretches_are_counted() -> 
 
 async def test_an_append_that_begins_a_branch_says_so_once() -> None:
     session = await Session([entry("a", None), entry("b", "a")]).whole()
-    lens = session.document.lens
+
+    def said_so() -> bool:
+        return session.document.lens.switched
+
     session.append(entry("c", "b"))
-    assert not lens.switched
+    assert not said_so()
     session.append(entry("d", "a"))
-    assert lens.switched
+    assert said_so()
     assert session.shown() == ["a", "d"]
 
 
@@ -278,3 +286,82 @@ async def test_real_sessions_hide_nothing_but_branches(name: str, hidden: bool) 
     session = await Session(corpus_file(name).read_bytes().splitlines(keepends=True)).whole()
     offsets = [session.offset(number) for number in range(len(session.lines))]
     assert any(map(session.document.lens.hides, offsets)) is hidden
+
+
+async def found_branches(session: Session) -> list[Branch]:
+    branches = Branches(session.read, len(session.data))
+    async for _ in branches.run():
+        pass
+    return branches.found
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_every_branch_is_found_once_with_its_own_entries(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = Random(seed)
+    monkeypatch.setattr(
+        "sessiontui.transcript.branches.STEP_BYTES", random.choice([70, 1000, 1 << 20])
+    )
+    tree = random_tree(random, 50)
+    parents = {parent for _, parent in tree}
+    tips = [number for number in reversed(range(50)) if tree[number][0] not in parents]
+    session = Session([HEADER, *(entry(*node) for node in tree)])
+    found = await found_branches(session)
+    assert [one.id for one in found] == [tree[number][0] for number in tips]
+    assert [one.offset for one in found] == [session.offset(number + 1) for number in tips]
+    assert [one.newest for one in found] == [True] + [False] * (len(tips) - 1)
+    forks = {own for own, _ in tree if sum(parent == own for _, parent in tree) > 1}
+    for one, number in zip(found, tips, strict=True):
+        own = branch(tree, number)
+        above = [number for number, (name, _) in enumerate(tree) if name in own and name in forks]
+        assert one.entries == len(own) - sum(
+            number <= max(above, default=-1) for number, (name, _) in enumerate(tree) if name in own
+        )
+        assert one.words == tree[number][0]
+
+
+async def test_branches_of_hostile_sessions_come_to_an_end() -> None:
+    many = [entry("root", None), *(entry(f"n{n}", "root") for n in range(MAX_BRANCHES + 50))]
+    assert len(await found_branches(Session(many))) == MAX_BRANCHES
+    random = Random(3)
+    wild = [entry(f"n{random.randrange(99)}", f"n{random.randrange(99)}") for _ in range(3000)]
+    assert len(await found_branches(Session(wild))) <= MAX_BRANCHES
+    assert await found_branches(Session([])) == []
+    assert await found_branches(Session([b"\n\n", b"[]\n", b"nothing"])) == []
+    huge = [entry("a", None), entry("b", "a", pad=3 << 20), entry("c", "b"), entry("d", "a")]
+    assert [one.id for one in await found_branches(Session(huge))] == ["d", "c"]
+
+
+async def test_a_real_session_without_branches_has_one() -> None:
+    for name in ("pi-v3-export-linear.jsonl", "omp-v3-compaction-blob-image-korean-badline.jsonl"):
+        lines = corpus_file(name).read_bytes().splitlines(keepends=True)
+        (only,) = await found_branches(Session(lines))
+        assert only.newest
+        assert only.words
+
+
+@pytest.mark.parametrize("count", [1, 2, 50, 3000])
+async def test_the_entry_of_a_time_is_found_by_few_reads(count: int) -> None:
+    entries = [
+        entry(f"n{n}", None, pad=600, timestamp=iso_time(START_MS + 1000 * n)) for n in range(count)
+    ]
+    session = Session(entries)
+    document = session.document
+    assert await last_time(document) == START_MS + 1000 * (count - 1)
+    for number in {0, count // 3, count - 1}:
+        found = await at_time(document, START_MS + 1000 * number - 500)
+        assert found == session.offset(number)
+    assert await at_time(document, START_MS + 10**9) == session.offset(count - 1)
+    assert await at_time(document, 0) == 0
+
+
+async def test_times_are_found_between_lines_that_tell_none() -> None:
+    silent = b'{"type": "x"}\n' * 40_000 + b"y" * 700_000 + b"\n"
+    early = entry("a", None, timestamp=iso_time(START_MS))
+    late = entry("b", "a", timestamp=iso_time(START_MS + 60_000))
+    session = Session([early, silent, late, silent])
+    assert await at_time(session.document, START_MS + 1) == session.offset(2)
+    assert await at_time(session.document, START_MS) == 0
+    assert await at_time(Session([silent]).document, START_MS) is None
+    assert await last_time(Session([silent]).document) is None

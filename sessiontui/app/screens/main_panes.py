@@ -322,6 +322,10 @@ class MainPanes(Screen[None]):
     def _transcript_failed(self, event: TranscriptView.Failed) -> None:
         self.tell(event.reason, "failed")
 
+    @on(TranscriptView.Switched)
+    def _branch_switched(self) -> None:
+        self.tell("The session went on in another branch", "attention")
+
     @on(TranscriptView.SubagentWanted)
     def _subagent_wanted(self, event: TranscriptView.SubagentWanted) -> None:
         path, known = self.reading.path, self.workspace.catalogue.rows

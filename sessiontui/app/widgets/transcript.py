@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.message import Message
 
 from sessiontui.app.actions import bindings
-from sessiontui.app.widgets.transcript_find import FindView
+from sessiontui.app.widgets.transcript_lens import LensView
 from sessiontui.app.widgets.transcript_view import Anchor, Entry
 from sessiontui.errors import PagerError, StorageError
 from sessiontui.models.text import clean
@@ -30,7 +30,7 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class TranscriptView(FindView):
+class TranscriptView(LensView):
     """Shows `document`: entries or stored lines, the newest at the bottom.
 
     Opens it at its end and follows that until the reader moves up. Says so by
@@ -69,19 +69,6 @@ class TranscriptView(FindView):
         @property
         def control(self) -> TranscriptView:
             """The view that failed."""
-            return self.transcript
-
-    @dataclass
-    class Failed(Message):
-        """Something that was asked for cannot be done."""
-
-        transcript: TranscriptView
-        reason: str
-        """One line, safe to show."""
-
-        @property
-        def control(self) -> TranscriptView:
-            """The view that was asked."""
             return self.transcript
 
     @dataclass
@@ -148,17 +135,6 @@ class TranscriptView(FindView):
         else:
             self._read(self._open(document, 0))
 
-    def action_follow(self) -> None:
-        """Go to the end and stay there."""
-        document = self.document
-        if document is None:
-            return
-        self._follow(following=True)
-        if document.at_end:
-            self.settle()
-        else:
-            self._read(self._open(document, None))
-
     def action_next_turn(self) -> None:
         """Go to what the user wrote next, else to the end."""
         self._seek(lambda block: block.kind == "user", forward=True, otherwise=self.action_follow)
@@ -178,24 +154,8 @@ class TranscriptView(FindView):
             self.app.push_screen(outline, self._go_to_entry)
 
     def _go_to_entry(self, entry: Entry | None) -> None:
-        """Bring an entry of the session to the top."""
-        document = self.document
-        if document is None or entry is None:
-            return
-        self._follow(following=False)
-
-        async def reach() -> None:
-            self._seeking = True
-            try:
-                await document.open_at(entry.offset)
-            finally:
-                self._seeking = False
-            self.current = entry
-            self._anchor = Anchor(entry.offset, 0, entry.block, 0)
-            self._sync()
-            await self._fill()
-
-        self._read(reach())
+        if entry is not None:
+            self.go_to(*entry)
 
     def action_next_error(self) -> None:
         """Go to what went wrong next."""
@@ -292,7 +252,7 @@ class TranscriptView(FindView):
         if entry is not None and entry.block < len(blocks) and blocks[entry.block].subagents:
             self.post_message(self.SubagentWanted(self, blocks[entry.block].subagents))
         else:
-            self.post_message(self.Failed(self, "This entry started no subagent"))
+            self.fail("This entry started no subagent")
 
     @property
     def shows_stored(self) -> bool:
@@ -304,7 +264,9 @@ class TranscriptView(FindView):
         from sessiontui.transcript.whole import whole_text
 
         document, entry = self.document, self.current
-        if document is not None and entry is not None:
+        if self.stands_for_others and not self._look.raw:
+            self.fail("This stands for other entries: unfold it, or go to one of them")
+        elif document is not None and entry is not None:
             text = whole_text(document, *entry, stored=self._look.raw)
             self.run_worker(self._page(text), group="pager", exclusive=True)
 
@@ -314,7 +276,7 @@ class TranscriptView(FindView):
         try:
             await show_in_pager(self.app, text)
         except (PagerError, StorageError) as error:
-            self.post_message(self.Failed(self, clean(str(error))))
+            self.fail(clean(str(error)))
 
     def action_thinking(self) -> None:
         """Show or hide what the agent thought."""

@@ -28,9 +28,10 @@ def fold_rows(
     if stretch.context:
         words = "what came before, which the model no longer sees"
     else:
-        more = "" if stretch.whole else " or more"
         entries = figures.counted(stretch.entries, "entry", "entries")
-        words = f"⑂ {entries}{more} of another branch"
+        if not stretch.whole:
+            entries = f"{stretch.entries:,} or more entries"
+        words = f"⑂ {entries} of another branch"
     block = Block(kind="branch", offset=stretch.start, heading=words, folded=0)
     return _as_block(rows_of((block,), look, lambda _number, _block: open_now, above), FOLD)
 

@@ -237,6 +237,8 @@ class FindView(PagedView):
                 await document.open_at(hit.offset)
             finally:
                 self._seeking = False
+            document.resolve()
+            document.lens.reveal(hit.offset)
             self._anchor = Anchor(hit.offset, 0, hit.block, 0, self._hit_row)
             self._sync()
             self._show_hit(hit)

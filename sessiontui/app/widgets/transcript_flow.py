@@ -354,6 +354,8 @@ class Flow:
                     return None
                 number = len(self._columns[page].heights) - 1
             spot = Place(page, number)
+            if not self.look.raw and self.document.lens.hides(self.offset(spot)):
+                return "note"
             for index, block in reversed(tuple(enumerate(self.blocks(spot)))):
                 if self.look.thinking or not (block.kind == "thinking" or block.silent):
                     return ending(block, open_now=self.is_open(self.offset(spot), index))

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 PREFIX = "transcript--"
 STYLES = (
-    "user", "agent", "tool", "summary", "message", "note", "note-detail", "branch", "detail", "mark", "meta",
+    "user", "agent", "tool", "summary", "message", "note", "note-detail", "branch", "detail",
+    "mark", "meta",
     "text", "strong", "emphasis", "inline-code", "title", "link", "quote", "marker", "code",
     "code-keyword", "code-string", "code-number", "code-name", "code-comment",
     "thinking", "output", "source", "json", "raw", "added", "removed", "failed", "failed-text",

@@ -270,7 +270,8 @@ class PagedView(FlowView):
         if rows > 0 and document.at_end and self.scroll_offset.y >= self._last_y:
             self._follow(following=True)
         elif self.scroll_offset.y == before and not self._busy:
-            if rows < 0 and not document.at_start:
+            sealed = document.lens.sealed and not self._look.raw
+            if rows < 0 and not document.at_start and not sealed:
                 self._read(self._fill(document.load_before))
             elif rows > 0 and not document.at_end:
                 self._read(self._fill(document.load_after))

@@ -10,8 +10,10 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from sessiontui.app.format import counted
 from sessiontui.app.screens.rename import SAFE_TEXT
 from sessiontui.app.widgets.transcript_find import FindView, Found
+from sessiontui.app.widgets.transcript_lens import LensState, LensView
 from sessiontui.transcript.search import sought
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ class TranscriptPane(Vertical):
         self.transcript = transcript
 
     def compose(self) -> ComposeResult:
-        """Lay out the transcript and the line."""
+        """Lay out the transcript and the lines around it."""
+        yield Static(id="transcript-lens")
         yield self.transcript
         with Horizontal(id="transcript-find"):
             yield Static("/", id="transcript-find-slash")
@@ -93,6 +96,14 @@ class TranscriptPane(Vertical):
             self.remove_class("-finding")
             self.screen.set_focus(self.transcript)
         return there
+
+    @on(LensView.LensChanged)
+    def _lens_changed(self, event: LensView.LensChanged) -> None:
+        """Say above the transcript what of the session is shown, unless that is the usual."""
+        event.stop()
+        words = lens_words(event.state)
+        self.set_class(bool(words), "-lens")
+        self.query_one("#transcript-lens", Static).update(Content.styled(words, "$attention"))
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -131,3 +142,13 @@ def found_words(found: Found) -> tuple[str, bool]:
     if not found.complete:
         words += f" · {found.share:.0%}"
     return words, False
+
+
+def lens_words(state: LensState) -> str:
+    """Return in a few words what of a session is shown; nothing where it is the usual."""
+    words = ["What the model sees"] if state.context else []
+    if state.choice is not None:
+        words.append("⑂ Another branch than the newest")
+        if state.elsewhere:
+            words.append(f"{counted(state.elsewhere, 'entry', 'entries')} came elsewhere")
+    return " · ".join(words)
