@@ -173,5 +173,5 @@ def _describe(branch: Branch, raw: bytes, offset: int, size: int) -> None:
         for block in blocks_of(item):
             branch.time_ms = branch.time_ms or block.time_ms
             if block.kind in {"user", "text"}:
-                lines = (line.strip() for part in block.parts for line in part.lines)
-                branch.words = branch.words or next(filter(None, lines), "")
+                lines = (line.strip(" #>*`-") for part in block.parts for line in part.lines)
+                branch.words = branch.words or next(filter(None, lines), "").replace("`", "")

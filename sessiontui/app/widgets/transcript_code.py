@@ -137,4 +137,5 @@ def _style(token: _TokenType) -> str:
         return "code-number"
     if token in Keyword or token in Operator.Word or token in Comment.Preproc:
         return "code-keyword"
-    return "code-name" if any(token in name for name in names) else ""
+    named = token not in Name.Builtin.Pseudo and any(token in name for name in names)
+    return "code-name" if named else ""

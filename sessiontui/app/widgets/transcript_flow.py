@@ -354,12 +354,18 @@ class Flow:
                     return None
                 number = len(self._columns[page].heights) - 1
             spot = Place(page, number)
-            if not self.look.raw and self.document.lens.hides(self.offset(spot)):
+            if self._tells_of_others(self.offset(spot)):
                 return "note"
             for index, block in reversed(tuple(enumerate(self.blocks(spot)))):
                 if self.look.thinking or not (block.kind == "thinking" or block.silent):
                     return ending(block, open_now=self.is_open(self.offset(spot), index))
         return "prose"
+
+    def _tells_of_others(self, offset: int) -> bool:
+        """Return whether a line ends with a word about entries that are not shown."""
+        lens = self.document.lens
+        forks = not lens.context and offset in lens.forks
+        return not self.look.raw and (forks or lens.hides(offset))
 
     # -- measuring
 

@@ -132,6 +132,11 @@ class LensView(FindView):
             self._anchor = Anchor(offset, 0, block, 0, screen)
             self._sync()
             await self._fill()
+            if self.current != (offset, block):
+                # It shows with another entry: a result with its call, which stands above.
+                above = [entry for entry in self.entries_in_view() if entry.offset <= offset]
+                self.current = above[-1] if above else self.current
+                self.refresh()
 
         self._read(reach())
 
