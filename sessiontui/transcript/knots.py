@@ -15,7 +15,7 @@ from sessiontui.models.entries import BadLine
 from sessiontui.transcript.content import first_text, items, mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from sessiontui.models.entries import Entry, Item
 
@@ -61,8 +61,10 @@ LOOSE = Knot("loose")
 VEIL = Knot("veil")
 
 
-def knots_of(found: Iterable[Item]) -> tuple[Knot, ...]:
+def knots_of(found: Sequence[Item]) -> tuple[Knot, ...]:
     """Return the links that the entries of one line are."""
+    if len(found) == 1 and not isinstance(found[0], BadLine):
+        return (_knot(found[0]),)
     return tuple(VEIL if isinstance(item, BadLine) else _knot(item) for item in found)
 
 
@@ -70,6 +72,8 @@ def _knot(item: Entry) -> Knot:
     data = item.data
     if "uuid" in data:
         return _record(item)
+    if item.type == "message" and item.id and "parentId" in data:
+        return Knot("entry", item.id, item.parent_id)
     if "parentId" not in data or not item.id:
         cut = "compaction" if item.type in {"compaction", "compacted"} else ""
         if cut:

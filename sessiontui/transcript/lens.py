@@ -155,12 +155,17 @@ class Lens:
             last = strands[-1]
             torn = not last.ended and any(knot.role == "veil" for knot in last.knots)
             self.top = self.bottom = last.offset if torn else last.stop
-        for strand in reversed(strands):
-            if strand.offset < self.top:
-                self._climb(strand)
-        for strand in strands:
-            if strand.offset >= self.bottom and not self.stale:
+        if strands[0].offset < self.top:
+            for strand in reversed(strands):
+                if strand.offset < self.top:
+                    self._climb(strand)
+        if strands[-1].offset >= self.bottom:
+            for strand in strands:
+                if strand.offset < self.bottom or self._just_follows(strand):
+                    continue
                 self._follow(strand, live=live)
+                if self.stale:
+                    break
         if self.top == 0:
             self._arrive()
 
@@ -270,6 +275,18 @@ class Lens:
             self._wanted = None
 
     # -- growth
+
+    def _just_follows(self, strand: Strand) -> bool:
+        """Look at the next line if it is what it is nearly always; return whether it is."""
+        if len(strand.knots) != 1:
+            return False
+        knot = strand.knots[0]
+        if knot.parent != self._tip or not knot.parent or knot.role != "entry" or knot.cut:
+            return False
+        self._tip, self._veiled, self.bottom = knot.id, False, strand.stop
+        if self._beside:
+            self._beside.clear()
+        return True
 
     def _follow(self, strand: Strand, *, live: bool) -> None:
         """Look at the next line further down."""
