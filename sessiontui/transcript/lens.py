@@ -163,8 +163,7 @@ class Lens:
             for strand in strands:
                 if strand.offset < self.bottom or self._just_follows(strand):
                     continue
-                self._follow(strand, live=live)
-                if self.stale:
+                if not self._follow(strand, live=live):
                     break
         if self.top == 0:
             self._arrive()
@@ -288,10 +287,10 @@ class Lens:
             self._beside.clear()
         return True
 
-    def _follow(self, strand: Strand, *, live: bool) -> None:
-        """Look at the next line further down."""
+    def _follow(self, strand: Strand, *, live: bool) -> bool:
+        """Look at the next line further down; return whether what is known still counts."""
         if not strand.ended and any(knot.role == "veil" for knot in strand.knots):
-            return  # Still being written.
+            return True  # Still being written.
         hidden = shown = 0
         for knot in strand.knots:
             if knot.role == "veil":
@@ -309,14 +308,16 @@ class Lens:
             elif self.choice is None or strand.offset <= self.choice.offset:
                 self.stale = True
                 self.switched = self.switched or live
-                return
+                return False
             else:
                 hidden += 1
-        if not self.stale:
-            self.bottom = strand.stop
-            if hidden and not shown:
-                self.elsewhere += hidden
-                self._hide_below(strand, hidden)
+        if self.stale:
+            return False
+        self.bottom = strand.stop
+        if hidden and not shown:
+            self.elsewhere += hidden
+            self._hide_below(strand, hidden)
+        return True
 
     def _goes_on(self, knot: Knot) -> bool:
         if self._tip is None:
