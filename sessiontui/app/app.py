@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import work
@@ -20,6 +21,7 @@ from sessiontui.paths import styles_dir
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rich.console import RenderableType
     from textual.actions import ActionParseResult
     from textual.binding import BindingType
     from textual.dom import DOMNode
@@ -35,6 +37,8 @@ _ROOMY = 110
 
 _INTERRUPTED: Final = 130
 """Exit code after SIGINT."""
+_FAILED: Final = 1
+"""Exit code after an error that nobody expected; Textual sets it."""
 
 
 class SessionApp(App[None], inherit_bindings=False):
@@ -65,6 +69,8 @@ class SessionApp(App[None], inherit_bindings=False):
         self._is_ready = False
         self._end_code: int | None = None
         self._terminal_is_lent = False
+        self.failure: BaseException | None = None
+        """The error that nobody expected and that ended the app, if one did."""
         for theme in themes():
             self.register_theme(theme)
         self.theme = self._known_theme(workspace.config.theme or DARK)
@@ -134,6 +140,23 @@ class SessionApp(App[None], inherit_bindings=False):
             self.main.tell(f"Cannot {refused.label}: read-only ({reason})", "attention")
             return True
         return await super().run_action(action, default_namespace, namespaces)
+
+    def bell(self) -> None:
+        """Ring; where Textual rings for an error that nobody expected, keep the error too.
+
+        There is no other public place that hears of it before it is printed.
+        """
+        self._keep_failure(sys.exception())
+        super().bell()
+
+    def panic(self, *renderables: RenderableType) -> None:
+        """End with something to print; where that is an error, keep it too."""
+        self._keep_failure(sys.exception())
+        super().panic(*renderables)
+
+    def _keep_failure(self, error: BaseException | None) -> None:
+        if self.return_code == _FAILED and self.failure is None:
+            self.failure = error
 
     def show_session(self, path: str) -> None:
         """Move the highlight to a session."""

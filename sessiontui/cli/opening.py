@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import difflib
 import gc
+import io
+import os
 import signal
 import sys
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from sessiontui.cli import first_frame
-from sessiontui.cli.running import is_terminal, keep_given_up
+from sessiontui.cli.running import DEBUG_VARIABLE, complain, is_terminal, keep_given_up
 from sessiontui.cli.sources import choose_source
 from sessiontui.errors import SessionTuiError
-from sessiontui.models.source import DirectorySource
+from sessiontui.models.source import DirectorySource, RedisSource
 from sessiontui.paths import index_dir
 
 if TYPE_CHECKING:
@@ -109,21 +111,51 @@ def _run_app(
         opens = connect or open_backend
         library = Library(index)
 
+        unheard: list[BaseException] = []
+
+        def note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            error = context.get("exception")
+            if isinstance(error, BaseException) and not unheard:
+                unheard.append(error)
+
         async def body() -> tuple[Workspace, int]:
             async with open_workspace(
                 source, config=config, connect=opens, library=library
             ) as workspace:
                 app = SessionApp(workspace)
+                if not os.environ.get(DEBUG_VARIABLE):
+                    # What Textual and asyncio print of an error shows text of sessions.
+                    app.error_console.file = io.StringIO()
+                    asyncio.get_running_loop().set_exception_handler(note)
                 loading = asyncio.create_task(_collect_after_loading(workspace))
                 with _ended_by_signals(app):
                     await app.run_async()
                 waiting.pop_all()  # The app gave the screen back itself.
                 loading.cancel()
+                failure = app.failure or (unheard[0] if unheard else None)
+                if failure is not None and not os.environ.get(DEBUG_VARIABLE):
+                    _report(failure, workspace)
                 return workspace, app.return_code or 0
 
         workspace, code = asyncio.run(body())
         keep_given_up(workspace)
     raise click.exceptions.Exit(code)
+
+
+def _report(error: BaseException, workspace: Workspace) -> None:
+    """Write a report of an error that nobody expected, and say where it is."""
+    from sessiontui.cli.crash import in_one_line, write_report
+
+    state, figures = workspace.state, workspace.figures()
+    numbers = {name: getattr(figures, name) for name in figures.__struct_fields__}
+    about: dict[str, int | str] = {
+        "source": "server" if isinstance(workspace.source, RedisSource) else "folder",
+        "feed": f"{state.feed.tier}, {'live' if state.feed.live else 'away'}",
+        "sessions": state.sessions,
+        "bytes": state.bytes,
+        **numbers,
+    }
+    complain(in_one_line(error, write_report(error, about)))
 
 
 def _end_now(number: int, _frame: object) -> NoReturn:

@@ -173,12 +173,12 @@ def _reader_left() -> int:
 
 
 def _unexpected(
-    kind: type[BaseException], error: BaseException, _traceback: TracebackType | None
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """Say on one line what nobody expected; Python's exit code is 1 then."""
-    if issubclass(kind, KeyboardInterrupt):
-        return
-    complain(f"internal error: {kind.__name__}: {error} (set {DEBUG_VARIABLE}=1 for more)")
+    from sessiontui.cli.crash import unexpected
+
+    unexpected(kind, error, trace)
 
 
 def is_terminal(stream: TextIO) -> bool:
