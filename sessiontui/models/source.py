@@ -98,7 +98,7 @@ def parse_source(
     scheme, rest = match.group(1).lower(), text[match.end() :]
     if scheme == "file":
         return DirectorySource(_file_url(rest))
-    if scheme not in SCHEMES or "+" in scheme:
+    if scheme not in SCHEMES or "cluster" in scheme:
         late = scheme.startswith(("redis", "valkey"))
         what = "is not supported yet" if late else "is not known"
         raise ConfigError(f"{scheme}:// {what}: {_HINT}")

@@ -119,6 +119,8 @@ class Rescan(msgspec.Struct, frozen=True):
     """Changes may have been missed: compare the whole index. Comes after every (re)connect too."""
 
     reason: str
+    moved: bool = False
+    """Another server answers now: what the one before confirmed last may be lost."""
 
 
 class FeedState(msgspec.Struct, frozen=True):

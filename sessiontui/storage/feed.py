@@ -16,6 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.errors import StorageError
+from sessiontui.models.text import clean
 from sessiontui.storage.backend import Dirty, FeedState, Rescan
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ LOADED: Final = 512
 """How many sessions are loaded in one round trip."""
 CHUNK_BYTES: Final = 1 << 22
 """How many bytes are to be loaded in one round trip, a single longer session aside."""
+TOOK_OVER: Final = "another server took over"
+"""How the warning of what may be lost begins."""
 _MOST_WARNINGS: Final = 100
 _MOST_LOOKS: Final = 64
 """How often to go on looking at a session that keeps growing while our own write waits."""
@@ -83,6 +86,7 @@ class Follower:
         self._notify = notify
         self._dirty: set[str] = set()
         self._rescan = False
+        self._moved = False
         self._woken = asyncio.Event()
         self._again = asyncio.Event()
         self._loaded = asyncio.Event()
@@ -172,6 +176,7 @@ class Follower:
             return
         if isinstance(signal, Rescan):
             self._rescan = True
+            self._moved = self._moved or signal.moved
             self._woken.set()
         elif signal != self.state:
             self.state = signal
@@ -238,19 +243,42 @@ class Follower:
         seen: set[str] = set()
         finished = self._chain.finished = set()
         whole = False
+        moved, self._moved = self._moved, False
+        shorter: list[Stat] = []
         try:
             scan = self._backend.scan_contents if self._mirror.resident else self._backend.scan
             async for batch in scan():
+                if moved:
+                    shorter += filter(self._is_shorter, batch.stats)
                 await self._take(batch, seen)
                 await self._look_at_visible()
             whole = True
         finally:
             self._chain.finished = None
             if whole:
-                self.mark(self._mirror.confirmed.keys() - seen)
+                gone = self._mirror.confirmed.keys() - seen
+                self.mark(gone)
+                if moved:
+                    self._warn_of_loss([*(stat.path for stat in shorter), *sorted(gone)])
             else:
                 self._rescan = True
+                self._moved = moved
             self.mark(finished)
+
+    def _is_shorter(self, stat: Stat) -> bool:
+        known = self._mirror.confirmed.get(stat.path)
+        return known is not None and stat.size < known.size
+
+    def _warn_of_loss(self, paths: Sequence[str]) -> None:
+        """Tell what a server that took over does not have of what the one before confirmed."""
+        if paths:
+            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+            self.warn(
+                [
+                    f"{TOOK_OVER} and has less of {clean(paths[0])}{more}: "
+                    "what was written last may be lost"
+                ]
+            )
 
     async def _look_at_visible(self) -> None:
         """Keep current in the midst of a long comparison what somebody looks at."""

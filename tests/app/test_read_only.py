@@ -10,6 +10,7 @@ from sessiontui.app.action_table import ACTIONS
 from sessiontui.app.actions import CHANGING, offered
 from sessiontui.app.commands import ActionCommands
 from sessiontui.config import Config
+from sessiontui.storage.feed import TOOK_OVER
 from sessiontui.storage.memory import MemoryBackend
 from tests.app.support import path_of, rows, running, settle, shows, store_with
 from tests.contract.flaky import CHANGES, FlakyBackend
@@ -85,3 +86,16 @@ async def test_without_it_the_keys_do_what_they_always_do() -> None:
         assert shows(app, "Delete")
         assert app.screen is not app.main
         assert app.workspace.row(path_of("a")) is not None
+
+
+async def test_what_a_failover_lost_is_told_once() -> None:
+    loss = f"{TOOK_OVER} and has less of /a: what was written last may be lost"
+    async with running(store_with("a")) as (app, pilot):
+        storage = app.workspace.storage
+        storage._follower.warn([loss])
+        await pilot.pause()
+        assert "Another server took over and has less of /a" in rows(app)[-1]
+        await pilot.press("down")
+        storage._follower.warn(["something else"])
+        await pilot.pause()
+        assert "took over" not in rows(app)[-1]

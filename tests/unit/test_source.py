@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sessiontui.config import Tls
 from sessiontui.errors import ConfigError
 from sessiontui.models.source import DirectorySource, RedisSource, Source, parse_source
 
@@ -41,6 +42,13 @@ def parse(text: str, password: str | None = None) -> Source:
         ("redis://h?prefix=team%3A", RedisSource(host="h", prefix="team:")),
         ("redis://h?prefix=a+b*[c]", RedisSource(host="h", prefix="a+b*[c]")),
         ("redis://h?prefix=", RedisSource(host="h", prefix="")),
+        ("redis+sentinel://me:pw@a,b:7,[::1]:8/main/2?prefix=p:&sentinel_user=s&sentinel_password=t",
+         RedisSource(topology="sentinel", nodes=(("a", 26379), ("b", 7), ("::1", 8)), db=2,
+                     service="main", username="me", password="pw", prefix="p:",
+                     sentinel_username="s", sentinel_password="t")),
+        ("rediss+sentinel://a/main?ssl_ca_certs=/ca.pem",
+         RedisSource(topology="sentinel", nodes=(("a", 26379),), service="main", tls=True,
+                     certificates=Tls(ca="/ca.pem"))),
         ("unix:///run/redis.sock", RedisSource(socket="/run/redis.sock")),
         ("unix:///run/a%20b.sock?db=4&prefix=p:",
          RedisSource(socket="/run/a b.sock", db=4, prefix="p:")),
@@ -71,7 +79,13 @@ def test_a_source_is_read(text: str, source: Source) -> None:
         ("  ", "is empty"),
         ("http://h", "http:// is not known"),
         ("redis+cluster://h", "not supported yet"),
-        ("redis+sentinel://h", "not supported yet"),
+        ("redis+sentinel://h", "what the sentinels call the primary"),
+        ("redis+sentinel://h/", "what the sentinels call the primary"),
+        ("redis+sentinel://h/m/x", "such as /0"),
+        ("redis+sentinel://h,h:99999/m", "1 to 65535"),
+        ("redis://h?sentinel_password=x", "unknown option"),
+        ("redis://h?ssl_ca_certs=x", "unknown option"),
+        ("rediss://h?ssl_verify=no", "ssl_verify is not valid"),
         ("redis-sentinel://h", "not supported yet"),
         ("valkey://h", "not supported yet"),
         ("redis:h", "redis://"),

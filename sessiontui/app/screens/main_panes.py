@@ -22,6 +22,7 @@ from sessiontui.app.copying import Copying
 from sessiontui.app.listing import Listing
 from sessiontui.app.reading import Reading, subagent_path
 from sessiontui.app.resuming import Resuming
+from sessiontui.app.screens.dialog import as_sentence
 from sessiontui.app.screens.problem import PasswordInput, ProblemView
 from sessiontui.app.widgets.caption import Caption
 from sessiontui.app.widgets.details import Details
@@ -35,6 +36,7 @@ from sessiontui.app.widgets.transcript import TranscriptView
 from sessiontui.app.widgets.transcript_pane import TranscriptPane
 from sessiontui.catalogue.facts import activity
 from sessiontui.catalogue.order import shown_title
+from sessiontui.storage.feed import TOOK_OVER
 from sessiontui.workspace import DocumentGone, RowsChanged, StateChanged
 
 if TYPE_CHECKING:
@@ -108,6 +110,7 @@ class MainPanes(Screen[None]):
         self._follows = Content()
         self._moved: list[DocumentGone] = []
         self._retry_at_ms: int | None = None
+        self._loss = ""
 
     def compose(self) -> ComposeResult:
         """Lay out header, panes and footer."""
@@ -203,6 +206,10 @@ class MainPanes(Screen[None]):
         state = self.workspace.state
         self.header.state = state
         self.footer.read_only = state.read_only is not None
+        losses = [warning for warning in state.warnings if warning.startswith(TOOK_OVER)]
+        if losses and losses[-1] != self._loss:
+            self._loss = losses[-1]
+            self.tell(as_sentence(self._loss), "failed")
         if not state.loading:
             self.sessions.settle()
             if state.feed.live:

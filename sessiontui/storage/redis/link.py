@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
 
 from sessiontui.errors import BackendDownError, OutcomeUnknownError, StorageError
 from sessiontui.storage.redis.errors import connection_error, reply_error
@@ -72,7 +72,7 @@ async def open_connection(settings: Settings, *, name: bytes = _NAME) -> Abstrac
         BackendDownError: The server cannot be reached or is not ready.
         AccessError: It does not let us in.
     """
-    connection = settings.connection_class(**settings.arguments)
+    connection = settings.connection_class(**{**settings.arguments, **await settings.place()})
     opened = False
     try:
         async with asyncio.timeout(settings.patience_s):
@@ -80,6 +80,8 @@ async def open_connection(settings: Settings, *, name: bytes = _NAME) -> Abstrac
             await connect()
             # For people who look at CLIENT LIST; not everyone may set it.
             await exchange(connection, [(b"CLIENT", b"SETNAME", name)])
+            if settings.sentinels is not None:
+                await _must_be_primary(connection)
         opened = True
     except (RedisError, OSError, TimeoutError) as error:
         raise connection_error(error, settings.where, hint=settings.tls_hint(error)) from error
@@ -87,6 +89,25 @@ async def open_connection(settings: Settings, *, name: bytes = _NAME) -> Abstrac
         if not opened:
             await connection.disconnect(nowait=True)
     return connection
+
+
+async def _must_be_primary(connection: AbstractConnection) -> None:
+    """See that a server that sentinels named is what they say: they may be late.
+
+    Raises:
+        BackendDownError: It is not.
+    """
+    [hello] = await exchange(connection, [(b"HELLO",)])
+    if role_of(hello) not in (None, b"master"):
+        raise BackendDownError("another server is becoming the primary")
+
+
+def role_of(hello: Any) -> bytes | None:
+    """Return what a server says it is in its answer to `HELLO`; None if it does not say."""
+    if isinstance(hello, RedisError):
+        return None
+    role = dict(zip(hello[::2], hello[1::2], strict=True)).get(b"role")
+    return role if isinstance(role, bytes) else None
 
 
 async def exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
@@ -169,6 +190,7 @@ class Link:
         self._connection: AbstractConnection | None = None
         self._identity = Identity(None, None, may_kill=False)
         self._used_s = 0.0
+        self._stale = False
         self._closed = False
 
     async def ask(self, commands: Iterable[Command]) -> list[Any]:
@@ -201,6 +223,9 @@ class Link:
         [reply] = await self.ask([(b"EVALSHA", script.digest, *rest)])
         if isinstance(reply, NoScriptError):
             [reply] = await self.ask([(b"EVAL", script.text, *rest)])
+        if self._settings.sentinels is not None and _is_demoted(reply):
+            self._stale = True
+            raise BackendDownError("the server is no longer the primary")
         if isinstance(reply, RedisError):
             raise reply_error(reply)
         if not isinstance(reply, list):
@@ -289,6 +314,11 @@ class Link:
         """Return a connection that answered within the last second, a new one if need be."""
         loop = asyncio.get_running_loop()
         connection = self._connection
+        if self._stale and connection is not None:
+            self._connection = None
+            await connection.disconnect(nowait=True)
+            connection = None
+        self._stale = False
         if connection is not None and loop.time() - self._used_s > _IDLE_S:
             try:
                 async with asyncio.timeout(self._settings.patience_s):
@@ -310,6 +340,14 @@ class Link:
                 await connection.disconnect(nowait=True)
                 raise connection_error(error, self._settings.where) from error
         return connection
+
+
+def _is_demoted(reply: Any) -> bool:
+    """Tell whether a script was refused since the server has become a replica."""
+    if isinstance(reply, ReadOnlyError):
+        return True
+    refused = isinstance(reply, list) and reply[0] == b"refused"
+    return refused and b"READONLY" in reply[-1]
 
 
 async def close(connection: AbstractConnection) -> None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import NoPermissionError
+
+from sessiontui.storage.redis.link import role_of
 
 if TYPE_CHECKING:
     from sessiontui.storage.redis.keys import Keys
@@ -37,18 +39,11 @@ async def why_read_only(link: Link, keys: Keys) -> str | None:
             (b"HSET", keys.meta, b"x", b"x", b"x"),  # wrong number of arguments
         ]
     )
-    if _role(hello) in (b"slave", b"replica"):
+    if role_of(hello) in (b"slave", b"replica"):
         return "a replica"
     if _is_refused(script) or all(map(_is_refused, writes)):
         return "no right to write"
     return None
-
-
-def _role(hello: Any) -> Any:
-    """Return what a server says it is; None if it does not say."""
-    if isinstance(hello, RedisError):
-        return None
-    return dict(zip(hello[::2], hello[1::2], strict=True)).get(b"role")
 
 
 def _is_refused(reply: Any) -> bool:

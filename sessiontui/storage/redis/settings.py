@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from sessiontui.errors import ConfigError
+from sessiontui.storage.redis.sentinel import Sentinels
 from sessiontui.storage.redis.tls import tls_arguments
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Settings:
     """The server without any secret: `redis://cache:6379/0`."""
     patience_s: float = PATIENCE_S
     """Longest time to connect, and longest without any progress in an exchange."""
+    sentinels: Sentinels | None = field(default=None, repr=False)
+    """Who knows where the server is, in place of host and port."""
     origin: object = field(default=None, repr=False)
     """What the arguments may only hold weakly: a pool that asks sentinels for the server."""
 
@@ -76,12 +79,26 @@ class Settings:
         if source.socket is not None:
             kind = UnixDomainSocketConnection
             arguments["path"] = source.socket
-        else:
-            kind = SSLConnection if source.tls else Connection
-            arguments |= {"host": source.host, "port": source.port}
-            if source.tls:
-                arguments |= tls_arguments(source.certificates)
-        return cls(kind, _ours(arguments), source.server)
+            return cls(kind, _ours(arguments), source.server)
+        kind = SSLConnection if source.tls else Connection
+        encrypted = tls_arguments(source.certificates) if source.tls else {}
+        if source.topology == "sentinel":
+            login = {"username": source.sentinel_username, "password": source.sentinel_password}
+            sentinels = Sentinels(source.nodes, source.service, kind, _ours(login | encrypted))
+            return cls(kind, _ours(arguments | encrypted), source.server, sentinels=sentinels)
+        arguments |= {"host": source.host, "port": source.port}
+        return cls(kind, _ours(arguments | encrypted), source.server)
+
+    async def place(self) -> dict[str, Any]:
+        """Return what tells where the server is now, for the next connection.
+
+        Raises:
+            StorageError: Nobody knows.
+        """
+        if self.sentinels is None:
+            return {}
+        host, port = await self.sentinels.primary()
+        return {"host": host, "port": port}
 
     @classmethod
     def of_client(cls, client: Redis) -> Settings:

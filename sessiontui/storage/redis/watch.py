@@ -102,6 +102,8 @@ class RedisWatch(AsyncIterator[Signal]):
         self._entered = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._armed = False
+        self._place: tuple[str, int] | None = None
+        self._moved = False
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
@@ -142,7 +144,8 @@ class RedisWatch(AsyncIterator[Signal]):
                 return state
             if self._rescan is not None:
                 reason, self._rescan = self._rescan, None
-                return Rescan(reason)
+                moved, self._moved = self._moved, False
+                return Rescan(reason, moved)
             if self._dirty:
                 dirty, self._dirty = self._dirty, set()
                 return Dirty(frozenset(dirty))
@@ -170,10 +173,11 @@ class RedisWatch(AsyncIterator[Signal]):
         if self._dirty or self._rescan:
             self._news.set()
 
-    def _arm(self, tier: Tier) -> None:
-        """Tell that from now on nothing is missed."""
+    def _arm(self, tier: Tier, *, moved: bool = False) -> None:
+        """Tell that from now on nothing is missed, and whether another server answers now."""
         self._tier = tier
         self._armed = True
+        self._moved = self._moved or moved
         self._tell_rescan("connected")
         self._tell_state(FeedState(tier, live=True))
 
@@ -216,11 +220,14 @@ class RedisWatch(AsyncIterator[Signal]):
 
     async def _listen(self, tier: Tier, subscribe: _Subscribe) -> None:
         connection = await open_connection(self._settings, name=_NAME)
+        place = (getattr(connection, "host", ""), getattr(connection, "port", 0))
+        moved = self._place not in (None, place)
+        self._place = place
         titles = _Titles(self._reads, self._keys.title, self._tell_dirty, self._tell_rescan)
         try:
             async with asyncio.timeout(self._settings.patience_s):
                 await subscribe(connection)
-            self._arm(tier)
+            self._arm(tier, moved=moved)
             titles.start()
             await self._read_pushes(connection, titles)
         finally:
