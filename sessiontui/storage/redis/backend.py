@@ -4,8 +4,14 @@ A backend holds at most three connections: one for reads, one for changes, one
 for the feed; a fourth for a moment in `fence`. Everything asked at the same
 time shares a round trip. No key is looked for but by SCAN, no script takes long.
 
-The rights a user needs stand in the README, those to look and those to change. Better
-for changes are also `+client|kill +info`.
+The rights a user needs, as `ACL SETUSER` takes them: `~<prefix>*` and
+
+- to read: `+scan +strlen +exists +getrange +mget +hget +hmget +hlen +hgetall +hscan`
+  `+multi +exec +ping`;
+- to follow, else sessions are polled: `+client|id +client|tracking +subscribe`
+  `&__redis__:invalidate`;
+- to change: `+evalsha +eval +append +set +setrange +hset +hdel +rename +unlink +del`
+  `+pexpire +persist +pttl`, and better also `+client|id +client|kill +info`.
 """
 
 from __future__ import annotations
