@@ -48,6 +48,7 @@ NOW_MS = 1_795_442_529_000
 """2026-11-23 14:02:09 UTC: the time in every picture."""
 HOME = "/home/mira"
 SOURCE = "redis://cache:6379"
+EXPORTS = Path("/tmp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ SCENES = (
     Scene("rename", keys=["down", "r", "end", *" again"]),
     Scene("delete", keys=["d"]),
     Scene("delete-marked", keys=["space", "down", "space", "down", "V", "d"]),
+    Scene("export", keys=["e", "down"]),
     Scene("help", keys=["?"]),
     Scene("palette", keys=["ctrl+p", *"offline"]),
     Scene("unreachable", reachable=False, size=(100, 24)),
@@ -146,6 +148,7 @@ async def draw(scene: Scene) -> str:
             while not scene.reachable and workspace.state.problem is None:
                 await pilot.pause()
             await settle(pilot)
+            app.main.exporting.folder = EXPORTS
             for key in scene.keys:
                 await pilot.press(key)
                 await settle(pilot)

@@ -76,6 +76,9 @@ def _everywhere() -> tuple[Action, ...]:
             True,
             changes=True,
         ),
+        Action(
+            "export", ("e",), "screen.export", "export", "Write to a file, for elsewhere", where
+        ),
         Action("resume", ("o",), "screen.resume", "resume", "Go on with it in its agent", where),
         Action(
             "copy-command",

@@ -18,6 +18,7 @@ from sessiontui.workspace.exports import (
     export_to,
     export_to_file,
     in_the_way,
+    make_folder,
     named_in,
 )
 
@@ -94,10 +95,7 @@ def _places(rows: Sequence[Row], output: str, kind: Format) -> list[Export]:
     """Return where each session is to be written; makes the folder for several."""
     place = Path(output).expanduser()
     if place.is_dir() or output.endswith("/") or len(rows) > 1:
-        try:
-            place.mkdir(exist_ok=True)
-        except OSError as error:
-            raise CommandError(f"{place} is no folder: {error.strerror}") from error
+        make_folder(place)
         return named_in(place, rows, kind, beside=False)
     return [Export(rows[0], place)]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sessiontui.agents.resume import NAMES
 from sessiontui.catalogue.order import shown_title
 from sessiontui.catalogue.projects import project_label
+from sessiontui.errors import ExportError
 from sessiontui.export import EXTENSIONS, Facts, NewFile, export_bytes, file_name, writer_for
+from sessiontui.workspace.bulk import Outcome, each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
     from sessiontui.catalogue.row import Row
     from sessiontui.export import Format, Options
+    from sessiontui.models.progress import Progress
     from sessiontui.workspace.workspace import Workspace
+
+_MEGABYTE: Final = 1_000_000
 
 
 class Export(NamedTuple):
@@ -67,6 +72,18 @@ def named_in(
         taken.add(name.casefold())
         exports.append(Export(row, folder / name))
     return exports
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for files unless there is one; the folder around it has to be there.
+
+    Raises:
+        ExportError: It cannot be made.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise ExportError(f"{folder} is no folder: {error.strerror}") from error
 
 
 def in_the_way(exports: Sequence[Export]) -> list[Path]:
@@ -139,3 +156,51 @@ async def export_to_file(
         await export_to(workspace, export.row, write, kind, options, progress=progress)
         file.commit()
     return written
+
+
+async def export_each(
+    workspace: Workspace,
+    exports: Sequence[Export],
+    kind: Format,
+    options: Options,
+    *,
+    replace: bool,
+    progress: Progress,
+) -> Outcome[Export]:
+    """Write sessions to their files, one after the other.
+
+    The parts of the work are sessions, of a single one its megabytes. What is
+    stopped in the middle leaves no file; what is written already stays.
+
+    Raises:
+        ExportError: A file cannot be written; those after it would fare no better.
+    """
+    files = {export.row.path: export for export in exports}
+
+    async def write(path: str) -> Export:
+        await export_to_file(workspace, files[path], kind, options, replace=replace)
+        return files[path]
+
+    if len(exports) != 1:
+        for folder in {export.file.parent for export in exports}:
+            make_folder(folder)
+        return await each(list(files), write, progress, lambda path: shown_title(files[path].row))
+    (export,) = exports
+    progress.begin(max(1, export.row.size // _MEGABYTE))
+    progress.work_on(shown_title(export.row))
+
+    def tell(done: int) -> None:
+        while progress.done < done // _MEGABYTE:
+            progress.over()
+        if progress.stopped:
+            raise _StoppedError
+
+    try:
+        await export_to_file(workspace, export, kind, options, replace=replace, progress=tell)
+    except _StoppedError:
+        return Outcome(left=(export.row.path,))
+    return Outcome((export,))
+
+
+class _StoppedError(Exception):
+    """The user ended it in the middle of a session."""

@@ -115,6 +115,13 @@ class MainScreen(MainPanes):
             await self.changing.undo()
 
     @work(group="change")
+    async def action_export(self) -> None:
+        """Write the marked sessions, or the highlighted one, to files."""
+        paths = self.chosen("export")
+        if paths and not (self.changing.asking or self.exporting.asking):
+            await self.exporting.export(paths)
+
+    @work(group="change")
     async def action_resume(self) -> None:
         """Go on with the highlighted session in its agent."""
         path = self.chosen_one("resume")

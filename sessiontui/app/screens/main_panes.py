@@ -19,6 +19,7 @@ from textual.screen import Screen
 from sessiontui.app import format as formats
 from sessiontui.app.changing import Changing, quoted
 from sessiontui.app.copying import Copying
+from sessiontui.app.exporting import Exporting
 from sessiontui.app.listing import Listing
 from sessiontui.app.reading import Reading, subagent_path
 from sessiontui.app.resuming import Resuming
@@ -95,6 +96,7 @@ class MainPanes(Screen[None]):
         self.reading = Reading(self, workspace, self.transcript, self._cannot_read)
         self.changing = Changing(self, workspace, keys, self.tell)
         self.copying = Copying(self, self.transcript, self.tell)
+        self.exporting = Exporting(self, workspace, keys, self.tell)
         self.resuming = Resuming(self, workspace, self.tell)
         self.listing = Listing(
             workspace,

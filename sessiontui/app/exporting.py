@@ -1,0 +1,128 @@
+"""Writing sessions to files: asks what and where, shows how far it is, tells what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sessiontui.app import format as formats
+from sessiontui.errors import SessionTuiError
+from sessiontui.models.progress import Progress
+from sessiontui.models.text import clean
+from sessiontui.workspace.values import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from textual.screen import Screen
+
+    from sessiontui.app.actions import Keys
+    from sessiontui.app.format import Tone
+    from sessiontui.app.screens.export import Wanted
+    from sessiontui.workspace import Workspace
+    from sessiontui.workspace.bulk import Outcome
+    from sessiontui.workspace.exports import Export
+
+_FILE_CELLS = 60
+
+
+class Exporting:
+    """Exports sessions; what was wanted last is offered next.
+
+    Args:
+        screen: Shows the dialogs.
+        workspace: Has the sessions.
+        keys: Names the keys.
+        tell: Shows one line with its tone.
+    """
+
+    def __init__(
+        self,
+        screen: Screen[None],
+        workspace: Workspace,
+        keys: Keys,
+        tell: Callable[[str, Tone], None],
+    ) -> None:
+        self._screen = screen
+        self._workspace = workspace
+        self._keys = keys
+        self._tell = tell
+        self._last: Wanted | None = None
+        self.folder: Path | None = None
+        """Where files are offered to be written; None: the folder the program was started in."""
+        self.asking = False
+        """Whether a dialog is open or about to be."""
+
+    async def export(self, paths: Sequence[str]) -> None:
+        """Write sessions to files where and as the user wants."""
+        self.asking = True
+        try:
+            await self._export(paths)
+        except SessionTuiError as error:
+            self._tell(f"Not exported: {one_line(error)}", "failed")
+        finally:
+            self.asking = False
+
+    async def _export(self, paths: Sequence[str]) -> None:
+        from sessiontui.app.screens.export import ExportDialog
+        from sessiontui.app.screens.progress import while_shown
+        from sessiontui.workspace.exports import export_each
+
+        app, ascii_only = self._screen.app, self._workspace.config.ascii
+        rows = await self._workspace.read_rows(paths)
+        if not rows:
+            self._tell("Gone: nothing to export", "past")
+            return
+        wanted = await app.push_screen_wait(
+            ExportDialog(
+                rows,
+                folder=self.folder or Path.cwd(),
+                home=self._workspace.home,
+                last=self._last,
+                enter_key=self._keys.written("enter"),
+            )
+        )
+        if wanted is None:
+            return
+        self._last, self.folder = wanted, wanted.exports[0].file.parent
+        many = len(wanted.exports) > 1
+        what = formats.counted(len(rows), "session") if many else formats.size(rows[0].size)
+        progress = Progress()
+        outcome = await while_shown(
+            app,
+            f"Exporting {what}",
+            progress,
+            export_each(
+                self._workspace,
+                wanted.exports,
+                wanted.kind,
+                wanted.options,
+                replace=wanted.replace,
+                progress=progress,
+            ),
+            ascii_only=ascii_only,
+        )
+        self._told(outcome.or_error())
+
+    def _told(self, outcome: Outcome[Export]) -> None:
+        """Say in one line what was written, and what was not and why."""
+        if not outcome.done:
+            self._tell("Stopped: nothing was exported", "past")
+            return
+        first = outcome.done[0].file
+        if len(outcome.done) == 1 and not (outcome.left or outcome.failed):
+            text = f"Exported to {self._short(first)}"
+        else:
+            sessions = formats.counted(len(outcome.done), "session")
+            text = f"Exported {sessions} to {self._short(first.parent)}"
+        if outcome.left:
+            text += f", {len(outcome.left):,} left"
+        if outcome.failed:
+            text += f"; {len(outcome.failed):,} failed: {outcome.failed[0].reason}"
+        self._tell(text, "failed" if outcome.failed else "plain")
+
+    def _short(self, place: Path) -> str:
+        from sessiontui.catalogue.projects import home_relative
+
+        shown = home_relative(str(place), self._workspace.home)
+        return formats.cut_middle(clean(shown), _FILE_CELLS)
