@@ -71,7 +71,9 @@ async def export_sessions(
     standing = in_the_way(exports)
     if standing and not force:
         more = f" (and {len(standing) - 1} more)" if len(standing) > 1 else ""
-        raise CommandError(f"{standing[0]} is there already{more}; --force replaces it")
+        raise CommandError(
+            f"there is such a file already: {standing[0]}{more}; --force replaces it"
+        )
     told: list[dict[str, Any]] = []
     for export in exports:
         written = await export_to_file(workspace, export, chosen, options, replace=force)

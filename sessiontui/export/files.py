@@ -47,9 +47,9 @@ class NewFile:
         try:
             self._place = Path(os.path.realpath(self.target))
             if os.path.lexists(self._place) and not self._place.is_file():
-                raise ExportError(f"{self.target} is no file")
+                raise ExportError(f"this is no file: {self.target}")
             if not self._replace and os.path.lexists(self.target):
-                raise ExportError(f"{self.target} is there already")
+                raise ExportError(f"there is such a file already: {self.target}")
             self._beside = self._place.with_name(f".sessiontui-{secrets.token_hex(6)}.part")
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             self._descriptor = os.open(self._beside, flags, 0o600)
@@ -83,7 +83,7 @@ class NewFile:
             else:
                 self._link()
         except FileExistsError as error:
-            raise ExportError(f"{self.target} is there already") from error
+            raise ExportError(f"there is such a file already: {self.target}") from error
         except OSError as error:
             raise _not_written(self.target, error) from error
 
@@ -112,7 +112,7 @@ class NewFile:
 
 def _not_written(target: Path, error: OSError | ValueError) -> ExportError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return ExportError(f"{target} cannot be written: {reason}")
+    return ExportError(f"cannot be written ({reason}): {target}")
 
 
 def file_name(

@@ -139,7 +139,7 @@ async def test_a_file_that_comes_after_the_question_stays(
         await opened(app, pilot, folder)
         await pilot.press("enter")
         await closed(app, pilot)
-        assert shows(app, "is there already")
+        assert shows(app, "Not exported: there is such a file already")
         assert target.read_text(encoding="utf-8") == "came"
         assert names(folder) == [target.name]
 

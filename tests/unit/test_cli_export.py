@@ -71,7 +71,9 @@ def test_a_file_gets_the_format_that_its_name_says_and_is_replaced_only_by_force
     target.write_text("mine", encoding="utf-8")
     again = command("export", str(files[RETRY]), "-o", str(target))
     assert again.returncode == 1
-    assert again.stderr == f"sessiontui: {target} is there already; --force replaces it\n"
+    assert (
+        again.stderr == f"sessiontui: there is such a file already: {target}; --force replaces it\n"
+    )
     assert target.read_text(encoding="utf-8") == "mine"
     assert command("export", str(files[RETRY]), "-o", str(target), "--force").returncode == 0
     assert target.read_text(encoding="utf-8") != "mine"

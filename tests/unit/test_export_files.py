@@ -36,7 +36,7 @@ def test_a_file_is_private_and_alone_in_its_folder(tmp_path: Path) -> None:
 def test_a_file_that_is_there_stays_unless_it_may_be_replaced(tmp_path: Path) -> None:
     target = tmp_path / "a.md"
     target.write_bytes(b"old")
-    with pytest.raises(ExportError, match="is there already"):
+    with pytest.raises(ExportError, match="such a file already"):
         write(target)
     assert target.read_bytes() == b"old"
     write(target, replace=True)
@@ -49,7 +49,7 @@ def test_a_file_that_comes_meanwhile_stays(tmp_path: Path) -> None:
     with NewFile(target, replace=False) as file:
         file.write(b"new")
         target.write_bytes(b"came meanwhile")
-        with pytest.raises(ExportError, match="is there already"):
+        with pytest.raises(ExportError, match="such a file already"):
             file.commit()
     assert target.read_bytes() == b"came meanwhile"
     assert names(tmp_path) == ["a.md"]
@@ -66,7 +66,7 @@ def test_without_links_a_free_place_is_taken_all_the_same(
     assert (tmp_path / "a.md").read_bytes() == b"new"
     with NewFile(tmp_path / "b.md", replace=False) as file:
         (tmp_path / "b.md").write_bytes(b"old")
-        with pytest.raises(ExportError, match="is there already"):
+        with pytest.raises(ExportError, match="such a file already"):
             file.commit()
     assert (tmp_path / "b.md").read_bytes() == b"old"
     assert names(tmp_path) == ["a.md", "b.md"]
@@ -86,7 +86,7 @@ def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     for target, reason in (
         (tmp_path / "no" / "a.md", "No such file or directory"),
-        (tmp_path, "is no file"),
+        (tmp_path, "this is no file"),
         (tmp_path / ("x" * 300), "File name too long"),
     ):
         with pytest.raises(ExportError, match=reason):
@@ -98,7 +98,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_a_link_is_followed_where_it_may_be_replaced(tmp_path: Path) -> None:
     (tmp_path / "real.md").write_bytes(b"old")
     (tmp_path / "link.md").symlink_to("real.md")
-    with pytest.raises(ExportError, match="is there already"):
+    with pytest.raises(ExportError, match="such a file already"):
         write(tmp_path / "link.md")
     write(tmp_path / "link.md", replace=True)
     assert (tmp_path / "link.md").is_symlink()
