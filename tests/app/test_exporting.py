@@ -185,19 +185,22 @@ async def test_what_cannot_be_written_cannot_be_chosen(folder: Path, typed: str,
         assert app.screen is dialog
 
 
-async def test_a_folder_is_completed_while_it_is_typed(folder: Path) -> None:
+async def test_a_folder_is_completed_while_it_is_typed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
     for name in ("exports", "evil\x1b]0;t\x07", "other"):
         (folder / name).mkdir()
     async with running(store_with("alpha")) as (app, pilot):
         dialog = await opened(app, pilot, folder)
         field = place(dialog)
         field.focus()
-        field.value = f"{folder}/"
+        field.value = "./"
         field.cursor_position = len(field.value)
         await pilot.press("e", "x")
-        await until(lambda: field.cursor_at_end and shows(app, "exports/"))
+        await until(lambda: shows(app, "./exports/"))
         await pilot.press("right")
-        assert field.value == f"{folder}/exports/"
+        assert field.value == "./exports/"
         await pilot.pause()
         assert shows(app, "Writes title-alpha-alpha.md")
         await pilot.press("enter")
