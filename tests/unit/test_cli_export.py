@@ -71,7 +71,8 @@ def test_a_file_gets_the_format_that_its_name_says_and_is_replaced_only_by_force
     target.write_text("mine", encoding="utf-8")
     again = command("export", str(files[RETRY]), "-o", str(target))
     assert again.returncode == 1
-    assert again.stderr == f"sessiontui: there is {target} already; --force replaces it\n"
+    there = f"there is such a file already: {target}; --force replaces it"
+    assert again.stderr == f"sessiontui: {there}\n"
     assert target.read_text(encoding="utf-8") == "mine"
     assert command("export", str(files[RETRY]), "-o", str(target), "--force").returncode == 0
     assert target.read_text(encoding="utf-8") != "mine"
@@ -94,7 +95,7 @@ def test_several_go_into_a_folder_each_with_a_name_of_its_own(
     )
     done = command("export", "--format", "jsonl", "-o", str(folder), *names)
     assert done.returncode == 1
-    assert "already (and 1 more); --force" in done.stderr
+    assert "(and 1 more); --force" in done.stderr
 
 
 def test_a_session_on_a_server_is_exported_exactly(remote: Command, tmp_path: Path) -> None:
