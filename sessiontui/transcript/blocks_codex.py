@@ -69,7 +69,7 @@ def blocks(item: Entry, pairing: Pairing) -> tuple[Block, ...] | None:
 def results(item: Entry) -> tuple[Result, ...]:
     """Return the output of a call that a response item holds."""
     payload = mapping(item.data.get("payload"))
-    if item.type != "response_item" or payload.get("type") not in _OUTPUTS:
+    if item.type != "response_item" or text(payload.get("type")) not in _OUTPUTS:
         return ()
     output, details = payload.get("output", payload.get("tools")), {}
     if isinstance(output, str) and output.startswith('{"output"'):
@@ -113,7 +113,7 @@ def _parted(output: object) -> tuple[dict[str, int], bool, str]:
 def calls(item: Entry) -> tuple[str, ...]:
     """Return the id of the call that a response item holds."""
     payload = mapping(item.data.get("payload"))
-    if item.type != "response_item" or payload.get("type") not in _CALLS:
+    if item.type != "response_item" or text(payload.get("type")) not in _CALLS:
         return ()
     call_id = text(payload.get("call_id"))
     return (call_id,) if call_id else ()

@@ -43,7 +43,7 @@ def blocks(item: Entry, pairing: Pairing) -> tuple[Block, ...] | None:
     if item.type != "message":
         return None
     message = mapping(item.data.get("message"))
-    role = message.get("role")
+    role = text(message.get("role"))
     if role == "assistant":
         return assistant_blocks(item, message, pairing)
     if role == "toolResult":
@@ -118,7 +118,7 @@ def assistant_blocks(item: Entry, message: dict[str, Any], pairing: Pairing) -> 
 
 
 def _piece_blocks(item: Entry, piece: dict[str, Any], pairing: Pairing) -> list[Block]:
-    kind = piece.get("type")
+    kind = text(piece.get("type"))
     if kind == "text":
         return _prose(item, text(piece.get("text")))
     if kind in {"thinking", "redactedThinking", "redacted_thinking"}:

@@ -58,7 +58,7 @@ def joined(content: object) -> str:
 
 
 def _piece_text(piece: dict[str, Any]) -> str:
-    kind = piece.get("type")
+    kind = text(piece.get("type"))
     if kind in _IMAGE_TYPES:
         return image(piece)
     if kind in _TEXT_TYPES or "text" in piece:

@@ -59,7 +59,7 @@ def _links(item: Entry) -> Links:
 
 
 def _message_links(message: dict[str, object]) -> Links:
-    role = message.get("role")
+    role = text(message.get("role"))
     if role == "toolResult":
         call_id = text(message.get("toolCallId"))
         return Links(results=(call_id,)) if call_id else NONE
@@ -76,5 +76,6 @@ def _ids(message: dict[str, object], types: set[str], key: str) -> tuple[str, ..
     content = message.get("content")
     if not isinstance(content, list):
         return ()
-    ids = (text(piece.get(key)) for piece in map(mapping, content) if piece.get("type") in types)
+    pieces = (piece for piece in map(mapping, content) if text(piece.get("type")) in types)
+    ids = (text(piece.get(key)) for piece in pieces)
     return tuple(call_id for call_id in ids if call_id)
