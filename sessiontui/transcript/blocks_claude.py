@@ -112,7 +112,7 @@ def _user(item: Entry, message: dict[str, Any], pairing: Pairing) -> tuple[Block
     words = joined(content)
     heading, folded = "You", None
     if item.data.get("isCompactSummary") is True:
-        heading, folded = "Compaction", FOLDED_SUMMARY
+        heading, folded = "Summary", FOLDED_SUMMARY
     elif item.data.get("isMeta") is True or words.startswith(("<command-", "<local-command-")):
         heading, folded = "Command", FOLDED_TEXT
     block = Block(
@@ -132,7 +132,14 @@ def _system(item: Entry) -> Block:
     if kind == "compact_boundary":
         before = number(mapping(data.get("compactMetadata")).get("preTokens"))
         meta = (f"{before:,} tokens before",) if before else ()
-        return note(item, "compaction", text(data.get("content")), meta=meta)
+        return Block(
+            kind="summary",
+            offset=item.offset,
+            heading="Compaction",
+            detail=one_line(data.get("content")),
+            time_ms=item.timestamp_ms,
+            meta=meta,
+        )
     if kind in {"api_error", "error"} or "refusal" in kind:
         error = mapping(data.get("error"))
         why = first_text(error, "formatted", "message") or first_text(

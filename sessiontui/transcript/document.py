@@ -363,7 +363,7 @@ class Document:
 
     def take_stale(self) -> set[int]:
         """Return offsets of lines that show in another way since the last call, and forget them."""
-        return self._pairs.take_stale()
+        return self._pairs.take_stale() | self.lens.take_touched()
 
     def _items(self, page: Page, number: int) -> tuple[Item, ...]:
         line = page.line(number)

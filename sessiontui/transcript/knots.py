@@ -132,7 +132,7 @@ def scanned(raw: bytes, offset: int, size: int) -> tuple[Knot, ...]:
         found = _ids(raw)
     except (ValueError, RecursionError):
         return knots_of(decode_line(raw, offset, size=size))
-    if not found.id or b'"uuid"' in raw[:4096]:
+    if not found.id or raw.find(b'"uuid"', 0, 4096) >= 0:
         return knots_of(decode_line(raw, offset, size=size))
     if found.type == "compaction":
         kept = found.firstKeptEntryId

@@ -72,6 +72,7 @@ class Lens:
         self._stops: list[int] = []
         self._counts: list[int] = []
         self._opened: set[int] = set()
+        self._touched: set[int] = set()
         self._full = False
         self._tip: str | None = None
         self._beside: set[str] = set()
@@ -139,6 +140,11 @@ class Lens:
         """Show only what the model sees, or everything."""
         self.context = alone
         self.version += 1
+
+    def take_touched(self) -> set[int]:
+        """Return where stretches begin that grew since the last call, and forget them."""
+        touched, self._touched = self._touched, set()
+        return touched
 
     # -- finding out
 
@@ -334,12 +340,11 @@ class Lens:
 
     def _hide_below(self, strand: Strand, count: int) -> None:
         if self._stops and self._stops[-1] == strand.offset:
-            opened = self._stops[-1] in self._opened
+            if self._stops[-1] in self._opened:
+                self._opened ^= {self._stops[-1], strand.stop}
             self._stops[-1] = strand.stop
             self._counts[-1] += count
-            if opened:
-                self._opened.add(strand.stop)
-            self.version += 1
+            self._touched.add(self._starts[-1])
         elif len(self._starts) < MAX_STRETCHES:
             self._starts.append(strand.offset)
             self._stops.append(strand.stop)

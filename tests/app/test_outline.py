@@ -54,13 +54,27 @@ async def test_every_turn_is_listed_with_its_time_and_first_line(tmp_path: Path)
     entries += [message("user", "not a person", attribution="agent")]
     async with reading(write(tmp_path, entries)) as (app, pilot, _source):
         lines = await listed(app, pilot)
-        assert lines[0] == "2026-09-10 08:00  question 0"
-        assert [line.strip() for line in lines[1:]] == [
-            *(f"question {number}" for number in range(1, 30)),
+        assert lines[0].split() == ["2026-09-10", "08:00", "1", "tool", "question", "0"]
+        assert [" ".join(line.split()) for line in lines[1:]] == [
+            *(f"1 tool question {number}" for number in range(1, 30)),
             "first words",
             "",
         ]
         assert heading(app) == "Turns  32 turns"
+
+
+async def test_each_turn_tells_how_many_tools_ran_and_failed(tmp_path: Path) -> None:
+    entries = [message("user", "before any"), *turns(4, failing=2), message("user", "after all")]
+    async with reading(write(tmp_path, entries)) as (app, pilot, _source):
+        lines = [" ".join(line.split()) for line in await listed(app, pilot)]
+        assert lines == [
+            "before any",
+            "1 tool question 0",
+            "1 tool question 1",
+            "1 tool ✗ 1 question 2",
+            "1 tool question 3",
+            "after all",
+        ]
 
 
 async def test_enter_goes_to_the_turn_and_escape_nowhere(tmp_path: Path) -> None:

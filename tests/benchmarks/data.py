@@ -155,6 +155,10 @@ def fill_folder(root: Path, count: int) -> None:
         file.write_bytes(b"".join(lines(number)))
 
 
+LAST_ID: Final = b"%08x" % 999
+"""Id of the last entry of a big session."""
+
+
 def big_session(file: Path, size: int, *, rare: str = "", first: bytes = b"") -> int:
     """Write one session of about `size` bytes, in lines of many lengths.
 
@@ -171,6 +175,8 @@ def big_session(file: Path, size: int, *, rare: str = "", first: bytes = b"") ->
     block = b"".join(
         message(number, number, sizes.choice((80, 300, 300, 1000, 6000))) for number in range(1000)
     )
+    # Each copy of the block goes on where the one before it ends.
+    block = block.replace(b'"parentId":null', b'"parentId":"%s"' % LAST_ID, 1)
     found = 0
     with file.open("wb") as stream:
         stream.writelines((*lines(1, 0), first))

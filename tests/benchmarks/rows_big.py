@@ -12,7 +12,7 @@ from sessiontui.models.source import parse_source
 from sessiontui.storage import SessionStorage
 from sessiontui.transcript.search import Hit, Needle, search
 from sessiontui.workspace.connect import open_backend
-from tests.benchmarks.data import big_session, lines, session_path
+from tests.benchmarks.data import LAST_ID, big_session, lines, session_path
 from tests.benchmarks.harness import Bench, Figure, expect, row
 from tests.benchmarks.terminal import terminal
 
@@ -40,7 +40,8 @@ def _session(bench: Bench) -> Iterator[tuple[Path, int]]:
 
 
 def _marked(mark: bytes) -> bytes:
-    return lines(1, 1)[1].replace(b'"text":"', b'"text":"' + mark + b" ", 1)
+    line = lines(1, 1)[1].replace(b'"parentId":null', b'"parentId":"%s"' % LAST_ID, 1)
+    return line.replace(b'"text":"', b'"text":"' + mark + b" ", 1)
 
 
 @row("big.ends", "Home and End in a 1 GB session, key to painted", target=150, unit="ms")

@@ -1,4 +1,4 @@
-"""The turns of a transcript: when the user wrote what; choosing one goes there."""
+"""The turns of a transcript: what the user wrote and what came of it; choosing one goes there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sessiontui.app import format as figures
 from sessiontui.app.widgets.transcript_view import Entry
 from sessiontui.errors import StorageError
 from sessiontui.models.text import clean
-from sessiontui.transcript.search import Hit, Turns, search
+from sessiontui.transcript.turns import Turn, TurnFinder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,44 +78,51 @@ class OutlineScreen(ModalScreen[Entry | None]):
         return self.query_one(OptionList)
 
     async def _look(self) -> None:
-        document = self._document
-        stop = document.size
-        found: list[Hit] = []
+        stop = self._document.size
+        finder = TurnFinder(self._document.read, stop, MAX_TURNS)
         try:
-            async for item in search(document.read, Turns(), 0, stop):
-                if isinstance(item, Hit):
-                    found.append(item)
-                    if len(self._entries) + len(found) < MAX_TURNS:
-                        continue
-                self._add(found)
-                found = []
-                if len(self._entries) >= MAX_TURNS:
+            async for first in finder.run():
+                self._show(finder.turns, first)
+                if finder.full:
                     self._tell(f"the first {figures.counted(MAX_TURNS, 'turn')}")
                     return
-                if not isinstance(item, Hit):
-                    share = "" if item.offset >= stop else f" · {item.offset / stop:.0%}"
-                    self._tell(figures.counted(len(self._entries), "turn") + share)
+                share = "" if finder.offset >= stop else f" · {finder.offset / stop:.0%}"
+                self._tell(figures.counted(len(finder.turns), "turn") + share)
         except StorageError as error:
             self._tell(clean(str(error)), "$failed")
             return
-        if not self._entries:
+        if not finder.turns:
             self._tell("no turns")
 
-    def _add(self, found: Sequence[Hit]) -> None:
-        if not found:
-            return
+    def _show(self, found: Sequence[Turn], first: int) -> None:
+        """Show turns from number `first` on; those that stand there already may have changed."""
         turns = self._list
-        self._entries += [Entry(hit.offset, hit.block) for hit in found]
-        turns.add_options([Option(self._line(hit)) for hit in found])
+        for number in range(first, len(self._entries)):
+            turns.replace_option_prompt_at_index(number, self._line(found[number]))
+        new = found[len(self._entries) :]
+        if not new:
+            return
+        self._entries += [Entry(turn.hit.offset, turn.hit.block) for turn in new]
+        turns.add_options([Option(self._line(turn)) for turn in new])
         if turns.highlighted == self._placed:
             last = bisect_right(self._entries, self._here, key=lambda entry: entry.offset) - 1
             turns.highlighted = self._placed = max(0, last)
 
-    def _line(self, hit: Hit) -> Content:
+    def _line(self, turn: Turn) -> Content:
         when = ""
-        if hit.time_ms is not None:
-            when = figures.exact_time(hit.time_ms, self._zone)[:_WHEN_CELLS]
-        return Content.assemble((f"{when:<{_WHEN_CELLS}}  ", "$past"), clean(hit.text[:_LENGTH]))
+        if turn.hit.time_ms is not None:
+            when = figures.exact_time(turn.hit.time_ms, self._zone)[:_WHEN_CELLS]
+        tools = figures.counted(turn.tools, "tool") if turn.tools else ""
+        errors = f"✗ {turn.errors:,}" if turn.errors else ""
+        words = clean(turn.hit.text[:_LENGTH])
+        if self._document.lens.hides(turn.hit.offset):
+            words = f"⑂ {words}"
+        return Content.assemble(
+            (f"{when:<{_WHEN_CELLS}}  ", "$past"),
+            (f"{tools:>9}  ", "$past"),
+            (f"{errors:<4}  ", "$failed"),
+            words,
+        )
 
     def _tell(self, text: str, style: str = "$past") -> None:
         heading = Content.assemble(("Turns  ", "bold"), (text, style))
