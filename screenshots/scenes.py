@@ -28,6 +28,7 @@ from textual.widgets import Input  # noqa: E402
 
 from screenshots.rows import portable, text_rows  # noqa: E402
 from sessiontui.app.app import SessionApp  # noqa: E402
+from sessiontui.app.screens.search import SearchScreen  # noqa: E402
 from sessiontui.app.theme import DARK, LIGHT  # noqa: E402
 from sessiontui.demo.sessions import demo_sessions  # noqa: E402
 from sessiontui.errors import BackendDownError  # noqa: E402
@@ -72,6 +73,7 @@ SCENES = (
     Scene("code", keys=["/", *"flaky", "enter", "enter", *"KKKKK", "x"], size=(120, 44)),
     Scene("branches", keys=["/", *"cursor", "enter", "enter", "home", *"JJJJJJ", "x"]),
     Scene("branch-list", keys=["/", *"cursor", "enter", "enter", "home", "B"]),
+    Scene("search", keys=["ctrl+f", *"cursor", "enter", "down", "down"]),
     Scene("rename", keys=["down", "r", "end", *" again"]),
     Scene("delete", keys=["d"]),
     Scene("delete-marked", keys=["space", "down", "space", "down", "V", "d"]),
@@ -125,6 +127,8 @@ async def settle(pilot: Pilot[None]) -> None:
         await app.workers.wait_for_complete(searches)
     main = app.main
     while main.reading.wanted != main.reading.path or not main.transcript.quiet:
+        await pilot.pause()
+    while isinstance(app.screen, SearchScreen) and not app.screen.quiet:
         await pilot.pause()
     if app.workspace.state.problem is None:
         await app.workspace.library.settled()

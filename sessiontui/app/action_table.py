@@ -89,6 +89,14 @@ def _everywhere() -> tuple[Action, ...]:
             where,
         ),
         Action(
+            "search",
+            ("ctrl+f",),
+            "screen.search",
+            "search",
+            "Search what was said in all sessions",
+            where,
+        ),
+        Action(
             "refresh", ("f5", "R"), "screen.refresh_all", "refresh", "Read everything again", where
         ),
         Action(

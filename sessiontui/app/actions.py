@@ -27,7 +27,7 @@ def bindings(context: Context) -> list[Binding]:
             show=action.footer,
             id=action.id,
             # Seen before the key reaches a pane: what is typed right after it is what to find.
-            priority=action.id in {"find", "find-text"},
+            priority=action.id in {"find", "find-text", "search"},
         )
         for action in ACTIONS
         if action.context == context

@@ -51,11 +51,22 @@ class Reading:
         """Session whose transcript is shown as soon as it can be."""
         self.lost: str | None = None
         """Session that was deleted while it was read; what was read of it stays in view."""
+        self._then: Callable[[], None] | None = None
+        """Called when the wanted transcript is shown."""
         self._missed = False
         """Whether the wanted transcript could not be opened or read."""
 
-    def wish(self, path: str | None) -> None:
-        """Show the transcript of this session, or none, once the highlight rests."""
+    def wish(self, path: str | None, then: Callable[[], None] | None = None) -> None:
+        """Show the transcript of this session, or none, once the highlight rests.
+
+        Args:
+            path: The session.
+            then: Called as soon as it is shown, unless another one is wished for before.
+        """
+        if then is not None and path == self.path and path == self.wanted and self.lost is None:
+            then()
+            return
+        self._then = then or (self._then if path == self.wanted else None)
         if path == self.wanted and self.lost is None:
             return
         self.wanted, self.lost = path, None
@@ -115,6 +126,9 @@ class Reading:
         self._view.document = document
         if before is not None and before != path:
             self._workspace.close_document(before)
+        then, self._then = self._then, None
+        if then is not None and path == self.wanted:
+            then()
 
 
 def subagent_path(path: str, names: Sequence[str], known: Iterable[str]) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from screenshots.rows import text_rows
 from sessiontui.app.app import SessionApp
+from sessiontui.app.screens.search import SearchScreen
 from sessiontui.models.encode import encode_entries
 from sessiontui.models.source import parse_source
 from sessiontui.models.times import iso_time
@@ -127,6 +128,9 @@ async def settle(pilot: Pilot[None]) -> None:
     if app.workspace.state.problem is None:
         await app.workspace.settled()
     await pilot.pause()
+    screen = app.screen
+    if isinstance(screen, SearchScreen):
+        await until(lambda: screen.quiet)
     main = app.main
     await until(lambda: main.sessions.highlighted == main.reading.wanted == main.reading.path)
     await until(lambda: main.transcript.quiet)

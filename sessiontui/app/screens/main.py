@@ -44,6 +44,10 @@ class MainScreen(MainPanes):
         self.show_pane(reading=True)
         self.transcript_pane.open_find()
 
+    def action_search(self) -> None:
+        """Search all sessions."""
+        self.searching.open()
+
     def action_clear_filter(self) -> None:
         """Take the marks away; where there are none, show every session again."""
         if self.workspace.catalogue.marks:

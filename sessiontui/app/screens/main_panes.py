@@ -25,6 +25,8 @@ from sessiontui.app.reading import Reading, subagent_path
 from sessiontui.app.resuming import Resuming
 from sessiontui.app.screens.dialog import as_sentence
 from sessiontui.app.screens.problem import PasswordInput, ProblemView
+from sessiontui.app.searching import PREFIX as SEARCH_PREFIX
+from sessiontui.app.searching import Searching
 from sessiontui.app.widgets.caption import Caption
 from sessiontui.app.widgets.details import Details
 from sessiontui.app.widgets.filter import FilterInput, FilterLine
@@ -94,6 +96,7 @@ class MainPanes(Screen[None]):
             enter_key=keys.written("enter"),
         )
         self.reading = Reading(self, workspace, self.transcript, self._cannot_read)
+        self.searching = Searching(self)
         self.changing = Changing(self, workspace, keys, self.tell)
         self.copying = Copying(self, self.transcript, self.tell)
         self.exporting = Exporting(self, workspace, keys, self.tell)
@@ -295,7 +298,8 @@ class MainPanes(Screen[None]):
 
     @on(FilterLine.Changed)
     def _filter_changed(self, event: FilterLine.Changed) -> None:
-        self._search(event.text)
+        # What is for the search of all texts is no filter.
+        self._search("" if event.text.lstrip().startswith(SEARCH_PREFIX) else event.text)
 
     @work(group="filter", exclusive=True)
     async def _search(self, text: str) -> None:
@@ -303,6 +307,10 @@ class MainPanes(Screen[None]):
 
     @on(FilterLine.Left)
     def _filter_left(self) -> None:
+        text = self.filter_line.text.strip()
+        if text.startswith(SEARCH_PREFIX):
+            self.filter_line.clear()
+            self.searching.open(text.removeprefix(SEARCH_PREFIX).strip())
         self.sessions.focus()
 
     @on(ProblemView.PasswordGiven)

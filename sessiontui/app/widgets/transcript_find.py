@@ -109,6 +109,19 @@ class FindView(PagedView):
             self._tell_find(None)
         self.refresh()
 
+    def find_at(self, wanted: Sought, spot: Spot) -> None:
+        """Show a place where something was found elsewhere, and look for the same from there."""
+        document = self.document
+        if document is None:
+            return
+        self._end_search()
+        self._sought = wanted
+        self._painter.light(wanted)
+        self._find_from, self._home = spot.offset, (False, Anchor(spot.offset, 0, spot.block, 0))
+        self._begin(document, wanted)
+        self._go_to(spot)
+        self.refresh()
+
     def stop_finding(self) -> bool:
         """Look for nothing any more; return whether anything was looked for."""
         finding = self._sought is not None

@@ -15,12 +15,17 @@ from sessiontui.app.screens.rename import SAFE_TEXT
 from sessiontui.app.widgets.transcript_find import FindView, Found
 from sessiontui.app.widgets.transcript_lens import LensState, LensView
 from sessiontui.transcript.search import sought
+from sessiontui.transcript.words import words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
     from sessiontui.app.widgets.transcript import TranscriptView
+    from sessiontui.transcript.find import Spot
+    from sessiontui.transcript.search import Sought
 
 _LONGEST = 256
 _HINT = "text, or re:/pattern/"
@@ -57,6 +62,8 @@ class TranscriptPane(Vertical):
     def __init__(self, transcript: TranscriptView) -> None:
         super().__init__(id="transcript-pane")
         self.transcript = transcript
+        self._read_as: Callable[[str], Sought] = sought
+        """How what is typed is understood: as text, or as where all sessions are searched."""
 
     def compose(self) -> ComposeResult:
         """Lay out the transcript and the lines around it."""
@@ -80,6 +87,14 @@ class TranscriptPane(Vertical):
         # At once: the next key is the field's already, however fast it comes.
         self.screen.set_focus(self.query_one(TranscriptFindInput))
 
+    def show_found(self, text: str, wanted: Sought, spot: Spot) -> None:
+        """Show what was found by searching all sessions: the place, and what was typed."""
+        self._read_as = words
+        self.add_class("-finding")
+        with self.prevent(Input.Changed):
+            self.query_one(TranscriptFindInput).value = text
+        self.transcript.find_at(wanted, spot)
+
     def leave(self) -> None:
         """Go back to the transcript; what was found stays lit."""
         if not self.query_one(TranscriptFindInput).value:
@@ -89,6 +104,7 @@ class TranscriptPane(Vertical):
     def stop_finding(self) -> bool:
         """Take the line away; return whether it was there."""
         there = self.has_class("-finding")
+        self._read_as = sought
         if there:
             self.query_one(TranscriptFindInput).value = ""
             self.transcript.stop_finding()
@@ -109,7 +125,7 @@ class TranscriptPane(Vertical):
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
         try:
-            self.transcript.find(sought(event.value))
+            self.transcript.find(self._read_as(event.value))
         except ValueError as error:
             self.transcript.find(None)
             self._tell(f"no pattern: {error}", failed=True)
