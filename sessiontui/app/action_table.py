@@ -167,6 +167,7 @@ def _list() -> tuple[Action, ...]:
             "Show or hide empty sessions",
             where,
         ),
+        Action("columns", ("C",), "screen.columns", "columns", "Choose the columns", where),
         Action("mark", ("space",), "mark", "mark", "Mark, and go on to the next", where, **move),
         Action(
             "mark-range",

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from sessiontui.app import columns
 from sessiontui.app import format as formats
 from sessiontui.catalogue.grammar import hint
+from sessiontui.catalogue.order import SORTS
 from sessiontui.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sessiontui.app.actions import Keys
+    from sessiontui.app.columns import ColumnId
     from sessiontui.app.format import Tone
     from sessiontui.app.widgets.caption import Caption
     from sessiontui.app.widgets.filter import FilterLine
@@ -63,6 +66,28 @@ class Listing:
         filtered = bool(self._filter_line.text)
         self._filter_line.tell(catalogue.shown if filtered else None, catalogue.unsure)
         self._caption.told = self._told()
+        self.show_heads()
+
+    def show_heads(self) -> None:
+        """Let the headings stand over their columns, where there are others than the usual ones."""
+        shown = self._sessions.shown_columns
+        usual = self._sessions.columns == columns.USUAL
+        self._caption.heads = "" if usual else columns.heads(shown)
+
+    def show_columns(self, chosen: tuple[ColumnId, ...]) -> None:
+        """Show these columns as far as there is room."""
+        self._sessions.columns = chosen
+        self._changed()
+
+    def sort_at(self, x: int) -> None:
+        """Sort by the column at a place in the line, or turn its order round."""
+        catalogue = self._catalogue
+        column = columns.at(self._sessions.shown_columns, self._caption.size.width - 1, x)
+        for sort in SORTS:
+            if column is not None and sort == ("modified" if column.id == "age" else column.id):
+                reverse = sort == catalogue.sort and not catalogue.reverse
+                catalogue.order_by(sort, reverse=reverse)
+                self._changed()
 
     def _told(self) -> tuple[str, Tone]:
         if self._wrong:

@@ -30,7 +30,7 @@ from sessiontui.models.times import now_ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from sessiontui.catalogue.conditions import Figures
+    from sessiontui.catalogue.figures import SessionFigures
     from sessiontui.catalogue.query import Query
     from sessiontui.catalogue.row import Row
 
@@ -73,6 +73,8 @@ class Catalogue:
         """Sessions changed since the last look, each as it was then."""
         self._folds = Folds()
         self._projects = Projects(home)
+        self.project = self._projects.of
+        """Tells the project of a session as it is shown: `~/code/api`."""
         self._renamed: dict[str, str] = {}
         """The last `_RENAMED` old paths -> where their sessions went."""
         self._recent: set[str] = set()
@@ -80,7 +82,7 @@ class Catalogue:
         self._families = Families(self._rows, self.project)
         self._special = Special(self._rows, self._families)
         self._full = self._outline(self._layout(), self._folds)
-        self.figures: Callable[[str], Figures | None] = lambda _path: None
+        self.figures: Callable[[str], SessionFigures | None] = lambda _path: None
         """Tells of a session what only reading it whole does; None: not known yet."""
         around = Surroundings(
             now=clock,
@@ -209,10 +211,6 @@ class Catalogue:
 
     def _layout(self) -> Layout:
         return layout_of(self.sort, reverse=self.reverse, flat=self.flat)
-
-    def project(self, row: Row) -> str:
-        """Return the project of a session as it is shown: `~/code/api`."""
-        return self._projects.of(row)
 
     # Pinned, orphaned and empty sessions
 

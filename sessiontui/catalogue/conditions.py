@@ -21,20 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import tzinfo
 
+    from sessiontui.catalogue.figures import SessionFigures
     from sessiontui.catalogue.row import Row
 
     Test = Callable[[Row, "Surroundings"], bool | None]
-
-
-class Figures(NamedTuple):
-    """What only reading a whole session tells."""
-
-    entries: int
-    turns: int
-    tokens: int
-    """In, out and cached together."""
-    cost: float
-    """In dollars."""
 
 
 class Surroundings(NamedTuple):
@@ -47,7 +37,7 @@ class Surroundings(NamedTuple):
     empty: Callable[[Row], bool]
     kinds: Callable[[str], set[str]]
     """Of a session: `subagent`, `fork`, `orphan`, and what is beneath it: `subagents`, `forks`."""
-    figures: Callable[[str], Figures | None]
+    figures: Callable[[str], SessionFigures | None]
     """None where they are not known yet."""
 
 
@@ -149,14 +139,20 @@ def _read_size(value: str) -> Test:
     return lambda row, _: fits(row.size)
 
 
-def _read_figure(value: str, *, name: str, expected: str, units: dict[str, int]) -> Test:
+def _read_figure(
+    value: str,
+    *,
+    of: Callable[[SessionFigures], float],
+    expected: str,
+    units: dict[str, int],
+) -> Test:
     if expected is _COUNT and value[:1].isdigit() and ".." not in value:
         value = f"={value}"
     fits = _comparison(value, partial(_number, units=units, expected=expected), expected)
 
     def test(row: Row, around: Surroundings) -> bool | None:
         figures = around.figures(row.path)
-        return None if figures is None else fits(getattr(figures, name))
+        return None if figures is None else fits(of(figures))
 
     return test
 
@@ -297,9 +293,9 @@ def _text_key(
     return Key(example, partial(_read_text, what=what, texts=texts, known=known))
 
 
-def _figure_key(example: str, name: str, expected: str) -> Key:
-    units = {"": 1} if name == "cost" else _UNITS
-    return Key(example, partial(_read_figure, name=name, expected=expected, units=units))
+def _figure_key(example: str, expected: str, of: Callable[[SessionFigures], float]) -> Key:
+    units = {"": 1} if expected is _COST else _UNITS
+    return Key(example, partial(_read_figure, of=of, expected=expected, units=units))
 
 
 KEYS: Final[dict[str, Key]] = {
@@ -318,10 +314,10 @@ KEYS: Final[dict[str, Key]] = {
     "age": Key("age:<7d", _read_age, changes=True),
     "created": Key("created:>2026-01-31", partial(_read_day, created=True)),
     "modified": Key("modified:2026-01", partial(_read_day, created=False)),
-    "cost": _figure_key("cost:>1", "cost", _COST),
-    "tokens": _figure_key("tokens:>100k", "tokens", _TOKENS),
-    "turns": _figure_key("turns:>10", "turns", _COUNT),
-    "entries": _figure_key("entries:>200", "entries", _COUNT),
+    "cost": _figure_key("cost:>1", _COST, lambda figures: figures.cost),
+    "tokens": _figure_key("tokens:>100k", _TOKENS, lambda figures: figures.tokens.total),
+    "turns": _figure_key("turns:>10", _COUNT, lambda figures: figures.turns),
+    "entries": _figure_key("entries:>200", _COUNT, lambda figures: figures.entries),
     "is": Key("is:pinned", _read_is, changes=True),
     "has": Key("has:subagents", _read_has),
 }

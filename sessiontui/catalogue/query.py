@@ -229,7 +229,7 @@ class Query:
 
     def score(self, hay: str) -> int:
         """Return how well the words fit a haystack, larger is better; 0: not at all."""
-        if any(barred in hay for barred in self._barred):
+        if self._barred and any(barred in hay for barred in self._barred):
             return 0
         if len(self._words) == 1:
             return self._words[0].score(hay)

@@ -211,10 +211,14 @@ class Search:
             for path in known:
                 self._rate(path, query, scores, unsure)
             return
+        simple = not (query.conditional or self._hidden)
         hays = [self._hays.get(path) or self._hay(path) for path in known]
         for number in query.sift([hay for hay, _ in hays], [names for _, names in hays]):
             if score := query.score(hays[number][0]):
-                self._enter(known[number], score, query, scores, unsure)
+                if simple:
+                    scores[known[number]] = score
+                else:
+                    self._enter(known[number], score, query, scores, unsure)
 
     def _enter(
         self, path: str, score: int, query: Query, scores: dict[str, int], unsure: set[str]

@@ -85,8 +85,9 @@ class Special:
 
     def look(self, paths: Iterable[str]) -> None:
         """Look again at sessions that changed, came or went."""
-        rows, empty, placed = self._rows, self.empty, self.placed
-        for path in paths:
+        rows, empty, sidecars = self._rows, self.empty, self._sidecars
+        marked = self.placed.keys() | self.pins.keys()
+        for path in paths:  # All of them when they come, so that every call counts.
             row = rows.get(path)
             if row is not None and row.message_bytes is None and self._is_to_hide(row):
                 empty.add(path)
@@ -95,11 +96,24 @@ class Special:
             elif path in empty:
                 empty.discard(path)
                 self.hidden.discard(path)
-            group = None if row is None else self._group_of(path)
-            if group is not None:
-                placed[path] = group
-            elif path in placed:
-                del placed[path]
+            folder = path.rpartition("/")[0]
+            inside = sidecars.get(folder)
+            if inside is None:
+                inside = self._is_sidecar(folder)
+            if inside or path in marked:
+                self._place(path, inside=inside)
+
+    def _place(self, path: str, *, inside: bool) -> None:
+        """Put a session into a group that is no project, or take it out of that."""
+        group = None
+        if path in self.pins:
+            group = PINNED
+        elif inside and self._families.parent(path) is None:
+            group = NO_PROJECT
+        if group is not None and path in self._rows:
+            self.placed[path] = group
+        else:
+            self.placed.pop(path, None)
 
     def _is_to_hide(self, row: Row) -> bool:
         return (
@@ -108,15 +122,6 @@ class Special:
             and row.path not in self.pins
             and not self._families.children(row.path)
         )
-
-    def _group_of(self, path: str) -> str | None:
-        if path in self.pins:
-            return PINNED
-        folder = path.rpartition("/")[0]
-        inside = self._sidecars.get(folder)
-        if inside is None:
-            inside = self._is_sidecar(folder)
-        return NO_PROJECT if inside and self._families.parent(path) is None else None
 
     def _is_sidecar(self, folder: str) -> bool:
         found, above = False, folder

@@ -81,7 +81,7 @@ class Workspace:
         self.clock = clock
         self.home = home
         """The user's home folder, shown as `~`."""
-        self.catalogue = Catalogue(home=home)
+        self.catalogue = Catalogue(home=home, clock=clock)
         self.state = WorkspaceState()
         self.patience_s = PATIENCE_S
         self.given_up: tuple[PendingWrite, ...] = ()
@@ -101,7 +101,7 @@ class Workspace:
         self.library = library
         """Figures and text of all sessions."""
         library.serve(source, self._reader, self._read_many, self._publish)
-        self.session_figures = library.figures
+        self.session_figures = self.catalogue.figures = library.figures
         self._rights = Rights(self._set_state, asked=config.read_only)
         self.notes = Notes(
             self._rows,

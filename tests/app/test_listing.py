@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from sessiontui.app.columns import COLUMNS, USUAL, fitting
+from sessiontui.app.screens.columns import ColumnOptions, ColumnsScreen
 from sessiontui.app.widgets.filter import FilterInput
 from sessiontui.models.encode import encode_entries
 from sessiontui.models.times import iso_time
@@ -144,3 +148,64 @@ async def test_empty_sessions_are_counted_and_shown_by_a_key() -> None:
         app.show_session(path_of("e1"))
         await settle(pilot)
         assert app.main.sessions.highlighted == path_of("e1")
+
+
+async def test_columns_are_chosen_seen_at_once_and_taken_back() -> None:
+    async with running(two_projects(), size=(160, 30)) as (app, pilot):
+        assert not app.main.caption.heads
+        await pilot.press("C")
+        await until(lambda: isinstance(app.screen, ColumnsScreen))
+        await until(lambda: app.screen.query_one(ColumnOptions).highlighted == 0)
+        turns = [column.id for column in COLUMNS].index("turns")
+        await pilot.press(*["down"] * turns, "space", "enter")
+        await until(lambda: app.screen is app.main)
+        await settle(pilot)
+        await until(lambda: app.main.caption.heads == "  turns     size   age ")
+        head = next(y for y, line in enumerate(rows(app)) if "turns" in line)
+        column = rows(app)[head].index("turns") + len("turns")
+        line = next(line for line in rows(app) if "✓ Title alpha" in line)
+        assert line[column - 1 : column] == "1"  # Counted, since it is looked at.
+        await pilot.press("C", "u")
+        await until(lambda: not app.main.caption.heads)
+        await pilot.press("escape")
+        await until(lambda: app.main.caption.heads != "")
+
+
+async def test_a_click_on_a_heading_sorts_by_it_and_turns_it_round() -> None:
+    async with running(two_projects(), size=(160, 30)) as (app, pilot):
+        app.main.listing.show_columns(("turns", "size", "age"))
+        await pilot.pause()
+        x = app.main.caption.size.width - 3 - len("   age")
+        await pilot.click(app.main.caption, offset=(x, 0))
+        await until(lambda: app.workspace.catalogue.sort == "size")
+        await pilot.click(app.main.caption, offset=(x, 0))
+        await until(lambda: app.workspace.catalogue.reverse)
+        await pilot.click(app.main.caption, offset=(app.main.caption.size.width - 4, 0))
+        await until(lambda: app.workspace.catalogue.sort == "modified")
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (18, ""),
+        (19, "age"),
+        (44, "age"),
+        (45, "cost age"),
+        (60, "tokens cost age"),
+        (62, "tokens cost size age"),
+        (80, "turns tokens cost size age"),
+        (108, "model created turns tokens cost size age"),
+        (130, "project model created turns tokens cost size age"),
+    ],
+)
+def test_columns_are_left_out_by_importance_where_there_is_no_room(width: int, shown: str) -> None:
+    chosen = tuple(column.id for column in COLUMNS if column.id not in ("agent", "entries"))
+    found = fitting(chosen, width, "modified", projects=True)
+    assert " ".join(column.id for column in found if column.id != "now") == shown
+
+
+def test_the_column_sorted_by_is_shown_before_all_else() -> None:
+    found = fitting(USUAL, 50, "size", projects=False)
+    assert [column.id for column in found] == ["now", "size", "age"]
+    found = fitting(("age",), 50, "created", projects=False)
+    assert [column.id for column in found] == ["created", "age"]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sessiontui.catalogue.catalogue import Catalogue
-from sessiontui.catalogue.conditions import KEYS, Figures
+from sessiontui.catalogue.conditions import KEYS
+from sessiontui.catalogue.figures import SessionFigures, Tokens
 from sessiontui.catalogue.grammar import LONGEST_QUERY, hint
 from sessiontui.catalogue.patterns import LONGEST, safe_pattern
 from sessiontui.catalogue.query import Query, haystack
@@ -50,7 +51,7 @@ def catalogue_of(*rows: Row) -> Catalogue:
     return catalogue
 
 
-def fits(query: str, one: Row, figures: Figures | None = None) -> bool | None:
+def fits(query: str, one: Row, figures: SessionFigures | None = None) -> bool | None:
     """Return whether a session is found; None where that is not known yet."""
     catalogue = catalogue_of(one)
     catalogue.figures = lambda _path: figures
@@ -62,7 +63,9 @@ def fits(query: str, one: Row, figures: Figures | None = None) -> bool | None:
 
 
 BASH = (Call("c1", "bash", NOW - 42_000),)
-FIGURES = Figures(entries=214, turns=12, tokens=150_000, cost=0.84)
+FIGURES = SessionFigures(
+    entries=214, turns=12, tokens=Tokens(input=100_000, cache_read=50_000, cost=0.84)
+)
 
 FIT: list[tuple[str, dict[str, Any], bool]] = [
     ('"flaky retry"', {}, True),
@@ -242,7 +245,7 @@ def test_a_session_not_read_yet_does_not_fit_and_is_counted(query: str) -> None:
 def test_figures_that_become_known_bring_their_session_in() -> None:
     one = row()
     catalogue = catalogue_of(one)
-    known: dict[str, Figures] = {}
+    known: dict[str, SessionFigures] = {}
     catalogue.figures = known.get
     catalogue.filter("cost:>0.5")
     assert (catalogue.shown, catalogue.unsure) == (0, 1)

@@ -75,6 +75,18 @@ class MainScreen(MainPanes):
         if paths:
             self.listing.pin(paths)
 
+    def action_columns(self) -> None:
+        """Choose the columns of the list."""
+        from sessiontui.app.screens.columns import ColumnsScreen
+
+        self.app.push_screen(
+            ColumnsScreen(
+                self.sessions.columns,
+                self.listing.show_columns,
+                ascii_only=self.workspace.config.ascii,
+            )
+        )
+
     def action_show_empty(self) -> None:
         """Show or hide the sessions without any message."""
         self.listing.show_empty()

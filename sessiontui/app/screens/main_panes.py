@@ -181,6 +181,7 @@ class MainPanes(Screen[None]):
             self._document_gone(gone)
         rows, self._rows = self._rows, set()
         if rows is None or rows:
+            self.workspace.catalogue.figured(rows or ())
             self.sessions.rows_changed(rows)
             self.listing.show()
             self.show_marks()
@@ -296,6 +297,10 @@ class MainPanes(Screen[None]):
     def _sort_clicked(self, event: SortHeader.Clicked) -> None:
         (self.listing.turn_order if event.turned else self.listing.step_order)()
 
+    @on(Caption.HeadClicked)
+    def _head_clicked(self, event: Caption.HeadClicked) -> None:
+        self.listing.sort_at(event.x)
+
     @on(FilterLine.Changed)
     def _filter_changed(self, event: FilterLine.Changed) -> None:
         # What is for the search of all texts is no filter.
@@ -372,6 +377,7 @@ class MainPanes(Screen[None]):
             most = width - 1 - _TRANSCRIPT_LEAST
             left = max(_LIST_LEAST, min(most, round(width * self._share)))
         self.query_one("#left").styles.width = "1fr" if left is None else left
+        self.call_after_refresh(self.listing.show_heads)
         reading = self.has_class("-reading")
         whole = self.has_class("-problem")
         for rule in self.query(PaneRule):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual.content import Content
+from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
@@ -13,6 +15,8 @@ from sessiontui.app import format as formats
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
+    from textual import events
+
     from sessiontui.app.format import Tone
 
 _INDENT = 3
@@ -26,6 +30,19 @@ class Caption(Widget):
     """A text, not yet safe to show, and its tone; it comes before the headings."""
     heads: reactive[str] = reactive("")
     """Headings, each over its column, up to the list's last one."""
+
+    @dataclass
+    class HeadClicked(Message):
+        """The user clicked on what stands over a column."""
+
+        x: int
+        """Where in the line, in cells."""
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell which heading was clicked."""
+        if self.heads and event.x >= self.size.width - 1 - cell_len(self.heads):
+            event.stop()
+            self.post_message(self.HeadClicked(event.x))
 
     def render(self) -> Content:
         """Return the line."""

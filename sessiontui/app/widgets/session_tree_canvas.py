@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from sessiontui.app import columns
 from sessiontui.app import format as formats
 from sessiontui.app.widgets.session_tree_lines import Face, View, draw, face_of
 from sessiontui.catalogue.lines import Line, RowLine
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rich.style import Style
     from textual.timer import Timer
 
+    from sessiontui.app.columns import Column
     from sessiontui.catalogue.catalogue import Catalogue
     from sessiontui.catalogue.query import Query
 
@@ -36,6 +38,10 @@ _STRIPS = 512
 """How many drawn lines are kept."""
 _CALM_S = 0.05
 """How long after a change of the view it is told what is in it."""
+
+
+def _no_figures(_path: str) -> None:
+    """Tell nothing."""
 
 
 class SessionCanvas(ScrollView):
@@ -66,6 +72,8 @@ class SessionCanvas(ScrollView):
         super().__init__(id=id)
         self.now = now
         self._ascii_only = ascii_only
+        self.columns = columns.USUAL
+        """What the user wants to see at the right end."""
         self._catalogue: Catalogue | None = None
         self._query: Query | None = None
         self._cursor_line: int | None = None
@@ -147,7 +155,19 @@ class SessionCanvas(ScrollView):
             flat=catalogue is not None and catalogue.flat,
             query=self._query,
             ascii_only=self._ascii_only,
+            columns=self.shown_columns,
+            figures=_no_figures if catalogue is None else catalogue.figures,
         )
+
+    @property
+    def shown_columns(self) -> tuple[Column, ...]:
+        """The columns that find room."""
+        catalogue = self._catalogue
+        if catalogue is None:
+            return ()
+        width = self.scrollable_content_region.width
+        projects = catalogue.flat or bool(catalogue.pins)
+        return columns.fitting(self.columns, width, catalogue.sort, projects=projects)
 
     def _repaint(self) -> None:
         """Have those lines painted again that do not look as they were painted."""

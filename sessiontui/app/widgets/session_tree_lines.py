@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
 
+from sessiontui.app import columns
 from sessiontui.app import format as formats
 from sessiontui.catalogue.activity import activity
 from sessiontui.catalogue.lines import PINNED, GroupLine, Line, RowLine
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from rich.style import Style
 
+    from sessiontui.app.columns import Column
+    from sessiontui.catalogue.figures import SessionFigures
     from sessiontui.catalogue.marks import Mark
     from sessiontui.catalogue.order import Sort
     from sessiontui.catalogue.query import Query
@@ -35,14 +38,10 @@ if TYPE_CHECKING:
 
 _NO_HITS: frozenset[int] = frozenset()
 
-_WIDE = 64
-"""From how many columns on the size is shown."""
 _MIDDLE = 44
 """From how many columns on it is told what a session does now."""
 _NARROW = 18
 """Up to how many columns there is nothing but symbol and title."""
-_AGE, _SIZE, _PROJECT = 6, 9, 22
-"""Cells for the columns, with the space before them."""
 _LEAST_MORE = 8
 """Cells below which nothing else is told after a title, unless it is shorter."""
 _TOOL = 12
@@ -62,11 +61,10 @@ class View(NamedTuple):
     flat: bool
     query: Query | None
     ascii_only: bool
-
-    @property
-    def shows_size(self) -> bool:
-        """Whether there is a column for the size."""
-        return self.width >= _WIDE or (self.sort == "size" and self.width > 2 * _NARROW)
+    columns: tuple[Column, ...]
+    """What stands at the right end, as far as there is room."""
+    figures: Callable[[str], SessionFigures | None]
+    """A session in figures; None while it was not counted."""
 
 
 class GroupFace(NamedTuple):
@@ -118,10 +116,9 @@ def face_of(line: Line, view: View, *, cursor: bool, mark: Mark = "none") -> Fac
     label = "Pinned" if line.key == PINNED else clean(line.key)
     right = ""
     if view.width > _NARROW:
-        size = _right(formats.size(line.bytes), _SIZE) if view.shows_size else ""
-        age = formats.age(line.time_ms, view.now_ms)
         count = f"{line.sessions:>6,}" if view.width > 2 * _NARROW else ""
-        right = f"{count}{size}{age:>{_AGE}} "
+        cells = columns.group_cells(line, view.columns, view.now_ms)
+        right = f"{count}{''.join(cells)} "
     return GroupFace(
         arrow=fold_arrow(closed=line.fold == "closed", ascii_only=view.ascii_only),
         label=label,
@@ -155,7 +152,7 @@ def _row_face(line: RowLine, view: View, *, cursor: bool, marked: str) -> RowFac
         more_hits=more_hits,
         now=now,
         now_part=part,
-        right="" if view.width <= _NARROW else "".join(_columns(line, view)),
+        right=_right(line, view),
         cursor=cursor,
         marked=marked,
     )
@@ -170,7 +167,7 @@ def _now(row: Row, doing: str, sign: formats.Sign, view: View) -> tuple[str, str
     if row.note:
         room = max(8, view.width // (2 if view.width >= _MIDDLE else 3))
         return formats.cut_end(clean(row.note), room), "failed" if row.failed else "attention"
-    if view.width < _MIDDLE:
+    if view.width < _MIDDLE or not any(column.id == "now" for column in view.columns):
         return "", sign.tone
     if doing != "running" or row.tool is None:
         return sign.word, sign.tone
@@ -180,15 +177,13 @@ def _now(row: Row, doing: str, sign: formats.Sign, view: View) -> tuple[str, str
     return f"{tool} {formats.duration(view.now_ms - row.tool_since_ms)}", sign.tone
 
 
-def _columns(line: RowLine, view: View) -> Iterator[str]:
-    """Yield what stands at the right end, each with the space before it."""
-    row = line.row
-    if line.project and view.width >= _WIDE:
-        yield _right(formats.cut_middle(clean(line.project), _PROJECT - 2), _PROJECT)
-    if view.shows_size:
-        yield _right(formats.size(row.size), _SIZE)
-    when = row.created_ms if view.sort == "created" else None
-    yield f"{formats.age(row.mtime_ms if when is None else when, view.now_ms):>{_AGE}} "
+def _right(line: RowLine, view: View) -> str:
+    if not view.columns:
+        return ""
+    cells = columns.row_cells(
+        line, view.columns, now_ms=view.now_ms, sort=view.sort, figures=view.figures
+    )
+    return "".join(cells) + " "
 
 
 def _hits(query: Query | None, text: str, *, loose: bool) -> frozenset[int]:
@@ -285,10 +280,6 @@ def _draw_row(face: RowFace, width: int, style: Callable[[str], Style]) -> list[
 def _kept(hits: frozenset[int], cut: str, whole: str) -> frozenset[int]:
     """Return the hits in what is left of a text whose end was cut."""
     return hits if cut == whole else frozenset(hit for hit in hits if hit < len(cut) - 1)
-
-
-def _right(text: str, width: int) -> str:
-    return " " * (width - cell_len(text)) + text
 
 
 def _lit(text: str, hits: Collection[int], plain: Style, match: Style) -> Iterator[Segment]:
