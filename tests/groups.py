@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
+from redis.asyncio import RedisCluster
 
 from sessiontui.embedded import socket_folder
 from tests.servers import RealServer, free_port, server_binaries
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SERVICE = "main"
+SLOTS = 16_384
 
 
 def plain(port: int) -> redis.Redis:
@@ -124,6 +127,121 @@ def sentinels(count: int = 1, *, binary: Path | None = None) -> Iterator[Sentine
     """Run a primary with a replica and `count` sentinels."""
     folder = socket_folder("sessiontui-test-")
     group = Sentinels(folder, binary or server_binaries()[0], count)
+    try:
+        group.start()
+        yield group
+    finally:
+        group.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def ask(port: int, *words: object) -> Any:
+    """Send one command to one server, and return its answer."""
+    with plain(port) as client:
+        untyped: Any = client
+        return untyped.execute_command(*words)
+
+
+def port_with_bus() -> int:
+    """Return a free port whose cluster bus, ten thousand further on, is free too."""
+    while True:
+        port = free_port()
+        with socket.socket() as probe, contextlib.suppress(OSError, OverflowError):
+            probe.bind(("127.0.0.1", port + 10_000))
+            return port
+
+
+class Cluster:
+    """Primaries that share the slots, without replicas."""
+
+    def __init__(self, folder: Path, binary: Path, count: int) -> None:
+        self.servers = [self._server(folder / f"n{number}", binary) for number in range(count)]
+
+    def _server(self, folder: Path, binary: Path) -> RealServer:
+        folder.mkdir()
+        port = port_with_bus()
+        server = RealServer(
+            folder,
+            binary=binary,
+            arguments=(
+                *("--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"),
+                *("--cluster-config-file", str(folder / "nodes.conf")),
+                *("--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no"),
+            ),
+        )
+        server.port = port
+        return server
+
+    def start(self) -> None:
+        """Start all, share the slots out, and return once each node knows."""
+        step = -(-SLOTS // len(self.servers))
+        for number, server in enumerate(self.servers):
+            server.start()
+            ask(server.port, "CLUSTER", "ADDSLOTS", *range(SLOTS)[number * step :][:step])
+        for server in self.servers[1:]:
+            ask(self.servers[0].port, "CLUSTER", "MEET", "127.0.0.1", server.port)
+        until_sync(lambda: all(map(self._knows_all, self.servers)))
+
+    def _knows_all(self, server: RealServer) -> bool:
+        is_up = b"cluster_state:ok" in ask(server.port, "CLUSTER", "INFO")
+        return is_up and len(ask(server.port, "CLUSTER", "SLOTS")) == len(self.servers)
+
+    def stop(self) -> None:
+        for server in self.servers:
+            server.stop()
+
+    def url(self, prefix: str) -> str:
+        """Return the source URL; one of the nodes is enough."""
+        return f"redis+cluster://127.0.0.1:{self.servers[0].port}?prefix={prefix}"
+
+    def owner(self, slot: int) -> RealServer:
+        """Return the server that holds a slot."""
+        for first, last, (_, port, *_), *_ in ask(self.servers[0].port, "CLUSTER", "SLOTS"):
+            if first <= slot <= last:
+                return next(one for one in self.servers if one.port == port)
+        raise LookupError(slot)
+
+    def other(self, slot: int) -> RealServer:
+        """Return a server that does not hold a slot."""
+        owner = self.owner(slot)
+        return next(server for server in self.servers if server is not owner)
+
+    def client(self) -> RedisCluster:
+        """Return a client of the whole; the caller closes it."""
+        return RedisCluster(host="127.0.0.1", port=self.servers[0].port)
+
+    def begin_move(self, slot: int, target: RealServer) -> None:
+        """Say that a slot is on its way; its keys are where they were."""
+        source = self.owner(slot)
+        ask(target.port, "CLUSTER", "SETSLOT", slot, "IMPORTING", _identity(source))
+        ask(source.port, "CLUSTER", "SETSLOT", slot, "MIGRATING", _identity(target))
+
+    def move_keys(self, slot: int, target: RealServer, *, most: int = 1000) -> list[bytes]:
+        """Take some keys of a slot over; return them."""
+        source = self.owner(slot)
+        keys: list[bytes] = ask(source.port, "CLUSTER", "GETKEYSINSLOT", slot, most)
+        if keys:
+            ask(source.port, *("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS"), *keys)
+        return keys
+
+    def end_move(self, slot: int, target: RealServer) -> None:
+        """Move what is left of a slot, and say whose it is now."""
+        source = self.owner(slot)
+        while self.move_keys(slot, target):
+            pass
+        for server in (target, source, *self.servers):
+            ask(server.port, "CLUSTER", "SETSLOT", slot, "NODE", _identity(target))
+
+
+def _identity(server: RealServer) -> str:
+    return str(ask(server.port, "CLUSTER", "MYID").decode())
+
+
+@contextlib.contextmanager
+def cluster(count: int = 3, *, binary: Path | None = None) -> Iterator[Cluster]:
+    """Run a cluster of so many primaries."""
+    folder = socket_folder("sessiontui-test-")
+    group = Cluster(folder, binary or server_binaries()[0], count)
     try:
         group.start()
         yield group

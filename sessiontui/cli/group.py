@@ -143,6 +143,7 @@ def cli(context: click.Context) -> None:
     SOURCE is a server or a folder:
       redis://[user[:password]@]host[:port][/db][?prefix=omp:sessions:]
       rediss://…, unix:///path/to/redis.sock[?db=0&prefix=…]
+      redis+cluster://host1[:port],host2[?prefix={omp}:sessions:]
       redis+sentinel://host1[:port],host2/name[/db]
       ~/.omp/agent/sessions, file:///home/me/sessions
     A folder that is named like a command: ./ls

@@ -159,8 +159,8 @@ def _sentinels(source: RedisSource, place: str, path: str, query: dict[str, str]
 def _cluster(source: RedisSource, place: str, path: str, query: dict[str, str]) -> RedisSource:
     if _db(_decoded(path).strip("/") or query.get("db", "")):
         raise ConfigError("a cluster has no databases: leave the number out")
-    if "{" in source.prefix and not _HASH_TAG.match(source.prefix):
-        raise ConfigError("in a cluster a { in the prefix begins a hash tag and needs its }")
+    if not _HASH_TAG.match(source.prefix):
+        raise ConfigError("in a cluster the prefix needs a hash tag: ?prefix={omp}:sessions:")
     nodes = tuple(_host_and_port(one, DEFAULT_PORT) for one in place.split(","))
     return replace(source, topology="cluster", nodes=nodes)
 

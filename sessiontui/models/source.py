@@ -98,10 +98,8 @@ def parse_source(
     scheme, rest = match.group(1).lower(), text[match.end() :]
     if scheme == "file":
         return DirectorySource(_file_url(rest))
-    if scheme not in SCHEMES or "cluster" in scheme:
-        late = scheme.startswith(("redis", "valkey"))
-        what = "is not supported yet" if late else "is not known"
-        raise ConfigError(f"{scheme}:// {what}: {_HINT}")
+    if scheme not in SCHEMES:
+        raise ConfigError(f"{scheme}:// is not known: {_HINT}")
     return parse_redis_url(scheme, rest, password, tls)
 
 

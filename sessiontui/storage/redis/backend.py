@@ -25,11 +25,12 @@ from sessiontui.errors import InvalidPathError, WriteConflictError
 from sessiontui.models.source import DEFAULT_PREFIX
 from sessiontui.storage.backend import Stat
 from sessiontui.storage.redis import scripts
+from sessiontui.storage.redis.cluster import ClusterLink, links
+from sessiontui.storage.redis.cluster_watch import ClusterWatch
 from sessiontui.storage.redis.fence import raise_fence
 from sessiontui.storage.redis.fields import change_fields, loose_fields
 from sessiontui.storage.redis.index import scan_contents, scan_index
 from sessiontui.storage.redis.keys import Keys, field
-from sessiontui.storage.redis.link import Link
 from sessiontui.storage.redis.reads import probe_together, read_ranges
 from sessiontui.storage.redis.rights import why_read_only
 from sessiontui.storage.redis.settings import PATIENCE_S, Settings
@@ -74,8 +75,7 @@ class RedisBackend:
         self._settings = settings
         self._keys = Keys(prefix)
         self._scan_count = scan_count
-        self._reads = Link(settings, changes=False)
-        self._writes = Link(settings, changes=True)
+        self._reads, self._writes = links(settings)
         self._trash = RedisTrash(self._reads, self._writes, self._keys, scan_count)
         self._fencing = asyncio.Lock()
 
@@ -119,6 +119,8 @@ class RedisBackend:
 
     def scan_contents(self) -> AsyncIterator[ScanBatch]:
         """Yield the index in batches, with all bytes where the server holds little."""
+        if isinstance(self._reads, ClusterLink):
+            return self.scan()
         return scan_contents(self._reads, self._keys, count=self._scan_count)
 
     def scan_under(self, prefix: str) -> AsyncIterator[ScanBatch]:
@@ -301,10 +303,12 @@ class RedisBackend:
     async def fence(self) -> None:
         """Return once no write sent over a broken connection can take effect any more."""
         async with self._fencing:
-            await raise_fence(self._settings, self._writes, self._keys)
+            await raise_fence(self._writes, self._keys)
 
-    def watch(self, visible: Callable[[], Collection[str]] = tuple) -> RedisWatch:
-        """Subscribe to what other clients change."""
+    def watch(self, visible: Callable[[], Collection[str]] = tuple) -> RedisWatch | ClusterWatch:
+        """Subscribe to what other clients change, at every server that holds some sessions."""
+        if isinstance(self._reads, ClusterLink):
+            return ClusterWatch(self._reads, self._keys, visible)
         return RedisWatch(self._settings, self._reads, self._keys, visible)
 
     async def aclose(self) -> None:

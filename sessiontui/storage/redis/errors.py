@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    ClusterCrossSlotError,
+    ClusterDownError,
     MasterDownError,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -34,6 +37,9 @@ _CODES: tuple[tuple[type[RedisError], str], ...] = (
     (OutOfMemoryError, "OOM"),
     (MasterDownError, "MASTERDOWN"),
     (BusyLoadingError, "LOADING"),
+    (TryAgainError, "TRYAGAIN"),
+    (ClusterDownError, "CLUSTERDOWN"),
+    (ClusterCrossSlotError, "CROSSSLOT"),
 )
 """redis-py takes the code off these replies; here it is put back."""
 

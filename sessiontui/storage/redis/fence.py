@@ -21,23 +21,26 @@ from sessiontui.storage.redis.link import close, exchange, identify, open_connec
 if TYPE_CHECKING:
     from sessiontui.storage.redis.keys import Keys
     from sessiontui.storage.redis.link import Link
-    from sessiontui.storage.redis.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 _FENCE_LIFE_MS = 86_400_000
 """How long a fence key stands: no buffer on the way holds bytes for a day."""
 
 
-async def raise_fence(settings: Settings, writes: Link, keys: Keys) -> None:
+async def raise_fence(writes: Link, keys: Keys) -> None:
     """Return once nothing that was sent over the broken connections of `writes` can run.
 
     Raises:
         BackendDownError: The server cannot be reached, so it cannot be told.
         AccessError: Neither way is allowed.
     """
-    if not writes.lost:
-        return
-    lost = list(writes.lost)
+    for link in await writes.parts():
+        if link.lost:
+            await _fence_off(link, writes, keys)
+
+
+async def _fence_off(link: Link, writes: Link, keys: Keys) -> None:
+    settings, lost = link.settings, list(link.lost)
     connection = await open_connection(settings)
     try:
         async with asyncio.timeout(settings.patience_s):
@@ -64,4 +67,4 @@ async def raise_fence(settings: Settings, writes: Link, keys: Keys) -> None:
         raise connection_error(error, settings.where) from error
     finally:
         await close(connection)
-    writes.lost = [identity for identity in writes.lost if identity not in lost]
+    link.lost = [identity for identity in link.lost if identity not in lost]

@@ -120,6 +120,7 @@ async def scan_index(
     """
     start = keys.files + under
     pattern = starting_with(start)
+    at, *nodes = await link.nodes()
     cursor: bytes | None = b"0"
     found: list[bytes] = []
     empty: list[Stat] = []
@@ -128,10 +129,12 @@ async def scan_index(
         commands += [(b"EXISTS", keys.file(stat.path)) for stat in empty]
         if cursor is not None:
             commands.append((b"SCAN", cursor, b"MATCH", pattern, b"COUNT", b"%d" % count))
-        replies = await link.ask(commands)
+        replies = await link.ask(commands, at=at)
         next_found: list[bytes] = []
         if cursor is not None:
             cursor, next_found = _step(start, replies.pop())
+            if cursor is None and nodes:
+                at, cursor = nodes.pop(0), b"0"
         split = len(replies) - len(empty)
         still = [stat for stat, here in zip(empty, replies[split:], strict=True) if here == 1]
         stats, warnings = _answers(keys, found, replies[:split])

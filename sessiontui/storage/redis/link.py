@@ -193,8 +193,25 @@ class Link:
         self._stale = False
         self._closed = False
 
-    async def ask(self, commands: Iterable[Command]) -> list[Any]:
+    @property
+    def settings(self) -> Settings:
+        """Where it connects to."""
+        return self._settings
+
+    async def nodes(self) -> list[Link]:
+        """Return a link to each server that holds some of the keys: itself."""
+        return [self]
+
+    async def parts(self) -> list[Link]:
+        """Return the links that may have lost something: itself."""
+        return [self]
+
+    async def ask(self, commands: Iterable[Command], *, at: Link | None = None) -> list[Any]:  # noqa: ARG002
         """Return the replies to commands that are sent next to each other.
+
+        Args:
+            commands: What to send.
+            at: Who is to be asked what has no key, one of `nodes`.
 
         Raises:
             BackendDownError: The server cannot be reached; nothing ran.

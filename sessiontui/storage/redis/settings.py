@@ -38,6 +38,8 @@ class Settings:
     """Longest time to connect, and longest without any progress in an exchange."""
     sentinels: Sentinels | None = field(default=None, repr=False)
     """Who knows where the server is, in place of host and port."""
+    nodes: tuple[tuple[str, int], ...] = ()
+    """Some nodes of a cluster, in place of host and port."""
     origin: object = field(default=None, repr=False)
     """What the arguments may only hold weakly: a pool that asks sentinels for the server."""
 
@@ -86,6 +88,8 @@ class Settings:
             login = {"username": source.sentinel_username, "password": source.sentinel_password}
             sentinels = Sentinels(source.nodes, source.service, kind, _ours(login | encrypted))
             return cls(kind, _ours(arguments | encrypted), source.server, sentinels=sentinels)
+        if source.topology == "cluster":
+            return cls(kind, _ours(arguments | encrypted), source.server, nodes=source.nodes)
         arguments |= {"host": source.host, "port": source.port}
         return cls(kind, _ours(arguments | encrypted), source.server)
 

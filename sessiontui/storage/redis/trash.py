@@ -101,15 +101,16 @@ class RedisTrash:
     async def items(self) -> list[TrashItem]:
         """Return what can be restored, newest first."""
         records: dict[bytes, None] = {}
-        cursor = b"0"
-        while True:
-            [step] = await self._reads.ask([self._scan_step(cursor)])
-            if isinstance(step, RedisError):
-                raise reply_error(step)
-            cursor = step[0]
-            records |= dict.fromkeys(key for key in step[1] if key.startswith(self._keys.trash))
-            if cursor == b"0":
-                break
+        for node in await self._reads.nodes():
+            cursor = b"0"
+            while True:
+                [step] = await self._reads.ask([self._scan_step(cursor)], at=node)
+                if isinstance(step, RedisError):
+                    raise reply_error(step)
+                cursor = step[0]
+                records |= dict.fromkeys(key for key in step[1] if key.startswith(self._keys.trash))
+                if cursor == b"0":
+                    break
         items = [found[1] for found in await self._items(list(records)) if found is not None]
         return sorted(items, key=lambda item: (item.deleted_ms, item.id), reverse=True)
 

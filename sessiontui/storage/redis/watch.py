@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _INVALIDATED = b"__redis__:invalidate"
 _NAME = b"sessiontui-feed"
-_MOST_DIRTY = 20_000
+MOST_DIRTY = 20_000
 """More changed sessions than this are told as a `Rescan`."""
 
 Tier = Literal["tracking", "keyspace", "polling"]
@@ -65,6 +65,9 @@ class Pace:
     longest_retry: float = 2.0
 
 
+USUAL_PACE = Pace()
+
+
 class _NotAllowedError(Exception):
     """This tier cannot be had; the text says why."""
 
@@ -78,7 +81,7 @@ class RedisWatch(AsyncIterator[Signal]):
         reads: Link,
         keys: Keys,
         visible: Callable[[], Collection[str]],
-        pace: Pace = Pace(),
+        pace: Pace = USUAL_PACE,
     ) -> None:
         """Prepare a subscription; entering it subscribes.
 
@@ -167,7 +170,7 @@ class RedisWatch(AsyncIterator[Signal]):
 
     def _tell_dirty(self, paths: Iterable[str]) -> None:
         self._dirty.update(paths)
-        if len(self._dirty) > _MOST_DIRTY:
+        if len(self._dirty) > MOST_DIRTY:
             self._dirty.clear()
             self._rescan = "very many sessions changed at once"
         if self._dirty or self._rescan:

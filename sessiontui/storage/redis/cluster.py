@@ -1,0 +1,320 @@
+"""A link to a cluster: each command goes to the primary that holds its key.
+
+A primary that does not hold a key says who does (`MOVED`), or, while a slot is on
+its way, who may already (`ASK`). Neither ran anything, so what was refused is sent
+there. What has no key goes to any primary, or to the one that was named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from binascii import crc_hqx
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import AskError, MovedError, RedisError, TryAgainError
+
+from sessiontui.errors import BackendDownError, OutcomeUnknownError, StorageError
+from sessiontui.storage.redis.errors import connection_error, reply_error
+from sessiontui.storage.redis.link import Link, close, exchange, open_connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from sessiontui.storage.redis.link import Command
+    from sessiontui.storage.redis.settings import Settings
+
+Address = tuple[str, int]
+
+SLOTS = 16_384
+_KEYLESS = frozenset({b"SCAN", b"PING", b"HELLO", b"INFO"})
+_MOST_TURNS = 16
+"""How often what was refused is sent on, before that counts as failed."""
+
+
+def hashed_part(key: bytes) -> bytes:
+    """Return what decides where a key is: what stands in its first braces, if that is anything."""
+    _, brace, rest = key.partition(b"{")
+    tag, end, _ = rest.partition(b"}")
+    return tag if brace and end and tag else key
+
+
+def slot_of(key: bytes) -> int:
+    """Return the slot of a key."""
+    return crc_hqx(hashed_part(key), 0) % SLOTS
+
+
+class ClusterMap:
+    """Which primary holds which slot, as far as is known; shared by the links of a backend."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare; nothing is asked yet.
+
+        Args:
+            settings: How to reach the nodes; those named by the user are in `nodes`.
+        """
+        self._settings = settings
+        self._known: list[Address] = list(settings.nodes)
+        self._slots: list[Address | None] = []
+        self._listeners: list[Callable[[], None]] = []
+        self._asking = asyncio.Lock()
+        self.stale = True
+        """Whether to ask again before the next use."""
+
+    def of(self, address: Address) -> Settings:
+        """Return how to reach one node."""
+        host, port = address
+        place = f"[{host}]" if ":" in host else host
+        return replace(
+            self._settings,
+            arguments={**self._settings.arguments, "host": host, "port": port},
+            where=f"{self._settings.where.partition('+')[0]}://{place}:{port}",
+            nodes=(),
+        )
+
+    async def current(self) -> Sequence[Address | None]:
+        """Return the primary of each slot; None where a slot has none.
+
+        Raises:
+            StorageError: No node can be asked.
+        """
+        if self.stale:
+            async with self._asking:
+                if self.stale:
+                    await self._ask()
+        return self._slots
+
+    async def primaries(self) -> list[Address]:
+        """Return every primary that holds a slot; raises as `current`."""
+        return sorted({address for address in await self.current() if address is not None})
+
+    def learn(self, slot: int, address: Address) -> None:
+        """Take in where a slot is, as a node told; the others may have moved too."""
+        if self._slots and self._slots[slot] != address:
+            self._slots[slot] = address
+            self._changed()
+        self.stale = True
+
+    def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` whenever the map is another one; return what ends that."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)
+
+    def _changed(self) -> None:
+        for callback in tuple(self._listeners):
+            callback()
+
+    async def _ask(self) -> None:
+        problem: StorageError | None = None
+        for address in tuple(self._known):
+            try:
+                found = await self._ask_one(address)
+            except StorageError as error:
+                problem = problem or error
+                continue
+            primaries = sorted({one for one in found if one is not None})
+            self._known = list(dict.fromkeys([*primaries, *self._settings.nodes]))
+            self.stale = False
+            if found != self._slots:
+                self._slots = found
+                self._changed()
+            return
+        raise problem or BackendDownError("no node of the cluster is known")
+
+    async def _ask_one(self, address: Address) -> list[Address | None]:
+        settings = self.of(address)
+        connection = await open_connection(settings)
+        try:
+            async with asyncio.timeout(settings.patience_s):
+                [reply] = await exchange(connection, [(b"CLUSTER", b"SLOTS")])
+        except (RedisError, OSError, TimeoutError) as error:
+            raise connection_error(error, settings.where) from error
+        finally:
+            await close(connection)
+        if isinstance(reply, RedisError):
+            raise reply_error(reply)
+        slots: list[Address | None] = [None] * SLOTS
+        for first, last, (host, port, *_), *_ in reply:
+            # A node that does not know its own address is where it was asked.
+            slots[first : last + 1] = [(_text(host) or address[0], port)] * (last + 1 - first)
+        return slots
+
+
+def _text(host: bytes | None) -> str:
+    return "" if host in (None, b"?") else (host or b"").decode()
+
+
+class _Unit:
+    """Commands that go to one node together: a single one, or a transaction."""
+
+    def __init__(self, first: int, commands: list[Command]) -> None:
+        self.first = first
+        self.commands = commands
+        self.asked: Address | None = None
+        """Where to ask this once, while the slot is on its way there."""
+        keys = filter(None, map(_key_of, commands))
+        self.slot = next(map(slot_of, keys), None)
+
+    @property
+    def is_transaction(self) -> bool:
+        return len(self.commands) > 1
+
+    def sent(self) -> list[Command]:
+        return self.commands if self.asked is None else [(b"ASKING",), *self.commands]
+
+
+def _key_of(command: Command) -> bytes | None:
+    name = command[0]
+    if name in (b"EVALSHA", b"EVAL"):
+        return command[3] if command[2] != b"0" else None
+    return None if name in _KEYLESS or len(command) < 2 else command[1]
+
+
+def _units(commands: Sequence[Command]) -> list[_Unit]:
+    units: list[_Unit] = []
+    at = 0
+    while at < len(commands):
+        end = at + 1
+        if commands[at][0] == b"MULTI":
+            end = next(n for n in range(at, len(commands)) if commands[n][0] == b"EXEC") + 1
+        units.append(_Unit(at, list(commands[at:end])))
+        at = end
+    return units
+
+
+class ClusterLink(Link):
+    """Shared connections to the primaries of a cluster, one to each."""
+
+    def __init__(self, settings: Settings, cluster: ClusterMap, *, changes: bool) -> None:
+        """Prepare a link; nothing is opened yet.
+
+        Args:
+            settings: How to reach the nodes.
+            cluster: Which primary holds which slot.
+            changes: As for `Link`.
+        """
+        super().__init__(settings, changes=changes)
+        self.cluster = cluster
+        self._links: dict[Address, Link] = {}
+
+    async def nodes(self) -> list[Link]:
+        """Return a link to each primary."""
+        return [self._link(address) for address in await self.cluster.primaries()]
+
+    async def parts(self) -> list[Link]:
+        """Return the links that may have lost something; those to former primaries have not.
+
+        What a server still does that is none any more is thrown away when it follows another.
+        """
+        if any(link.lost for link in self._links.values()):
+            self.cluster.stale = True
+            primaries = set(await self.cluster.primaries())
+            for address, link in self._links.items():
+                if address not in primaries:
+                    link.lost.clear()
+        return list(self._links.values())
+
+    async def ask(self, commands: Iterable[Command], *, at: Link | None = None) -> list[Any]:
+        """Return the replies to commands; those to one node are sent next to each other.
+
+        Raises:
+            BackendDownError: A node cannot be reached; what it was to do did not run.
+            OutcomeUnknownError: A connection of a link for changes broke meanwhile.
+            AccessError: A node does not let us in.
+        """
+        units = _units(list(commands))
+        replies: list[Any] = [None] * sum(len(unit.commands) for unit in units)
+        for _ in range(_MOST_TURNS):
+            units = await self._turn(units, replies, at)
+            if not units:
+                return replies
+        raise BackendDownError("the cluster is being rearranged")
+
+    async def _turn(self, units: list[_Unit], replies: list[Any], at: Link | None) -> list[_Unit]:
+        """Send units to their nodes and take in the replies; return those to be sent again."""
+        slots = await self.cluster.current()
+        groups: dict[Link, list[_Unit]] = {}
+        for unit in units:
+            groups.setdefault(self._where(unit, slots, at), []).append(unit)
+        answers = await asyncio.gather(
+            *(
+                link.ask([command for unit in group for command in unit.sent()])
+                for link, group in groups.items()
+            ),
+            return_exceptions=True,
+        )
+        failures = [answer for answer in answers if isinstance(answer, BaseException)]
+        if failures:
+            self.cluster.stale = True
+            unknown = (one for one in failures if isinstance(one, OutcomeUnknownError))
+            raise next(unknown, failures[0])
+        again: list[_Unit] = []
+        for group, answer in zip(groups.values(), answers, strict=True):
+            told = list(answer if isinstance(answer, list) else ())
+            for unit in group:
+                own, told = told[: len(unit.sent())], told[len(unit.sent()) :]
+                if unit.asked is not None:
+                    own = own[1:]
+                if await self._is_refused(unit, own):
+                    again.append(unit)
+                else:
+                    replies[unit.first : unit.first + len(own)] = own
+        return again
+
+    def _where(self, unit: _Unit, slots: Sequence[Address | None], at: Link | None) -> Link:
+        if unit.asked is not None:
+            return self._link(unit.asked)
+        if unit.slot is None:
+            address = next(filter(None, slots), None)
+            if at is not None:
+                return at
+        else:
+            address = slots[unit.slot]
+        if address is None:
+            self.cluster.stale = True
+            raise BackendDownError("the cluster is down: nobody holds these sessions")
+        return self._link(address)
+
+    async def _is_refused(self, unit: _Unit, replies: list[Any]) -> bool:
+        """Tell whether a unit has to be sent again, and take note of where."""
+        unit.asked = None
+        for reply in replies:
+            if isinstance(reply, MovedError):
+                self.cluster.learn(reply.slot_id, (reply.host, reply.port))
+                return True
+            if isinstance(reply, AskError):
+                if not unit.is_transaction:
+                    unit.asked = (reply.host, reply.port)
+                    return True
+                break
+            if isinstance(reply, TryAgainError) and unit.is_transaction:
+                break
+        else:
+            return False
+        # A transaction over keys of which some are here and some there already cannot be had.
+        inner = await self.ask(unit.commands[1:-1])
+        replies[:] = [b"OK", *[b"QUEUED"] * len(inner), inner]
+        return False
+
+    def _link(self, address: Address) -> Link:
+        link = self._links.get(address)
+        if link is None:
+            link = self._links[address] = Link(self.cluster.of(address), changes=self._changes)
+        return link
+
+    async def aclose(self) -> None:
+        """Close every connection; what still waits for an answer fails."""
+        self._closed = True
+        for link in self._links.values():
+            await link.aclose()
+
+
+def links(settings: Settings) -> tuple[Link, Link]:
+    """Return a link for reads and one for changes, to a server or to a cluster."""
+    if not settings.nodes:
+        return Link(settings, changes=False), Link(settings, changes=True)
+    cluster = ClusterMap(settings)
+    return (
+        ClusterLink(settings, cluster, changes=False),
+        ClusterLink(settings, cluster, changes=True),
+    )
