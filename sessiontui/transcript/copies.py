@@ -82,7 +82,8 @@ def _code(block: Block) -> Iterator[Code]:
         if part.format == "markdown":
             yield from fenced(part.lines)
         elif part.format in ("code", "diff", "json"):
-            yield Code("" if part.format == "code" else part.format, "\n".join(part.lines))
+            language = part.language if part.format == "code" else part.format
+            yield Code(language, "\n".join(part.lines))
 
 
 def fenced(lines: tuple[str, ...]) -> Iterator[Code]:

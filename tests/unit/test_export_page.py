@@ -5,16 +5,20 @@ from __future__ import annotations
 import html
 import re
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.export import Options
+from sessiontui.export import Facts, Options, writer_for
 from sessiontui.export.markup import MAX_TEXT, to_html
 from sessiontui.export.page import POLICY
 from sessiontui.models.encode import encode_entries
 from tests.corpus import CORPUS
 from tests.sessions import Omp, claude_session, codex_session, every_omp_entry, pi_session
 from tests.unit.export_support import HOSTILE, exported
+
+if TYPE_CHECKING:
+    from sessiontui.export import Format
 
 PLAIN = (
     "head title style body header main footer h1 h2 h3 h4 h5 h6 dt dd p ul li blockquote "
@@ -178,6 +182,20 @@ def test_what_was_written_is_shown_as_it_was_meant() -> None:
     assert '<details class="tool"><summary><b>bash</b>' in page
     assert '<time datetime="2026-09-10T00:26:41Z">2026-09-10 00:26:41 UTC</time>' in page
     assert {"user", "text", "thinking", "tool"} <= checker.classes
+
+
+@pytest.mark.parametrize("kind", ["md", "html", "json"])
+def test_the_text_comes_while_the_session_goes_by(kind: Format) -> None:
+    session = Omp()
+    session.user("Once more. " * 200)
+    session.assistant("Running.", calls=("bash",))
+    session.result("bash", "line\n" * 2000)
+    writer = writer_for(kind, Facts(title="", path="/a", size=1), Options())
+    writer.begin()
+    each = len(writer.feed(session.data))
+    assert each > len(session.data) // 2
+    for _ in range(50):
+        assert len(writer.feed(session.data)) >= each // 2, "nothing piles up"
 
 
 def test_tools_and_thinking_are_left_out_on_request() -> None:

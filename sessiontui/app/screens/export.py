@@ -116,7 +116,7 @@ class ExportDialog(Dialog[Wanted]):
             ("tools", "Tool calls", self._options.tools),
             ("thinking", "Thinking", self._options.thinking),
         ):
-            yield Checkbox(label, value, id=name, compact=True)
+            yield Toggle(label, value, id=name, compact=True)
         yield Static(id="outcome")
 
     def on_mount(self) -> None:
@@ -252,6 +252,19 @@ class ExportDialog(Dialog[Wanted]):
             thinking=self.query_one("#thinking", Checkbox).value,
         )
         self.dismiss(Wanted(tuple(exports), self._kind, options, replace))
+
+
+class Toggle(Checkbox):
+    """A box that tells whether it is checked without colour too."""
+
+    def __init__(self, label: str, value: bool, *, id: str, compact: bool) -> None:  # noqa: A002
+        self.BUTTON_INNER = "X" if value else " "
+        super().__init__(label, value, id=id, compact=compact)
+
+    def watch_value(self) -> None:
+        """Draw the mark, or none."""
+        self.BUTTON_INNER = "X" if self.value else " "
+        super().watch_value()
 
 
 class FolderSuggester(Suggester):
