@@ -165,6 +165,7 @@ def go_through(terminal: Terminal, marks: list[bytes]) -> None:
     for keys, shown, afterwards in (
         (b"r", b"Rename session", BRIGHT_FOOTER),
         (b"d", b"Kept in the trash", BRIGHT_FOOTER),
+        (b"e", b"Export session", BRIGHT_FOOTER),
         (b"/bidi", b"1 match", b"clipboard"),
         (b"\x10", b"title of a session", b"title of a session"),
         (b"clip", b"clipboard", BRIGHT_FOOTER),
