@@ -93,7 +93,7 @@ def terminal(folder: Path, environ: dict[str, str]) -> Iterator[Terminal]:
 def test_it_starts_answers_keys_and_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
     terminal.until(b"Title alpha", b"Question about", b"live")
     terminal.press(b"?")
-    terminal.until(b"Go to the other pane")
+    terminal.until(b"Read the transcript")
     terminal.press(b"\x1b")
     terminal.until(BRIGHT_FOOTER)
     terminal.press(b"/nothing-like-this")

@@ -176,7 +176,7 @@ def test_the_app_shows_no_password_wherever_one_looks(
         if line.exists():
             assert SECRET.encode() not in line.read_bytes()
         for keys, shows in (
-            (b"?", b"Go to the other pane"), (b"\x10", b"A command, or the title"),
+            (b"?", b"Read the transcript"), (b"\x10", b"A command, or the title"),
             (b"\x1c", b"memory"), (b"r", b"Title"), (b"d", b"Keep"),
         ):  # fmt: skip
             terminal.press(keys)
