@@ -14,6 +14,8 @@ awaits `fence()`, looks, and decides. A backend never retries a change by itself
 
 from __future__ import annotations
 
+import os
+import secrets
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
@@ -277,6 +279,36 @@ class Backend(Protocol):
         """
         ...
 
+    async def stage(self, token: str, number: int, start: int, data: bytes) -> None:
+        """Keep bytes of a file that is built aside, from `start` on; the same again is no matter.
+
+        Nobody sees them, and what is never put in place goes by itself.
+
+        Args:
+            token: Names what is put in place together, as `new_token` makes them.
+            number: Which of the files.
+            start: Offset of the first byte.
+            data: The bytes.
+        """
+        ...
+
+    async def place(self, token: str, files: Sequence[Stat]) -> None:
+        """Put staged files in place with size, mtime and title, all or none.
+
+        Args:
+            token: What they were staged under; nothing is left under it.
+            files: The files by number, the session itself first: it appears last.
+
+        Raises:
+            WriteConflictError: What was staged has another size; nothing was put in place.
+            SessionExistsError: A path is taken; nothing was put in place.
+        """
+        ...
+
+    async def unstage(self, token: str) -> None:
+        """Drop what was staged; nothing is no matter."""
+        ...
+
     async def trash(self, item: TrashItem) -> None:
         """Move what `item.stats` lists to where no agent looks, with everything `restore` needs.
 
@@ -327,3 +359,8 @@ class Backend(Protocol):
     async def aclose(self) -> None:
         """Close what the backend opened itself."""
         ...
+
+
+def new_token() -> str:
+    """Return a name for files that are put in place together; tells whose process they are."""
+    return f"{os.getpid():x}-{secrets.token_hex(8)}"

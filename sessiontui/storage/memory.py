@@ -93,6 +93,8 @@ class MemoryStore:
         self.trashed: dict[str, _Thrown] = {}
         self.loose: dict[tuple[Literal["meta", "title"], str], bytes] = {}
         """Times and titles of no session, as omp leaves them behind."""
+        self.staged: dict[str, dict[int, bytearray]] = {}
+        """What is built aside, by token and number."""
         self.silent = False
         """Whether signals get lost, as while a feed's connection is broken unnoticed."""
         self._watchers: set[_Watcher] = set()
@@ -346,6 +348,33 @@ class MemoryBackend:
             if paths[0] not in self.store.sessions:
                 raise SessionNotFoundError(paths[0])
             self.store.delete(*paths)
+
+    async def stage(self, token: str, number: int, start: int, data: bytes) -> None:
+        """Keep bytes of a file that is built aside."""
+        async with self._change():
+            built = self.store.staged.setdefault(token, {}).setdefault(number, bytearray())
+            built.extend(bytes(max(0, start - len(built))))
+            built[start : start + len(data)] = data
+
+    async def place(self, token: str, files: Sequence[Stat]) -> None:
+        """Put staged files in place."""
+        async with self._change():
+            staged = self.store.staged.get(token, {})
+            for number, stat in enumerate(files):
+                size = len(staged.get(number, b""))
+                if stat.path in self.store.sessions:
+                    raise SessionExistsError(stat.path)
+                if size != stat.size:
+                    raise WriteConflictError(stat.path, expected_size=stat.size, actual_size=size)
+            for number, stat in enumerate(files):
+                data = bytes(staged.get(number, b""))
+                self.store.write(stat.path, data, mtime_ms=stat.mtime_ms, title=stat.title)
+            self.store.staged.pop(token, None)
+
+    async def unstage(self, token: str) -> None:
+        """Drop what was staged."""
+        async with self._change():
+            self.store.staged.pop(token, None)
 
     async def trash(self, item: TrashItem) -> None:
         """Move sessions out of sight."""

@@ -14,9 +14,9 @@ from sessiontui.storage.operation import Operation, PendingWrite, refuse_held
 from sessiontui.storage.operations import Append
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from sessiontui.storage.backend import Backend, Seen
+    from sessiontui.storage.backend import Backend, Seen, Stat
     from sessiontui.storage.mirror import Mirror
     from sessiontui.storage.operation import Guard
     from sessiontui.storage.pending import Chain
@@ -259,6 +259,39 @@ class Restore(Operation):
         """Read what came back; what the index does not list stays out of the mirror."""
         came = (stat.path for stat in answer.stats)
         self.look_at = tuple(path for path in came if is_session(path))
+        self.look_at_own = True
+
+
+class Place(Operation):
+    """Puts files in place that were staged under a token.
+
+    Args:
+        token: What they were staged under.
+        files: Path, size, mtime and title of each, by number; the session first.
+    """
+
+    action: ClassVar[str] = "copy"
+
+    def __init__(self, token: str, files: Sequence[Stat]) -> None:
+        super().__init__(tuple(stat.path for stat in files))
+        self._token = token
+        self._files = tuple(files)
+
+    async def attempt(self) -> tuple[Stat, ...]:
+        """Put them there."""
+        await self.backend.place(self._token, self._files)
+        return self._files
+
+    async def look(self) -> tuple[Stat, ...] | None:
+        """Tell by the session: it appears last."""
+        session = self._files[0]
+        (seen,) = await _seen(self.backend, session.path)
+        there = seen is not None and seen.stat.size >= session.size
+        return self._files if there else None
+
+    def confirm(self, answer: tuple[Stat, ...]) -> None:
+        """Read what came; what the index does not list stays out of the mirror."""
+        self.look_at = tuple(stat.path for stat in answer if is_session(stat.path))
         self.look_at_own = True
 
 

@@ -19,7 +19,7 @@ from sessiontui.storage.backend import Range, Stat
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from sessiontui.storage.backend import Backend, Field, ScanBatch, TrashItem
+    from sessiontui.storage.backend import Backend, Field, ScanBatch, Seen, TrashItem
     from sessiontui.storage.mirror import Mirror
     from sessiontui.storage.reading import Reader
 
@@ -151,6 +151,14 @@ class SessionReads:
             StorageError: The store could not be asked.
         """
         return await self._reader.read(ranges, keep=False)
+
+    async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+        """Return anything as it stands in the store now, listed or not, with some of its bytes.
+
+        Raises:
+            StorageError: The store could not be asked.
+        """
+        return await self._backend.probe(ranges)
 
     async def artifacts(self, path: str) -> list[Stat]:
         """Return everything that is deleted with a session, itself first.

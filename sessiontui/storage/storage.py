@@ -28,7 +28,7 @@ from sessiontui.storage.feed import Follower
 from sessiontui.storage.hub import Hub
 from sessiontui.storage.lines import Lines
 from sessiontui.storage.mirror import Mirror
-from sessiontui.storage.moves import Delete, Move, Restore, Trash, belonging
+from sessiontui.storage.moves import Delete, Move, Place, Restore, Trash, belonging
 from sessiontui.storage.observe import Observer
 from sessiontui.storage.operation import Retries
 from sessiontui.storage.operations import Write
@@ -307,6 +307,29 @@ class SessionStorage(StorageState, SessionReads):
         operation = Trash(item, known=known, guard=guard)
         await self.carry_out(operation)
         return operation.item
+
+    async def stage(self, token: str, number: int, start: int, data: bytes) -> None:
+        """Keep bytes of a file that is built aside; see `Backend.stage`.
+
+        Raises:
+            StorageError: They could not be kept; may be tried again.
+        """
+        self._check("stage")
+        await self._backend.stage(token, number, start, data)
+
+    async def place(self, token: str, files: Sequence[Stat]) -> None:
+        """Put staged files in place, all or none; see `Backend.place`.
+
+        Raises:
+            WriteConflictError: They were not staged whole.
+            SessionExistsError: A path is taken.
+        """
+        self._check("place")
+        await self.carry_out(Place(token, files))
+
+    async def unstage(self, token: str) -> None:
+        """Drop what was staged; nothing is no matter."""
+        await self._backend.unstage(token)
 
     async def restore(self, item_id: str | TrashItem) -> TrashItem:
         """Bring back from the trash exactly what was deleted; an item saves looking for it.

@@ -26,6 +26,9 @@ CHANGES = (
     "keep",
     "join",
     "change_fields",
+    "stage",
+    "place",
+    "unstage",
 )
 
 Fault = StorageError | Literal["before", "after"] | None
@@ -46,6 +49,9 @@ class FlakyBackend:
         keep: Any
         join: Any
         change_fields: Any
+        stage: Any
+        place: Any
+        unstage: Any
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend

@@ -26,6 +26,7 @@ from sessiontui.storage.directory.moves import Moves
 from sessiontui.storage.directory.pace import Pace
 from sessiontui.storage.directory.paths import Root
 from sessiontui.storage.directory.rights import why_read_only
+from sessiontui.storage.directory.staging import Staging
 from sessiontui.storage.directory.trash import Trash
 from sessiontui.storage.directory.walk import walk_everything, walk_sessions
 from sessiontui.storage.directory.watch import watch_folder
@@ -87,6 +88,7 @@ class DirectoryBackend:
         self.label = str(self._root.folder)
         self._files = Files(self._root)
         self._moves = Moves(self._root)
+        self._staging = Staging(self._root)
         trash = paths.data_dir() / "trash" if trash_root is None else Path(trash_root)
         self._trash = Trash(self._root, trash, clock)
         self._poll = poll
@@ -251,6 +253,24 @@ class DirectoryBackend:
             SessionNotFoundError: The first is missing; nothing was removed.
         """
         await self._change(self._moves.delete, paths)
+
+    async def stage(self, token: str, number: int, start: int, data: bytes) -> None:
+        """Keep bytes of a file that is built aside, in a hidden folder of the root."""
+        await self._change(self._staging.stage, token, number, start, data)
+
+    async def place(self, token: str, files: Sequence[Stat]) -> None:
+        """Put staged files in place, the first one last; titles stand in the files.
+
+        Raises:
+            WriteConflictError: What was staged has another size; nothing was put in place.
+            SessionExistsError: A path is taken; nothing was put in place.
+            InvalidPathError: The session would not be listed there.
+        """
+        await self._change(self._staging.place, token, files)
+
+    async def unstage(self, token: str) -> None:
+        """Drop what was staged."""
+        await self._change(self._staging.unstage, token)
 
     async def trash(self, item: TrashItem) -> None:
         """Move a session and what goes with it to the trash.

@@ -88,11 +88,12 @@ def is_abandoned(spare: str, name: str) -> bool:
     for front in (f".{name}", ".sessiontui"):
         mark = _MARK.fullmatch(spare.removeprefix(front))
         if mark is not None and spare.startswith(front):
-            return not _runs(int(mark[1], 16))
+            return not runs(int(mark[1], 16))
     return False
 
 
-def _runs(process: int) -> bool:
+def runs(process: int) -> bool:
+    """Tell whether a process of this number runs on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -78,6 +78,8 @@ class RedisBackend:
         self._reads, self._writes = links(settings)
         self._trash = RedisTrash(self._reads, self._writes, self._keys, scan_count)
         self._fencing = asyncio.Lock()
+        self._on_the_way: dict[str, set[int]] = {}
+        """Numbers of the files that were staged and not put in place, by token."""
 
     @classmethod
     def from_source(
@@ -283,6 +285,38 @@ class RedisBackend:
         names = [self._keys.meta, self._keys.title, *map(self._keys.file, paths)]
         arguments = [field(path) for path in paths]
         await run_step(self._writes, self._keys, scripts.DELETE, names, arguments, paths)
+
+    async def stage(self, token: str, number: int, start: int, data: bytes) -> None:
+        """Keep bytes under a temporary key, which expires ten minutes after the last of them."""
+        names = [self._keys.meta, self._keys.title, self._staged(token, number)]
+        arguments = [b"%d" % start, data, b"%d" % _TEMPORARY_LIFE_MS]
+        if data:
+            self._on_the_way.setdefault(token, set()).add(number)
+            await run_step(self._writes, self._keys, scripts.STAGE, names, arguments, [""])
+
+    async def place(self, token: str, files: Sequence[Stat]) -> None:
+        """Put staged files in place, all in one step."""
+        names = [self._keys.meta, self._keys.title]
+        arguments: list[bytes] = []
+        for number, stat in enumerate(files):
+            names += [self._staged(token, number), self._keys.file(stat.path)]
+            mtime = b"" if stat.mtime_ms is None else b"%d" % stat.mtime_ms
+            arguments += [field(stat.path), mtime, b"%d" % stat.size, stat.title or b""]
+        paths = [stat.path for stat in files]
+        await run_step(
+            *(self._writes, self._keys, scripts.PLACE, names, arguments, paths),
+            expected_size=files[0].size,
+        )
+        self._on_the_way.pop(token, None)
+
+    async def unstage(self, token: str) -> None:
+        """Drop what was staged; would expire by itself."""
+        numbers = self._on_the_way.pop(token, set())
+        if numbers:
+            await self._writes.ask([(b"UNLINK", *(self._staged(token, one) for one in numbers))])
+
+    def _staged(self, token: str, number: int) -> bytes:
+        return self._keys.temporary(f"{token}:{number}")
 
     async def trash(self, item: TrashItem) -> None:
         """Move sessions to where no agent looks, until they expire."""

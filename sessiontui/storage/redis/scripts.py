@@ -197,6 +197,38 @@ DELETE = _script("""
 """)
 """KEYS meta, title, then the files; ARGV fence, then the paths."""
 
+STAGE = _script("""
+  change(nil, 'SETRANGE', KEYS[3], ARGV[2], ARGV[3])
+  change(nil, 'PEXPIRE', KEYS[3], ARGV[4])
+  return {'ok'}
+""")
+"""KEYS meta, title, a temporary key; ARGV fence, offset, bytes, life (ms)."""
+
+PLACE = _script("""
+  local count = (#ARGV - 1) / 4
+  for i = 1, count do
+    local built, file, expected = KEYS[1 + 2 * i], KEYS[2 + 2 * i], tonumber(ARGV[4 * i])
+    if size_of(file) then stop('exists', i) end
+    local size = size_of(built) or 0
+    if size ~= expected then stop('conflict', size, i) end
+  end
+  for i = 1, count do
+    local built, file = KEYS[1 + 2 * i], KEYS[2 + 2 * i]
+    local path, mtime, size, title = unpack(ARGV, 4 * i - 2, 4 * i + 1)
+    put(META, path, mtime ~= '' and mtime or false)
+    put(TITLE, path, title ~= '' and title or false)
+    if size == '0' then
+      change({'UNLINK', file}, 'SET', file, '')
+    else
+      move(built, file)
+      change(nil, 'PERSIST', file)
+    end
+  end
+  return {'ok'}
+""")
+"""KEYS meta, title, then temporary key and file of each; ARGV fence, then path, mtime, size and
+title of each, the latter empty for none."""
+
 TRASH = _script("""
   local record, life = KEYS[3], ARGV[2]
   if look('EXISTS', record) == 1 then stop('exists', 1) end
