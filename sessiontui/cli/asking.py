@@ -1,9 +1,55 @@
-"""Asks the user on the terminal."""
+"""Asks a person at a terminal before something changes; refuses what an agent may hold open."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from sessiontui.cli.running import CommandError, is_terminal
+from sessiontui.models.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessiontui.cli.output import Output
+    from sessiontui.workspace import DeletePlan
+
+
+def refuse_running(plan: DeletePlan, loss: str) -> None:
+    """Refuse sessions that an agent may hold open.
+
+    Args:
+        plan: The sessions.
+        loss: What the agent would do then.
+
+    Raises:
+        CommandError: There are such.
+    """
+    if not plan.held:
+        return
+    held = plan.held[0]
+    more = f" (and {len(plan.held) - 1} more)" if len(plan.held) > 1 else ""
+    raise CommandError(
+        f"{clean(held.title) or clean(held.path)} is held open{more}: {held.reason}; its agent "
+        f"{loss}; wait, or use --force"
+    )
+
+
+async def agreed(output: Output, question: str, tell: Callable[[], None]) -> bool:
+    """Ask the user, after telling what would happen.
+
+    Raises:
+        click.UsageError: There is nobody to ask.
+    """
+    if not is_terminal(sys.stdin):
+        raise click.UsageError("there is nobody to ask: say --yes, or look first with --dry-run")
+    tell()
+    output.flush()
+    click.echo(f"{question} [y/N] ", err=True, nl=False)
+    return (await typed_line()).strip().lower() in ("y", "yes")
 
 
 async def typed_line() -> str:

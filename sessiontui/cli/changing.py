@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from sessiontui.app.format import age, counted, duration, size
-from sessiontui.cli.asking import typed_line
+from sessiontui.cli.asking import agreed, refuse_running
 from sessiontui.cli.choosing import label, the_session, the_sessions
 from sessiontui.cli.output import Output
 from sessiontui.cli.progress import shown_progress, tell_rest
-from sessiontui.cli.running import CommandError, complain, is_terminal
+from sessiontui.cli.running import CommandError, complain
 from sessiontui.models.text import clean
 from sessiontui.models.title_slot import normal_title
 from sessiontui.workspace import last_deletion
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
     from sessiontui.storage.backend import TrashItem
     from sessiontui.workspace import DeletePlan, Workspace
 
+_LOSS = "would lose the rest of its work"
 _MOST_TOLD = 50
 """Up to so many sessions are told one by one."""
 
@@ -101,13 +99,13 @@ async def remove_sessions(
             _tell_plan(output, rows, plan, keep_days)
         return 0
     if not force:
-        _refuse_running(plan)
+        refuse_running(plan, _LOSS)
     if not yes:
-        if not await _agreed(output, rows, plan, keep_days):
+        if not await agreed(output, "Delete?", lambda: _tell_plan(output, rows, plan, keep_days)):
             raise CommandError("nothing was deleted")
         plan = await workspace.plan_delete(plan.paths)
         if not force:
-            _refuse_running(plan)  # An agent may have begun while the user thought.
+            refuse_running(plan, _LOSS)  # An agent may have begun while the user thought.
     names_by_path = {row.path: label(row) for row in rows}
     with shown_progress("deleting") as progress:
         outcome = await workspace.delete(plan, progress)
@@ -188,27 +186,6 @@ def _trash_item(items: Sequence[TrashItem], name: str) -> TrashItem:
     if len({item.path for item in found}) > 1:
         raise CommandError(f"{name!r} may be any of {len(found)} deletions; see: sessiontui trash")
     return found[0]
-
-
-def _refuse_running(plan: DeletePlan) -> None:
-    if not plan.held:
-        return
-    held = plan.held[0]
-    more = f" (and {len(plan.held) - 1} more)" if len(plan.held) > 1 else ""
-    raise CommandError(
-        f"{clean(held.title) or clean(held.path)} is held open{more}: {held.reason}; its agent "
-        "would lose the rest of its work; wait, or use --force"
-    )
-
-
-async def _agreed(output: Output, rows: Sequence[Row], plan: DeletePlan, keep_days: int) -> bool:
-    """Ask the user; without anybody to ask, that is wrong usage."""
-    if not is_terminal(sys.stdin):
-        raise click.UsageError("there is nobody to ask: say --yes, or look first with --dry-run")
-    _tell_plan(output, rows, plan, keep_days)
-    output.flush()
-    click.echo("Delete? [y/N] ", err=True, nl=False)
-    return (await typed_line()).strip().lower() in ("y", "yes")
 
 
 def _tell_plan(output: Output, rows: Sequence[Row], plan: DeletePlan, keep_days: int) -> None:

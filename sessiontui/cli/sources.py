@@ -22,6 +22,9 @@ NOWHERE = (
     "or try it out with: sessiontui demo"
 )
 
+OMP = "omp"
+"""Stands for omp's own folder where a second source is named."""
+
 
 @dataclass(slots=True)
 class Place:
@@ -57,3 +60,26 @@ def choose_source(place: Place) -> tuple[Source, Config]:
         if root.is_dir():
             return DirectorySource(root), config
     raise ConfigError(NOWHERE)
+
+
+def other_source(text: str, password_file: Path | None) -> tuple[Source, str | None]:
+    """Return a second source that a command works on, and its password if a file has it.
+
+    Args:
+        text: A server or a folder as for `--source`, or `omp` for omp's own folder.
+        password_file: Holds the password, on its first line.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    from sessiontui.config import load_config
+    from sessiontui.models.source import DirectorySource, parse_source
+    from sessiontui.paths import config_file
+
+    if text == OMP:
+        from sessiontui.agents.roots import session_roots
+
+        return DirectorySource(session_roots(os.environ, Path.home())[0]), None
+    config = load_config(config_file(), source=text, password_file=password_file)
+    password = None if password_file is None else config.password()
+    return parse_source(text, password=password, tls=config.tls), password

@@ -306,7 +306,7 @@ class Backend(Protocol):
         ...
 
     async def unstage(self, token: str) -> None:
-        """Drop what was staged; nothing is no matter."""
+        """Drop what was staged, and what was by processes that are no more."""
         ...
 
     async def trash(self, item: TrashItem) -> None:

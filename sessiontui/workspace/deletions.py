@@ -68,7 +68,8 @@ class Deletions:
         self._row = row
         self._holding = holding
         self._noted = noted
-        self._keep_ms = retention_days * _DAY_MS
+        self.keep_ms = retention_days * _DAY_MS
+        """How long the trash keeps what is deleted."""
         self._done: list[tuple[TrashItem, ...]] = []
         """What went to the trash, a tuple a deletion: as many as the user made in this run."""
 
@@ -127,7 +128,7 @@ class Deletions:
                     raise SessionNotFoundError(path)
                 item = await storage.trash_session(
                     path,
-                    keep_ms=self._keep_ms,
+                    keep_ms=self.keep_ms,
                     mark=f"{together}-{numbers[path]}",
                     guard=None if path in agreed else self._holding.guard(path),
                     stats=ahead.pop(path),
@@ -138,8 +139,12 @@ class Deletions:
         try:
             return (await each(plan.paths, one, progress or Progress(), self._name)).or_error()
         finally:
-            if done:
-                self._done.append(tuple(done))
+            self.remember(done)
+
+    def remember(self, items: Sequence[TrashItem]) -> None:
+        """Let the next `undo` bring these back together; none is no deletion."""
+        if items:
+            self._done.append(tuple(items))
 
     async def undo(self, storage: SessionStorage, progress: Progress | None = None) -> Trashed:
         """Bring back what the last `delete` took; empty if there is nothing to undo.

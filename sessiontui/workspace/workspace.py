@@ -112,7 +112,7 @@ class Workspace:
         """What rows say of actions of ours."""
         self.holding = Holding(self.row, self._size, clock)
         """The judgement whether agents hold sessions open."""
-        self._deletions = Deletions(self.row, self.holding, self.notes.on, config.retention_days)
+        self.deletions = Deletions(self.row, self.holding, self.notes.on, config.retention_days)
 
     # What there is
 
@@ -261,16 +261,16 @@ class Workspace:
     async def plan_delete(self, paths: Sequence[str]) -> DeletePlan:
         """Find out what a deletion would take; see `Deletions.plan`."""
         await self._reader.read_now(paths)
-        return await self._deletions.plan(self.storage, paths)
+        return await self.deletions.plan(self.storage, paths)
 
     async def delete(self, plan: DeletePlan, progress: Progress | None = None) -> Trashed:
         """Move the plan's sessions to the trash; see `Deletions.delete`."""
-        return await self._deletions.delete(self.storage, plan, progress)
+        return await self.deletions.delete(self.storage, plan, progress)
 
     async def undo(self, progress: Progress | None = None) -> Trashed:
         """Bring back what the last `delete` of this run took; see `Deletions.undo`."""
         with self.notes.reporting():
-            return await self._deletions.undo(self.storage, progress)
+            return await self.deletions.undo(self.storage, progress)
 
     async def trashed(self) -> list[TrashItem]:
         """Return what can be restored, newest first."""

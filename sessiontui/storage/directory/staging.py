@@ -24,6 +24,7 @@ from sessiontui.storage.directory.io import FILE_MODE, runs, set_mtime, sync_fol
 from sessiontui.storage.directory.moves import exists, remove_empty
 from sessiontui.storage.directory.paths import (
     FOLDER_MODE,
+    SUFFIX,
     explained,
     is_backup_name,
     is_hidden,
@@ -78,7 +79,7 @@ class Staging:
         folder = self._folder(token)
         with self._root.handles() as handles:
             for number, stat in enumerate(files):
-                self._check(handles, stat, first=number == 0)
+                self._check(handles, stat)
                 self._settle(folder / str(number), stat)
             for number, stat in enumerate(files):
                 if exists(handles, stat.path) and not stands_at(
@@ -101,10 +102,11 @@ class Staging:
         self.unstage(token)
 
     def unstage(self, token: str) -> None:
-        """Remove what was built and not put in place; nothing is no matter."""
+        """Remove what was built and not put in place, also by processes that are no more."""
         with suppress(OSError):
             shutil.rmtree(self._folder(token))
         with suppress(OSError):
+            self._remove_abandoned()
             self._all.rmdir()
 
     def _folder(self, token: str) -> Path:
@@ -112,9 +114,11 @@ class Staging:
             raise InvalidPathError(f"this is no name for what is on its way: {token!r}")
         return self._all / token
 
-    def _check(self, handles: Handles, stat: Stat, *, first: bool) -> None:
+    def _check(self, handles: Handles, stat: Stat) -> None:
         parts = self._root.parts(stat.path)
-        if first and (is_hidden(parts) or is_backup_name(parts[-1])):
+        *folders, name = parts
+        unseen = is_hidden(parts if name.endswith(SUFFIX) else folders)
+        if unseen or is_backup_name(name):
             raise InvalidPathError(f"it would not be listed there: {stat.path}", path=stat.path)
         with suppress(SessionNotFoundError):  # Links and files on the way are told at once.
             handles.parent(stat.path)

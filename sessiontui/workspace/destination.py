@@ -1,0 +1,162 @@
+"""Another place for sessions: opened for a while, and where a session belongs in it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sessiontui.agents.layout import project_folder, session_file
+from sessiontui.errors import ConfigError
+from sessiontui.models.source import DirectorySource, RedisSource
+from sessiontui.storage import SessionStorage
+from sessiontui.storage.backend import Range, new_token
+from sessiontui.workspace.connect import open_backend
+from sessiontui.workspace.recast import Beginning
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from sessiontui.models.source import Source
+    from sessiontui.storage.backend import Backend, Stat
+
+_SUFFIX: Final = ".jsonl"
+_USUAL_BASE: Final = "/sessions"
+_MOST_FOLDERS: Final = 500
+"""How many folders are asked which project they hold."""
+_HEAD_BYTES: Final = 4096
+
+
+class Destination:
+    """A store that sessions are copied to.
+
+    Args:
+        source: What it is.
+        storage: It, open and loaded.
+        home: The user's home folder.
+    """
+
+    def __init__(self, source: Source, storage: SessionStorage, home: str) -> None:
+        self.source = source
+        self.storage = storage
+        self._home = home
+        self._base = _USUAL_BASE
+        self._folders: dict[str, str] = {}
+        """Working directory -> the folder that holds its sessions, where that follows no rule."""
+        if isinstance(source, DirectorySource):
+            self._base = os.path.realpath(source.path)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether sessions are files there."""
+        return isinstance(self.source, DirectorySource)
+
+    async def learn(self) -> None:
+        """Learn from what is in Redis how its folders are called; each store has its own way.
+
+        Raises:
+            StorageError: It could not be asked.
+        """
+        if self.is_folder:
+            return
+        newest: dict[str, Stat] = {}
+        paths = {stat.path for stat in self.storage.stats()}
+        for stat in sorted(self.storage.stats(), key=lambda stat: stat.mtime_ms or 0):
+            folder = stat.path.rpartition("/")[0]
+            if stat.path.endswith(_SUFFIX) and folder + _SUFFIX not in paths:
+                newest[folder] = stat
+        if newest:
+            bases = Counter(folder.rpartition("/")[0] for folder in newest)
+            self._base = bases.most_common(1)[0][0]
+        asked = list(newest.items())[-_MOST_FOLDERS:]
+        heads = await self.storage.probe([Range(s.path, 0, _HEAD_BYTES) for _, s in asked])
+        for (folder, _), seen in zip(asked, heads, strict=True):
+            cwd = None if seen is None else Beginning.of(seen.data).text("cwd")
+            if cwd is not None:
+                self._folders[cwd] = folder
+
+    def path_for(
+        self, path: str, beginning: Beginning, *, cwd: str | None, origin: Source, nested: bool
+    ) -> str:
+        """Return where a session goes.
+
+        Args:
+            path: Where it is.
+            beginning: What it begins with.
+            cwd: The project it is to have there; None leaves it.
+            origin: What it is in.
+            nested: Whether it lies in the folder of another session.
+        """
+        above, _, name = path.rpartition("/")
+        same_kind = isinstance(origin, DirectorySource) == self.is_folder
+        if same_kind and cwd is None and not nested:
+            # What is called in its agent's way, or its store's, stays so.
+            if isinstance(origin, RedisSource):
+                return path
+            return f"{self._base}/{above.rpartition('/')[2]}/{name}"
+        project = cwd or beginning.text("cwd")
+        file = session_file(
+            name,
+            created=beginning.header and beginning.header.get("timestamp"),
+            session_id=beginning.header and beginning.header.get("id"),
+        )
+        if project is None:
+            return f"{self._base}/{above.rpartition('/')[2]}/{file}"
+        known = None if self.is_folder else self._folders.get(project)
+        folder = known or f"{self._base}/{project_folder(project, home=self._home)}"
+        return f"{folder}/{file}"
+
+
+@asynccontextmanager
+async def open_destination(
+    source: Source,
+    *,
+    home: str,
+    origin: Source,
+    password: str | None = None,
+    connect: Callable[[Source, str | None], Backend] = open_backend,
+) -> AsyncIterator[Destination]:
+    """Yield another store, ready to be copied to; closed afterwards.
+
+    Args:
+        source: What to open.
+        home: The user's home folder.
+        origin: What is copied from.
+        password: Used instead of the one in the source, if given.
+        connect: Opens the backend of the source.
+
+    Raises:
+        ConfigError: It is what is copied from.
+        StorageError: It cannot be reached.
+    """
+    if await asyncio.to_thread(same_place, source, origin):
+        raise ConfigError("that is where the sessions are already")
+    async with SessionStorage(connect(source, password), follow=False) as storage:
+        await storage.load()
+        storage.read_only = await storage.why_read_only()
+        destination = Destination(source, storage, home)
+        await destination.learn()
+        if storage.read_only is None:
+            await storage.unstage(new_token())  # What others left that were killed.
+        yield destination
+
+
+def same_place(one: Source, other: Source) -> bool:
+    """Tell whether two sources share sessions, as far as their names tell; may block."""
+    if isinstance(one, DirectorySource) and isinstance(other, DirectorySource):
+        here, there = Path(os.path.realpath(one.path)), Path(os.path.realpath(other.path))
+        return here.is_relative_to(there) or there.is_relative_to(here)
+    return one.label == other.label
+
+
+def known_places(configured: str | None, roots: Iterable[Source]) -> list[str]:
+    """Return places to offer, each once."""
+    names = [*([configured] if configured else []), *(_name(root) for root in roots)]
+    return list(dict.fromkeys(names))
+
+
+def _name(source: Source) -> str:
+    return str(source.path) if isinstance(source, DirectorySource) else source.label

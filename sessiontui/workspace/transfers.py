@@ -1,0 +1,322 @@
+"""Copies and moves sessions to another store: Redis to a folder, back, or alike to alike.
+
+A copy is built aside and appears whole; a move is a copy that was read back,
+and then the original goes to its trash. Whenever this is ended, there is one
+whole session at least, and never half of one.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec.structs import replace
+
+from sessiontui.catalogue.order import shown_title
+from sessiontui.errors import (
+    SessionExistsError,
+    SessionHeldError,
+    SessionNotFoundError,
+    StorageError,
+    WriteConflictError,
+)
+from sessiontui.models.changes import is_session
+from sessiontui.models.progress import Progress
+from sessiontui.storage.artifacts import moved
+from sessiontui.storage.backend import Range, Stat, TrashItem, new_token
+from sessiontui.workspace.bulk import Outcome, each
+from sessiontui.workspace.pouring import PIECE, Digest, Staged, digest_of, pour
+from sessiontui.workspace.recast import Beginning, Recast, recast
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from sessiontui.storage import SessionStorage
+    from sessiontui.storage.operation import Guard
+    from sessiontui.workspace.destination import Destination
+    from sessiontui.workspace.pouring import Sink
+    from sessiontui.workspace.workspace import Workspace
+
+_AT_ONCE: Final = 1000
+"""How many sessions are looked for at once, for what belongs to them."""
+_TRIES: Final = 3
+_CHANGED: Final = "it changed just now; its copy is there and lacks that"
+_DEBRIS: Final = re.compile(r"\..*\.jsonl\.(lock(\.os)?|.*\.tmp)\Z|.*\.jsonl\..*\.bak\Z", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How sessions are to be copied."""
+
+    move: bool = False
+    """Whether the originals go to the trash then."""
+    cwd: str | None = None
+    """The project of the copies; None leaves it."""
+    force: bool = False
+    """Whether to take sessions too that an agent may hold open."""
+    overwrite: bool = False
+    """Whether a session that is in the way goes to its trash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """What became of a session."""
+
+    path: str
+    new_path: str
+    state: Literal["copied", "there"]
+    """`there`: the very bytes were there already."""
+    files: int
+    """How many keys or files."""
+    bytes: int
+    item: TrashItem | None = None
+    """The original in its trash, if it was moved."""
+    replaced: TrashItem | None = None
+    """What was in the way, in its trash."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """Something to copy."""
+
+    path: str
+    new_path: str
+
+
+class Transfers:
+    """Copies and moves from a workspace.
+
+    Args:
+        workspace: Where the sessions are.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    async def run(
+        self,
+        paths: Sequence[str],
+        destination: Destination,
+        wish: Wish,
+        progress: Progress | None = None,
+    ) -> Outcome[Transferred]:
+        """Copy or move sessions, one after the other.
+
+        What was moved can be brought back by the workspace's `undo`; the copies stay then.
+
+        Raises:
+            StorageError: All that was tried failed; why the first one did.
+        """
+        storage = self._workspace.storage
+        ahead: dict[str, list[Stat]] = {}
+        places = {path: place for place, path in enumerate(paths)}
+        mark = secrets.token_hex(4)
+        done: list[TrashItem] = []
+        word = "moving…" if wish.move else "copying…"
+
+        async def one(path: str) -> Transferred:
+            if path not in ahead:
+                ahead.clear()
+                now = paths[places[path] : places[path] + _AT_ONCE]
+                ahead.update(await storage.all_artifacts(now))
+            with self._workspace.notes.on(path, word):
+                stats = ahead.pop(path, None) or await storage.artifacts(path)
+                one_mark = f"{mark}-{places[path] + 1}"
+                result = await self._one(path, stats, destination, wish, one_mark)
+            if result.item is not None:
+                done.append(result.item)
+            return result
+
+        try:
+            return (await each(paths, one, progress or Progress(), self._name)).or_error()
+        finally:
+            self._workspace.deletions.remember(done)
+
+    async def _one(
+        self, path: str, stats: Sequence[Stat], destination: Destination, wish: Wish, mark: str
+    ) -> Transferred:
+        if not wish.force:
+            self._refuse_held(stats)
+        storage = self._workspace.storage
+        new_path = await self.new_path(path, destination, wish.cwd)
+        files = [
+            _File(stat.path, moved(stat.path, path, new_path))
+            for stat in stats
+            if not _DEBRIS.fullmatch(stat.path.rpartition("/")[2])
+        ]
+        seen = await storage.probe([Range(file.path, 0, 0) for file in files])
+        # What is no regular file, a link say, has no bytes of its own.
+        files = [file for file, one in zip(files, seen, strict=True) if one is not None]
+        if not files or files[0].path != path:
+            raise SessionNotFoundError(path)
+        copying = _Copying(storage, destination, files, wish)
+        result, snapshot = await copying.run(path, new_path, self._keep_ms, mark)
+        if not wish.move:
+            return result
+        item = await storage.trash_session(
+            path,
+            keep_ms=self._keep_ms,
+            mark=mark,
+            stats=stats,
+            guard=_unchanged(snapshot),
+        )
+        return Transferred(
+            path, new_path, result.state, result.files, result.bytes, item, result.replaced
+        )
+
+    @property
+    def _keep_ms(self) -> int:
+        return self._workspace.deletions.keep_ms
+
+    def _refuse_held(self, stats: Sequence[Stat]) -> None:
+        for stat in stats:
+            item = self._workspace.holding.item(stat.path)
+            if item is not None:
+                raise SessionHeldError(stat.path, item.reason)
+
+    async def new_path(self, path: str, destination: Destination, cwd: str | None) -> str:
+        """Return where a session goes.
+
+        Raises:
+            SessionNotFoundError: There is no such session.
+        """
+        workspace = self._workspace
+        (seen,) = await workspace.storage.probe([Range(path, 0, PIECE)])
+        if seen is None:
+            raise SessionNotFoundError(path)
+        return destination.path_for(
+            path,
+            Beginning.of(seen.data),
+            cwd=cwd,
+            origin=workspace.source,
+            nested=path.rpartition("/")[0] + ".jsonl" in workspace.catalogue.rows,
+        )
+
+    def _name(self, path: str) -> str:
+        row = self._workspace.row(path)
+        return path if row is None else shown_title(row)
+
+
+class _Copying:
+    """Copies one session with what belongs to it."""
+
+    def __init__(
+        self, storage: SessionStorage, destination: Destination, files: list[_File], wish: Wish
+    ) -> None:
+        self._from = storage
+        self._to = destination.storage
+        self._to_folder = destination.is_folder
+        self._files = files
+        self._wish = wish
+        self._replaced: TrashItem | None = None
+        self._parents = {file.path: file.new_path for file in files if is_session(file.path)}
+
+    async def run(
+        self, path: str, new_path: str, keep_ms: int, mark: str
+    ) -> tuple[Transferred, Stat]:
+        """Copy what is not there yet; return what became of it, and the original as copied."""
+        missing, snapshot = await self._missing(path)
+        in_the_way = missing is None
+        if missing is None:
+            if not self._wish.overwrite:
+                raise SessionExistsError(new_path)
+            missing = self._files
+        elif not missing and snapshot is not None:
+            return Transferred(path, new_path, "there", 0, 0), snapshot
+
+        async def clear() -> None:
+            if in_the_way:
+                self._replaced = await self._to.trash_session(new_path, keep_ms=keep_ms, mark=mark)
+
+        for _ in range(_TRIES):
+            placed = await self._copy(missing, clear)
+            if placed is not None:
+                break
+        else:
+            raise StorageError(f"it changes faster than it can be read: {path}", path=path)
+        stats, originals = placed
+        size = sum(stat.size for stat in stats)
+        result = Transferred(path, new_path, "copied", len(stats), size, replaced=self._replaced)
+        return result, originals.get(path) or snapshot or originals[missing[0].path]
+
+    async def _missing(self, path: str) -> tuple[list[_File] | None, Stat | None]:
+        """Return what is not there yet, None where something else is; and the original if it is."""
+        there = await self._to.probe([Range(file.new_path, 0, 0) for file in self._files])
+        missing: list[_File] = []
+        snapshot: Stat | None = None
+        for file, seen in zip(self._files, there, strict=True):
+            if seen is None:
+                missing.append(file)
+                continue
+            digest = Digest()
+            stat = await self._pour(file, digest)
+            if digest.size != seen.stat.size:
+                return None, None
+            if await digest_of(self._to, file.new_path, digest.size) != digest.value:
+                return None, None
+            if file.path == path:
+                snapshot = stat
+        return missing, snapshot
+
+    async def _copy(
+        self, files: Sequence[_File], clear: Callable[[], Awaitable[None]]
+    ) -> tuple[list[Stat], dict[str, Stat]] | None:
+        """Build, make room, put in place and read back; None where it has to be built anew."""
+        token = new_token()
+        placed: list[Stat] = []
+        sinks: list[Staged] = []
+        originals: dict[str, Stat] = {}
+        titles: dict[str, bytes | None] = {}
+        try:
+            for number, file in enumerate(files):
+                sink = Staged(self._to, token, number)
+                original = await self._pour(file, sink, titles)
+                if sink.overshot:
+                    return None
+                originals[file.path] = original
+                sinks.append(sink)
+                title = titles.get(file.path)
+                placed.append(Stat(file.new_path, sink.size, original.mtime_ms, title))
+            await clear()
+            await self._to.place(token, placed)
+        finally:
+            await self._to.unstage(token)
+        for stat, sink in zip(placed, sinks, strict=True):
+            if await digest_of(self._to, stat.path, stat.size) != sink.value:
+                raise WriteConflictError(stat.path, expected_size=stat.size, actual_size=stat.size)
+        return placed, originals
+
+    async def _pour(
+        self, file: _File, sink: Sink, titles: dict[str, bytes | None] | None = None
+    ) -> Stat:
+        def shape(data: bytes, stat: Stat) -> Recast:
+            if not is_session(file.path):
+                return Recast(0, b"", None)
+            how = recast(
+                data,
+                replace(stat, path=file.path),
+                to_folder=self._to_folder,
+                cwd=self._wish.cwd,
+                parents=self._parents,
+            )
+            if titles is not None:
+                titles[file.path] = how.title
+            return how
+
+        return await pour(self._from, file.path, sink, shape)
+
+
+def _unchanged(snapshot: Stat) -> Guard:
+    """Return what refuses a session that is not what was copied."""
+
+    def why(stat: Stat) -> str | None:
+        same = (stat.size, stat.mtime_ms, stat.title) == (
+            snapshot.size,
+            snapshot.mtime_ms,
+            snapshot.title,
+        )
+        return None if same else _CHANGED
+
+    return why
