@@ -302,7 +302,8 @@ class Lens:
             if knot.role == "veil":
                 self._veiled = True
             elif knot.role == "beside":
-                if knot.parent == self._tip or knot.parent in self._beside:
+                near = knot.parent == self._tip or knot.parent in self._beside
+                if near and len(self._beside) < _MAX_OPEN:
                     self._beside.add(knot.id)
             elif knot.role == "loose":
                 self._cut_off(strand.offset, knot)
@@ -321,7 +322,7 @@ class Lens:
             return False
         self.bottom = strand.stop
         if hidden and not shown:
-            self.elsewhere += hidden
+            self.elsewhere += hidden if live else 0
             self._hide_below(strand, hidden)
         return True
 

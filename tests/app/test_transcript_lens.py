@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -276,3 +277,40 @@ async def test_the_branches_of_a_real_tree_are_listed(tmp_path: Path) -> None:
     async with reading(path) as (app, pilot, _source):
         assert "of another branch" in app.painted()
         assert len(await listed(app, pilot)) == 2
+
+
+@pytest.mark.parametrize("key", ["B", "O", "V"])
+async def test_what_is_still_looked_for_may_be_closed(tmp_path: Path, key: str) -> None:
+    async with reading(write(tmp_path, FORKED)) as (app, pilot, source):
+        source.gate = asyncio.Event()
+        await pilot.press(key)
+        await until(lambda: len(app.screen_stack) == 2)
+        await pilot.press("escape")
+        await until(lambda: len(app.screen_stack) == 1)
+        source.gate.set()
+        source.gate = None
+        await settled(app, pilot)
+        assert "said f" in app.painted()
+
+
+async def test_a_branch_may_be_chosen_before_all_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessiontui.transcript.branches.STEP_BYTES", 400)
+    async with reading(write(tmp_path, FORKED)) as (app, pilot, source):
+        reads = source.read
+
+        async def read_some(start: int, stop: int) -> bytes:
+            if start < 400 and isinstance(app.screen, BranchesScreen):
+                await asyncio.Event().wait()
+            return await reads(start, stop)
+
+        monkeypatch.setattr(app.document, "_read", read_some)
+        await pilot.press("B")
+        await until(lambda: isinstance(app.screen, BranchesScreen))
+        await until(lambda: app.screen.query_one(OptionList).option_count == 2)
+        await pilot.press("down", "enter")
+        await until(lambda: len(app.screen_stack) == 1)
+        await settled(app, pilot)
+        assert "said d" in app.painted()
+        assert "said f" not in app.painted()

@@ -18,6 +18,7 @@ from sessiontui.transcript.document import Document
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator
     from pathlib import Path
 
@@ -34,6 +35,7 @@ class Source:
         self._fd = os.open(path, os.O_RDONLY)
         self.read_bytes = 0
         self.fails = False
+        self.gate: asyncio.Event | None = None
 
     def size(self) -> int:
         return os.fstat(self._fd).st_size
@@ -41,6 +43,8 @@ class Source:
     async def read(self, start: int, stop: int) -> bytes:
         if self.fails:
             raise BackendDownError("the server \x1b[31mis\x1b[0m away")
+        if self.gate is not None:
+            await self.gate.wait()
         data = os.pread(self._fd, stop - start, start)
         self.read_bytes += len(data)
         return data

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding
-from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from sessiontui.app import format as figures
+from sessiontui.app.screens.listed import ListedScreen
 from sessiontui.errors import StorageError
 from sessiontui.models.text import clean
 from sessiontui.transcript.branches import MAX_BRANCHES, Branch, Branches
@@ -20,7 +19,6 @@ from sessiontui.transcript.branches import MAX_BRANCHES, Branch, Branches
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from textual.app import ComposeResult
     from textual.binding import BindingType
 
     from sessiontui.transcript.document import Document
@@ -30,7 +28,7 @@ _LENGTH = 200
 _WHEN_CELLS = 16
 
 
-class BranchesScreen(ModalScreen[Branch | None]):
+class BranchesScreen(ListedScreen[Branch]):
     """Lists branches as they are found, the newest first; answers with the one to show.
 
     Args:
@@ -38,13 +36,10 @@ class BranchesScreen(ModalScreen[Branch | None]):
         zone: Time zone of the times shown; None for the local one.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,B", "dismiss_none", show=False),
-        Binding("j", "move('down')", show=False),
-        Binding("k", "move('up')", show=False),
-        Binding("g", "move('first')", show=False),
-        Binding("G", "move('last')", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("B", "dismiss_none", show=False)]
+
+    heading = "Branches"
+    does = "shows it"
 
     def __init__(self, document: Document, *, zone: tzinfo | None) -> None:
         super().__init__()
@@ -53,21 +48,9 @@ class BranchesScreen(ModalScreen[Branch | None]):
         self._shown: list[Branch] = []
         self._told: list[Content] = []
 
-    def compose(self) -> ComposeResult:
-        """Lay out the heading, the branches and what closes it."""
-        with Vertical(classes="outline"):
-            yield Static(id="outline-heading")
-            yield OptionList(id="outline-turns", markup=False, compact=True)
-            yield Static(Content.styled("⏎ shows it   esc closes", "$past"), classes="closing")
-
     def on_mount(self) -> None:
-        """Begin to look for branches."""
-        self._tell("looking…")
-        self.run_worker(self._look())
-
-    @property
-    def _list(self) -> OptionList:
-        return self.query_one(OptionList)
+        """Begin to look."""
+        self.look(self._look())
 
     async def _look(self) -> None:
         size = self._document.size
@@ -75,15 +58,15 @@ class BranchesScreen(ModalScreen[Branch | None]):
         try:
             async for offset in branches.run():
                 self._show(branches.found)
-                self._tell(f"{self._counted()} · {1 - offset / size:.0%}")
+                self.tell(f"{self._counted()} · {1 - offset / size:.0%}")
         except StorageError as error:
-            self._tell(clean(str(error)), "$failed")
+            self.tell(clean(str(error)), "$failed")
             return
         self._show(branches.found)
         if branches.full:
-            self._tell(f"the newest {figures.counted(MAX_BRANCHES, 'branch', 'branches')}")
+            self.tell(f"the newest {figures.counted(MAX_BRANCHES, 'branch', 'branches')}")
         else:
-            self._tell(self._counted() if self._shown else "no branches: its entries have no order")
+            self.tell(self._counted() if self._shown else "no branches: its entries have no order")
 
     def _counted(self) -> str:
         return figures.counted(len(self._shown), "branch", "branches")
@@ -91,7 +74,7 @@ class BranchesScreen(ModalScreen[Branch | None]):
     def _show(self, found: list[Branch]) -> None:
         """Show what is known by now; a branch may turn out to be none."""
         lines = [self._line(branch) for branch in found]
-        branches = self._list
+        branches = self.rows
         if self._shown != found[: len(self._shown)]:
             branches.clear_options()
             self._told.clear()
@@ -117,26 +100,7 @@ class BranchesScreen(ModalScreen[Branch | None]):
             clean(branch.words[:_LENGTH]) or Content.styled("nothing was said", "$faint"),
         )
 
-    def _tell(self, text: str, style: str = "$past") -> None:
-        heading = Content.assemble(("Branches  ", "bold"), (text, style))
-        self.query_one("#outline-heading", Static).update(heading)
-
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self.dismiss(self._shown[event.option_index])
-
-    def action_move(self, where: str) -> None:
-        """Move the highlight."""
-        branches = self._list
-        moves = {
-            "down": branches.action_cursor_down,
-            "up": branches.action_cursor_up,
-            "first": branches.action_first,
-            "last": branches.action_last,
-        }
-        moves[where]()
-
-    def action_dismiss_none(self) -> None:
-        """Leave it as it is."""
-        self.dismiss(None)

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding
-from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from sessiontui.app import format as figures
+from sessiontui.app.screens.listed import ListedScreen
 from sessiontui.app.widgets.transcript_view import Entry
 from sessiontui.errors import StorageError
 from sessiontui.models.text import clean
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import tzinfo
 
-    from textual.app import ComposeResult
     from textual.binding import BindingType
 
     from sessiontui.transcript.document import Document
@@ -35,7 +33,7 @@ _LENGTH = 200
 _WHEN_CELLS = 16
 
 
-class OutlineScreen(ModalScreen[Entry | None]):
+class OutlineScreen(ListedScreen[Entry]):
     """Lists what the user wrote, as it is found; answers with the entry that was chosen.
 
     Args:
@@ -45,12 +43,13 @@ class OutlineScreen(ModalScreen[Entry | None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,O", "dismiss_none", show=False),
-        Binding("j,right_square_bracket", "move('down')", show=False),
-        Binding("k,left_square_bracket", "move('up')", show=False),
-        Binding("g", "move('first')", show=False),
-        Binding("G", "move('last')", show=False),
+        Binding("O", "dismiss_none", show=False),
+        Binding("right_square_bracket", "move('down')", show=False),
+        Binding("left_square_bracket", "move('up')", show=False),
     ]
+
+    heading = "Turns"
+    does = "goes there"
 
     def __init__(self, document: Document, here: int, *, zone: tzinfo | None) -> None:
         super().__init__()
@@ -61,21 +60,9 @@ class OutlineScreen(ModalScreen[Entry | None]):
         self._placed: int | None = None
         """Which turn was highlighted for the reader, who may have moved since."""
 
-    def compose(self) -> ComposeResult:
-        """Lay out the heading, the turns and what closes it."""
-        with Vertical(classes="outline"):
-            yield Static(id="outline-heading")
-            yield OptionList(id="outline-turns", markup=False, compact=True)
-            yield Static(Content.styled("⏎ goes there   esc closes", "$past"), classes="closing")
-
     def on_mount(self) -> None:
-        """Begin to look for turns."""
-        self._tell("looking for turns…")
-        self.run_worker(self._look())
-
-    @property
-    def _list(self) -> OptionList:
-        return self.query_one(OptionList)
+        """Begin to look."""
+        self.look(self._look())
 
     async def _look(self) -> None:
         stop = self._document.size
@@ -84,19 +71,19 @@ class OutlineScreen(ModalScreen[Entry | None]):
             async for first in finder.run():
                 self._show(finder.turns, first)
                 if finder.full:
-                    self._tell(f"the first {figures.counted(MAX_TURNS, 'turn')}")
+                    self.tell(f"the first {figures.counted(MAX_TURNS, 'turn')}")
                     return
                 share = "" if finder.offset >= stop else f" · {finder.offset / stop:.0%}"
-                self._tell(figures.counted(len(finder.turns), "turn") + share)
+                self.tell(figures.counted(len(finder.turns), "turn") + share)
         except StorageError as error:
-            self._tell(clean(str(error)), "$failed")
+            self.tell(clean(str(error)), "$failed")
             return
         if not finder.turns:
-            self._tell("no turns")
+            self.tell("no turns")
 
     def _show(self, found: Sequence[Turn], first: int) -> None:
         """Show turns from number `first` on; those that stand there already may have changed."""
-        turns = self._list
+        turns = self.rows
         for number in range(first, len(self._entries)):
             turns.replace_option_prompt_at_index(number, self._line(found[number]))
         new = found[len(self._entries) :]
@@ -124,26 +111,7 @@ class OutlineScreen(ModalScreen[Entry | None]):
             words,
         )
 
-    def _tell(self, text: str, style: str = "$past") -> None:
-        heading = Content.assemble(("Turns  ", "bold"), (text, style))
-        self.query_one("#outline-heading", Static).update(heading)
-
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self.dismiss(self._entries[event.option_index])
-
-    def action_move(self, where: str) -> None:
-        """Move the highlight."""
-        turns = self._list
-        moves = {
-            "down": turns.action_cursor_down,
-            "up": turns.action_cursor_up,
-            "first": turns.action_first,
-            "last": turns.action_last,
-        }
-        moves[where]()
-
-    def action_dismiss_none(self) -> None:
-        """Go back to where the reader was."""
-        self.dismiss(None)

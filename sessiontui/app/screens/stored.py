@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
+    from textual.await_complete import AwaitComplete
     from textual.binding import BindingType
+    from textual.worker import Worker
 
     from sessiontui.transcript.document import Document
 
@@ -52,6 +54,7 @@ class StoredScreen(ModalScreen[None]):
         super().__init__()
         self._document = document
         self._offset = offset
+        self._reading: Worker[None] | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the heading, the JSON and what closes it."""
@@ -65,7 +68,13 @@ class StoredScreen(ModalScreen[None]):
         """Read the line."""
         self.query_one(VerticalScroll).focus()
         self._tell("")
-        self.run_worker(self._read())
+        self._reading = self.run_worker(self._read())
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Go away, also while the line is still read."""
+        if self._reading is not None:
+            self._reading.cancel()
+        return super().dismiss(result)
 
     async def _read(self) -> None:
         try:

@@ -320,6 +320,8 @@ class Flow:
         first = place.page == place.line == 0 or page.offset(place.line) == stretch.start
         if first:
             above = self._group_above(place)
+            if stretch.stop == self.document.lens.bottom < self.document.size:
+                stretch = stretch._replace(whole=False)
             rows = fold_rows(stretch, self.look, above, open_now=open_now)
         return rows + muted(self._shown(page, place)) if open_now else rows
 

@@ -108,13 +108,13 @@ class LensView(FindView):
 
     # -- going to a place
 
-    def go_to(self, offset: int, block: int = 0, *, screen: int = 0) -> None:
+    def go_to(self, offset: int, block: int = 0, *, low: bool = False) -> None:
         """Make an entry the current one and bring it into view, unfolding what hides it.
 
         Args:
             offset: Where its line begins.
             block: Its number on the line.
-            screen: The row of the screen it comes to.
+            low: Whether it comes to the end of the screen, not to its beginning.
         """
         document = self.document
         if document is None:
@@ -129,8 +129,10 @@ class LensView(FindView):
                 self._seeking = False
             self._reveal(document, offset)
             self.current = Entry(offset, block)
-            self._anchor = Anchor(offset, 0, block, 0, screen)
+            self._anchor = Anchor(offset, 0, block, 0)
             self._sync()
+            if low:
+                self._lower()
             await self._fill()
             if self.current != (offset, block):
                 # It shows with another entry: a result with its call, which stands above.
@@ -139,6 +141,15 @@ class LensView(FindView):
                 self.refresh()
 
         self._read(reach())
+
+    def _lower(self) -> None:
+        """Bring the line of the anchor to the end of the screen."""
+        flow, anchor = self.flow, self._anchor
+        place = flow.find(anchor.offset) if flow is not None and anchor is not None else None
+        if flow is not None and anchor is not None and place is not None:
+            above = self.rows_in_view - len(flow.rows(place)) - _ROOM_BELOW
+            self._anchor = anchor._replace(row=0, screen=max(0, above))
+            self.settle()
 
     def _reveal(self, document: Document, offset: int) -> None:
         """Unfold what keeps a line from view."""
@@ -195,10 +206,11 @@ class LensView(FindView):
         choice = Choice(branch.offset, branch.id)
         if branch.newest:
             document.lens.choose(None)
+            self._sync()
             self.action_follow()
         else:
             document.lens.choose(choice)
-            self.go_to(branch.offset, screen=max(0, self.rows_in_view - _ROOM_BELOW))
+            self.go_to(branch.offset, low=True)
 
     def action_follow(self) -> None:
         """Go to the end and stay there; of a branch that was chosen to its last entry."""
@@ -207,7 +219,7 @@ class LensView(FindView):
             return
         choice = document.lens.choice
         if choice is not None:
-            self.go_to(choice.offset, screen=max(0, self.rows_in_view - _ROOM_BELOW))
+            self.go_to(choice.offset, low=True)
             return
         self._follow(following=True)
         if document.at_end:
