@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sessiontui.app import columns
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from sessiontui.app.widgets.session_tree import SessionTree
     from sessiontui.app.widgets.sort_header import SortHeader
     from sessiontui.workspace import Workspace
+
+_PAINTED_S = 0.1
+"""How long to wait for a paint: beneath a dialog there is none."""
+_WRITTEN_S = 0.008
+"""How long the thread that writes to the terminal is given after that; it needs our lock."""
 
 
 class Listing:
@@ -64,7 +70,8 @@ class Listing:
         catalogue = self._catalogue
         self._sort_header.show(catalogue)
         filtered = bool(self._filter_line.text)
-        self._filter_line.tell(catalogue.shown if filtered else None, catalogue.unsure)
+        shown = catalogue.shown if filtered else None
+        self._filter_line.tell(shown, catalogue.unsure, of=len(catalogue.rows))
         self._caption.told = self._told()
         self.show_heads()
 
@@ -117,8 +124,18 @@ class Listing:
         for more in steps:
             if more:
                 self._changed()
+                await self._painted()
             await asyncio.sleep(0)
         self._changed()
+
+    async def _painted(self) -> None:
+        """Wait until what was found is on the screen, if it gets there: it comes before more."""
+        shown = asyncio.Event()
+        self._sessions.call_after_refresh(shown.set)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PAINTED_S):
+                await shown.wait()
+        await asyncio.sleep(_WRITTEN_S)
 
     @property
     def ages(self) -> bool:

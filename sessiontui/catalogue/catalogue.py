@@ -289,7 +289,7 @@ class Catalogue:
         Raises:
             QueryError: It cannot be understood; what is shown stays.
         """
-        return self._search.start(text, self._sync)
+        return self._search.start(text, self._sync, self._full.first)
 
     @property
     def query(self) -> Query | None:

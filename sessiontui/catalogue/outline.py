@@ -9,6 +9,8 @@ deletion and one insertion, whatever the number of sessions.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from heapq import merge
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sessiontui.catalogue.layout import Group, Spot
@@ -332,6 +334,11 @@ class Outline:
         """Return the group in which a session stands."""
         spot = self._spots.get(path)
         return None if spot is None else spot.group.key
+
+    def first(self, count: int) -> list[str]:
+        """Return so many sessions that come first, whatever their groups; those folded away not."""
+        keys = merge(*(group.keys for group in self._groups.values()))
+        return [str(key[-1]) for key in islice(keys, count)]
 
     def line_of(self, path: str) -> int | None:
         """Return the line of a session; None where it is folded away or not here."""

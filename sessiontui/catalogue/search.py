@@ -1,4 +1,4 @@
-"""The search through all sessions, step by step, the newest first.
+"""The search through all sessions, step by step, from the top of the list on.
 
 What was found is shown before everything was looked at, and again when there is
 much more; of many the best are shown, since nobody reads further than that.
@@ -7,9 +7,8 @@ much more; of many the best are shown, since nobody reads further than that.
 from __future__ import annotations
 
 from collections import Counter
-from heapq import nlargest, nsmallest
+from heapq import nsmallest
 from itertools import islice
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.catalogue.query import Query, haystack, names_of
@@ -28,6 +27,8 @@ FIRST: Final = 2000
 """How many sessions are looked at before the first are shown."""
 _MORE: Final = 6
 """How many times as many are looked at before more are shown."""
+FEW: Final = 200
+"""How many sessions are shown while the search goes on: to arrange more would take longer."""
 MOST: Final = 1000
 """How many sessions are shown at most when a search begins; those that change come on top."""
 
@@ -86,16 +87,21 @@ class Search:
         """The sessions that are shown."""
         self._hays: dict[str, tuple[str, str]] = {}
         """What is searched of each session, and its names; only while there is a search."""
+        self._top: list[str] = []
+        """What stood at the top of the list when the search began."""
         self._running: Query | None = None
         self._late: set[str] = set()
         """Sessions that changed while a search was running."""
 
-    def start(self, text: str, sync: Callable[[], None]) -> Iterator[bool]:
+    def start(
+        self, text: str, sync: Callable[[], None], top: Callable[[int], list[str]]
+    ) -> Iterator[bool]:
         """Begin to search; what was running ends without effect.
 
         Args:
             text: What the user typed; blank ends the search at once.
             sync: Has everything that changed told to `follow`.
+            top: Returns so many sessions from the top of the list.
 
         Returns:
             The steps, each true where there is more to show than before; once
@@ -107,18 +113,21 @@ class Search:
         query = Query(text)
         if query:
             self._running = query
-            return self._steps(query, sync)
+            return self._steps(query, sync, top)
         self.best_first = True
         self._running = self._whole = self.query = self.found = None
         self._scores, self._unsure, self._best, self._hays = {}, set(), set(), {}
+        self._top = []
         return iter(())
 
-    def _steps(self, query: Query, sync: Callable[[], None]) -> Iterator[bool]:
+    def _steps(
+        self, query: Query, sync: Callable[[], None], top: Callable[[int], list[str]]
+    ) -> Iterator[bool]:
         if self._running is not query:
             return
         sync()
         self._late = late = set[str]()
-        paths = self._to_look_at(query)
+        paths = self._to_look_at(query, top)
         scores: dict[str, int] = {}
         unsure: set[str] = set()
         show_at = FIRST
@@ -138,16 +147,17 @@ class Search:
         self._show(query, scores, unsure)
         self._whole = query
 
-    def _to_look_at(self, query: Query) -> list[str]:
+    def _to_look_at(self, query: Query, top: Callable[[int], list[str]]) -> list[str]:
         """Return what may fit; only what fitted where letters were added.
 
-        The newest stand in front, and again among all others: that costs less than leaving
-        them out.
+        The top of the list stands in front, and again among all others: that costs less than
+        leaving it out. It is found once for all that is typed.
         """
         if self._whole is not None and query.narrows(self._whole):
             return [*self._scores, *self._unsure]
-        newest = nlargest(FIRST, self._rows.values(), key=attrgetter("mtime_ms"))
-        return [*(row.path for row in newest), *self._rows]
+        if not self._top:
+            self._top = top(FIRST)
+        return [*self._top, *self._rows]
 
     def _show(self, query: Query, scores: dict[str, int], unsure: set[str]) -> None:
         """Show what has been found so far, if it is too much the first of it."""
@@ -164,10 +174,11 @@ class Search:
 
     def _first(self, scores: Mapping[str, int]) -> Iterable[str]:
         """Return those that fit and come first."""
-        if self.ranked or len(scores) <= MOST:
-            return best(scores, MOST)
+        most = MOST if self._running is None else FEW
+        if self.ranked or len(scores) <= most:
+            return best(scores, most)
         rows = (self._rows[path] for path in scores if path in self._rows)
-        return (row.path for row in nsmallest(MOST, rows, key=self._place()))
+        return (row.path for row in nsmallest(most, rows, key=self._place()))
 
     def follow(self, changed: Collection[str]) -> None:
         """Look again at sessions that changed, came or went."""

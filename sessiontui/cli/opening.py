@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from sessiontui.workspace import Workspace
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_SWITCH_S = 0.001
+"""How long the thread that writes to the terminal waits for its turn, several times a picture."""
 _COLLECT_AFTER = 10_000
 """How many objects are made before the garbage collector looks at the youngest."""
 
@@ -101,6 +103,7 @@ def _run_app(
             signal.signal(number, _end_now)
         waiting.callback(first_frame.leave)
         first_frame.enter(source.label, ascii_only=config.ascii)
+        sys.setswitchinterval(_SWITCH_S)
         gc.disable()  # Until all is loaded, next to nothing of what is made is garbage.
         import asyncio
 

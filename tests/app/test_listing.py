@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.screen import Screen
 
 from sessiontui.app.columns import COLUMNS, USUAL, fitting
 from sessiontui.app.screens.columns import ColumnOptions, ColumnsScreen
@@ -15,6 +16,7 @@ from tests.app.support import NOW_MS, path_of, rows, running, session, settle, s
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from textual.geometry import Size
     from textual.pilot import Pilot
 
     from sessiontui.app.app import SessionApp
@@ -66,6 +68,28 @@ async def test_what_is_wrong_with_a_query_stands_beneath_it_and_the_list_stays()
         await until(lambda: app.workspace.catalogue.shown == 1)
         await pilot.press("escape")
         await until(lambda: len(listed(app)) == 5)
+
+
+async def test_keys_in_the_find_field_do_not_lay_out_the_screen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(two_projects(), size=(120, 30)) as (app, pilot):
+        await type_query(pilot, "t")
+        await until(lambda: shows(app, "3 matches"))
+        layouts: list[str] = []
+        layout = Screen._refresh_layout
+
+        def counted(screen: Screen[None], size: Size | None = None) -> None:
+            layouts.append(app.main.filter_line.text)
+            layout(screen, size)
+
+        monkeypatch.setattr(Screen, "_refresh_layout", counted)
+        await pilot.press(*"itle alph")
+        await until(lambda: shows(app, "1 match"))
+        await pilot.press(*" and much more that is wider than the field itself")
+        await until(lambda: shows(app, "field itself"))
+        assert shows(app, "no match") or shows(app, "0 matches")
+        assert not layouts
 
 
 async def test_an_error_that_is_cleared_away_leaves_the_whole_list() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.content import Content
+from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.widgets import Input, Static
 
 from sessiontui.app import format as formats
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 _LONGEST = 256
+_ROOMY = 40
+"""From so many cells on there is room for the highest count from the start."""
+_MARGINS = 4
+"""Cells beside the count."""
 
 
 class FilterInput(Input):
@@ -29,6 +36,9 @@ class FilterInput(Input):
         Binding("enter,down", "done", show=False),
         Binding("escape", "clear", show=False),
     ]
+
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=False)
+    """Moves nothing but the text: without this, every key would lay out the whole screen."""
 
     def action_done(self) -> None:
         """Keep the filter and go to the list."""
@@ -57,6 +67,8 @@ class FilterLine(Horizontal):
 
     _told = ""
     """The count as it is shown."""
+    _room = 0
+    """Cells for the count: as many as were needed since the filter was opened."""
 
     def compose(self) -> ComposeResult:
         """Lay out the slash, the field and the count."""
@@ -85,19 +97,28 @@ class FilterLine(Horizontal):
         """Take the filter away."""
         self.query_one(FilterInput).value = ""
 
-    def tell(self, shown: int | None, unsure: int = 0) -> None:
+    def tell(self, shown: int | None, unsure: int = 0, *, of: int = 0) -> None:
         """Say how many sessions match; None for no filter.
 
         Args:
             shown: How many match.
             unsure: Of how many it is not known yet: they have to be read first.
+            of: How many there are in all; there is room for these while one types.
         """
         text = "" if shown is None else formats.counted(shown, "match", "matches")
         if text and unsure:
             text += f" · {unsure:,} not read yet"
-        if text != self._told:
-            self._told = text  # An update lays out the screen anew, so only where need be.
-            self.query_one("#find-count", Static).update(Content(text))
+        room = cell_len(text)
+        if text or self.query_one(FilterInput).has_focus:
+            most = cell_len(formats.counted(of, "match", "matches"))
+            room = max(room, self._room, most if self.size.width >= _ROOMY else 0)
+        if text == self._told and room == self._room:
+            return
+        count = self.query_one("#find-count", Static)
+        if room != self._room:  # That lays out the screen anew, so only where need be.
+            self._room, count.styles.width = room, room + _MARGINS
+        self._told = text
+        count.update(Content(text), layout=False)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

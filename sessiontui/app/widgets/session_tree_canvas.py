@@ -100,7 +100,7 @@ class SessionCanvas(ScrollView):
         if size == old:
             return
         page = self.size.height
-        if size.width == old.width and min(height, old.height) > page > 0:
+        if size.width == old.width and page > 0 and (height > page) == (old.height > page):
             self.set_reactive(ScrollView.virtual_size, size)
             self.vertical_scrollbar.window_virtual_size = height
         else:

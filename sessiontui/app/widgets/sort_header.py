@@ -47,14 +47,18 @@ class SortHeader(Widget):
     def show(self, catalogue: Catalogue) -> None:
         """Take over the order of a catalogue."""
         told = (catalogue.sort, catalogue.reverse, catalogue.ranked)
-        if told != (self._sort, self._reverse, self._ranked):
+        before = (self._sort, self._reverse, self._ranked)
+        if told != before:
             self._sort, self._reverse, self._ranked = told
-            self.refresh(layout=True)
+            # A layout takes as long as finding something does, so there is none while one types.
+            self.refresh(layout=told[:2] != before[:2])
 
     def render(self) -> Content:
         """Return the order in words, with an arrow that can be clicked."""
         arrow = ("v^" if self.ascii_only else "▾▴")[self._reverse]
-        words = "best first" if self._ranked else self._WORDS[self._sort, self._reverse]
+        words = self._WORDS[self._sort, self._reverse]
+        if self._ranked:
+            words = f"{'best first':>{len(words)}}"
         return Content(f"{words} {arrow}")
 
     def on_click(self, event: events.Click) -> None:
