@@ -38,6 +38,18 @@ _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}")
 _PLACE = re.compile(r"\{(id|path|cwd)\}")
 
 
+def command_words(agent: str, commands: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the words of an agent's command, not filled in yet.
+
+    Raises:
+        ResumeError: It is no agent that we know.
+    """
+    words = commands.get(agent) or USUAL.get(agent)
+    if words is None:
+        raise ResumeError("it is not known which agent wrote this session")
+    return words
+
+
 def resume_command(
     agent: str,
     commands: Mapping[str, tuple[str, ...]],
@@ -60,9 +72,7 @@ def resume_command(
     Raises:
         ResumeError: There is no such command; says why.
     """
-    words = commands.get(agent) or USUAL.get(agent)
-    if words is None:
-        raise ResumeError("it is not known which agent wrote this session")
+    words = command_words(agent, commands)
     if not on_disk and agent not in commands:
         raise ResumeError(f"{NAMES[agent]} resumes only from disk, and this session is in Redis")
     values = {"id": session_id or "", "path": path, "cwd": cwd or ""}

@@ -6,10 +6,18 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from textual.app import SuspendNotSupported
 from textual.content import Content
 
-from sessiontui.agents.resume import NAMES, program, resume_command, shell_line
+from sessiontui.agents.resume import (
+    NAMES,
+    command_words,
+    program,
+    resume_command,
+    shell_line,
+)
+from sessiontui.app.bringing import BROUGHT, bring_to_disk
 from sessiontui.errors import ResumeError, SessionTuiError
 from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
@@ -51,10 +59,12 @@ class Resuming:
         self.asking = True
         try:
             row = await self._row(path)
-            command = self._command(row)
-            file = program(command, os.environ.get("PATH"))
+            file = program(command_words(row.agent, self._workspace.config.resume), _search())
             cwd = await self._folder(row)
             if cwd is None or not await self._may_take(row):
+                return
+            command = await self._brought(row)
+            if command is None:
                 return
             problem = await lend_terminal(
                 self._screen.app, [file, *command[1:]], cwd=cwd, linger=True
@@ -88,14 +98,26 @@ class Resuming:
             raise ResumeError("the session is gone")
         return rows[0]
 
-    def _command(self, row: Row) -> tuple[str, ...]:
+    async def _brought(self, row: Row) -> tuple[str, ...] | None:
+        """Return the command; brings a session to disk first whose agent wants that."""
+        agent_reads = self._on_disk or row.agent in self._workspace.config.resume
+        if agent_reads or row.agent not in BROUGHT:
+            return self._command(row)
+        path = await bring_to_disk(self._screen, self._workspace, row)
+        return None if path is None else self._command(replace(row, path=path), on_disk=True)
+
+    @property
+    def _on_disk(self) -> bool:
+        return isinstance(self._workspace.source, DirectorySource)
+
+    def _command(self, row: Row, *, on_disk: bool | None = None) -> tuple[str, ...]:
         return resume_command(
             row.agent,
             self._workspace.config.resume,
             session_id=row.id,
             path=row.path,
             cwd=row.cwd,
-            on_disk=isinstance(self._workspace.source, DirectorySource),
+            on_disk=self._on_disk if on_disk is None else on_disk,
         )
 
     async def _folder(self, row: Row) -> str | None:
@@ -136,3 +158,7 @@ class Resuming:
             no="Keep",
         )
         return await self._screen.app.push_screen_wait(question) is not None
+
+
+def _search() -> str | None:
+    return os.environ.get("PATH")

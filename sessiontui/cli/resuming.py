@@ -68,13 +68,19 @@ async def _run(
     workspace: Workspace, name: str, *, show: bool, here: bool, force: bool
 ) -> _Run | None:
     row = await the_session(workspace, name)
+    on_disk = isinstance(workspace.source, DirectorySource)
+    if not on_disk and row.agent == "omp" and "omp" not in workspace.config.resume:
+        raise CommandError(
+            "omp resumes only from disk, and this session is in Redis; "
+            f"copy it first: sessiontui cp --to omp {clean(row.id or row.path)}"
+        )
     command = resume_command(
         row.agent,
         workspace.config.resume,
         session_id=row.id,
         path=row.path,
         cwd=row.cwd,
-        on_disk=isinstance(workspace.source, DirectorySource),
+        on_disk=on_disk,
     )
     cwd = str(Path.cwd()) if here else row.cwd or ""
     if show:

@@ -6,15 +6,22 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import redis
 
-from sessiontui.app.screens.dialog import Question
 from sessiontui.config import Config
 from sessiontui.models.times import now_ms
-from tests.app.support import running, session, settle, shows, store_with
+from tests.app.support import running, session, shows, store_with
 from tests.app.terminal import Terminal
+from tests.servers import real_server
 from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers import RealServer
 
 AGENT = """#!{python}
 import os, sys, termios
@@ -134,12 +141,52 @@ def test_where_another_agent_may_have_it_it_asks_first(file: Path, environ: dict
         assert terminal.finish() == 0
 
 
-async def test_a_session_in_redis_says_that_it_is_on_no_disk() -> None:
-    async with running(store_with("alpha")) as (app, pilot):
-        await pilot.press("o")
-        await until(lambda: shows(app, "Not resumed: omp resumes only from disk"))
-        await settle(pilot)
-        assert not isinstance(app.screen, Question)
+@pytest.fixture
+def server(file: Path) -> Iterator[RealServer]:
+    """A server with the session, which is on no disk then."""
+    with real_server() as running:
+        with redis.Redis(unix_socket_path=str(running.socket)) as client:
+            client.set("omp:sessions:file:/sessions/-work/2026_0199.jsonl", file.read_bytes())
+            client.hset("omp:sessions:meta", "/sessions/-work/2026_0199.jsonl", "1700000000000")
+        file.unlink()
+        yield running
+
+
+def test_a_session_in_redis_is_copied_to_disk_first_if_the_user_wants(
+    server: RealServer, file: Path, work: Path, environ: dict[str, str]
+) -> None:
+    home = Path(environ["HOME"])
+    with Terminal([server.url], environ=environ) as terminal:
+        terminal.until(b"Go on", b"live")
+        terminal.press(b"o")
+        terminal.until(b"Copy it to disk and resume?", b"~/.omp/agent/sessions")
+        terminal.press(b"\x1b[27u")
+        terminal.rest()
+        assert not (home / ".omp").exists()
+        terminal.press(b"o")
+        terminal.until(b"Copy it to disk and resume?")
+        terminal.press(b"y")
+        terminal.until(b"AGENT --resume", f"IN {work}".encode())
+        (copy,) = (home / ".omp" / "agent" / "sessions").rglob("*.jsonl")
+        assert f"AGENT --resume {copy} IN".encode() in terminal.output
+        assert copy.stat().st_mtime == 1_700_000_000
+        with copy.open("ab") as growing:  # as the agent does
+            growing.write(b'{"type":"message"}\n')
+        grown = copy.read_bytes()
+        terminal.press(b"\n")
+        terminal.until(b"Back from omp")
+        terminal.press(b"o")
+        terminal.until(b"Copy it to disk and resume?")
+        terminal.press(b"y")
+        terminal.until(b"Resume what is on disk?")
+        terminal.press(b"y")
+        terminal.until(f"AGENT --resume {copy} IN".encode())
+        assert copy.read_bytes() == grown
+        terminal.press(b"\n")
+        terminal.until(b"Back from omp")
+        terminal.press(b"q")
+        assert terminal.finish() == 0
+        assert terminal.restored
 
 
 async def test_without_a_terminal_nothing_is_run(tmp_path: Path) -> None:

@@ -7,12 +7,15 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 
 from tests.app.support import session
 from tests.command import Command
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.servers import RealServer
 
 AGENT = '#!/bin/sh\necho "$0 $* in $PWD"\nexit 7\n'
 
@@ -90,3 +93,15 @@ def test_an_agent_that_is_not_installed_is_named(command: Command) -> None:
     done = command("resume", "0199", PATH=os.defpath)
     assert done.returncode == 1
     assert done.stderr == "sessiontui: omp is not installed, or not in $PATH\n"
+
+
+def test_a_session_in_redis_is_to_be_copied_first(
+    file: Path, tmp_path: Path, redis_server: RealServer
+) -> None:
+    with redis.Redis(unix_socket_path=str(redis_server.socket)) as client:
+        client.flushall()
+        client.set("omp:sessions:file:/s/-work/2026_0199.jsonl", file.read_bytes())
+        done = Command(tmp_path, redis_server.url)("resume", "0199")
+        client.flushall()
+    assert done.returncode == 1
+    assert done.stderr.endswith("copy it first: sessiontui cp --to omp 0199\n")
