@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from sessiontui.app.action_table import Action
     from sessiontui.workspace import Workspace
+    from sessiontui.workspace.remembered import ListFile
 
 _ROOMY = 110
 """From so many columns on help stands in two columns."""
@@ -46,6 +47,7 @@ class SessionApp(App[None], inherit_bindings=False):
 
     Args of the constructor:
         workspace: What to show; may still be connecting.
+        list_file: Remembers how the list is shown; not remembered without one.
 
     Raises:
         ConfigError: The configured keys or the theme cannot be used.
@@ -59,12 +61,13 @@ class SessionApp(App[None], inherit_bindings=False):
         Binding("ctrl+backslash", "diagnostics", show=False, system=True),
     ]
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, *, list_file: ListFile | None = None) -> None:
         self.keys = Keys(workspace.config.keys, ascii_only=workspace.config.ascii)
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW + 1, "-middling"), (_ROOMY, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW + 1, "-high")]
         self.workspace = workspace
+        self._list_file = list_file
         self._plain = (AsciiFilter(),) if workspace.config.ascii else ()
         self._is_ready = False
         self._end_code: int | None = None
@@ -84,7 +87,7 @@ class SessionApp(App[None], inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""
-        return MainScreen(self.workspace, self.keys)
+        return MainScreen(self.workspace, self.keys, self._list_file)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return the design tokens, for themes that do not define them."""

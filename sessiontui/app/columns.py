@@ -62,7 +62,6 @@ COLUMNS: Final = (
 )
 """In the order in which they stand."""
 BY_ID: Final = {column.id: column for column in COLUMNS}
-IDS: Final = frozenset(BY_ID)
 USUAL: Final[tuple[ColumnId, ...]] = ("now", "project", "size", "age")
 """What is shown unless the user chose."""
 _IMPORTANCE: Final[tuple[ColumnId, ...]] = (

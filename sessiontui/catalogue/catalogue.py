@@ -12,10 +12,9 @@ from heapq import nsmallest
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from sessiontui.catalogue.conditions import Surroundings
 from sessiontui.catalogue.families import Batch, Families
+from sessiontui.catalogue.lately import Recent, Renames, Totals
 from sessiontui.catalogue.layout import Folds, Layout, found_layout, layout_of
 from sessiontui.catalogue.lines import Line, RowLine
 from sessiontui.catalogue.marks import Mark, Marks
@@ -34,18 +33,8 @@ if TYPE_CHECKING:
     from sessiontui.catalogue.query import Query
     from sessiontui.catalogue.row import Row
 
-_RENAMED = 100
-"""How many renames are remembered."""
 _REBUILD = 2
 """Arranged anew when more than one in so many sessions changed."""
-
-
-class Totals(msgspec.Struct, frozen=True):
-    """What there is in all, whatever is shown."""
-
-    sessions: int
-    bytes: int
-    groups: int
 
 
 class Catalogue:
@@ -75,10 +64,8 @@ class Catalogue:
         self._projects = Projects(home)
         self.project = self._projects.of
         """Tells the project of a session as it is shown: `~/code/api`."""
-        self._renamed: dict[str, str] = {}
-        """The last `_RENAMED` old paths -> where their sessions went."""
-        self._recent: set[str] = set()
-        self._recent_since: int | None = None
+        self._renames = Renames()
+        self._recent = Recent(self._rows)
         self._families = Families(self._rows, self.project)
         self._special = Special(self._rows, self._families)
         self._full = self._outline(self._layout(), self._folds)
@@ -104,7 +91,7 @@ class Catalogue:
 
     def upsert(self, rows: Iterable[Row]) -> None:
         """Enter sessions that are new or changed."""
-        known, before, since, marks = self._rows, self._before, self._recent_since, self.marks
+        known, before, since, marks = self._rows, self._before, self._recent.since_ms, self.marks
         grown = 0
         for row in rows:
             path = row.path
@@ -120,7 +107,7 @@ class Catalogue:
             if path not in before:
                 before[path] = old
             if since is not None and row.mtime_ms >= since:
-                self._recent.add(path)
+                self._recent.paths.add(path)
         self._bytes += grown
 
     def remove(self, paths: Iterable[str]) -> None:
@@ -131,7 +118,7 @@ class Catalogue:
                 self._bytes -= old.size
                 self.marks.removed(old)
                 self._before.setdefault(path, old)
-                self._recent.discard(path)
+                self._recent.paths.discard(path)
 
     def rename(self, old: str, row: Row) -> None:
         """Let a session stand at another path, folded and marked as it was."""
@@ -142,27 +129,20 @@ class Catalogue:
                 self._folds.sessions[row.path] = folded
             self.marks.renamed(old, row.path)
             self.remove((old,))
-            self._renamed.pop(row.path, None)
-            self._renamed[old] = row.path
-            if len(self._renamed) > _RENAMED:
-                del self._renamed[next(iter(self._renamed))]
+            self._renames.note(old, row.path)
             if self.is_pinned(old):
                 self._special.renamed(old, row.path)
                 self._repinned((old, row.path))
 
     def now_at(self, path: str) -> str | None:
         """Return where a session is that stood at `path` when it was last looked at; None: gone."""
-        for _ in range(_RENAMED):
-            if path in self._rows or path not in self._renamed:
-                break
-            path = self._renamed[path]
-        return path if path in self._rows else None
+        return self._renames.now_at(path, self._rows)
 
     def clear(self) -> None:
         """Forget every session; order, folds and search stay."""
         self.remove(list(self._rows))
         self._sync()
-        self._renamed.clear()
+        self._renames.clear()
         self._projects.clear()
         self._special.clear()
 
@@ -425,16 +405,21 @@ class Catalogue:
 
         Looks at all of them only when it is asked further back than before.
         """
-        if self._recent_since is None or since_ms < self._recent_since:
-            self._recent = {path for path, row in self._rows.items() if row.mtime_ms >= since_ms}
-        self._recent_since = since_ms
-        rows = [self._rows[path] for path in self._recent]
-        fresh = [row for row in rows if row.mtime_ms >= since_ms]
-        if len(fresh) < len(rows):
-            self._recent = {row.path for row in fresh}
-        return fresh
+        return self._recent.rows(since_ms)
 
     # Folding
+
+    @property
+    def folds(self) -> tuple[Collection[str], Mapping[str, bool]]:
+        """The closed groups, and the sessions that were unfolded (True) or folded."""
+        return self._folds.groups, self._folds.sessions
+
+    def restore_folds(self, groups: Iterable[str], sessions: Mapping[str, bool]) -> None:
+        """Fold and unfold as it once was."""
+        self._sync()
+        self._folds.groups = set(groups)
+        self._folds.sessions = dict(sessions)
+        self._rebuild()
 
     def fold_group(self, key: str, *, closed: bool) -> None:
         """Close or open a project."""

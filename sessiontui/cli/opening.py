@@ -19,7 +19,7 @@ from sessiontui.cli.running import DEBUG_VARIABLE, complain, is_terminal, keep_g
 from sessiontui.cli.sources import choose_source
 from sessiontui.errors import SessionTuiError
 from sessiontui.models.source import DirectorySource, RedisSource
-from sessiontui.paths import index_dir
+from sessiontui.paths import index_dir, state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,7 +62,7 @@ def open_source(place: Place, *, commands: Sequence[str]) -> None:
         meant = f"; did you mean {close[0]!r}?" if close else ""
         raise click.UsageError(f"{word!r} is neither a command nor a folder{meant}")
     _needs_terminal()
-    _run_app(source, config, index=index_dir())
+    _run_app(source, config, index=index_dir(), lists=state_dir() / "lists")
 
 
 def open_demo(*, folder: bool, seed: int) -> None:
@@ -89,6 +89,7 @@ def _run_app(
     connect: Callable[[Source, str | None], Backend] | None = None,
     *,
     index: Path,
+    lists: Path | None = None,
 ) -> None:
     """Show the first line at once, then load the app and run it.
 
@@ -97,6 +98,7 @@ def _run_app(
         config: Settings.
         connect: Opens the backend of the source, if not in the usual way.
         index: Folder of the index.
+        lists: Folder where it is remembered how lists are shown; None: nowhere.
     """
     with ExitStack() as waiting:
         for number in _SIGNALS:
@@ -110,6 +112,7 @@ def _run_app(
         from sessiontui.app.app import SessionApp
         from sessiontui.workspace import Library, open_workspace
         from sessiontui.workspace.connect import open_backend
+        from sessiontui.workspace.remembered import ListFile
 
         opens = connect or open_backend
         library = Library(index)
@@ -125,7 +128,9 @@ def _run_app(
             async with open_workspace(
                 source, config=config, connect=opens, library=library
             ) as workspace:
-                app = SessionApp(workspace)
+                app = SessionApp(
+                    workspace, list_file=None if lists is None else ListFile(lists, source)
+                )
                 if not os.environ.get(DEBUG_VARIABLE):
                     # What Textual and asyncio print of an error shows text of sessions.
                     app.error_console.file = io.StringIO()

@@ -22,6 +22,7 @@ from sessiontui.app.copying import Copying
 from sessiontui.app.exporting import Exporting
 from sessiontui.app.listing import Listing
 from sessiontui.app.reading import Reading, subagent_path
+from sessiontui.app.remembering import Remembering
 from sessiontui.app.resuming import Resuming
 from sessiontui.app.screens.dialog import as_sentence
 from sessiontui.app.screens.problem import PasswordInput, ProblemView
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from sessiontui.app.actions import Keys
     from sessiontui.app.format import Tone
     from sessiontui.workspace import Update, Workspace
+    from sessiontui.workspace.remembered import ListFile
 
 NARROW = 80
 """Up to so many columns only one pane is shown."""
@@ -59,6 +61,8 @@ _LIST_SHARE = 0.46
 _LIST_LEAST, _TRANSCRIPT_LEAST = 24, 30
 _SEARCH_AGAIN_S = 10.0
 """How often a search is done again of which the result changes as time goes by."""
+_REMEMBER_S = 3.0
+"""How often it is looked whether there is something to remember."""
 _FAILURE_MS = 8_000
 """How long a row tells at least why an action failed, however the user moves on."""
 
@@ -75,7 +79,7 @@ class MainPanes(Screen[None]):
             """Let one message stand for all that wait."""
             return isinstance(message, MainPanes.Updated)
 
-    def __init__(self, workspace: Workspace, keys: Keys) -> None:
+    def __init__(self, workspace: Workspace, keys: Keys, list_file: ListFile | None = None) -> None:
         super().__init__()
         self.workspace = workspace
         self.keys = keys
@@ -110,7 +114,9 @@ class MainPanes(Screen[None]):
             self.caption,
             self.tell,
         )
-        self._share = _LIST_SHARE
+        self.remembering = Remembering(
+            list_file, workspace.catalogue, self.sessions, lambda text, tone: self.tell(text, tone)
+        )
         self._rows: set[str] | None = set()
         self._follows = Content()
         self._moved: list[DocumentGone] = []
@@ -142,6 +148,7 @@ class MainPanes(Screen[None]):
         for widget in (self.header, self.details, *self.query(PaneRule), *self.query(Splitter)):
             widget.ascii_only = self.workspace.config.ascii
         self.workspace.catalogue.order_by(self.workspace.config.sort)
+        self.remembering.restore()
         self.details.home = self.workspace.home
         self.sessions.catalogue = self.workspace.catalogue
         self.query_one("#rule-bottom", PaneRule).opens_down = False
@@ -150,10 +157,12 @@ class MainPanes(Screen[None]):
         self._collect(RowsChanged(None))
         self.set_interval(1.0, self._tick)
         self.set_interval(_SEARCH_AGAIN_S, self._search_again)
+        self.set_interval(_REMEMBER_S, self._remember)
         self.sessions.focus()
 
     def on_unmount(self) -> None:
-        """Listen no more."""
+        """Listen no more, and remember how the list was left."""
+        self.remembering.close()
         self._remove_listener()
 
     # From the workspace to the widgets
@@ -243,6 +252,10 @@ class MainPanes(Screen[None]):
         self.details.figures = None if row is None else self.workspace.session_figures(row.path)
         if row is not None:
             self.details.activity = activity(row, now_ms=now)
+
+    @work(group="remember", exclusive=True)
+    async def _remember(self) -> None:
+        await self.remembering.save()
 
     def _search_again(self) -> None:
         if self.listing.ages:
@@ -366,7 +379,7 @@ class MainPanes(Screen[None]):
 
     @on(Splitter.Moved)
     def _rule_moved(self, event: Splitter.Moved) -> None:
-        self._share = event.column / max(1, self.size.width)
+        self.remembering.share = round(event.column / max(1, self.size.width), 4)
         self._place_rule()
 
     def _place_rule(self) -> None:
@@ -375,7 +388,9 @@ class MainPanes(Screen[None]):
         left: int | None = None
         if width > NARROW:
             most = width - 1 - _TRANSCRIPT_LEAST
-            left = max(_LIST_LEAST, min(most, round(width * self._share)))
+            left = max(
+                _LIST_LEAST, min(most, round(width * (self.remembering.share or _LIST_SHARE)))
+            )
         self.query_one("#left").styles.width = "1fr" if left is None else left
         self.call_after_refresh(self.listing.show_heads)
         reading = self.has_class("-reading")

@@ -92,6 +92,8 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         super().__init__(now=now, ascii_only=ascii_only, id=id)
         self._cursor: _Cursor | None = None
         self._settled = False
+        self._wished: str | None = None
+        """Session to highlight as soon as it is there, unless the user chooses first."""
 
     # What is shown
 
@@ -120,6 +122,10 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         the first one is highlighted, whichever it is.
         """
         self._settled = True
+
+    def wish(self, path: str) -> None:
+        """Highlight a session as soon as it is there, unless the user chooses another one first."""
+        self._wished = path
 
     def select(self, path: str) -> bool:
         """Highlight a session; tell whether it has a line to be highlighted on."""
@@ -193,7 +199,12 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         if catalogue is None:
             return
         if first or self._cursor is None or not self._settled:
-            self._set_cursor(self._first_session())
+            wished = None if self._wished is None else catalogue.line_of(self._wished)
+            if first or wished is None:
+                self._set_cursor(self._first_session())
+            else:
+                self._set_cursor(wished)
+                self._bring_into_view()
             return
         cursor = self._cursor
         if cursor.kind == "row" and cursor.key not in catalogue.rows:
