@@ -76,6 +76,7 @@ SCENES = (
     Scene("search", keys=["ctrl+f", *"cursor", "enter", "down", "down"]),
     Scene("rename", keys=["down", "r", "end", *" again"]),
     Scene("delete", keys=["d"]),
+    Scene("copy-marked", keys=["down", "down", "space", "space", "c"]),
     Scene("delete-marked", keys=["space", "down", "space", "down", "V", "d"]),
     Scene("export", keys=["e", "down"]),
     Scene("help", keys=["?"]),

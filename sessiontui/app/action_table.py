@@ -168,6 +168,23 @@ def _list() -> tuple[Action, ...]:
             where,
         ),
         Action("columns", ("C",), "screen.columns", "columns", "Choose the columns", where),
+        Action(
+            "copy-to",
+            ("c",),
+            "screen.copy_to",
+            "copy to",
+            "Copy to another server or folder",
+            where,
+        ),
+        Action(
+            "move-to",
+            ("m",),
+            "screen.move_to",
+            "move to",
+            "Move to another server or folder",
+            where,
+            changes=True,
+        ),
         Action("mark", ("space",), "mark", "mark", "Mark, and go on to the next", where, **move),
         Action(
             "mark-range",

@@ -53,7 +53,7 @@ async def transfer_sessions(
 
     Raises:
         CommandError: One is running and that was not wished, or the user said no.
-        StorageError: The target cannot be reached, or all failed.
+        StorageError: The target cannot be reached.
         click.UsageError: Nobody can be asked and `yes` is false.
     """
     if workspace.config.read_only and not dry_run:

@@ -105,9 +105,6 @@ class Transfers:
         """Copy or move sessions, one after the other.
 
         What was moved can be brought back by the workspace's `undo`; the copies stay then.
-
-        Raises:
-            StorageError: All that was tried failed; why the first one did.
         """
         storage = self._workspace.storage
         ahead: dict[str, list[Stat]] = {}
@@ -130,7 +127,7 @@ class Transfers:
             return result
 
         try:
-            return (await each(paths, one, progress or Progress(), self._name)).or_error()
+            return await each(paths, one, progress or Progress(), self._name)
         finally:
             self._workspace.deletions.remember(done)
 

@@ -34,10 +34,10 @@ def test_keys_are_shown_as_they_are_written_on_a_keyboard() -> None:
 
 
 def test_a_setting_replaces_the_keys_of_one_action() -> None:
-    keys = Keys({"rename": "c, f2"})
-    assert keys.of("rename") == ("c", "F2")
+    keys = Keys({"rename": "Z, f2"})
+    assert keys.of("rename") == ("Z", "F2")
     assert keys.first("delete") == "d"
-    assert keys.overrides == {"rename": "c,f2"}
+    assert keys.overrides == {"rename": "Z,f2"}
 
 
 def test_two_actions_can_swap_their_keys() -> None:

@@ -145,7 +145,7 @@ async def test_what_is_in_the_way_stays_unless_it_may_go_to_its_trash(pair: Pair
     async with pair.open() as destination:
         transfers = Transfers(pair.workspace)
         with pytest.raises(SessionExistsError):
-            await transfers.run([path], destination, Wish(move=True))
+            (await transfers.run([path], destination, Wish(move=True))).or_error()
         assert await pair.there.all() == {new: lines(title="Another")}
         assert path in await pair.here.all()
         [one] = (await transfers.run([path], destination, Wish(overwrite=True))).done
@@ -187,7 +187,7 @@ async def test_a_session_that_is_at_work_is_copied_only_where_that_is_wished(pai
         transfers = Transfers(pair.workspace)
         for wish in (Wish(), Wish(move=True)):
             with pytest.raises(SessionHeldError):
-                await transfers.run([path], destination, wish)
+                (await transfers.run([path], destination, wish)).or_error()
         assert await pair.there.all() == {}
         await transfers.run([path], destination, Wish(force=True))
         assert list((await pair.there.all()).values()) == [lines()]
@@ -229,7 +229,11 @@ async def test_a_session_that_grew_after_it_was_copied_is_not_taken_away(pair: P
 
         destination.storage.place = late  # type: ignore[method-assign, assignment]
         with pytest.raises(SessionHeldError, match="changed just now"):
-            await Transfers(pair.workspace).run([path], destination, Wish(move=True, force=True))
+            (
+                await Transfers(pair.workspace).run(
+                    [path], destination, Wish(move=True, force=True)
+                )
+            ).or_error()
     assert (await pair.here.all())[path] == lines() + b"{}\n"
     assert list((await pair.there.all()).values()) == [lines()]
 
@@ -314,6 +318,6 @@ async def test_without_a_header_no_project_can_be_said(stores: dict[str, Store])
     async with pair.open() as destination:
         transfers = Transfers(pair.workspace)
         with pytest.raises(WrongTypeError):
-            await transfers.run([path], destination, Wish(cwd="/srv"))
+            (await transfers.run([path], destination, Wish(cwd="/srv"))).or_error()
         await transfers.run([path], destination, Wish())
     assert list((await pair.there.all()).values()) == [b'{"type":"user"}\n']

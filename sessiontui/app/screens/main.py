@@ -138,6 +138,21 @@ class MainScreen(MainPanes):
             await self.exporting.export(paths)
 
     @work(group="change")
+    async def action_copy_to(self) -> None:
+        """Copy the marked sessions, or the highlighted one, to another store."""
+        await self._transfer("copy", move=False)
+
+    @work(group="change")
+    async def action_move_to(self) -> None:
+        """Move the marked sessions, or the highlighted one, to another store."""
+        await self._transfer("move", move=True)
+
+    async def _transfer(self, verb: str, *, move: bool) -> None:
+        paths = self.chosen(verb)
+        if paths and not (self.changing.asking or self.transferring.asking):
+            await self.transferring.transfer(paths, move=move)
+
+    @work(group="change")
     async def action_resume(self) -> None:
         """Go on with the highlighted session in its agent."""
         path = self.chosen_one("resume")

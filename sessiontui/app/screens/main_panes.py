@@ -28,6 +28,7 @@ from sessiontui.app.screens.dialog import as_sentence
 from sessiontui.app.screens.problem import PasswordInput, ProblemView
 from sessiontui.app.searching import PREFIX as SEARCH_PREFIX
 from sessiontui.app.searching import Searching
+from sessiontui.app.transferring import Transferring
 from sessiontui.app.widgets.caption import Caption
 from sessiontui.app.widgets.details import Details
 from sessiontui.app.widgets.filter import FilterInput, FilterLine
@@ -104,6 +105,7 @@ class MainPanes(Screen[None]):
         self.changing = Changing(self, workspace, keys, self.tell)
         self.copying = Copying(self, self.transcript, self.tell)
         self.exporting = Exporting(self, workspace, keys, self.tell)
+        self.transferring = Transferring(self, workspace, keys, self.tell)
         self.resuming = Resuming(self, workspace, self.tell)
         self.listing = Listing(
             workspace,

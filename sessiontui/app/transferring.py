@@ -1,0 +1,228 @@
+"""Copying and moving sessions to another store: asks where to, shows how far it is, tells."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from textual.content import Content
+
+from sessiontui.agents.roots import session_roots
+from sessiontui.app import format as formats
+from sessiontui.app.screens.progress import StoppedError, while_shown
+from sessiontui.catalogue.order import shown_title
+from sessiontui.errors import ConfigError, ReadOnlyError, SessionExistsError, SessionTuiError
+from sessiontui.models.progress import Progress
+from sessiontui.models.source import DirectorySource, parse_source
+from sessiontui.models.text import clean
+from sessiontui.workspace.bulk import Outcome
+from sessiontui.workspace.destination import open_destination, same_place
+from sessiontui.workspace.rights import ASKED
+from sessiontui.workspace.transfers import Transfers, Wish
+from sessiontui.workspace.values import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from textual.screen import Screen
+
+    from sessiontui.app.actions import Keys
+    from sessiontui.app.format import Tone
+    from sessiontui.app.screens.transfer import Target
+    from sessiontui.models.source import Source
+    from sessiontui.workspace import Workspace
+    from sessiontui.workspace.transfers import Transferred
+
+Result = TypeVar("Result")
+
+_USUAL_SERVER = "redis://localhost:6379"
+_PLACE_CELLS = 40
+_TITLE_CELLS = 40
+
+
+class Transferring:
+    """Runs one copy or move from its key to its last word.
+
+    Args:
+        screen: Shows the dialogs.
+        workspace: Has the sessions.
+        keys: Names the keys.
+        tell: Shows one line with its tone.
+    """
+
+    def __init__(
+        self,
+        screen: Screen[None],
+        workspace: Workspace,
+        keys: Keys,
+        tell: Callable[[str, Tone], None],
+    ) -> None:
+        self._screen = screen
+        self._workspace = workspace
+        self._keys = keys
+        self._tell = tell
+        self._last: str | None = None
+        """The place that was typed last."""
+        self.asking = False
+        """Whether a dialog is open or about to be."""
+
+    async def transfer(self, paths: Sequence[str], *, move: bool) -> None:
+        """Copy or move sessions where the user wants."""
+        self.asking = True
+        try:
+            await self._transfer(paths, move=move)
+        except StoppedError:
+            self._tell("Stopped: nothing was done", "past")
+        except SessionTuiError as error:
+            self._tell(f"Not {'moved' if move else 'copied'}: {one_line(error)}", "failed")
+        finally:
+            self.asking = False
+
+    async def _transfer(self, paths: Sequence[str], *, move: bool) -> None:
+        from sessiontui.app.screens.transfer import TransferDialog
+
+        workspace = self._workspace
+        if workspace.config.read_only:
+            raise ReadOnlyError(ASKED)
+        plan = await self._shown(
+            f"Looking for what belongs to {formats.counted(len(paths), 'session')}",
+            Progress(),
+            workspace.plan_delete(paths),
+        )
+        row = workspace.row(plan.paths[0])
+        names = {path: self._name(path) for path in plan.paths}
+        target = await self._screen.app.push_screen_wait(
+            TransferDialog(
+                plan,
+                plan.paths[0] if row is None else shown_title(row),
+                move=move,
+                places=self._places(),
+                parse=self._parse,
+                project=self._project,
+                unit="file" if isinstance(workspace.source, DirectorySource) else "key",
+                keys=(self._keys.written("enter"), self._keys.first("undo")),
+            )
+        )
+        if target is None or not target.paths:
+            return
+        self._last = target.text
+        wish = Wish(move=move, cwd=target.cwd, force=target.force)
+        outcome = await self._run(target, target.paths, wish)
+        blocked = [
+            failure.path
+            for failure in outcome.failed
+            if isinstance(failure.error, SessionExistsError)
+        ]
+        if blocked and await self._may_replace(blocked, names):
+            again = await self._run(
+                target,
+                blocked,
+                Wish(move=move, cwd=target.cwd, force=target.force, overwrite=True),
+            )
+            others = tuple(one for one in outcome.failed if one.path not in blocked)
+            outcome = Outcome(
+                outcome.done + again.done, others + again.failed, outcome.left + again.left
+            )
+        self._told(outcome.or_error(), target.source, names, move=move)
+
+    async def _run(self, target: Target, paths: Sequence[str], wish: Wish) -> Outcome[Transferred]:
+        progress = Progress()
+        doing = "Moving" if wish.move else "Copying"
+
+        async def work() -> Outcome[Transferred]:
+            workspace = self._workspace
+            async with open_destination(
+                target.source, home=workspace.home, origin=workspace.source
+            ) as destination:
+                return await Transfers(workspace).run(paths, destination, wish, progress)
+
+        what = formats.counted(len(paths), "session")
+        return await self._shown(f"{doing} {what}", progress, work())
+
+    async def _may_replace(self, paths: Sequence[str], names: dict[str, str]) -> bool:
+        """Ask whether what is in the way may go to its trash."""
+        from sessiontui.app.screens.dialog import Question
+
+        many = formats.counted(len(paths), "session")
+        what = names[paths[0]] if len(paths) == 1 else many
+        question = Question(
+            Content(f"Replace {what} there?"),
+            [Content("Another session has this place. It would go to the trash of its store.")],
+            yes="Replace",
+            no="Leave it",
+        )
+        return await self._screen.app.push_screen_wait(question) is not None
+
+    def _told(
+        self,
+        outcome: Outcome[Transferred],
+        source: Source,
+        names: dict[str, str],
+        *,
+        move: bool,
+    ) -> None:
+        """Say in one line what was done, and what was not and why."""
+        done = outcome.done
+        what = names[done[0].path] if len(done) == 1 else formats.counted(len(done), "session")
+        place = formats.cut_middle(clean(source.label), _PLACE_CELLS)
+        text = f"{'Moved' if move else 'Copied'} {what} to {place}"
+        there = sum(one.state == "there" for one in done)
+        if there:
+            text += ", which was there already" if len(done) == 1 else f", {there:,} there already"
+        if outcome.left:
+            text += f", {len(outcome.left):,} left"
+        if outcome.failed:
+            first = outcome.failed[0]
+            text += f"; {len(outcome.failed):,} failed: {names[first.path]}: {first.reason}"
+        if move and done:
+            it = "it" if len(done) == 1 else "them"
+            text += f"   {self._keys.first('undo')} brings {it} back"
+        self._tell(text, "failed" if outcome.failed else "plain")
+
+    def _places(self) -> list[str]:
+        """Return the places to offer: the last one, the configured one, omp's folder, a server."""
+        workspace = self._workspace
+        omp = session_roots(os.environ, Path(workspace.home))[0]
+        offered = [self._last, workspace.config.source, str(omp), _USUAL_SERVER]
+        if isinstance(workspace.source, DirectorySource):
+            offered = [self._last, workspace.config.source, _USUAL_SERVER, str(omp)]
+        places: list[str] = []
+        for text in offered:
+            if text is not None and text not in places:
+                try:
+                    self._parse(text)
+                except ConfigError:
+                    continue
+                places.append(text)
+        return places
+
+    def _parse(self, text: str) -> Source:
+        workspace = self._workspace
+        source = parse_source(text, home=Path(workspace.home), tls=workspace.config.tls)
+        if same_place(source, workspace.source):
+            raise ConfigError("that is where the sessions are already")
+        return source
+
+    def _project(self, text: str) -> str:
+        home = self._workspace.home
+        path = home + text[1:] if text == "~" or text.startswith("~/") else text
+        if not path.startswith("/"):
+            raise ConfigError("the folder of a project begins with / or ~")
+        return os.path.normpath(path)
+
+    async def _shown(
+        self, title: str, progress: Progress, work: Coroutine[Any, Any, Result]
+    ) -> Result:
+        return await while_shown(
+            self._screen.app,
+            title,
+            progress,
+            work,
+            ascii_only=self._workspace.config.ascii,
+        )
+
+    def _name(self, path: str) -> str:
+        row = self._workspace.row(path)
+        title = path if row is None else shown_title(row)
+        return f"“{formats.cut_end(clean(title), _TITLE_CELLS)}”"
