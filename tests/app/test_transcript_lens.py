@@ -279,16 +279,31 @@ async def test_the_branches_of_a_real_tree_are_listed(tmp_path: Path) -> None:
         assert len(await listed(app, pilot)) == 2
 
 
-@pytest.mark.parametrize("key", ["B", "O", "V"])
-async def test_what_is_still_looked_for_may_be_closed(tmp_path: Path, key: str) -> None:
-    async with reading(write(tmp_path, FORKED)) as (app, pilot, source):
-        source.gate = asyncio.Event()
+@pytest.mark.parametrize(("key", "module"), [("B", "branches"), ("O", "search")])
+async def test_a_list_may_be_closed_while_it_still_fills(
+    tmp_path: Path, key: str, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"sessiontui.transcript.{module}.STEP_BYTES", 100)
+    entries = [said(f"n{n}", f"n{n - 1}" if n else None) for n in range(3000)]
+    async with reading(write(tmp_path, entries)) as (app, pilot, source):
         await pilot.press(key)
         await until(lambda: len(app.screen_stack) == 2)
+        await until(lambda: app.screen.query_one(OptionList).option_count)
+        before = source.read_bytes
+        app.screen.dismiss(None)
+        await until(lambda: len(app.screen_stack) == 1)
+        await settled(app, pilot)
+        assert source.read_bytes - before < app.document.size / 2
+
+
+async def test_an_entry_as_stored_may_be_closed_before_it_is_read(tmp_path: Path) -> None:
+    async with reading(write(tmp_path, FORKED)) as (app, pilot, source):
+        source.gate = asyncio.Event()
+        await pilot.press("V")
+        await until(lambda: isinstance(app.screen, StoredScreen))
         await pilot.press("escape")
         await until(lambda: len(app.screen_stack) == 1)
         source.gate.set()
-        source.gate = None
         await settled(app, pilot)
         assert "said f" in app.painted()
 
