@@ -97,7 +97,7 @@ class Copying:
 
     async def copy_message(self) -> None:
         """Copy the text of the current entry; of a stored line that line."""
-        document, entry = self._transcript.document, self._transcript.current
+        document, entry = self._transcript.document, self._transcript.own_entry
         if document is None or entry is None:
             self._tell("There is no message here to copy", "past")
             return
@@ -112,7 +112,7 @@ class Copying:
 
     async def copy_code(self) -> None:
         """Copy the code in the current entry, asking which where there are several."""
-        document, entry = self._transcript.document, self._transcript.current
+        document, entry = self._transcript.document, self._transcript.own_entry
         found: list[Code] = []
         if document is not None and entry is not None:
             try:

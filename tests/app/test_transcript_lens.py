@@ -81,6 +81,9 @@ async def test_the_entries_of_another_branch_are_folded_and_a_mark_says_where_it
         assert "▾ ⑂ 2 entries of another branch" in app.painted()
         assert app.painted().index("▾") < app.painted().index("said c")
         await pilot.press("P")
+        await settled(app, pilot)
+        assert app.told == ["This stands for other entries: unfold it, or go to one of them"]
+        assert app.view.own_entry is None
         await pilot.press("x")
         await settled(app, pilot)
         assert "said d" not in app.painted()

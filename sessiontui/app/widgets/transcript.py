@@ -263,8 +263,8 @@ class TranscriptView(LensView):
         """Read the current entry whole in the user's pager."""
         from sessiontui.transcript.whole import whole_text
 
-        document, entry = self.document, self.current
-        if self.stands_for_others and not self._look.raw:
+        document, entry = self.document, self.own_entry
+        if self.current is not None and entry is None:
             self.fail("This stands for other entries: unfold it, or go to one of them")
         elif document is not None and entry is not None:
             text = whole_text(document, *entry, stored=self._look.raw)

@@ -248,6 +248,8 @@ class LensView(FindView):
             self.app.push_screen(StoredScreen(document, entry.offset))
 
     @property
-    def stands_for_others(self) -> bool:
-        """Whether the current entry is none, but stands for others."""
-        return self.current is not None and self.current.block >= FOLD
+    def own_entry(self) -> Entry | None:
+        """The current entry; None while that is a row which stands for others."""
+        entry = self.current
+        others = entry is not None and entry.block >= FOLD and not self._look.raw
+        return None if others else entry
