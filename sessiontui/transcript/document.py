@@ -315,12 +315,14 @@ class Document:
 
     def _enter(self, page: Page, first: int = 0, *, live: bool = False) -> None:
         """Find out how the lines of a page hang together with others, from number `first` on."""
-        strands = []
+        strands: list[Strand] = []
         for number in range(first, len(page)):
             found = self._items(page, number)
             self._pairs.add(page, number, found)
             offset, last = page.offset(number), number + 1 == len(page)
             stop = page.stop if last else page.offset(number + 1)
+            if not strands and self.lens.just_follows(found, offset, stop):
+                continue
             strands.append(Strand(offset, stop, knots_of(found), page.ended or not last))
         self.lens.take(strands, live=live)
 

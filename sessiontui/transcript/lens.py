@@ -12,11 +12,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
+from sessiontui.models.entries import BadLine
 from sessiontui.transcript.knots import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sessiontui.models.entries import Item
     from sessiontui.transcript.knots import Knot, Strand
 
 MAX_STRETCHES = 10_000
@@ -167,9 +169,7 @@ class Lens:
                     self._climb(strand)
         if strands[-1].offset >= self.bottom:
             for strand in strands:
-                if strand.offset < self.bottom or self._just_follows(strand):
-                    continue
-                if not self._follow(strand, live=live):
+                if strand.offset >= self.bottom and not self._follow(strand, live=live):
                     break
         if self.top == 0:
             self._arrive()
@@ -281,14 +281,25 @@ class Lens:
 
     # -- growth
 
-    def _just_follows(self, strand: Strand) -> bool:
-        """Look at the next line if it is what it is nearly always; return whether it is."""
-        if len(strand.knots) != 1:
+    def just_follows(self, found: Sequence[Item], offset: int, stop: int) -> bool:
+        """Look at the next line further down if it is what it is nearly always.
+
+        Args:
+            found: The entries of the line.
+            offset: Where it begins.
+            stop: Where it ends.
+
+        Returns:
+            Whether it is, and nothing else has to be done about it.
+        """
+        if len(found) != 1 or offset != self.bottom or self.stale:
             return False
-        knot = strand.knots[0]
-        if knot.parent != self._tip or not knot.parent or knot.role != "entry" or knot.cut:
+        item = found[0]
+        if isinstance(item, BadLine) or item.type != "message":
             return False
-        self._tip, self._veiled, self.bottom = knot.id, False, strand.stop
+        if item.parent_id != self._tip or not item.parent_id or not item.id or "uuid" in item.data:
+            return False
+        self._tip, self._veiled, self.bottom = item.id, False, stop
         if self._beside:
             self._beside.clear()
         return True
