@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Final
 from sessiontui.export.pairing import Window
 from sessiontui.export.words import counted, dollars, local_time, seconds
 from sessiontui.models.decode import WHOLE_BYTES, decode_line
-from sessiontui.models.entries import Entry
 from sessiontui.models.lines import LineBuffer
 from sessiontui.models.text import clean
-from sessiontui.transcript.values import Block, note, uncut
+from sessiontui.transcript.values import Block, uncut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sessiontui.export.values import Facts, Options
-    from sessiontui.models.entries import Item
     from sessiontui.models.lines import Line
     from sessiontui.transcript.values import Kind
 
@@ -67,16 +65,6 @@ class TextWriter(ABC):
         items = decode_line(line.data, line.offset, size=line.size)
         for blocks in self._window.feed(items, len(line.data)):
             yield self._texts(blocks)
-        for item in items:
-            yield from self._cut(item)
-
-    def _cut(self, item: Item) -> Iterator[str]:
-        """Yield a word about an entry that is too long to be taken whole."""
-        if isinstance(item, Entry) and item.partial:
-            for blocks in self._window.finish():
-                yield self._texts(blocks)
-            told = f"of {item.size:,} bytes this entry's beginning alone; JSONL has all of it"
-            yield self.text(note(item, "cut", told, time_ms=None))
 
     def _texts(self, blocks: tuple[Block, ...]) -> str:
         return "".join(self.text(block) for block in blocks if self._wanted(block))

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from sessiontui.models.entries import BadLine
+from sessiontui.models.entries import BadLine, Entry
 from sessiontui.transcript.blocks import blocks_of, results_of
 from sessiontui.transcript.blocks_events import started
 from sessiontui.transcript.links import links_of
+from sessiontui.transcript.values import note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,8 @@ class Window:
         self._started: OrderedDict[str, _Start] = OrderedDict()
         self._shown: OrderedDict[str, int] = OrderedDict()
         """By call where the line with its result begins; -1 as long as there is none."""
+        self._before: str | None = None
+        """Id of the last entry that was shown."""
 
     def feed(self, items: tuple[Item, ...], size: int) -> Iterator[tuple[Block, ...]]:
         """Take the entries of the next line; yield the blocks of each line that is ready."""
@@ -96,11 +99,24 @@ class Window:
     def _next(self) -> tuple[Block, ...]:
         line = self._lines.popleft()
         self._bytes -= line.size
-        blocks = tuple(block for item in line.items for block in blocks_of(item, self))
+        blocks: list[Block] = []
+        for item in line.items:
+            blocks += self._jump(item)
+            blocks += blocks_of(item, self)
+            blocks += _cut(item)
         for call in links_of(line.items).calls:
             self._results.pop(call, None)
             self._waiting.pop(call, None)
-        return blocks
+        return tuple(blocks)
+
+    def _jump(self, item: Item) -> Iterator[Block]:
+        """Yield a word about an entry of omp or pi that does not follow the one before it."""
+        if isinstance(item, BadLine) or "parentId" not in item.data:
+            return
+        before, self._before = self._before, item.id or self._before
+        if None not in (item.parent_id, before) and item.parent_id != before:
+            told = "goes on from an earlier entry than the last one"
+            yield note(item, "branch", told, time_ms=None)
 
     # What blocks ask while they are made
 
@@ -118,6 +134,13 @@ class Window:
             self._shown[call_id],
             self._started.get(call_id, _NEVER)[0],
         )
+
+
+def _cut(item: Item) -> Iterator[Block]:
+    """Yield a word about an entry that is too long to be taken whole."""
+    if isinstance(item, Entry) and item.partial:
+        told = f"of {item.size:,} bytes this entry's beginning alone; JSONL has all of it"
+        yield note(item, "cut", told, time_ms=None)
 
 
 def _remember(table: OrderedDict[str, _Value], call: str, value: _Value) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from sessiontui.export import pairing
 from sessiontui.export.pairing import MAX_LINES, Window
-from sessiontui.models.decode import decode_lines
+from sessiontui.models.decode import WHOLE_BYTES, decode_lines
+from sessiontui.models.encode import encode_entries
 from tests.sessions import Omp
+from tests.unit.export_support import exported
 
 if TYPE_CHECKING:
     from sessiontui.transcript.values import Block
@@ -88,3 +91,27 @@ def test_a_result_without_its_call_and_a_call_twice_stand_for_themselves() -> No
     assert texts(found)[0] == "of before"
     assert "first" in texts(found)
     assert "second" in texts(found)
+
+
+def test_a_branch_that_leaves_is_told_of() -> None:
+    session = Omp()
+    session.user("First")
+    here = json.loads(session.data.splitlines()[-1])["id"]
+    session.assistant("One way")
+    line = json.loads(session.user("Another way"))
+    assert [block.detail for block in blocks_of(session.data) if block.heading == "branch"] == []
+    line["parentId"] = here
+    data = b"".join(session.data.splitlines(keepends=True)[:-1]) + encode_entries([line])
+    found = blocks_of(data)
+    headings = [block.heading for block in found]
+    assert headings.count("branch") == 1
+    assert headings.index("branch") == len(headings) - 2
+
+
+def test_an_entry_that_is_too_long_says_that_it_is_cut() -> None:
+    session = Omp()
+    session.user("x" * (WHOLE_BYTES + 1))
+    page = exported(session.data, "md", piece=1_000_000)
+    assert "**cut** of 8,3" in page
+    assert "beginning alone" in page
+    assert len(page) < 200_000
