@@ -23,6 +23,7 @@ from tests.benchmarks import (
     rows_folder,
     rows_index,
     rows_large,
+    rows_search,
     rows_startup,
     rows_widgets,
     rows_writing,
@@ -48,6 +49,7 @@ GROUPS = (
     rows_folder,
     rows_index,
     rows_large,
+    rows_search,
 )
 """Importing a group registers its rows; they run in this order."""
 
