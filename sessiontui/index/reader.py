@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sessiontui.catalogue.figures import SessionFigures
 from sessiontui.index.file import (
     CHUNK_BITS,
     file_bytes,
     file_errors,
     key_path,
     open_to_read,
-    path_key,
 )
 from sessiontui.index.records import unpack
-from sessiontui.index.values import Contents, Known, Marks
+from sessiontui.index.values import Contents, Known, Marks, known_of
 from sessiontui.transcript.search import Needle
 from sessiontui.transcript.words import Words
 
@@ -36,8 +34,6 @@ _TRIGRAMS: Final = 24
 """How many trigrams of a text are asked for; more would hardly rule out more."""
 _AT_ONCE: Final = 500
 """How many chunks one query names."""
-
-_figures_of = msgspec.msgpack.Decoder(SessionFigures).decode
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
@@ -80,15 +76,7 @@ class IndexReader:
         """Yield every session of the index."""
         rows = self._rows("SELECT path, size, mtime_ms, stop, text_stop, figures FROM sessions")
         for key, size, mtime_ms, stop, text_stop, figures in rows:
-            yield key_path(key), Known(size, mtime_ms, stop, text_stop, _figures_of(figures))
-
-    def count(self, path: str) -> tuple[int, Marks, bytes] | None:
-        """Return where counting a session goes on, by what it is known, and the dumped count."""
-        for stop, head, overlap, count in self._rows(
-            "SELECT stop, head, overlap, count FROM sessions WHERE path = ?", (path_key(path),)
-        ):
-            return stop, Marks(head, overlap), count
-        return None
+            yield key_path(key), known_of(size, mtime_ms, stop, text_stop, figures)
 
     def contents(self) -> Contents:
         """Return how much is in the index."""

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from sessiontui.catalogue.figures import SessionFigures  # noqa: TC001  (msgspec reads it)
+from sessiontui.catalogue.figures import SessionFigures
 
 HEAD_BYTES: Final = 256
 """How much of a session's beginning tells that it is the same as before."""
@@ -18,6 +18,16 @@ OVERLAP_BYTES: Final = 64
 def mark(data: bytes) -> bytes:
     """Return what tells bytes from others, in a few bytes."""
     return blake2b(data, digest_size=12).digest()
+
+
+unpack_figures: Final = msgspec.msgpack.Decoder(SessionFigures).decode
+pack_figures: Final = msgspec.msgpack.Encoder().encode
+
+
+def known_of(size: int, mtime_ms: int, stop: int, text_stop: int, packed: bytes) -> Known:
+    """Return a session of the index; numbers that are the same are one object."""
+    stop = size if stop == size else stop
+    return Known(size, mtime_ms, stop, stop if text_stop == stop else text_stop, packed)
 
 
 class Known(msgspec.Struct, frozen=True, gc=False):
@@ -31,7 +41,13 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     """Where the last whole line ends that was read."""
     text_stop: int
     """Up to here its text is kept: to its end, unless there was too much of it."""
-    figures: SessionFigures
+    packed: bytes
+    """Its figures as they are stored: a quarter of the memory."""
+
+    @property
+    def figures(self) -> SessionFigures:
+        """The session in figures, up to `stop`, or to its end where that was no line yet."""
+        return unpack_figures(self.packed)
 
     def is_current(self, size: int, mtime_ms: int) -> bool:
         """Tell whether the index knows a session of this length and time whole."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sessiontui.catalogue.figures import Count, SessionFigures
+from sessiontui.catalogue.figures import Count
 from sessiontui.index.file import (
     CHUNK_BITS,
     file_bytes,
@@ -30,7 +30,9 @@ from sessiontui.index.values import (
     Known,
     Marks,
     Piece,
+    known_of,
     mark,
+    pack_figures,
 )
 from sessiontui.models.decode import WHOLE_BYTES, decode_line
 from sessiontui.models.lines import LineBuffer
@@ -49,9 +51,6 @@ SLICE_S: Final = 0.003
 """How long is computed before others have their turn."""
 _LEFT: Final = 0.9
 """Which share of `ALL_TEXT` is left when the oldest had to go."""
-
-_figures_of = msgspec.msgpack.Decoder(SessionFigures).decode
-_packed = msgspec.msgpack.Encoder().encode
 
 
 class _Row(msgspec.Struct):
@@ -111,7 +110,7 @@ class IndexWriter:
                 "SELECT path, size, mtime_ms, stop, text_stop, figures FROM sessions"
             )
             for key, size, mtime_ms, stop, text_stop, figures in rows:
-                yield key_path(key), Known(size, mtime_ms, stop, text_stop, _figures_of(figures))
+                yield key_path(key), known_of(size, mtime_ms, stop, text_stop, figures)
 
     def contents(self) -> Contents:
         """Return how much is in the index."""
@@ -189,7 +188,7 @@ class IndexWriter:
             mtime_ms=-1 if read_on else piece.mtime_ms,
             stop=stop,
             text_stop=text_stop,
-            figures=figures,
+            packed=pack_figures(figures),
         )
         self._store(row, known, chunks, _marks(piece, stop), dump)
         return known
@@ -249,7 +248,7 @@ class IndexWriter:
                 text_bytes,
                 marks.head,
                 marks.overlap,
-                _packed(known.figures),
+                known.packed,
                 count,
                 row.id,
             ),

@@ -29,6 +29,8 @@ KEPT: Final = 64
 """Of how many sessions the figures are kept."""
 _EVERY_S: Final = 1.0
 """How often a session that grows is counted on at most."""
+_SHARE: Final = 0.05
+"""Share of the time that this may take then."""
 
 
 class Counting:
@@ -104,14 +106,16 @@ class Counting:
             if path is None or self._is_known(path):
                 self._counted.set()
                 continue
+            began = time.monotonic()
             try:
                 await self._read_on(path)
             finally:
                 if path == self._path:
                     self._counted.set()
+            rest_s = max(_EVERY_S, (time.monotonic() - began) / _SHARE)
             # Not `wait_for`: in Python 3.11 it loses a cancellation that comes with the event.
             with suppress(TimeoutError):
-                async with asyncio.timeout(_EVERY_S):
+                async with asyncio.timeout(rest_s):
                     await self._other.wait()
 
     def _begin(self, path: str) -> None:

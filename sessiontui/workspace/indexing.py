@@ -90,6 +90,8 @@ class Indexing:
         """What moved where, or is gone, in order."""
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
+        self._is_timed = False
+        """Whether it wakes by itself when the next session is due."""
         self._added = 0
 
     @property
@@ -136,7 +138,8 @@ class Indexing:
                 first, _ = self._dirty.get(change.path, (now, now))
                 self._dirty[change.path] = (first, now)
         self._idle.clear()
-        self._wake.set()
+        if not self._is_timed:  # Else nothing that changed now is due before it wakes by itself.
+            self._wake.set()
 
     # -- as long as the source is open
 
@@ -148,7 +151,7 @@ class Indexing:
         """
         if self._file is None:
             return
-        self._ending = threading.Event()
+        self._ending, self._is_timed = threading.Event(), False
         with ThreadPoolExecutor(1, "index") as threads:
             self._threads = threads
             try:
@@ -232,9 +235,11 @@ class Indexing:
                 continue
             if wait_s is None:
                 self._idle.set()
+            self._is_timed = wait_s is not None
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._wake.wait()
+            self._is_timed = False
 
     async def _move(self, writer: IndexWriter) -> None:
         """Let sessions move and go in the index as they did in the source."""

@@ -116,7 +116,7 @@ def test_only_what_was_appended_is_read_again(place: Path) -> None:
     [(_, after)] = writer.add([piece(made.data, start=before.stop, mtime_ms=2)])
 
     assert after is not None
-    assert after == Known(len(made.data), 2, len(made.data), len(made.data), after.figures)
+    assert after == Known(len(made.data), 2, len(made.data), len(made.data), after.packed)
     assert after.figures.turns == 2
     assert [line for _, _, line in found(place, "words")] == ["first words", "second words"]
     assert writer.contents().sessions == 1

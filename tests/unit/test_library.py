@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from sessiontui.models.source import parse_source
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from sessiontui.transcript.said import SAID, whole_blocks
 from sessiontui.transcript.words import words
-from sessiontui.workspace import Library, Workspace, open_workspace
+from sessiontui.workspace import Library, Workspace, indexing, open_workspace
 from sessiontui.workspace.searching import Found
 from tests.corpus import CORPUS
 from tests.sessions import Omp, every_omp_entry
@@ -292,3 +294,40 @@ async def test_a_line_without_end_is_left_to_the_search(tmp_path: Path) -> None:
 
         assert known.stop == len(said("needle"))
         assert len(await search(workspace, "needle")) == 1
+
+
+async def test_a_session_that_grows_again_and_again_is_indexed_only_when_it_is_quiet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "QUIET_S", 0.2)
+    store = MemoryStore()
+    store.write(path_of("a"), said("first"))
+    async with open_workspace(
+        SOURCE,
+        connect=lambda _source, _password: MemoryBackend(store),
+        library=Library(tmp_path),
+    ) as workspace:
+        await workspace.settled()
+        index = workspace.library.indexing
+        await until(lambda: path_of("a") in index.known)
+        for number in range(20):
+            store.append(path_of("a"), said(f"again {number}").split(b"\n", 2)[2])
+            await until(lambda: workspace.catalogue.rows[path_of("a")].size == size(store))
+        assert len(await search(workspace, "again")) == 20
+        await until(lambda: index.known[path_of("a")].stop == size(store))
+
+
+def size(store: MemoryStore) -> int:
+    """Return the length of the one session."""
+    return len(store.sessions[path_of("a")].data)
+
+
+def test_nothing_of_it_is_loaded_before_it_is_needed() -> None:
+    script = (
+        "import sys, sessiontui.app.app, sessiontui.workspace;"
+        "print(sorted(name for name in sys.modules if 'sqlite' in name"
+        " or name.startswith('sessiontui.index.')))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.strip() == "['sessiontui.index.place', 'sessiontui.index.values']"
