@@ -74,7 +74,7 @@ def row_from(previous: Row, head: HeadFacts, tail: TailFacts, *, zone: tzinfo | 
         has_slot=head.has_slot,
         first_message=head.first_message,
         model=tail.model or head.model,
-        **_tail_fields(tail, answered=answered),
+        **_tail_fields(tail, answered=answered, grows=previous.grew_ms is not None),
     )
     return _named(row, titles, row.title_field, zone)
 
@@ -88,8 +88,8 @@ def append_facts(row: Row, data: bytes, *, zone: tzinfo | None = None) -> Row:
         zone: As in `row_from`.
 
     Returns:
-        The row. Where a line ended that was too long to keep, with `read` False: only
-        reading head and tail again tells what it was.
+        The row. Where a line ended that was too long to keep, or another branch became
+        active, with `read` False: only reading head and tail again tells how it stands.
     """
     rest = row.tail.rest
     if rest is None:
@@ -106,7 +106,8 @@ def append_facts(row: Row, data: bytes, *, zone: tzinfo | None = None) -> Row:
         state.take_line(text[start:newline], len(text) - start)
         start = newline + 1
     tail = state.facts(rest=text[end:] if len(text) - end <= REST_BYTES else None)
-    grown = replace(row, **_tail_fields(tail, answered=tail.answered), model=tail.model)
+    fields = _tail_fields(tail, answered=tail.answered, grows=row.grew_ms is not None)
+    grown = replace(row, **fields, model=tail.model, read=row.read and not state.branched)
     if tail.name is not None and tail.name is not titles.entry:
         titles = replace(titles, entry=tail.name)
     if tail.summary and tail.summary != titles.summary:
@@ -154,7 +155,7 @@ def created_from_path(path: str) -> int | None:
     return time_ms(f"{day}T{hour}:{minute}:{second}.{millisecond}Z")
 
 
-def _tail_fields(facts: TailFacts, *, answered: bool) -> dict[str, Any]:
+def _tail_fields(facts: TailFacts, *, answered: bool, grows: bool) -> dict[str, Any]:
     tail = Tail(
         ending=facts.ending,
         word=facts.word,
@@ -163,9 +164,10 @@ def _tail_fields(facts: TailFacts, *, answered: bool) -> dict[str, Any]:
         exit_kind=facts.exit_kind,
         answered=answered,
         rest=facts.rest,
+        leaf=facts.leaf if grows else "",
     )
     return {
-        "tail": tail if tail.calls or tail.rest else shared_tail(tail),
+        "tail": tail if tail.calls or tail.rest or tail.leaf else shared_tail(tail),
         "message_bytes": shared_number(facts.message_bytes),
         "last_message_ms": facts.last_message_ms,
     }
@@ -185,5 +187,6 @@ def _tail_of(row: Row, titles: Titles) -> TailFacts:
         model=row.model,
         name=titles.entry,
         summary=titles.summary,
+        leaf=tail.leaf,
         rest=tail.rest,
     )

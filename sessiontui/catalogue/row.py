@@ -67,6 +67,8 @@ class Tail(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Whether the agent ever answered, as far as is known."""
     rest: bytes | None = b""
     """The line still being written; None where it is too long to keep."""
+    leaf: str = ""
+    """Id of the last entry; kept only of sessions that grow."""
 
 
 NO_TAIL = Tail()

@@ -17,6 +17,8 @@ from sessiontui.models.decode import decode_line
 from sessiontui.models.entries import Entry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sessiontui.catalogue.row import Call, Ending, Status
 
 REST_BYTES: Final = 64 * 1024
@@ -51,6 +53,8 @@ class TailFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     summary: str | None = None
     text: str | None = None
     """What the user wrote first in the entries that were looked at; its beginning."""
+    leaf: str = ""
+    """Id of the last entry."""
     rest: bytes | None = b""
     enough: bool = True
     """Whether more bytes would not tell more that matters."""
@@ -69,24 +73,75 @@ def read_tail(tail: bytes, *, complete: bool) -> TailFacts:
         rest: bytes | None = tail[end:] if len(tail) - end <= REST_BYTES else None
     else:
         rest = None
-    seen = _look_back(tail, end, complete)
+    branch = Branch()
+    seen = _look_back(tail, end, complete, branch)
+    # Where the branch cannot be followed to a message, the last one in the file counts.
+    everything = branch.is_lost and not any(
+        active and sign.ending for line in seen for _, sign, active in line.signs
+    )
     for line in reversed(seen):
-        state.take(line, len(tail) - line.start)
+        state.take(line, len(tail) - line.start, everything=everything)
+    state.leaf = branch.leaf
     return state.facts(
         rest=rest, enough=complete or (state.ending is not None and rest is not None)
     )
+
+
+class Branch:
+    """Tells of one entry after the other, the last one first, whether it is on the active branch.
+
+    Entries without a link, as other agents write them, always are.
+    """
+
+    def __init__(self) -> None:
+        self.leaf = ""
+        """Id of the last entry."""
+        self._wanted: str | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the branch goes on where no entry was found."""
+        return self._wanted is not None
+
+    def holds(self, entry: Entry) -> bool:
+        """Tell whether the next entry towards the beginning is on the branch."""
+        link = link_of(entry)
+        if link is None or (not self.leaf and link.parent is None and entry.type != "message"):
+            return True
+        if self.leaf and link.id != self._wanted:
+            return False
+        self.leaf = self.leaf or link.id
+        self._wanted = link.parent
+        return True
+
+
+class Link(NamedTuple):
+    """Which entry this is, and which one it follows."""
+
+    id: str
+    parent: str | None
+
+
+def link_of(entry: Entry) -> Link | None:
+    """Return the link of an entry; None where it has none."""
+    data = entry.data
+    identity, parent = data.get("id"), data.get("parentId")
+    if entry.type == "session" or not isinstance(identity, str) or "parentId" not in data:
+        return None
+    return Link(identity, parent if isinstance(parent, str) else None)
 
 
 class _Line(NamedTuple):
     """What one line tells."""
 
     start: int
-    signs: list[tuple[Entry, Sign]]
+    signs: list[tuple[Entry, Sign, bool]]
+    """Its entries that tell something, each with that and whether it is on the active branch."""
     single: bool
     """Whether it holds one object alone; omp reads no others."""
 
 
-def _look_back(tail: bytes, end: int, complete: bool) -> list[_Line]:
+def _look_back(tail: bytes, end: int, complete: bool, branch: Branch) -> list[_Line]:
     """Return the lines that matter, the last one first."""
     seen: list[_Line] = []
     naming = any(mark in tail for mark in _NAMING)
@@ -101,24 +156,29 @@ def _look_back(tail: bytes, end: int, complete: bool) -> list[_Line]:
             if not any(mark in raw for mark in _NAMING):
                 continue
         further += anchored
-        line = _read(raw, start, whole=complete or start > 0)
+        line = _read(raw, start, branch.holds, whole=complete or start > 0)
         if not line.signs:
             continue
         seen.append(line)
-        signs = [sign for _, sign in line.signs]
-        worded = worded or (line.single and signs[0].word is not None)
+        worded = worded or (line.single and line.signs[0][1].word is not None)
+        signs = [sign for _, sign, active in line.signs if active]
         modelled = modelled or any(sign.model for sign in signs)
         anchored = anchored or any(_settles(sign) for sign in signs)
     return seen
 
 
-def _read(raw: bytes, start: int, *, whole: bool) -> _Line:
+def _read(raw: bytes, start: int, holds: Callable[[Entry], bool], *, whole: bool) -> _Line:
     """Return what a line tells; one that is cut in front counts only if it decodes."""
     items = decode_line(raw, start)
     entries = [item for item in items if isinstance(item, Entry)]
     if not whole and len(entries) < len(items):
         return _Line(start, [], False)
-    signs = [(entry, sign) for entry in entries if (sign := read_sign(entry)) is not None]
+    linked = [(entry, holds(entry)) for entry in reversed(entries)]
+    signs = [
+        (entry, sign, active)
+        for entry, active in reversed(linked)
+        if (sign := read_sign(entry)) is not None
+    ]
     return _Line(start, signs, len(items) == 1)
 
 
@@ -146,6 +206,9 @@ class TailState:
         self._model = facts.model
         self._summary = facts.summary
         self._text = facts.text
+        self.leaf = facts.leaf
+        self.branched = False
+        """Whether entries came that do not follow the last one: another branch is active."""
 
     def grow(self, size: int) -> None:
         """Note that the session is `size` bytes longer."""
@@ -154,19 +217,29 @@ class TailState:
 
     def take_line(self, line: bytes, before_end: int) -> None:
         """Add a whole line that begins this many bytes before the end of the session."""
-        self.take(_read(line, 0, whole=True), before_end)
+        self.take(_read(line, 0, self._follows, whole=True), before_end)
 
-    def take(self, line: _Line, before_end: int) -> None:
-        """Add what the entries of one line tell."""
-        for entry, sign in line.signs:
-            if sign.word is not None:
-                self._exit_kind = None
-                self._last_message_ms = entry.timestamp_ms or self._last_message_ms
-                if line.single:
-                    self._word, self._message_bytes = sign.word, before_end
-            self._converse(sign)
-            self._exit_kind = sign.exit_kind or self._exit_kind
-            self._model = sign.model or self._model
+    def _follows(self, entry: Entry) -> bool:
+        """Take note of an entry that came; what it tells counts until all is read again."""
+        link = link_of(entry)
+        if link is not None:
+            other = link.parent != self.leaf if self.leaf else entry.type == "branch_summary"
+            self.branched = self.branched or other
+            self.leaf = link.id
+        return True
+
+    def take(self, line: _Line, before_end: int, *, everything: bool = False) -> None:
+        """Add what the entries of one line tell; of other branches only omp's word and names."""
+        for entry, sign, active in line.signs:
+            if sign.word is not None and line.single:
+                self._word, self._message_bytes = sign.word, before_end
+            if active or everything:
+                if sign.word is not None:
+                    self._exit_kind = None
+                    self._last_message_ms = entry.timestamp_ms or self._last_message_ms
+                self._converse(sign)
+                self._exit_kind = sign.exit_kind or self._exit_kind
+                self._model = sign.model or self._model
             self._summary = sign.summary or self._summary
             if sign.name is not None and not self._outdone(sign.name):
                 self.name = sign.name
@@ -188,6 +261,7 @@ class TailState:
             name=self.name,
             summary=self._summary,
             text=self._text,
+            leaf=self.leaf,
             rest=rest,
             enough=enough,
         )
