@@ -74,6 +74,11 @@ class RedisSource:
         return f"{scheme}://{places}{service}" + (f"/{self.db}" if self.db else "")
 
     @property
+    def is_scattered(self) -> bool:
+        """Whether sessions are in many slots of a cluster, since the prefix has no hash tag."""
+        return self.topology == "cluster" and not _HASH_TAG.match(self.prefix)
+
+    @property
     def label(self) -> str:
         """Server and prefix without any secret; not yet safe to show (`clean`)."""
         return f"{self.server} · {self.prefix}"
@@ -159,8 +164,8 @@ def _sentinels(source: RedisSource, place: str, path: str, query: dict[str, str]
 def _cluster(source: RedisSource, place: str, path: str, query: dict[str, str]) -> RedisSource:
     if _db(_decoded(path).strip("/") or query.get("db", "")):
         raise ConfigError("a cluster has no databases: leave the number out")
-    if not _HASH_TAG.match(source.prefix):
-        raise ConfigError("in a cluster the prefix needs a hash tag: ?prefix={omp}:sessions:")
+    if "{" in source.prefix and not _HASH_TAG.match(source.prefix):
+        raise ConfigError("in a cluster a { in the prefix begins a hash tag and needs its }")
     nodes = tuple(_host_and_port(one, DEFAULT_PORT) for one in place.split(","))
     return replace(source, topology="cluster", nodes=nodes)
 

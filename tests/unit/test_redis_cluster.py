@@ -12,7 +12,7 @@ from sessiontui.errors import ConfigError
 from sessiontui.models.source import RedisSource, parse_source
 from sessiontui.storage import Retries, SessionStorage
 from sessiontui.storage.redis.backend import RedisBackend
-from sessiontui.storage.redis.cluster import slot_of
+from sessiontui.storage.redis.keys import slot_of
 from tests.groups import ask, cluster
 from tests.waiting import until
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 A, B = "/p/a.jsonl", "/p/b.jsonl"
 HEADER = '{"type":"session","version":3,"id":"1","timestamp":"2026-01-01T00:00:00Z","cwd":"/"}\n'
 TAGGED = "{omp}:sessions:"
+APART = "omp:sessions:"
 SLOT = slot_of(TAGGED.encode())
 
 
@@ -88,10 +89,13 @@ async def use_everything(storage: SessionStorage, client: Any, prefix: str) -> N
     assert await client.hkeys(f"{prefix}meta") == []
 
 
-async def test_with_a_hash_tag_everything_is_as_on_one_server(group: Cluster) -> None:
-    async with opened(group, TAGGED) as (storage, client):
+@pytest.mark.parametrize("prefix", [TAGGED, APART])
+async def test_everything_is_as_on_one_server(group: Cluster, prefix: str) -> None:
+    async with opened(group, prefix) as (storage, client):
         assert await storage.why_read_only() is None
-        await use_everything(storage, client, TAGGED)
+        await use_everything(storage, client, prefix)
+        left = [key async for key in client.scan_iter()]
+        assert [key for key in left if b"temp:" not in key] == []
 
 
 async def follow_peers(storage: SessionStorage, client: Any, prefix: str) -> None:
@@ -116,12 +120,13 @@ async def follow_peers(storage: SessionStorage, client: Any, prefix: str) -> Non
 def backend_of_same(storage: SessionStorage) -> RedisBackend:
     backend = storage._backend
     assert isinstance(backend, RedisBackend)
-    return RedisBackend(backend._settings, prefix=backend._keys.prefix.decode())
+    return type(backend)(backend._settings, prefix=backend._keys.prefix.decode())
 
 
-async def test_what_peers_do_is_told_from_every_primary(group: Cluster) -> None:
-    async with opened(group, TAGGED) as (storage, client):
-        await follow_peers(storage, client, TAGGED)
+@pytest.mark.parametrize("prefix", [TAGGED, APART])
+async def test_what_peers_do_is_told_from_every_primary(group: Cluster, prefix: str) -> None:
+    async with opened(group, prefix) as (storage, client):
+        await follow_peers(storage, client, prefix)
 
 
 async def write_while_a_slot_moves(group: Cluster, storage: SessionStorage, slot: int) -> int:
@@ -148,14 +153,18 @@ async def write_while_a_slot_moves(group: Cluster, storage: SessionStorage, slot
     return count
 
 
-async def test_lines_are_written_once_each_while_their_slot_moves(group: Cluster) -> None:
-    async with opened(group, TAGGED) as (storage, client):
+@pytest.mark.parametrize("prefix", [TAGGED, APART])
+async def test_lines_are_written_once_each_while_their_slot_moves(
+    group: Cluster, prefix: str
+) -> None:
+    async with opened(group, prefix) as (storage, client):
         await until(lambda: storage.feed_state.live)
-        count = await write_while_a_slot_moves(group, storage, SLOT)
+        slot = slot_of(f"{prefix}file:{A}".encode())
+        count = await write_while_a_slot_moves(group, storage, slot)
         expected = "".join(f"{number}\n" for number in range(count))
-        assert (await client.get(f"{TAGGED}file:{A}")).decode() == expected
+        assert (await client.get(f"{prefix}file:{A}")).decode() == expected
         assert await storage.read_text(A) == expected
-        await client.append(f"{TAGGED}file:{A}", b"peer\n")
+        await client.append(f"{prefix}file:{A}", b"peer\n")
         await until(lambda: storage.stat_sync(A).size == len(expected) + 5)
 
 

@@ -82,7 +82,7 @@ def test_a_source_is_read(text: str, source: Source) -> None:
         ("redis+sentinel://h/", "what the sentinels call the primary"),
         ("redis+sentinel://h/m/x", "such as /0"),
         ("redis+sentinel://h,h:99999/m", "1 to 65535"),
-        ("redis+cluster://h", "hash tag"),
+        ("redis+cluster://h?prefix=a{b", "hash tag"),
         ("redis://h?sentinel_password=x", "unknown option"),
         ("redis://h?ssl_ca_certs=x", "unknown option"),
         ("rediss://h?ssl_verify=no", "ssl_verify is not valid"),

@@ -73,7 +73,9 @@ class RedisBackend:
         """
         self.label = f"{settings.where} · {prefix}"
         self._settings = settings
-        self._keys = Keys(prefix)
+        self._keys = self._named(prefix)
+        self._finished = False
+        """Whether what others left half done was looked for."""
         self._scan_count = scan_count
         self._reads, self._writes = links(settings)
         self._trash = RedisTrash(self._reads, self._writes, self._keys, scan_count)
@@ -81,10 +83,13 @@ class RedisBackend:
         self._on_the_way: dict[str, set[int]] = {}
         """Numbers of the files that were staged and not put in place, by token."""
 
+    def _named(self, prefix: str) -> Keys:
+        return Keys(prefix)
+
     @classmethod
     def from_source(
         cls, source: RedisSource, *, password: str | None = None, patience_s: float = PATIENCE_S
-    ) -> Self:
+    ) -> RedisBackend:
         """Return the backend of a source URL.
 
         Args:
@@ -93,6 +98,10 @@ class RedisBackend:
             patience_s: Longest time to connect, and longest to wait for any answer.
         """
         settings = replace(Settings.of_source(source, password), patience_s=patience_s)
+        if source.is_scattered:
+            from sessiontui.storage.redis.apart_backend import ApartBackend
+
+            return ApartBackend(settings, prefix=source.prefix)
         return cls(settings, prefix=source.prefix)
 
     @classmethod
@@ -178,7 +187,7 @@ class RedisBackend:
         arguments = [*_retitling(title), b"%d" % expected_size]
         if expected_size > _SMALL_BYTES:
             temporary, seen = await self._copy(path, data, (0, expected_size), expected_size)
-            names = [temporary, self._keys.temporary(secrets.token_hex(8))]
+            names = [temporary, self._keys.temporary(secrets.token_hex(8), path)]
             arguments += [seen, b"%d" % (expected_size + len(data))]
             script = scripts.SWAP
         else:
@@ -201,7 +210,7 @@ class RedisBackend:
     ) -> Stat:
         """Keep only some bytes of a session; the server copies them piece by piece."""
         temporary, seen = await self._copy(path, b"", (start, stop), expected_size)
-        names = [temporary, self._keys.temporary(secrets.token_hex(8))]
+        names = [temporary, self._keys.temporary(secrets.token_hex(8), path)]
         numbers = [b"%d" % expected_size, seen, b"%d" % (stop - start)]
         return await self._step(
             scripts.SWAP,
@@ -221,7 +230,7 @@ class RedisBackend:
             The key, and the session's mtime as stored (empty for none): a rewrite of the
             same size meanwhile changes it.
         """
-        temporary = self._keys.temporary(secrets.token_hex(8))
+        temporary = self._keys.temporary(secrets.token_hex(8), path)
         names = [self._keys.meta, self._keys.title, self._keys.file(path), temporary]
         start, stop = kept
         seen: bytes | None = None

@@ -8,7 +8,6 @@ there. What has no key goes to any primary, or to the one that was named.
 from __future__ import annotations
 
 import asyncio
-from binascii import crc_hqx
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from redis.exceptions import AskError, MovedError, RedisError, TryAgainError
 
 from sessiontui.errors import BackendDownError, OutcomeUnknownError, StorageError
 from sessiontui.storage.redis.errors import connection_error, reply_error
+from sessiontui.storage.redis.keys import SLOTS, slot_of
 from sessiontui.storage.redis.link import Link, close, exchange, open_connection
 
 if TYPE_CHECKING:
@@ -26,22 +26,9 @@ if TYPE_CHECKING:
 
 Address = tuple[str, int]
 
-SLOTS = 16_384
 _KEYLESS = frozenset({b"SCAN", b"PING", b"HELLO", b"INFO"})
 _MOST_TURNS = 16
 """How often what was refused is sent on, before that counts as failed."""
-
-
-def hashed_part(key: bytes) -> bytes:
-    """Return what decides where a key is: what stands in its first braces, if that is anything."""
-    _, brace, rest = key.partition(b"{")
-    tag, end, _ = rest.partition(b"}")
-    return tag if brace and end and tag else key
-
-
-def slot_of(key: bytes) -> int:
-    """Return the slot of a key."""
-    return crc_hqx(hashed_part(key), 0) % SLOTS
 
 
 class ClusterMap:
@@ -195,6 +182,8 @@ class ClusterLink(Link):
         """
         super().__init__(settings, changes=changes)
         self.cluster = cluster
+        self.owed: dict[tuple[bytes, bytes], bytes | None] = {}
+        """Fields of hashes that are still to follow what became of a session; None: to go."""
         self._links: dict[Address, Link] = {}
 
     async def nodes(self) -> list[Link]:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
+from sessiontui.errors import AccessError
 from sessiontui.storage.redis.errors import connection_error, reply_error
+from sessiontui.storage.redis.keys import ApartKeys
 from sessiontui.storage.redis.link import close, exchange, identify, open_connection
 
 if TYPE_CHECKING:
@@ -56,10 +58,12 @@ async def _fence_off(link: Link, writes: Link, keys: Keys) -> None:
                 [killed] = await exchange(connection, [end])
                 if isinstance(killed, RedisError):
                     raise reply_error(killed)
+            if uncut and isinstance(keys, ApartKeys):
+                raise AccessError("this Redis user lacks a right: +client|kill")
             if uncut:
                 token, writes.token = writes.token, secrets.token_hex(8)
                 _LOG.info("may not end connections by id: a fence key stands for a day instead")
-                fence = (b"SET", keys.fence(token), b"1", b"PX", b"%d" % _FENCE_LIFE_MS)
+                fence = (b"SET", keys.fence(token, ""), b"1", b"PX", b"%d" % _FENCE_LIFE_MS)
                 [put] = await exchange(connection, [fence])
                 if isinstance(put, RedisError):
                     raise reply_error(put)

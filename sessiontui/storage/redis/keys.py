@@ -7,6 +7,7 @@
 | `<prefix>title` | hash | path -> JSON of the title |
 | `<prefix>trash:<id>` | hash | what one deletion removed; expires |
 | `<prefix>trash:<id>:<n>` | string | the bytes of its n-th session; expires |
+| `<prefix>moves` | hash | in a cluster, renamings under way: id -> JSON |
 | `<prefix>temp:<random>` | string | a session that is being rewritten; expires |
 | `<prefix>fence:<token>` | string | writes with this token are refused; expires |
 """
@@ -14,6 +15,8 @@
 from __future__ import annotations
 
 import re
+from binascii import crc_hqx
+from functools import cache
 
 from sessiontui.errors import InvalidPathError
 from sessiontui.models.text import clean
@@ -48,17 +51,64 @@ class Keys:
         """Return the key that tells what one deletion removed."""
         return self.trash + _encode(item_id)
 
-    def trashed(self, item_id: str, number: int) -> bytes:
-        """Return the key of the bytes of one deleted session."""
-        return self.trash + _encode(item_id) + b":%d" % number
+    def trashed(self, item_id: str, number: int, path: str) -> bytes:
+        """Return the key of the bytes of one deleted session, whose path is told too."""
+        return self.trash + _encode(item_id) + b":%d" % number + self._beside(path)
 
-    def temporary(self, name: str) -> bytes:
-        """Return the key of a value under construction."""
-        return self.prefix + b"temp:" + _encode(name)
+    def temporary(self, name: str, path: str) -> bytes:
+        """Return the key of a value under construction that is to be the session of a path."""
+        return self.prefix + b"temp:" + _encode(name) + self._beside(path)
 
-    def fence(self, token: str) -> bytes:
+    def fence(self, token: str, path: str) -> bytes:
         """Return the key whose presence makes scripts with this token refuse."""
-        return self.prefix + b"fence:" + _encode(token)
+        return self.prefix + b"fence:" + _encode(token) + self._beside(path)
+
+    def _beside(self, path: str) -> bytes:  # noqa: ARG002 - one server holds all keys
+        """Return what a name has to end with to be where the session of a path is."""
+        return b""
+
+
+class ApartKeys(Keys):
+    """Names in a cluster whose prefix has no hash tag: each session has a slot of its own.
+
+    What is to be renamed to or from a session ends with a hash tag of that session's slot.
+    """
+
+    def _beside(self, path: str) -> bytes:
+        return b"{%b}" % tag_of(slot_of(self.file(path)))
+
+
+SLOTS = 16_384
+"""How many slots a cluster has."""
+
+
+def hashed_part(key: bytes) -> bytes:
+    """Return what decides where a key is: what stands in its first braces, if that is anything."""
+    _, brace, rest = key.partition(b"{")
+    tag, end, _ = rest.partition(b"}")
+    return tag if brace and end and tag else key
+
+
+def slot_of(key: bytes) -> int:
+    """Return the slot of a key in a cluster."""
+    return crc_hqx(hashed_part(key), 0) % SLOTS
+
+
+def tag_of(slot: int) -> bytes:
+    """Return a short hash tag of a slot."""
+    return _tags()[slot]
+
+
+@cache
+def _tags() -> dict[int, bytes]:
+    """Return a tag for each slot; takes some hundredths of a second, once."""
+    tags: dict[int, bytes] = {}
+    number = 0
+    while len(tags) < SLOTS:
+        tag = b"%d" % number
+        tags.setdefault(crc_hqx(tag, 0) % SLOTS, tag)
+        number += 1
+    return tags
 
 
 def field(path: str) -> bytes:

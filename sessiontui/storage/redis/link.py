@@ -145,7 +145,9 @@ async def identify(connection: AbstractConnection) -> Identity:
 class Script:
     """A Lua script, sent by its hash where the server knows it."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, apart: Script | None = None) -> None:
+        self.apart = apart
+        """The same where the two hashes are elsewhere."""
         self.text = text.encode()
         self.digest = sha1(self.text, usedforsecurity=False).hexdigest().encode()
 

@@ -35,7 +35,7 @@ async def read_ranges(link: Link, keys: Keys, ranges: Sequence[Range]) -> list[b
         return []
     ranges = await _from_the_start(link, keys, ranges)
     replies = await link.ask(
-        _get_range(keys.file(wanted.path), wanted.start, _piece_end(wanted)) for wanted in ranges
+        get_range(keys.file(wanted.path), wanted.start, _piece_end(wanted)) for wanted in ranges
     )
     results: list[bytes | None] = []
     for wanted, reply in zip(ranges, replies, strict=True):
@@ -83,14 +83,14 @@ async def _all_pieces(link: Link, keys: Keys, wanted: Range, first: bytes) -> by
     while len(pieces[-1]) == PIECE_BYTES:
         start += PIECE_BYTES
         end = _piece_end(Range(wanted.path, start, wanted.stop))
-        [piece] = await link.ask([_get_range(keys.file(wanted.path), start, end)])
+        [piece] = await link.ask([get_range(keys.file(wanted.path), start, end)])
         if isinstance(piece, RedisError):
             raise reply_error(piece, path=wanted.path)
         pieces.append(piece)
     return b"".join(pieces)
 
 
-def _get_range(key: bytes, start: int, stop: int | None) -> Command:
+def get_range(key: bytes, start: int, stop: int | None) -> Command:
     """Return the command for bytes `[start, stop)`; in Redis the last byte counts too."""
     if stop is not None and (stop <= 0 or start >= stop):
         return (b"GETRANGE", key, b"1", b"0")
@@ -125,7 +125,7 @@ async def probe_together(link: Link, keys: Keys, ranges: Sequence[Range]) -> lis
             key = keys.file(wanted.path)
             commands.append((b"STRLEN", key))
             commands.append((b"GETRANGE", key, b"0", b"%d" % (HEAD_BYTES - 1)))
-            commands.append(_get_range(key, wanted.start, wanted.stop))
+            commands.append(get_range(key, wanted.start, wanted.stop))
     commands.append((b"EXEC",))
     replies = await link.ask(commands)
     for reply in replies:
@@ -148,14 +148,14 @@ async def probe_together(link: Link, keys: Keys, ranges: Sequence[Range]) -> lis
             seen.append(Seen(stat, head[:HEAD_BYTES], data))
         else:
             seen.append(None)
-    return await _without_missing(link, keys, seen)
+    return await without_missing(link, keys, seen)
 
 
 def _is_whole(wanted: Range) -> bool:
     return wanted.start == 0 and wanted.stop is None
 
 
-async def _without_missing(link: Link, keys: Keys, seen: list[Seen | None]) -> list[Seen | None]:
+async def without_missing(link: Link, keys: Keys, seen: list[Seen | None]) -> list[Seen | None]:
     """Return what was seen with None for the sessions that have no bytes and do not exist."""
     empty = [number for number, one in enumerate(seen) if one is not None and not one.stat.size]
     paths = [one.stat.path for one in seen if one is not None and not one.stat.size]

@@ -14,12 +14,42 @@ from __future__ import annotations
 
 from sessiontui.storage.redis.link import Script
 
-_FRAME = """
+_HERE = """
 local META, TITLE = KEYS[1], KEYS[2]
+local call = redis.pcall
+local function answer(reply) return reply end
+"""
+# The two hashes as they were, and what becomes of them, where they are on other servers.
+_ELSEWHERE = """
+local META, TITLE = 'meta', 'title'
+local given, here, changed = ARGV, KEYS, {}
+local hashes = {meta = {}, title = {}}
+local count = tonumber(given[2])
+for i = 0, count - 1 do hashes[given[3 + 3 * i]][given[4 + 3 * i]] = given[5 + 3 * i] end
+local KEYS, ARGV = {META, TITLE, unpack(here)}, {given[1]}
+for i = 3 + 3 * count, #given do ARGV[#ARGV + 1] = given[i] end
+local function call(...)
+  local command, key, name, value = ...
+  local hash = hashes[key]
+  if not hash then return redis.pcall(...) end
+  if command == 'HGET' then return hash[name] or false end
+  if command == 'HLEN' then return 0 end
+  hash[name] = command == 'HSET' and value or nil
+  changed[#changed + 1] = key
+  changed[#changed + 1] = name
+  changed[#changed + 1] = value and '+' .. value or '-'
+  return 1
+end
+local function answer(reply)
+  if reply[1] ~= 'ok' then changed = {} end
+  return {reply, changed}
+end
+"""
+_FRAME = """
 local undo = {}
 local function stop(...) error({...}, 0) end
 local function look(...)
-  local reply = redis.pcall(...)
+  local reply = call(...)
   if type(reply) == 'table' and reply.err then
     stop('refused', (...), (select(2, ...)), reply.err)
   end
@@ -55,18 +85,19 @@ local function body()
 %s
 end
 local fence = redis.pcall('EXISTS', ARGV[1])
-if fence == 1 then return {'fenced'} end
+if fence == 1 then return answer({'fenced'}) end
 local done, reply = pcall(body)
-if done then return reply end
-for i = #undo, 1, -1 do redis.pcall(unpack(undo[i])) end
-if type(reply) == 'table' then return reply end
-return {'refused', 'script', '', tostring(reply)}
+if done then return answer(reply) end
+for i = #undo, 1, -1 do call(unpack(undo[i])) end
+if type(reply) == 'table' then return answer(reply) end
+return answer({'refused', 'script', '', tostring(reply)})
 """
 # The fence is no declared key, for a user without a right to it could run nothing then.
 
 
 def _script(body: str) -> Script:
-    return Script(_FRAME % body)
+    text = _FRAME % body
+    return Script(_HERE + text, apart=Script(_ELSEWHERE + text))
 
 
 APPEND = _script("""
@@ -341,3 +372,71 @@ RESTORE = _script("""
 """)
 """KEYS meta, title, record, then trash key and file of each;
 ARGV fence, then number and path of each. Answers `ok` and the numbers that are back."""
+
+PUT = _script("""
+  local copy, at = KEYS[3], ARGV[2]
+  local size = look('STRLEN', copy)
+  if size ~= tonumber(at) then stop('conflict', size) end
+  change(nil, 'APPEND', copy, ARGV[3])
+  change(nil, 'PEXPIRE', copy, ARGV[4])
+  return {'ok'}
+""")
+"""Adds a piece to a copy. KEYS meta, title, copy; ARGV fence, size before, data, life (ms)."""
+
+PUBLISH = _script("""
+  local file, copy, path = KEYS[3], KEYS[4], ARGV[2]
+  if size_of(file) and ARGV[3] ~= '1' then stop('exists', 1) end
+  if look('STRLEN', copy) ~= tonumber(ARGV[4]) then
+    stop('refused', 'RENAME', copy, 'the copy is gone')
+  end
+  move(copy, file)
+  change(nil, 'PERSIST', file)
+  put(META, path, ARGV[5] ~= '' and ARGV[5])
+  put(TITLE, path, ARGV[6] ~= '' and ARGV[6])
+  return {'ok'}
+""")
+"""Makes a copy the session. KEYS meta, title, file, copy; ARGV fence, path, overwrite, size of
+the copy, mtime, title (both empty for none)."""
+
+GROW = _script("""
+  local size = size_of(KEYS[3])
+  if size ~= tonumber(ARGV[2]) then stop('conflict', size or -1) end
+  return {'ok', change(nil, 'APPEND', KEYS[3], ARGV[3])}
+""")
+"""Adds to a session of this size, and leaves its time. KEYS meta, title, file; ARGV fence, size,
+data."""
+
+REMOVE = _script("""
+  local size = size_of(KEYS[3])
+  if not size then stop('missing', 1) end
+  if size ~= tonumber(ARGV[3]) then stop('conflict', size) end
+  put(META, ARGV[2], false)
+  put(TITLE, ARGV[2], false)
+  change(nil, 'UNLINK', KEYS[3])
+  return {'ok'}
+""")
+"""Removes a session of this size. KEYS meta, title, file; ARGV fence, path, size."""
+
+THROW = _script("""
+  local file, kept = KEYS[3], KEYS[4]
+  if not size_of(file) then stop('missing', 1) end
+  if look('EXISTS', kept) == 1 then stop('exists', 1) end
+  move(file, kept)
+  change({'PERSIST', kept}, 'PEXPIRE', kept, ARGV[3])
+  put(META, ARGV[2], false)
+  put(TITLE, ARGV[2], false)
+  return {'ok'}
+""")
+"""Moves a session to the trash. KEYS meta, title, file, trash key; ARGV fence, path, life (ms)."""
+
+BRING = _script("""
+  local kept, file = KEYS[3], KEYS[4]
+  if not size_of(kept) then stop('missing', 1) end
+  if size_of(file) then stop('exists', 1) end
+  put(META, ARGV[2], ARGV[3] ~= '' and ARGV[3])
+  put(TITLE, ARGV[2], ARGV[4] ~= '' and ARGV[4])
+  move(kept, file)
+  change(nil, 'PERSIST', file)
+  return {'ok'}
+""")
+"""Brings a session back. KEYS meta, title, trash key, file; ARGV fence, path, mtime, title."""

@@ -11,7 +11,10 @@ from sessiontui.errors import (
     StorageError,
     WriteConflictError,
 )
+from sessiontui.storage.redis.apart import run_apart
+from sessiontui.storage.redis.cluster import ClusterLink
 from sessiontui.storage.redis.errors import refusal
+from sessiontui.storage.redis.keys import ApartKeys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,8 +55,12 @@ async def run_step(
         WriteConflictError: It answers `conflict`.
         StorageError: The server refuses, or cannot be reached.
     """
-    fence = keys.fence(link.token)
-    outcome, *facts = await link.run(script, names, [fence, *arguments])
+    fence = keys.fence(link.token, paths[0])
+    if isinstance(link, ClusterLink) and isinstance(keys, ApartKeys):
+        answer = await run_apart(link, keys, script, names[2:], [fence, *arguments], paths[0])
+    else:
+        answer = await link.run(script, names, [fence, *arguments])
+    outcome, *facts = answer
     if outcome == b"ok":
         return facts
     if outcome == b"missing":

@@ -44,7 +44,7 @@ class RedisTrash:
         """
         keys = [self._keys.meta, self._keys.title, self._keys.record(item.id)]
         for number, stat in enumerate(item.stats, start=1):
-            keys += [self._keys.file(stat.path), self._keys.trashed(item.id, number)]
+            keys += [self._keys.file(stat.path), self._keys.trashed(item.id, number, stat.path)]
         paths = [stat.path for stat in item.stats]
         life = max(1, item.expires_ms - item.deleted_ms)
         numbers = [b"%d" % number for number in (life, item.deleted_ms, item.expires_ms)]
@@ -62,7 +62,7 @@ class RedisTrash:
             self._keys.title,
             self._keys.record(item.id),
             self._keys.file(stat.path),
-            self._keys.trashed(item.id, 1),
+            self._keys.trashed(item.id, 1, stat.path),
             self._keys.file(target.path),
         ]
         life = max(1, item.expires_ms - item.deleted_ms)
@@ -91,15 +91,15 @@ class RedisTrash:
         keys = [self._keys.meta, self._keys.title, self._keys.record(item_id)]
         arguments: list[bytes] = []
         for number, stat in numbered.items():
-            keys += [self._keys.trashed(item_id, number), self._keys.file(stat.path)]
+            keys += [self._keys.trashed(item_id, number, stat.path), self._keys.file(stat.path)]
             arguments += [b"%d" % number, field(stat.path)]
         paths = [stat.path for stat in numbered.values()]
         back = await run_step(self._writes, self._keys, scripts.RESTORE, keys, arguments, paths)
         stats = tuple(numbered[number] for number in back)
         return TrashItem(found.id, found.path, stats, found.deleted_ms, found.expires_ms)
 
-    async def items(self) -> list[TrashItem]:
-        """Return what can be restored, newest first."""
+    async def items(self, *, moving: bool = False) -> list[TrashItem]:
+        """Return what can be restored, newest first; with `moving` what is on its way there."""
         records: dict[bytes, None] = {}
         for node in await self._reads.nodes():
             cursor = b"0"
@@ -111,7 +111,7 @@ class RedisTrash:
                 records |= dict.fromkeys(key for key in step[1] if key.startswith(self._keys.trash))
                 if cursor == b"0":
                     break
-        items = [found[1] for found in await self._items(list(records)) if found is not None]
+        items = [found[1] for found in await self._items(list(records), moving) if found]
         return sorted(items, key=lambda item: (item.deleted_ms, item.id), reverse=True)
 
     def _scan_step(self, cursor: bytes) -> tuple[bytes, ...]:
@@ -119,15 +119,20 @@ class RedisTrash:
         count = b"%d" % self._scan_count
         return (b"SCAN", cursor, b"MATCH", pattern, b"COUNT", count, b"TYPE", b"hash")
 
-    async def _items(self, records: list[bytes]) -> list[tuple[dict[int, Stat], TrashItem] | None]:
-        """Return what each record tells, its sessions also by number; None for no record."""
+    async def _items(
+        self, records: list[bytes], moving: bool = False
+    ) -> list[tuple[dict[int, Stat], TrashItem] | None]:
+        """Return what each record tells, its sessions also by number; None for no such record."""
         if not records:
             return []
         replies = await self._reads.ask((b"HGETALL", record) for record in records)
-        return [self._item(record, reply) for record, reply in zip(records, replies, strict=True)]
+        return [
+            self._item(record, reply, moving)
+            for record, reply in zip(records, replies, strict=True)
+        ]
 
     def _item(
-        self, record: bytes, reply: list[bytes] | RedisError
+        self, record: bytes, reply: list[bytes] | RedisError, moving: bool
     ) -> tuple[dict[int, Stat], TrashItem] | None:
         if isinstance(reply, RedisError):
             if str(reply).startswith("WRONGTYPE"):
@@ -136,7 +141,7 @@ class RedisTrash:
         fields = dict(zip(reply[::2], reply[1::2], strict=True))
         deleted = mtime_ms(fields.get(b"deleted"))
         expires = mtime_ms(fields.get(b"expires"))
-        if deleted is None or expires is None:
+        if deleted is None or expires is None or (b"moving" in fields) is not moving:
             return None
         stats: dict[int, Stat] = {}
         for name in fields:
