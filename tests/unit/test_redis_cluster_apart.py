@@ -17,7 +17,7 @@ from sessiontui.errors import (
 )
 from sessiontui.models.source import RedisSource, parse_source
 from sessiontui.storage import Retries, SessionStorage
-from sessiontui.storage.backend import FieldChange, Stat, TrashItem
+from sessiontui.storage.backend import FieldChange, Stat, TrashItem, new_token
 from sessiontui.storage.redis import apart_backend
 from sessiontui.storage.redis.apart_backend import ApartBackend
 from sessiontui.storage.redis.backend import RedisBackend
@@ -350,6 +350,26 @@ async def test_fields_are_changed_one_by_one_where_they_are_what_was_seen(group:
         assert await backend.change_fields(changes) == [True, False, True, False]
         assert await client.hkeys(META) == [A.encode(), DRAFT_A.encode()]
         assert await client.hget(TITLE, DRAFT_A) == b"t"
+
+
+async def test_files_that_were_staged_are_put_in_place_whole_or_not_at_all(group: Cluster) -> None:
+    async with opened(group) as (backend, client):
+        token = new_token()
+        files = [Stat(B, len(DATA), 5, b'{"title":"y"}'), Stat(DRAFT_B, 0, None)]
+        await backend.stage(token, 0, 0, DATA[:7])
+        with pytest.raises(WriteConflictError):
+            await backend.place(token, files)
+        await backend.stage(token, 0, 7, DATA[7:])
+        await client.set(FILE + DRAFT_B, b"other")
+        with pytest.raises(SessionExistsError):
+            await backend.place(token, files)
+        await client.delete(FILE + DRAFT_B)
+        await backend.place(token, files)
+        placed = {B: (DATA, b"5", b'{"title":"y"}'), DRAFT_B: (b"", None, None)}
+        assert await held(client) == WHOLE | placed
+        await backend.stage(token, 0, 0, b"x")
+        await backend.unstage(token)
+        assert [key async for key in client.scan_iter() if token.encode() in key] == []
 
 
 async def test_joining_is_refused(group: Cluster) -> None:

@@ -191,17 +191,25 @@ class ApartBackend(RedisBackend):
         [seen] = await self.probe([Range(source, 0, 0)])
         if seen is None:
             raise SessionNotFoundError(source)
-        copy = self._keys.temporary(secrets.token_hex(8), target)
-        size, digest = await self._copied(source, target, copy)
-        if await self._digest(copy, size) != digest:
-            raise StorageError("the copy is not what was copied; the session stays", path=source)
         mtime = b"" if seen.stat.mtime_ms is None else b"%d" % seen.stat.mtime_ms
-        arguments = [
-            *(field(target), b"1" if overwrite else b"0", b"%d" % size),
-            *(mtime, seen.stat.title or b""),
-        ]
-        await self._one(scripts.PUBLISH, target, [copy], arguments)
+        title = seen.stat.title or b""
+        size = await self._settle(
+            self._keys.file(source), target, mtime, title, overwrite=overwrite
+        )
         await self._let_go(source, target, size)
+
+    async def _settle(
+        self, key: bytes, target: str, mtime: bytes, title: bytes, *, overwrite: bool
+    ) -> int:
+        """Make a verified copy of a key the session of a path; return its size."""
+        copy = self._keys.temporary(secrets.token_hex(8), target)
+        size, digest = await self._copied(key, target, copy)
+        if await self._digest(copy, size) != digest:
+            raise StorageError("the copy is not what was copied; the session stays", path=target)
+        flag = b"1" if overwrite else b"0"
+        arguments = [field(target), flag, b"%d" % size, mtime, title]
+        await self._one(scripts.PUBLISH, target, [copy], arguments)
+        return size
 
     async def _let_go(self, source: str, target: str, size: int) -> None:
         """Remove the old session once the new one has all it has."""
@@ -220,26 +228,23 @@ class ApartBackend(RedisBackend):
                 return
         raise StorageError("the session grows too fast to be renamed; it is at both paths")
 
-    async def _copied(self, source: str, target: str, copy: bytes) -> tuple[int, bytes]:
+    async def _copied(self, key: bytes, target: str, copy: bytes) -> tuple[int, bytes]:
         """Copy all there is now, piece by piece; return how many bytes, and their digest."""
         digest = hashlib.sha256()
         size = 0
         while True:
-            wanted = Range(source, size, size + _PIECE_BYTES)
-            [data] = await read_ranges(self._reads, self._keys, [wanted])
-            if data is None:
-                raise SessionNotFoundError(source)
-            if not data and size:
-                return size, digest.digest()
-            step = [self._keys.meta, self._keys.title, copy]
-            await run_step(
-                *(self._writes, self._keys, scripts.PUT, step),
-                *([b"%d" % size, data, b"%d" % _COPY_LIFE_MS], [target]),
-            )
-            digest.update(data)
-            size += len(data)
+            end = b"%d" % (size + _PIECE_BYTES - 1)
+            [data] = await self._told([(b"GETRANGE", key, b"%d" % size, end)])
+            if data or not size:
+                step = [self._keys.meta, self._keys.title, copy]
+                await run_step(
+                    *(self._writes, self._keys, scripts.PUT, step),
+                    *([b"%d" % size, data, b"%d" % _COPY_LIFE_MS], [target]),
+                )
             if not data:
                 return size, digest.digest()
+            digest.update(data)
+            size += len(data)
 
     async def _digest(self, copy: bytes, size: int) -> bytes:
         digest = hashlib.sha256()
@@ -248,6 +253,30 @@ class ApartBackend(RedisBackend):
             [data] = await self._told([(b"GETRANGE", copy, b"%d" % start, end)])
             digest.update(data)
         return digest.digest()
+
+    async def place(self, token: str, files: Sequence[Stat]) -> None:
+        """Put staged files in place, the session itself last; none where a path is taken."""
+        await self._finish()
+        taken = await self._exist([stat.path for stat in files])
+        if taken:
+            raise SessionExistsError(taken[0])
+        staged = [self._staged(token, number) for number in range(len(files))]
+        sizes = await self._told([(b"STRLEN", key) for key in staged])
+        for stat, size in zip(files, sizes, strict=True):
+            if size != stat.size:
+                raise WriteConflictError(stat.path, expected_size=stat.size, actual_size=size)
+        placed: list[Stat] = []
+        try:
+            for key, stat in reversed(list(zip(staged, files, strict=True))):
+                mtime = b"" if stat.mtime_ms is None else b"%d" % stat.mtime_ms
+                await self._settle(key, stat.path, mtime, stat.title or b"", overwrite=False)
+                placed.append(stat)
+        except StorageError:
+            for stat in placed:
+                size = b"%d" % stat.size
+                await self._one(scripts.REMOVE, stat.path, [], [field(stat.path), size])
+            raise
+        self._on_the_way.pop(token, None)
 
     # Finishing what others left half done.
 

@@ -322,10 +322,10 @@ class RedisBackend:
         """Drop what was staged; would expire by itself."""
         numbers = self._on_the_way.pop(token, set())
         if numbers:
-            await self._writes.ask([(b"UNLINK", *(self._staged(token, one) for one in numbers))])
+            await self._writes.ask((b"UNLINK", self._staged(token, one)) for one in numbers)
 
     def _staged(self, token: str, number: int) -> bytes:
-        return self._keys.temporary(f"{token}:{number}")
+        return self._keys.temporary(f"{token}:{number}", "")
 
     async def trash(self, item: TrashItem) -> None:
         """Move sessions to where no agent looks, until they expire."""
