@@ -14,15 +14,17 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sessiontui.errors import IndexFileError
-from sessiontui.index.values import HEAD_BYTES, OVERLAP_BYTES, Known, Piece
+from sessiontui.index.values import HEAD_BYTES, OVERLAP_BYTES, Known, Piece, known_of
 from sessiontui.models.changes import Removed, Renamed
 from sessiontui.storage.backend import Range
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sessiontui.catalogue.row import Row
@@ -43,6 +45,8 @@ _AGAIN_S: Final = 30.0
 """How often another process's work is looked at, while sessions change."""
 _SHARE: Final = 0.5
 """Share of the time that is computed or read, where it is not foreground."""
+_PART: Final = 1000
+"""How many sessions of the index are read at a time: all at once would double what it takes."""
 _TIDY_AFTER: Final = 500
 """After how many sessions searching is made faster again."""
 
@@ -182,17 +186,33 @@ class Indexing:
 
     async def _learn(self, file: Path) -> None:
         """Read what another process wrote."""
-        with suppress(IndexFileError):
-            self._take_over(await self._in_thread(lambda: _read_known(file)))
+        from sessiontui.index.reader import IndexReader
 
-    def _take_over(self, known: Iterable[tuple[str, Known]]) -> None:
-        fresh = {
-            row.path: item for path, item in known if (row := self._rows.get(path)) is not None
-        }
+        with suppress(IndexFileError):
+            reader = await self._in_thread(lambda: IndexReader(file))
+            try:
+                await self._take_over(reader.known())
+            finally:
+                self._threads.submit(reader.close)
+
+    async def _take_over(self, known: Iterator[tuple[str, Known]]) -> list[str]:
+        """Learn what the index says, a part at a time; return what is in it and no session."""
+        fresh: dict[str, Known] = {}
+        gone: list[str] = []
+        while part := await self._in_thread(lambda: list(islice(known, _PART))):
+            for path, item in part:
+                if (row := self._rows.get(path)) is None:
+                    gone.append(path)
+                else:
+                    fresh[row.path] = _shared(item, row)
+        for path in [path for path in fresh if path not in self._rows]:  # It went meanwhile.
+            del fresh[path]
+            gone.append(path)
         changed = frozenset(path for path, item in fresh.items() if self.known.get(path) != item)
         self.known = fresh
         if changed:
             self._changed(changed)
+        return gone
 
     async def _write(self, file: Path) -> None:
         """Write what is missing, then what changes; begin anew once where the file is broken."""
@@ -216,12 +236,13 @@ class Indexing:
             self._ending.wait(spent_s * (1 - _SHARE) / _SHARE)
 
     async def _follow(self, writer: IndexWriter) -> None:
-        known = await self._in_thread(lambda: list(writer.known()))
-        self._take_over(known)
-        self._moves = [(path, None) for path, _ in known if path not in self._rows]
+        self._moves = [(path, None) for path in await self._take_over(writer.known())]
         self._dirty.clear()
-        rows = sorted(self._rows.values(), key=lambda row: row.mtime_ms, reverse=True)
-        self._queue = deque(row.path for row in rows if not self._is_current(row.path))
+        self._queue = deque(
+            row.path
+            for row in sorted(self._rows.values(), key=lambda row: row.mtime_ms, reverse=True)
+            if not self._is_current(row.path)
+        )
         while True:
             self._wake.clear()
             await self._move(writer)
@@ -291,8 +312,8 @@ class Indexing:
             if known is None:
                 self.known.pop(path, None)
                 left.append(path)
-            elif path in self._rows:
-                self.known[path] = known
+            elif (row := self._rows.get(path)) is not None:
+                self.known[path] = _shared(known, row)
                 changed.add(path)
                 if known.mtime_ms < 0:
                     left.append(path)
@@ -353,6 +374,23 @@ class Indexing:
 
     async def _in_thread(self, call: Callable[[], _Result]) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+
+def _shared(known: Known, row: Row) -> Known:
+    """Return the same, with numbers that are held anyway: one object for all that are equal."""
+    return known_of(
+        row.size if known.size == row.size else known.size,
+        row.mtime_ms if known.mtime_ms == row.mtime_ms else known.mtime_ms,
+        known.stop,
+        known.text_stop,
+        _alike(known.packed),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _alike(packed: bytes) -> bytes:
+    """Return figures as one object for all sessions that had the same lately: short ones do."""
+    return packed
 
 
 def _read_known(file: Path) -> list[tuple[str, Known]]:
