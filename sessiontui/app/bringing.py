@@ -73,7 +73,7 @@ async def bring_to_disk(screen: Screen[None], workspace: Workspace, row: Row) ->
         return None
     except SessionExistsError as error:
         return await _as_it_is(screen, error.path)
-    return outcome.or_error().done[0].new_path if outcome.done else None
+    return outcome.done[0].new_path if outcome.done else None
 
 
 async def _copied(
@@ -91,7 +91,7 @@ async def _copied(
     ) as destination:
         # That it may be running was asked before.
         wish = Wish(force=True)
-        return await Transfers(workspace).run([path], destination, wish, progress)
+        return (await Transfers(workspace).run([path], destination, wish, progress)).or_error()
 
 
 async def _as_it_is(screen: Screen[None], path: str | None) -> str | None:
