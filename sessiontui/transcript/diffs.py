@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessiontui.transcript.content import first_text, items, mapping, text
-from sessiontui.transcript.values import MAX_TEXT, Part, Result, text_part
+from sessiontui.transcript.values import FOLDED_DIFF, MAX_TEXT, Part, Result, text_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _MAX_COMPARED = 2000
 """How many lines of each side are compared; beyond, one side replaces the other."""
 _CONTEXT = 2
+_MAX_BRIEF = 2 * FOLDED_DIFF
 
 
 class Change(NamedTuple):
@@ -23,6 +24,8 @@ class Change(NamedTuple):
     """Lines that begin with `+`, `-`, a space or `…`."""
     added: int
     removed: int
+    brief: Part | None = None
+    """What changed with a line around it, where the rest is long."""
 
 
 def change_of(arguments: dict[str, Any], result: Result | None) -> Change | None:
@@ -74,4 +77,29 @@ def _counted(lines: Iterable[str]) -> Change:
             kept.append(line)
     added = sum(line.startswith("+") for line in kept)
     removed = sum(line.startswith("-") for line in kept)
-    return Change(text_part("diff", "\n".join(kept)), added, removed)
+    return Change(text_part("diff", "\n".join(kept)), added, removed, _brief(kept))
+
+
+def _brief(lines: list[str]) -> Part | None:
+    """Return the changed lines with one around them; None where that is hardly less."""
+    if len(lines) <= FOLDED_DIFF:
+        return None
+    near = {
+        place
+        for number, line in enumerate(lines)
+        if line.startswith(("+", "-"))
+        for place in (number - 1, number, number + 1)
+    }
+    kept: list[str] = []
+    last = -1
+    for number in sorted(near & set(range(len(lines)))):
+        if kept and number > last + 1:
+            kept.append("…")
+        kept.append(lines[number])
+        last = number
+        if len(kept) > _MAX_BRIEF:
+            break
+    if kept == lines[: len(kept)] or len(kept) > len(lines) - 2:
+        return None
+    part = text_part("diff", "\n".join(kept))
+    return Part("diff", part.lines, len(lines) - len(part.lines))

@@ -108,6 +108,7 @@ def orphan_block(result: Result) -> Block:
         added=change.added if change else 0,
         removed=change.removed if change else 0,
         parts=parts,
+        brief=(change.brief,) if change and change.brief else None,
         folded=FOLDED_ERROR if result.error else FOLDED_DIFF if change else FOLDED_OUTPUT,
         from_end=family == "shell",
         error=result.error,
@@ -221,7 +222,7 @@ def _body(
         language = one_line(given.get("language")) or language
         return (*_if_long(script, language), *output), output, FOLDED_OUTPUT
     if change is not None and not failed:
-        return (change.part,), None, FOLDED_DIFF
+        return (change.part,), (change.brief,) if change.brief else None, FOLDED_DIFF
     if family == "read":
         language = "" if failed else language_of(given)
         code = tuple(Part("code", part.lines, part.more, part.last, language) for part in output)

@@ -145,3 +145,28 @@ def test_files_and_scripts_carry_their_language() -> None:
     assert block("bash", {"command": "cd x\nmake"}, "ok").parts[0].language == "sh"
     assert block("python", {"code": "a = 1\nb = 2"}, "ok").parts[0].language == "py"
     assert block("read", {"path": "a.py"}, "no such file", error=True).parts[0].language == ""
+
+
+def test_a_long_change_shows_what_changed_while_it_is_folded() -> None:
+    lines = [f" {number}| same" for number in range(30)]
+    lines[12] = "+12| new"
+    lines[20:22] = ["-20| old", "+20| newer"]
+    found = block("edit", {"path": "a.py"}, "ok", {"diff": "\n".join(lines)})
+    assert (found.added, found.removed) == (2, 1)
+    assert found.brief is not None
+    assert found.brief[0].lines == (
+        " 11| same",
+        "+12| new",
+        " 13| same",
+        "…",
+        " 19| same",
+        "-20| old",
+        "+20| newer",
+        " 22| same",
+    )
+    assert found.brief[0].more == 22
+    assert body(found) == lines
+    short = block("edit", {"path": "a.py"}, "ok", {"diff": "\n".join(lines[8:14])})
+    assert short.brief is None
+    new = block("edit", {"path": "a.py"}, "ok", {"diff": "\n".join(["+x"] * 40)})
+    assert new.brief is None
