@@ -12,7 +12,7 @@ import msgspec
 
 from sessiontui.models.decode import decode_line
 from sessiontui.models.entries import BadLine
-from sessiontui.transcript.content import first_text, items, mapping
+from sessiontui.transcript.content import first_text, items, mapping, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,8 @@ class Knot(NamedTuple):
     """Whether the model sees nothing before it any more, but for what is kept."""
     kept: str = ""
     """Id of the first entry before a compaction that the model still sees."""
+    kept_number: int = -1
+    """Number of that entry from the beginning of the session, where it has no id."""
     group: str = ""
     """Links of one group belong together, though one of them alone is followed."""
 
@@ -77,7 +79,9 @@ def _knot(item: Entry) -> Knot:
     if "parentId" not in data or not item.id:
         cut = "compaction" if item.type in {"compaction", "compacted"} else ""
         if cut:
-            return Knot("loose", cut="compaction")
+            first = data.get("firstKeptEntryIndex")
+            known = isinstance(first, int) and not isinstance(first, bool)
+            return Knot("loose", cut="compaction", kept_number=number(first) if known else -1)
         return VEIL if item.partial and "id" not in data and "type" in data else LOOSE
     if item.type == "compaction":
         kept = data.get("firstKeptEntryId")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_STRETCHES = 10_000
 """How many pieces of other branches are told apart; beyond, everything shows."""
+_MAX_NUMBERED = 200_000
 _MAX_OPEN = 20_000
 """How many entries that others follow are remembered until they are come by."""
 
@@ -87,6 +88,9 @@ class Lens:
         self._seen_from: int | None = None
         self._compaction: int | None = None
         self._kept = ""
+        self._kept_number = -1
+        self._numbered: list[int] = []
+        """Where entries without id begin, from a compaction that kept one of them upwards."""
         self._veiled = False
 
     # -- what is shown
@@ -246,10 +250,14 @@ class Lens:
         """Find out from where on the model sees the branch."""
         if self._seen_from is not None:
             return
-        if knot.cut == "reset" or (knot.cut and not knot.kept and self._compaction is None):
+        keeps = knot.kept or knot.kept_number >= 0
+        if knot.cut == "reset" or (knot.cut and not keeps and self._compaction is None):
             self._seen_from = offset
         elif self._compaction is None:
             self._compaction, self._kept = offset, knot.kept
+            self._kept_number = knot.kept_number
+        elif self._kept_number >= 0 and len(self._numbered) < _MAX_NUMBERED:
+            self._numbered.append(offset)
         elif knot.id == self._kept:
             self._seen_from = offset
         if self._seen_from is not None and self.context:
@@ -270,7 +278,9 @@ class Lens:
     def _arrive(self) -> None:
         """Take note that nothing is further up."""
         if self._compaction is not None and self._seen_from is None:
-            self._seen_from = self._compaction
+            found = self._numbered[::-1]
+            known = 0 <= self._kept_number < len(found) < _MAX_NUMBERED
+            self._seen_from = found[self._kept_number] if known else self._compaction
             self.version += self.context
         if self._wanted and self._started:
             # What the branch followed is not there: what came before shows.
@@ -344,7 +354,8 @@ class Lens:
         return known or knot.parent == UNKNOWN or knot.parent in self._beside
 
     def _cut_off(self, offset: int, knot: Knot) -> None:
-        if knot.cut == "reset" or (knot.cut and not knot.kept):
+        keeps = knot.kept or knot.kept_number >= 0
+        if knot.cut == "reset" or (knot.cut and not keeps):
             self._seen_from = offset
             self.version += self.context
         elif knot.cut:

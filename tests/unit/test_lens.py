@@ -231,6 +231,21 @@ async def test_the_model_sees_from_what_a_compaction_kept() -> None:
     assert len(session.shown()) == 13  # all but the branch that was left
 
 
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("pi-v1-branchedfrom-compaction-bash", 551), ("pi-v1-two-objects-on-one-line", 355)],
+)
+async def test_what_pi_kept_by_number_is_seen(name: str, first: int) -> None:
+    session = await Session(
+        corpus_file(f"{name}.jsonl").read_bytes().splitlines(keepends=True)
+    ).whole()
+    lens = session.document.lens
+    lens.show_context(alone=True)
+    hidden = [lens.hides(session.offset(number)) for number in range(len(session.lines))]
+    assert hidden.index(False) == first
+    assert not any(hidden[first:])
+
+
 async def test_a_jump_far_away_and_back_leaves_the_branch_as_it_is() -> None:
     trunk = [entry(f"n{n}", f"n{n - 1}" if n else None, pad=50_000) for n in range(200)]
     trunk[150]["parentId"] = "n100"
