@@ -28,11 +28,13 @@ from textual.widgets import Input  # noqa: E402
 
 from screenshots.rows import portable, text_rows  # noqa: E402
 from sessiontui.app.app import SessionApp  # noqa: E402
+from sessiontui.app.screens.doctor import DoctorScreen  # noqa: E402
 from sessiontui.app.screens.search import SearchScreen  # noqa: E402
 from sessiontui.app.theme import DARK, LIGHT  # noqa: E402
 from sessiontui.demo.sessions import demo_sessions  # noqa: E402
 from sessiontui.errors import BackendDownError  # noqa: E402
 from sessiontui.models.source import parse_source  # noqa: E402
+from sessiontui.models.title_slot import title_field  # noqa: E402
 from sessiontui.storage.memory import MemoryBackend, MemoryStore  # noqa: E402
 from sessiontui.workspace import open_workspace  # noqa: E402
 
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 NOW_MS = 1_795_442_529_000
 """2026-11-23 14:02:09 UTC: the time in every picture."""
+_DAY_MS = 86_400_000
 HOME = "/home/mira"
 SOURCE = "redis://cache:6379"
 EXPORTS = Path("/tmp")
@@ -63,6 +66,8 @@ class Scene:
     """Columns and rows."""
     theme: str = DARK
     reachable: bool = True
+    broken: bool = False
+    """Whether something is wrong with the sessions."""
 
 
 SCENES = (
@@ -81,6 +86,7 @@ SCENES = (
     Scene("export", keys=["e", "down"]),
     Scene("help", keys=["?"]),
     Scene("palette", keys=["ctrl+p", *"offline"]),
+    Scene("doctor", keys=["D"], broken=True),
     Scene("unreachable", reachable=False, size=(100, 24)),
     Scene("narrow", size=(80, 24)),
     Scene("light", theme=LIGHT),
@@ -115,6 +121,25 @@ def demo_store() -> MemoryStore:
     return store
 
 
+def break_something(store: MemoryStore) -> None:
+    """Do to a few sessions what goes wrong when several work on them."""
+    old = [
+        path
+        for path, held in sorted(store.sessions.items())
+        if path.endswith(".jsonl") and (held.mtime_ms or 0) < NOW_MS - 3 * _DAY_MS
+    ]
+    moved, renamed, _ = old[0], old[1], old[2]
+    lines = (store.data(moved) or b"").splitlines(keepends=True)
+    store.write(moved.replace("/sessions/", "/sessions/-archive"), b"".join(lines[:9]), mtime_ms=1)
+    store.write(moved, b"".join(lines[9:]), mtime_ms=store.sessions[moved].mtime_ms)
+    field = title_field("Heat the flat without the landlord", "user", NOW_MS - 4 * _DAY_MS)
+    store.retitle(renamed, field, mtime_ms=store.sessions[renamed].mtime_ms)
+    gone = renamed.replace("2026-", "2025-")
+    store.loose["meta", gone] = b"1764000000000"
+    store.loose["title", gone] = field
+    store.write(f"{gone.removesuffix('.jsonl')}/draft.txt", b"And then", mtime_ms=1764000000000)
+
+
 async def settle(pilot: Pilot[None]) -> None:
     """Wait until everything that was asked for has been read and painted."""
     app = pilot.app
@@ -126,6 +151,8 @@ async def settle(pilot: Pilot[None]) -> None:
     if isinstance(app.screen, CommandPalette):
         searches = [worker for worker in app.workers if worker.node is app.screen]
         await app.workers.wait_for_complete(searches)
+    while isinstance(app.screen, DoctorScreen) and not app.screen.quiet:
+        await pilot.pause()
     main = app.main
     while main.reading.wanted != main.reading.path or not main.transcript.quiet:
         await pilot.pause()
@@ -139,6 +166,8 @@ async def settle(pilot: Pilot[None]) -> None:
 async def draw(scene: Scene) -> str:
     """Return the picture of a scene as SVG."""
     store = demo_store()
+    if scene.broken:
+        break_something(store)
 
     def connect(_source: Source, _password: str | None) -> Backend:
         return MemoryBackend(store) if scene.reachable else AwayBackend(store)

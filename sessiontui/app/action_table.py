@@ -88,6 +88,7 @@ def _everywhere() -> tuple[Action, ...]:
             "Copy the command that resumes it",
             where,
         ),
+        Action("doctor", ("D",), "screen.doctor", "doctor", "Find what is broken", where),
         Action(
             "search",
             ("ctrl+f",),

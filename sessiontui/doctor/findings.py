@@ -166,6 +166,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen, a sentence or two, a line each."""
     others: tuple[str, ...] = ()
     """What else it is about."""
+    beside: str | None = None
+    """The session that it lies beside, where that is not what it is about."""
     fix: Fix | None = None
     places: tuple[Place, ...] = ()
     """Broken lines, the first ones."""

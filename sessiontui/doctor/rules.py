@@ -232,14 +232,11 @@ def of_family(rows: Collection[Row]) -> Iterator[Finding]:
             )
 
 
-def leftovers(
-    stats: Collection[Stat], held: Collection[str], *, keys: bool, now_ms: int
-) -> Iterator[Finding]:
+def leftovers(stats: Collection[Stat], *, keys: bool, now_ms: int) -> Iterator[Finding]:
     """Yield what belongs to no session, and what nobody has tidied up.
 
     Args:
         stats: All that the store holds.
-        held: Sessions that agents may hold open.
         keys: Whether these are keys: then all but sessions must belong to one.
         now_ms: The time now.
     """
@@ -255,7 +252,7 @@ def leftovers(
             if keys:
                 found[stat.path].append(stat)
         elif owner in sessions:
-            if debris is not None and owner not in held:
+            if debris is not None:
                 found[owner].append(stat)
         elif owner.removesuffix(".jsonl") not in parents:
             found[owner].append(stat)
@@ -269,6 +266,7 @@ def leftovers(
             path=some[0].path,
             evidence=(f"{what}, {size:,} bytes, not touched for a day. {seen}",),
             others=tuple(stat.path for stat in some[1:]),
+            beside=owner if owner in sessions else None,
             fix=Discard(tuple(some)),
         )
 

@@ -80,28 +80,36 @@ class Checkup:
         fields: list[Field] = []
         async for some in self._storage.loose_fields():
             fields += some
+        found = await self._of_index(stats, fields)
+        yield Progress("reading the index", len(stats), len(stats), tuple(found))
         paths = [stat.path for stat in stats if is_session(stat.path)]
         async for progress in self._look_at_rows(paths):
             yield progress
-        yield Progress("comparing", 0, 0, tuple(self._of_index(stats, fields)))
+        rows = list(self._rows.values())
+        family = await asyncio.to_thread(lambda: tuple(rules.of_family(rows)))
+        yield Progress("comparing", len(rows), len(rows), family)
         async for progress in self._look_for_heads(paths):
             yield progress
         if deep:
             async for progress in self._read_all(paths):
                 yield progress
 
-    def _of_index(self, stats: list[Stat], fields: list[Field]) -> Iterator[Finding]:
+    async def _of_index(self, stats: list[Stat], fields: list[Field]) -> list[Finding]:
+        """Return what times, titles and names tell; of rows only those it is about are read."""
         now = self._workspace.clock()
         keys = isinstance(self._workspace.source, RedisSource)
-        untimed = {
-            stat.path: self._rows.get(stat.path)
-            for stat in stats
-            if stat.mtime_ms is None and is_session(stat.path)
-        }
-        yield from rules.of_fields(fields, untimed, now)
-        yield from rules.of_family(self._rows.values())
-        held = {path for path in self._rows if self._workspace.held(path) is not None}
-        yield from rules.leftovers(stats, held, keys=keys, now_ms=now)
+        untimed = [stat.path for stat in stats if stat.mtime_ms is None and is_session(stat.path)]
+        await self._workspace.read_rows(untimed)
+        known = {path: self._rows.get(path) for path in untimed}
+        findings = rules.of_fields(fields, known, now)
+        left = await asyncio.to_thread(
+            lambda: list(rules.leftovers(stats, keys=keys, now_ms=now))  # 100,000 names
+        )
+        await self._workspace.read_rows([finding.beside for finding in left if finding.beside])
+        for finding in left:
+            if finding.beside is None or self._workspace.held(finding.beside) is None:
+                findings.append(finding)
+        return findings
 
     async def _look_at_rows(self, paths: list[str]) -> AsyncIterator[Progress]:
         """Have all rows read, and compare titles."""

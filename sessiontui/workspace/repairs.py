@@ -6,6 +6,7 @@ source: a file of the user's own, in the data folder.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import secrets
@@ -65,9 +66,14 @@ class Repairs:
         """
         if finding.fix is None:
             raise StorageError("there is no fix for this", path=finding.path)
+        # Who stops waiting does not keep it from the journal.
+        working = asyncio.create_task(self._fix(finding, finding.fix))
+        return await asyncio.shield(working)
+
+    async def _fix(self, finding: Finding, fix: Fix) -> Repair:
         with self._journal() as journal:
             with self._workspace.notes.on(finding.path, "repairing…"):
-                undo = await self._carry_out(finding.fix)
+                undo = await self._carry_out(fix)
             now = self._workspace.clock()
             repair = Repair(
                 id=f"{now:014d}-{secrets.token_hex(4)}",

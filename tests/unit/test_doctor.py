@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 import redis
 
+from sessiontui.models.times import iso_time, now_ms
 from sessiontui.models.title_slot import title_field
 from tests.command import Command
 from tests.sessions import START_MS, Omp
@@ -223,3 +224,15 @@ def test_text_from_sessions_reaches_the_terminal_cleaned(store: Store) -> None:
     assert done.returncode == 1
     assert "\x1b" not in done.stdout
     assert "aGFja2Vk" in done.stdout
+
+
+def test_debris_beside_a_session_waits_until_nobody_holds_it(store: Store) -> None:
+    at_work = Omp()
+    at_work.user()
+    store.put("/p/a.jsonl", at_work.data)
+    store.put("/p/.a.jsonl.1.tmp", b"half")
+    assert kinds(store.command) == ["leftover"]
+    now = iso_time(now_ms()).encode()
+    line = at_work.message("user", "Now.").replace(iso_time(START_MS + 2000).encode(), now)
+    store.put("/p/a.jsonl", at_work.data[: -len(line)] + line)
+    assert kinds(store.command) == []

@@ -220,7 +220,7 @@ def test_what_belongs_to_no_session_is_left_over(keys: bool) -> None:
         "/p/gone5.jsonl.12.bak",
     )
     kept = ("/p/here.jsonl", "/p/here/draft.txt", "/p/here/0.bash.log")
-    findings = list(leftovers(debris(*gone, *kept), (), keys=keys, now_ms=NOW))
+    findings = list(leftovers(debris(*gone, *kept), keys=keys, now_ms=NOW))
     found = [path for finding in findings for path in (finding.path, *finding.others)]
     assert sorted(found) == sorted(gone)
     for finding in findings:
@@ -230,26 +230,26 @@ def test_what_belongs_to_no_session_is_left_over(keys: bool) -> None:
 
 def test_files_that_nobody_knows_are_left_alone_and_keys_are_not() -> None:
     stats = debris("/p/README.md", "/p/here.jsonl")
-    assert list(leftovers(stats, (), keys=False, now_ms=NOW)) == []
-    [finding] = leftovers(stats, (), keys=True, now_ms=NOW)
+    assert list(leftovers(stats, keys=False, now_ms=NOW)) == []
+    [finding] = leftovers(stats, keys=True, now_ms=NOW)
     assert finding.path == "/p/README.md"
 
 
-def test_debris_beside_a_session_waits_until_nobody_holds_it() -> None:
+def test_debris_beside_a_session_names_it() -> None:
     stats = debris("/p/a.jsonl", "/p/.a.jsonl.1.tmp", "/p/a.jsonl.1.bak")
-    assert list(leftovers(stats, {"/p/a.jsonl"}, keys=False, now_ms=NOW)) == []
-    [finding] = leftovers(stats, (), keys=False, now_ms=NOW)
+    [finding] = leftovers(stats, keys=False, now_ms=NOW)
     assert (finding.path, *finding.others) == ("/p/.a.jsonl.1.tmp", "/p/a.jsonl.1.bak")
+    assert finding.beside == "/p/a.jsonl"
 
 
 def test_what_was_touched_within_a_day_is_not_left_over() -> None:
     fresh = debris("/p/gone/draft.txt", mtime_ms=NOW - OLD_MS + 1)
-    assert list(leftovers(fresh, (), keys=True, now_ms=NOW)) == []
+    assert list(leftovers(fresh, keys=True, now_ms=NOW)) == []
 
 
 def test_logs_beside_a_subagent_of_a_session_that_is_gone_stay() -> None:
     stats = debris(f"{OMP_STEM}/Explore.jsonl", f"{OMP_STEM}/Explore.md", f"{OMP_STEM}/0.bash.log")
-    assert list(leftovers(stats, (), keys=False, now_ms=NOW)) == []
+    assert list(leftovers(stats, keys=False, now_ms=NOW)) == []
 
 
 def test_every_kind_is_explained() -> None:

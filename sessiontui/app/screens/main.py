@@ -195,3 +195,15 @@ class MainScreen(MainPanes):
             await self.changing.refresh()
         else:
             await self.workspace.retry()
+
+    @work(group="doctor", exclusive=True)
+    async def action_doctor(self) -> None:
+        """Look for what is broken, and repair it."""
+        from sessiontui.app.screens.doctor import DoctorScreen
+
+        if self.workspace.state.problem is not None:
+            self.tell("There is nothing to examine while the source cannot be reached", "past")
+            return
+        path = await self.app.push_screen_wait(DoctorScreen(self.workspace))
+        if path is not None and self.workspace.row(path) is not None:
+            self.show_session(path)

@@ -1,0 +1,301 @@
+"""What the doctor finds, in groups; one key repairs a finding, another all of its kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from textual import on, work
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from sessiontui.app import format as formats
+from sessiontui.app.findings import Findings
+from sessiontui.app.screens.dialog import Question
+from sessiontui.doctor import KINDS, fix_words, waits_for_agents
+from sessiontui.errors import BackendDownError, StorageError
+from sessiontui.models.text import clean
+from sessiontui.workspace.checkup import Checkup
+from sessiontui.workspace.repairs import Repairs
+from sessiontui.workspace.values import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from sessiontui.doctor import Finding
+    from sessiontui.workspace import Workspace
+
+_REDRAW_S: Final = 0.2
+_KEYS: Final = (
+    "f repairs   F all of its kind   u takes back   L reads every line   {} goes there   esc closes"
+)
+_PATH_CELLS: Final = 60
+
+
+class DoctorScreen(ModalScreen[str | None]):
+    """Examines the workspace while it is open; answers with the session to go to, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,D", "close", show=False),
+        Binding("f", "repair", show=False),
+        Binding("F", "repair_all", show=False),
+        Binding("u", "take_back", show=False),
+        Binding("L", "deep", show=False),
+        Binding("j", "move('down')", show=False),
+        Binding("k", "move('up')", show=False),
+        Binding("g", "move('first')", show=False),
+        Binding("G", "move('last')", show=False),
+    ]
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
+        self.findings = Findings()
+        self.quiet = False
+        """Whether everything that was asked for has been done and is shown."""
+        self._workspace = workspace
+        self._repairs = Repairs(workspace)
+        self._stale = False
+        self._busy = False
+
+    def compose(self) -> ComposeResult:
+        """Lay out heading, list, what is said of the highlighted finding, and the keys."""
+        with Vertical(classes="doctor"):
+            yield Static(id="doctor-heading")
+            yield OptionList(id="doctor-findings", markup=False, compact=True)
+            with VerticalScroll(id="doctor-about", can_focus=False):
+                yield Static(id="doctor-told")
+            keys = _KEYS.format("enter" if self._workspace.config.ascii else "⏎")
+            yield Static(Content.styled(keys, "$past"), classes="closing")
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        self._list.focus()
+        self.set_interval(_REDRAW_S, self._redraw)
+        self._examine(deep=False)
+
+    @property
+    def _list(self) -> OptionList:
+        return self.query_one(OptionList)
+
+    @property
+    def highlighted(self) -> Finding | None:
+        """The finding that the keys are about."""
+        option = self._list.highlighted_option
+        return self.findings.get(None if option is None else option.id)
+
+    # Looking.
+
+    @work(group="examine", exclusive=True)
+    async def _examine(self, *, deep: bool) -> None:
+        """Look everything over and show what is found as it comes."""
+        self.quiet = False
+        self.findings.clear()
+        self._stale = True
+        try:
+            async for progress in Checkup(self._workspace).examine(deep=deep):
+                if progress.found:
+                    self.findings.add(progress.found)
+                    self._stale = True
+                share = f" {progress.done / progress.total:.0%}" if progress.total else ""
+                self._head(f"{progress.what}{share}…")
+        except StorageError as error:
+            self._redraw()
+            self._head(f"Not examined: {one_line(error)}", "$failed")
+        else:
+            self._redraw()
+            self._sum_up()
+        self.quiet = True
+
+    def _sum_up(self, told: str = "", style: str = "$past") -> None:
+        """Say in the heading how many findings there are, and what was done last."""
+        count, can = len(self.findings), self.findings.repairable
+        what = f"{formats.counted(count, 'finding')}, {can} can be repaired"
+        if not count:
+            what = "nothing is wrong"
+        parts = [Content.styled(what, "$past")]
+        if told:
+            parts.append(Content.styled(told, style))
+        heading = Content.assemble(("Doctor  ", "bold"), Content("   ").join(parts))
+        self.query_one("#doctor-heading", Static).update(heading)
+
+    def _head(self, text: str, style: str = "$past") -> None:
+        heading = Content.assemble(("Doctor  ", "bold"), (text, style))
+        self.query_one("#doctor-heading", Static).update(heading)
+
+    def _redraw(self) -> None:
+        """Show what has changed, with the highlight where it was."""
+        if not self._stale:
+            return
+        self._stale = False
+        shown = self._list
+        before, option = shown.highlighted, shown.highlighted_option
+        width = shown.scrollable_content_region.width
+        lines = list(self.findings.lines(width))
+        options = [Option(line.content, line.key, disabled=line.key is None) for line in lines]
+        shown.set_options(options)
+        keys = [line.key for line in lines]
+        kept = option.id if option is not None else None
+        if kept in keys and kept is not None:
+            shown.highlighted = keys.index(kept)
+        else:
+            # The next one, where the highlighted one is repaired; else the first.
+            start = 0 if before is None else min(before, len(keys) - 1)
+            following = [at for at in range(max(0, start), len(keys)) if keys[at] is not None]
+            leading = [at for at in range(max(0, start)) if keys[at] is not None]
+            near = [*following, *reversed(leading)]
+            shown.highlighted = near[0] if near else None
+        self._tell()
+
+    @on(OptionList.OptionHighlighted)
+    def _highlight_moved(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        finding = self.highlighted
+        told = Content()
+        if finding is not None:
+            held = None
+            if waits_for_agents(finding.fix):
+                held = self._workspace.held(finding.path)
+            told = self.findings.told(finding, held)
+        self.query_one("#doctor-told", Static).update(told)
+
+    # Repairing.
+
+    def _may_change(self) -> bool:
+        """Tell whether a key may repair now; else say why not."""
+        reason = self._workspace.state.read_only
+        if reason is not None:
+            self._sum_up(f"read-only: {clean(reason)}", "$attention")
+        return reason is None and not self._busy
+
+    @work(group="repair")
+    async def action_repair(self) -> None:
+        """Repair the highlighted finding, after asking."""
+        finding = self.highlighted
+        if finding is None or not self._may_change():
+            return
+        if finding.fix is None:
+            self._sum_up("there is no repair for this", "$past")
+            return
+        path = formats.cut_middle(clean(finding.path), _PATH_CELLS)
+        lines = [Content(f"It will {clean(fix_words(finding.fix))}.")]
+        await self._repair_if_agreed(Content(f"Repair {path}?"), lines, [finding])
+
+    @work(group="repair")
+    async def action_repair_all(self) -> None:
+        """Repair all findings of the highlighted one's kind, after asking."""
+        finding = self.highlighted
+        if finding is None or not self._may_change():
+            return
+        some = self.findings.like(finding)
+        if not some:
+            self._sum_up("there is no repair for these", "$past")
+            return
+        about = KINDS[finding.kind]
+        question = Content(f"Repair {formats.counted(len(some), 'finding')}: {about.name.lower()}?")
+        await self._repair_if_agreed(question, [Content(about.remedy)], some)
+
+    async def _repair_if_agreed(
+        self, question: Content, lines: list[Content], findings: Sequence[Finding]
+    ) -> None:
+        lines.append(Content.styled("u takes it back.", "$past"))
+        self._busy, self.quiet = True, False
+        try:
+            asked = Question(question, lines, yes="Repair", no="Leave it")
+            if await self.app.push_screen_wait(asked) is not None:
+                await self._repair(findings)
+        finally:
+            self._busy = False
+            self.quiet = True
+
+    async def _repair(self, findings: Sequence[Finding]) -> None:
+        done = failed = 0
+        last = ""
+        for number, finding in enumerate(findings):
+            self._head(f"repairing {number + 1} of {len(findings)}…")
+            try:
+                await self._repairs.fix(finding)
+            except StorageError as error:
+                failed += 1
+                last = one_line(error)
+                self.findings.refused(finding, last)
+                if isinstance(error, BackendDownError):
+                    break
+            else:
+                done += 1
+                self.findings.remove(finding)
+            self._stale = True
+        self._redraw()
+        if failed:
+            told = f"{done} repaired, {failed} not" if done else f"not repaired: {last}"
+            self._sum_up(told, "$failed")
+        else:
+            self._sum_up(
+                f"{done} repaired, u takes it back" if done > 1 else "repaired, u takes it back"
+            )
+
+    @work(group="repair")
+    async def action_take_back(self) -> None:
+        """Take back the last repair, of this run or of an earlier one, after asking."""
+        if not self._may_change():
+            return
+        made = self._repairs.made()
+        if not made:
+            self._sum_up("there is no repair to take back")
+            return
+        last = made[-1]
+        path = formats.cut_middle(clean(last.path), _PATH_CELLS)
+        when = formats.age(last.made_ms, self._workspace.clock())
+        self._busy, self.quiet = True, False
+        try:
+            asked = Question(
+                Content(f"Take back the repair of {path}?"),
+                [Content(f"{KINDS[last.kind].name}, repaired {when} ago.")],
+                yes="Take it back",
+                no="Leave it",
+            )
+            if await self.app.push_screen_wait(asked) is None:
+                self.quiet = True
+                return
+            await self._repairs.take_back(last)
+        except StorageError as error:
+            self._sum_up(f"not taken back: {one_line(error)}", "$failed")
+            self.quiet = True
+        else:
+            self._examine(deep=False)
+        finally:
+            self._busy = False
+
+    def action_deep(self) -> None:
+        """Look for broken lines too, in every byte."""
+        if not self._busy:
+            self._examine(deep=True)
+
+    def action_move(self, where: str) -> None:
+        """Move the highlight."""
+        shown = self._list
+        moves = {
+            "down": shown.action_cursor_down,
+            "up": shown.action_cursor_up,
+            "first": shown.action_first,
+            "last": shown.action_last,
+        }
+        moves[where]()
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        finding = self.highlighted
+        if finding is not None:
+            self.dismiss(finding.path)
+
+    def action_close(self) -> None:
+        """Close; what is being examined is left."""
+        self.dismiss(None)

@@ -1,0 +1,196 @@
+"""The doctor's screen: what it shows, repairs and takes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sessiontui import paths
+from sessiontui.app.screens.dialog import Question
+from sessiontui.app.screens.doctor import DoctorScreen
+from sessiontui.config import Config
+from sessiontui.models.title_slot import title_field
+from tests.app.support import HOUR_MS, NOW_MS, app_of, path_of, running, session, shows, store_with
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from textual.pilot import Pilot
+
+    from sessiontui.storage.memory import MemoryStore
+
+GONE = ("/-code-api/gone-1.jsonl", "/-code-api/gone-2.jsonl", "/-code-api/gone-3.jsonl")
+TAIL = path_of("tail")
+
+
+@pytest.fixture(autouse=True)
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A journal of repairs that is this test's own."""
+    monkeypatch.setattr(paths, "data_dir", lambda: tmp_path)
+    return tmp_path / "repairs"
+
+
+def broken_store() -> MemoryStore:
+    """Return a store with a session in two pieces, and times of no session."""
+    store = store_with("alpha", size=3)
+    whole = session("Split", "One", "Two", session_id="split").splitlines(keepends=True)
+    store.write(path_of("head"), b"".join(whole[:4]), mtime_ms=NOW_MS - 40 * HOUR_MS)
+    store.write(TAIL, b"".join(whole[4:]), mtime_ms=NOW_MS - 30 * HOUR_MS)
+    for path in GONE:
+        store.loose["meta", path] = b"17"
+    return store
+
+
+def snapshot(store: MemoryStore) -> object:
+    sessions = {
+        path: (bytes(held.data), held.mtime_ms, held.title) for path, held in store.sessions.items()
+    }
+    return sessions, dict(store.loose)
+
+
+async def opened(pilot: Pilot[None]) -> DoctorScreen:
+    app = app_of(pilot)
+    await pilot.press("D")
+    await until(lambda: isinstance(app.screen, DoctorScreen) and app.screen.quiet)
+    await pilot.pause()
+    assert isinstance(app.screen, DoctorScreen)
+    return app.screen
+
+
+async def agree(pilot: Pilot[None], doctor: DoctorScreen, key: str) -> None:
+    """Press a key and say yes to what it asks."""
+    app = app_of(pilot)
+    await pilot.press(key)
+    await until(lambda: isinstance(app.screen, Question))
+    await pilot.press("y")
+    await until(lambda: app.screen is doctor)
+    await until(lambda: doctor.quiet)
+    await pilot.pause()
+
+
+async def test_findings_stand_in_groups_with_what_they_mean_and_what_would_be_done() -> None:
+    store = broken_store()
+    before = snapshot(store)
+    async with running(store) as (app, pilot):
+        await opened(pilot)
+        for text in (
+            "4 findings, 4 can be repaired",
+            "Sessions without a head  1",
+            "Times and titles of no session  3",
+            "An agent went on writing to a session",
+            f"That is the last entry of {path_of('head')}.",
+            f"Repair: put its {len(store.data(TAIL) or b''):,} bytes at the end of",
+        ):
+            assert shows(app, text), text
+        await pilot.press("down")
+        await pilot.pause()
+        assert shows(app, "Repair: take its time away.")
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+    assert snapshot(store) == before
+
+
+async def test_nothing_wrong_is_said_in_so_many_words() -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        await opened(pilot)
+        assert shows(app, "Doctor  nothing is wrong")
+
+
+async def test_one_key_repairs_after_asking_and_another_takes_it_back() -> None:
+    store = broken_store()
+    before = snapshot(store)
+    whole = (store.data(path_of("head")) or b"") + (store.data(TAIL) or b"")
+    async with running(store) as (app, pilot):
+        doctor = await opened(pilot)
+        await pilot.press("f")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.pause()
+        assert shows(app, "Repair /-code-api/")
+        await pilot.press("enter")
+        await until(lambda: app.screen is doctor)
+        assert snapshot(store) == before
+        await agree(pilot, doctor, "f")
+        assert store.data(path_of("head")) == whole
+        assert TAIL not in store.sessions
+        assert shows(app, "3 findings, 3 can be repaired   repaired")
+        await agree(pilot, doctor, "u")
+        assert snapshot(store) == before
+        assert shows(app, "4 findings, 4 can be repaired")
+
+
+async def test_another_key_repairs_all_of_a_kind() -> None:
+    store = broken_store()
+    async with running(store) as (app, pilot):
+        doctor = await opened(pilot)
+        await pilot.press("down")
+        await agree(pilot, doctor, "F")
+        assert store.loose == {}
+        assert shows(app, "1 finding, 1 can be repaired   3 repaired")
+        assert TAIL in store.sessions
+
+
+async def test_a_piece_that_grew_just_now_waits_and_says_why() -> None:
+    store = broken_store()
+    store.append(TAIL, b'{"type":"custom","id":"zz","parentId":"x"}\n', mtime_ms=NOW_MS - 5000)
+    before = snapshot(store)
+    async with running(store) as (app, pilot):
+        doctor = await opened(pilot)
+        assert shows(app, "It waits for an agent that may hold it open: it grew 5 s ago")
+        await agree(pilot, doctor, "f")
+        assert shows(app, "not repaired: an agent may be at work on it: it grew 5 s ago")
+        assert shows(app, "4 findings")
+    assert snapshot(store) == before
+
+
+async def test_enter_goes_to_the_session() -> None:
+    async with running(broken_store()) as (app, pilot):
+        await opened(pilot)
+        await pilot.press("enter")
+        await until(lambda: app.screen is app.main)
+        await until(lambda: app.main.sessions.highlighted == TAIL)
+
+
+async def test_broken_lines_are_looked_for_where_asked() -> None:
+    store = store_with("alpha")
+    store.append(path_of("alpha"), b'{"cut\n', mtime_ms=NOW_MS - 20 * HOUR_MS)
+    async with running(store) as (app, pilot):
+        doctor = await opened(pilot)
+        assert shows(app, "nothing is wrong")
+        await pilot.press("L")
+        await until(lambda: len(doctor.findings) and doctor.quiet)
+        await pilot.pause()
+        assert shows(app, "Broken lines  1")
+        assert shows(app, "it is not JSON")
+        await pilot.press("f")
+        await pilot.pause()
+        assert app.screen is doctor
+        assert shows(app, "there is no repair for this")
+
+
+async def test_where_nothing_may_be_changed_nothing_is_repaired() -> None:
+    store = broken_store()
+    before = snapshot(store)
+    async with running(store, config=Config(read_only=True)) as (app, pilot):
+        doctor = await opened(pilot)
+        for key in ("f", "F", "u"):
+            await pilot.press(key)
+            await pilot.pause()
+            assert app.screen is doctor
+            assert shows(app, "read-only: as asked")
+    assert snapshot(store) == before
+
+
+async def test_hostile_text_is_shown_and_not_obeyed() -> None:
+    store = store_with("alpha")
+    evil = title_field("\x1b]52;c;aGFja2Vk\x07[/x][bold]", "user", NOW_MS)
+    held = store.sessions[path_of("alpha")]
+    store.retitle(path_of("alpha"), evil, mtime_ms=held.mtime_ms)
+    store.loose["meta", "/\x1b[2J\u202e[/x].jsonl"] = b"17"
+    async with running(store) as (app, pilot):
+        await opened(pilot)
+        assert shows(app, "[/x][bold]")
+        await pilot.press("down")
+        await pilot.pause()
+        assert shows(app, "␛[2J\ufffd[/x].jsonl")
