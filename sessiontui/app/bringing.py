@@ -15,6 +15,7 @@ from sessiontui.errors import ExportError, SessionExistsError
 from sessiontui.models.progress import Progress
 from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
+from sessiontui.paths import make_private
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -83,7 +84,7 @@ async def _copied(
     from sessiontui.workspace.transfers import Transfers, Wish
 
     try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240 - a moment
+        make_private(root)
     except OSError as error:
         raise ExportError(f"there is no folder {root}: {error.strerror}") from error
     async with open_destination(

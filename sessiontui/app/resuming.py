@@ -18,9 +18,10 @@ from sessiontui.agents.resume import (
     shell_line,
 )
 from sessiontui.app.bringing import BROUGHT, bring_to_disk
-from sessiontui.errors import ResumeError, SessionTuiError
+from sessiontui.errors import ReadOnlyError, ResumeError, SessionTuiError
 from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
+from sessiontui.workspace.rights import ASKED
 from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Resuming:
 
         self.asking = True
         try:
+            if self._workspace.config.read_only:
+                raise ReadOnlyError(ASKED)  # The agent would change it.
             row = await self._row(path)
             file = program(command_words(row.agent, self._workspace.config.resume), _search())
             cwd = await self._folder(row)

@@ -14,8 +14,10 @@ from sessiontui.cli.choosing import label, the_session
 from sessiontui.cli.output import Output
 from sessiontui.cli.running import CommandError, with_workspace
 from sessiontui.config import without_secrets
+from sessiontui.errors import ReadOnlyError
 from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
+from sessiontui.workspace.rights import ASKED
 
 if TYPE_CHECKING:
     from sessiontui.cli.sources import Place
@@ -47,6 +49,8 @@ def resume_session(place: Place, name: str, *, show: bool, here: bool, force: bo
     found: list[_Run] = []
 
     async def look(workspace: Workspace) -> None:
+        if workspace.config.read_only and not show:
+            raise ReadOnlyError(ASKED)  # The agent would change it.
         run = await _run(workspace, name, show=show, here=here, force=force)
         if run is not None:
             found.append(run)

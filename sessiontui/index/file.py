@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from sessiontui.errors import IndexFileError
+from sessiontui.paths import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +81,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
         IndexFileError: There is no room, no permission, or SQLite lacks full text.
     """
     with file_errors(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         with suppress(sqlite3.DatabaseError):
             connection = _connect(path)
             if _is_ours(connection):

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import IndexFileError
+from sessiontui.paths import make_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,7 @@ class WriteLock:
         if self._file is not None:
             return True
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._path.parent)
             file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise IndexFileError(f"the index cannot be used: {error}") from error

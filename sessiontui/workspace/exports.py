@@ -10,6 +10,7 @@ from sessiontui.catalogue.order import shown_title
 from sessiontui.catalogue.projects import project_label
 from sessiontui.errors import ExportError
 from sessiontui.export import EXTENSIONS, Facts, NewFile, export_bytes, file_name, writer_for
+from sessiontui.paths import PRIVATE_FOLDER
 from sessiontui.workspace.bulk import Outcome, each
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def make_folder(folder: Path) -> None:
         ExportError: It cannot be made.
     """
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(PRIVATE_FOLDER, exist_ok=True)
     except OSError as error:
         raise ExportError(f"{folder} is no folder: {error.strerror}") from error
 

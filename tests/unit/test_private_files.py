@@ -49,6 +49,14 @@ def test_commands_leave_nothing_that_others_can_read(tmp_path: Path, mask: int) 
     with umask(mask):
         assert command("ls").returncode == 0
         assert command("rename", names[0], "--title", "x").returncode == 0
+        assert command("export", "-o", str(tmp_path / "one.html"), names[0]).returncode == 0
+        assert command("export", "-o", f"{tmp_path}/many/", *names).returncode == 0
+        assert command("search", "the").returncode == 0
+        assert command("index", "--build").returncode == 0
+        (tmp_path / "copies").mkdir(0o700)
+        copied = command("cp", "--force", "--to", str(tmp_path / "copies"), names[0])
+        assert (copied.returncode, copied.stderr) == (0, "")
+        command("doctor", "--fix", "--yes")
         assert command("rm", "--yes", "--force", *names).returncode == 0
         kept = written(tmp_path)
         assert command("restore").returncode == 0

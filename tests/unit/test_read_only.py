@@ -267,7 +267,16 @@ class TestCommands:
 
     @pytest.mark.parametrize(
         "words",
-        [("rename", "NAME", "--title", "x"), ("rm", "--yes", "--force", "NAME"), ("restore",)],
+        [
+            ("rename", "NAME", "--title", "x"),
+            ("rm", "--yes", "--force", "NAME"),
+            ("restore",),
+            ("doctor", "--fix", "--yes"),
+            ("doctor", "--undo"),
+            ("resume", "NAME"),
+            ("cp", "NAME", "--to", "/nowhere/at/all"),
+            ("mv", "NAME", "--to", "/nowhere/at/all"),
+        ],
         ids=lambda words: words[0],
     )
     def test_a_command_that_changes_something_says_on_one_line_why_not(

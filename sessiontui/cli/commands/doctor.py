@@ -38,8 +38,11 @@ def doctor_command(
     if undo and (fix or deep):
         raise click.UsageError("--undo goes alone", context)
     if undo:
-        with_workspace(place_of(context), lambda workspace: take_back(workspace, as_json=as_json))
+        with_workspace(
+            place_of(context), lambda workspace: take_back(workspace, as_json=as_json), changes=True
+        )
     with_workspace(
         place_of(context),
         lambda workspace: examine(workspace, fix=fix, deep=deep, yes=yes, as_json=as_json),
+        changes=fix,
     )
