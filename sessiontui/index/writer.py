@@ -99,6 +99,10 @@ class IndexWriter:
         self._too_old = -1
         """No text is kept of sessions that are not newer: there is no room for it."""
 
+    def interrupt(self) -> None:
+        """End what is being done, as if it had not begun; the one call for other threads."""
+        self._database.interrupt()
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()

@@ -227,6 +227,7 @@ class Indexing:
                 if not again:
                     raise
             finally:
+                writer.interrupt()
                 self._threads.submit(writer.close)
             await self._in_thread(lambda: remove(file))
 

@@ -133,9 +133,12 @@ class Library:
 
     async def run(self) -> None:
         """Keep index and figures current until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._again(self._counting.run))
-            tasks.create_task(self._keep())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._again(self._counting.run))
+                tasks.create_task(self._keep())
+        finally:
+            self._ready.clear()  # Before the next time every session must be known anew.
 
     async def _keep(self) -> None:
         await self._ready.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import subprocess
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.catalogue.figures import Count, SessionFigures
+from sessiontui.errors import BackendDownError
 from sessiontui.index.place import index_file
 from sessiontui.models.decode import decode_lines
 from sessiontui.models.source import parse_source
@@ -24,8 +26,10 @@ from tests.sessions import Omp, every_omp_entry
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
+
+    from sessiontui.storage.backend import Range
 
 SOURCE = parse_source("redis://cache:6379")
 _VOCABULARY = ("retry", "flaky", "cursor", "재시도", "naïve", "a_b", "Σχ", "--flag", "x" * 40)
@@ -331,3 +335,44 @@ def test_nothing_of_it_is_loaded_before_it_is_needed() -> None:
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert ran.stdout.strip() == "['sessiontui.index.place', 'sessiontui.index.values']"
+
+
+async def test_what_is_indexed_stays_while_the_source_is_read_again(tmp_path: Path) -> None:
+    store = MemoryStore()
+    for name in "abc":
+        store.write(path_of(name), said(f"needle {name}"), mtime_ms=1)
+    away = False
+
+    class AwayBackend(MemoryBackend):
+        async def read(self, ranges: Sequence[Range]) -> list[bytes | None]:
+            if away:
+                raise BackendDownError("away")
+            return await super().read(ranges)
+
+    async with open_workspace(
+        SOURCE,
+        connect=lambda _source, _password: AwayBackend(store),
+        library=Library(tmp_path, eager=True),
+    ) as workspace:
+        await workspace.settled()
+        await workspace.library.indexing.settled()
+        ids = _ids(tmp_path)
+        away = True
+        store.append(path_of("a"), said("needle again").split(b"\n", 2)[2])
+        store.write(path_of("d"), said("needle d"), mtime_ms=1)
+        await until(lambda: path_of("d") in workspace.catalogue.rows)
+        away = False
+        await workspace.settled()
+        await until(lambda: path_of("d") in workspace.library.indexing.known)
+        await workspace.library.indexing.settled()
+        assert len(await search(workspace, "needle")) == 5
+
+    assert _ids(tmp_path)[: len(ids)] == ids
+
+
+def _ids(folder: Path) -> list[tuple[int]]:
+    """Return the numbers of the sessions in the index: new ones where they were read anew."""
+    with sqlite3.connect(index_file(folder, SOURCE)) as database:
+        found = database.execute("SELECT id FROM sessions ORDER BY id").fetchall()
+    database.close()
+    return found

@@ -15,6 +15,7 @@ from sessiontui.catalogue.order import shown_title
 from sessiontui.catalogue.projects import home_relative
 from sessiontui.catalogue.row import Activity, Row
 from sessiontui.models.text import clean
+from sessiontui.transcript.content import model_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,7 +101,7 @@ class Details(Widget):
     def _facts(self, row: Row) -> Iterable[Content]:
         told = self.figures
         if row.model:
-            yield Content.styled(clean(row.model), "$past")
+            yield Content.styled(model_name(row.model), "$past")
         if told is not None:
             yield Content.styled(formats.counted(told.entries, "entry", "entries"), "$past")
             yield Content.styled(formats.counted(told.turns, "turn"), "$past")
