@@ -10,6 +10,7 @@ The file is TOML, `config.toml` in the user's configuration folder or what
     ascii = false               # draw with ASCII characters alone
     retention_days = 7          # how long deleted sessions are kept
     read_only = false           # refuse whatever changes something
+    index = true                # keep an index of all texts, for searching
 
     [tls]                       # for rediss://
     ca = "~/certs/ca.pem"       # whom to trust beside the system's authorities
@@ -102,6 +103,8 @@ class Config:
     """Certificates for sources over TLS that name none."""
     read_only: bool = False
     """Whether to refuse whatever changes something."""
+    index: bool = True
+    """Whether the app keeps an index of the texts of all sessions."""
 
     def password(self, environ: Mapping[str, str] = os.environ) -> str | None:
         """Return the password for a Redis source that has none itself.
@@ -314,6 +317,7 @@ _READERS: Final[dict[str, Callable[[object, Path], object]]] = {
     "ascii": _flag,
     "retention_days": _days,
     "read_only": _flag,
+    "index": _flag,
     "tls": _tls,
     "keys": _keys,
     "resume": _commands,

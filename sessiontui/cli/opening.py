@@ -115,7 +115,7 @@ def _run_app(
         from sessiontui.workspace.remembered import ListFile
 
         opens = connect or open_backend
-        library = Library(index)
+        library = Library(index if config.index else None)
 
         unheard: list[BaseException] = []
 

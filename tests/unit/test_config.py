@@ -28,7 +28,8 @@ def test_every_setting_is_read_from_the_file(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         'source = "redis://cache"\npassword_file = "secret"\ntheme = "nord"\nsort = "size"\n'
-        'ascii = true\nretention_days = 7\n[keys]\nrefresh = "f5"\nfind = ["/", "ctrl+f"]\n',
+        "ascii = true\nretention_days = 7\nindex = false\n"
+        '[keys]\nrefresh = "f5"\nfind = ["/", "ctrl+f"]\n',
     )
     config = load_config(path, {})
     assert config == Config(
@@ -38,6 +39,7 @@ def test_every_setting_is_read_from_the_file(tmp_path: Path) -> None:
         sort="size",
         ascii=True,
         retention_days=7,
+        index=False,
         keys={"refresh": "f5", "find": "/,ctrl+f"},
     )
 
