@@ -14,6 +14,7 @@ import termios
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from tests.benchmarks.harness import expect
@@ -102,24 +103,27 @@ def terminal(
         size: Columns and rows.
         module: The program.
     """
-    pid, descriptor = pty.fork()
-    if pid == 0:
-        os.execve(sys.executable, [sys.executable, "-m", module, *arguments], _environ())
-    columns, rows = size
-    fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    try:
-        yield Terminal(descriptor, pid)
-    finally:
-        _end(pid, descriptor)
+    with TemporaryDirectory(prefix="sessiontui-bench-home-") as home:
+        pid, descriptor = pty.fork()
+        if pid == 0:
+            os.execve(sys.executable, [sys.executable, "-m", module, *arguments], _environ(home))
+        columns, rows = size
+        fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        try:
+            yield Terminal(descriptor, pid)
+        finally:
+            _end(pid, descriptor)
 
 
-def _environ() -> dict[str, str]:
+def _environ(home: str) -> dict[str, str]:
+    """Return an environment in which nothing is remembered and nothing of the user's touched."""
     kept = {
         key: value
         for key, value in os.environ.items()
         if not key.startswith(("SESSIONTUI_", "TEXTUAL", "NO_COLOR"))
     }
-    return kept | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    places = {f"XDG_{kind}_HOME": home for kind in ("CACHE", "CONFIG", "DATA", "STATE")}
+    return kept | places | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
 
 def _end(pid: int, descriptor: int) -> None:
