@@ -74,6 +74,17 @@ SCENES = (
     Scene("main"),
     Scene("transcript", keys=["enter", "pageup"]),
     Scene("filter", keys=["/", *"cursor"]),
+    Scene(
+        "list",
+        keys=[
+            *("G", "k", "p", "g", *["down"] * 8, "p", "t"),
+            *("C", *["down"] * 7, "space", "down", "space", "enter"),
+            *("g", *["down"] * 26, "home", "down"),
+        ],
+        size=(150, 34),
+    ),
+    Scene("query", keys=["/", *"-status:done age:<7d size:>5Q"], size=(140, 24)),
+    Scene("columns", keys=["C", "down", "down", "down", "space"]),
     Scene("find", keys=["down"] * 7 + ["enter", "/", *"retry", "enter", "N"]),
     Scene("code", keys=["/", *"flaky", "enter", "enter", *"KKKKK", "x"], size=(120, 44)),
     Scene("branches", keys=["/", *"cursor", "enter", "enter", "home", *"JJJJJJ", "x"]),

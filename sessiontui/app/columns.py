@@ -68,7 +68,7 @@ _IMPORTANCE: Final[tuple[ColumnId, ...]] = (
     "now", "age", "cost", "tokens", "size", "turns", "entries", "model", "agent", "created",
     "project",
 )  # fmt: skip
-_TITLE: Final = 30
+_TITLE: Final = 36
 """Cells that chosen columns leave for indent, symbol and title."""
 _WIDE: Final = 64
 """From how many columns on the usual ones show more than the age."""

@@ -299,26 +299,26 @@ def _figure_key(example: str, expected: str, of: Callable[[SessionFigures], floa
 
 
 KEYS: Final[dict[str, Key]] = {
+    "status": Key("status:error", _read_status, changes=True),
     "project": _text_key(
         "project:api", "part of the project's path", lambda row, around: (around.project(row),)
     ),
     "title": _text_key("title:retry", "part of the title", lambda row, _: (row.title,)),
+    "age": Key("age:<7d", _read_age, changes=True),
+    "size": Key("size:>5M", _read_size),
     "model": _text_key("model:opus", "part of the model's name", lambda row, _: (row.model or "",)),
+    "cost": _figure_key("cost:>1", _COST, lambda figures: figures.cost),
+    "tokens": _figure_key("tokens:>100k", _TOKENS, lambda figures: figures.tokens.total),
+    "turns": _figure_key("turns:>10", _COUNT, lambda figures: figures.turns),
+    "is": Key("is:pinned", _read_is, changes=True),
+    "has": Key("has:subagents", _read_has),
+    "agent": Key("agent:omp", _read_agent),
+    "created": Key("created:>2026-01-31", partial(_read_day, created=True)),
+    "modified": Key("modified:2026-01", partial(_read_day, created=False)),
+    "entries": _figure_key("entries:>200", _COUNT, lambda figures: figures.entries),
     "path": _text_key("path:2026-01", "part of the path", lambda row, _: (row.path,), known=True),
     "id": _text_key(
         "id:0199a1", "part of the id", lambda row, _: (row.id or "", file_name(row.path))
     ),
-    "status": Key("status:error", _read_status, changes=True),
-    "agent": Key("agent:omp", _read_agent),
-    "size": Key("size:>5M", _read_size),
-    "age": Key("age:<7d", _read_age, changes=True),
-    "created": Key("created:>2026-01-31", partial(_read_day, created=True)),
-    "modified": Key("modified:2026-01", partial(_read_day, created=False)),
-    "cost": _figure_key("cost:>1", _COST, lambda figures: figures.cost),
-    "tokens": _figure_key("tokens:>100k", _TOKENS, lambda figures: figures.tokens.total),
-    "turns": _figure_key("turns:>10", _COUNT, lambda figures: figures.turns),
-    "entries": _figure_key("entries:>200", _COUNT, lambda figures: figures.entries),
-    "is": Key("is:pinned", _read_is, changes=True),
-    "has": Key("has:subagents", _read_has),
 }
 """By key how it is read, in the order in which they are told."""

@@ -84,7 +84,7 @@ def hint(text: str) -> str:
     name = last.lstrip("-").removesuffix(":").lower()
     if not last.endswith(":") or text[-1].isspace() or name in KEYS:
         return ""
-    return f"{': '.join((*KEYS, 're'))}:"
+    return " ".join((*KEYS, "re"))
 
 
 def _past_blanks(text: str, at: int) -> int:

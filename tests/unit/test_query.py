@@ -217,7 +217,7 @@ def test_what_is_wrong_is_told_with_what_is_allowed(query: str, says: str) -> No
 
 
 def test_an_unknown_key_is_told_the_known_ones() -> None:
-    with pytest.raises(QueryError, match=r"tool: is no key; keys are project, .*, has, re  \(as"):
+    with pytest.raises(QueryError, match=r"tool: is no key; keys are status, .*, id, re  \(as"):
         Query("tool:bash")
 
 
@@ -336,7 +336,7 @@ def test_patterns_and_phrases_are_lit_where_they_match() -> None:
 
 def test_what_is_typed_next_is_hinted() -> None:
     assert "status:error" in hint("")
-    assert hint("retry :").startswith("project: title: ")
+    assert hint("retry :").startswith("status project title ")
     assert hint("retry") == hint("size:") == hint("fix: ") == ""
 
 

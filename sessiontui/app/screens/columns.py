@@ -74,7 +74,9 @@ class ColumnsScreen(ModalScreen[None]):
                 compact=True,
             )
             yield Static(
-                Content.styled("space shows or hides   u the usual   enter keeps   esc", "$past"),
+                Content.styled(
+                    "space shows or hides   u the usual   enter keeps   esc undoes", "$past"
+                ),
                 classes="closing",
             )
 
