@@ -71,7 +71,7 @@ class Listing:
         self._sort_header.show(catalogue)
         filtered = bool(self._filter_line.text)
         shown = catalogue.shown if filtered else None
-        self._filter_line.tell(shown, catalogue.unsure, of=len(catalogue.rows))
+        self._filter_line.tell(shown, len(catalogue.unsure), of=len(catalogue.rows))
         self._caption.told = self._told()
         self.show_heads()
 

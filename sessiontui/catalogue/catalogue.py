@@ -277,8 +277,8 @@ class Catalogue:
         return self._search.query
 
     @property
-    def unsure(self) -> int:
-        """Of how many sessions it is not known yet whether they fit: they were not read enough."""
+    def unsure(self) -> Collection[str]:
+        """The sessions of which it is not known yet whether they fit: they were not read enough."""
         return self._search.unsure
 
     def figured(self, paths: Collection[str]) -> None:

@@ -209,9 +209,9 @@ class Search:
         return self._scores.keys()
 
     @property
-    def unsure(self) -> int:
-        """Of how many sessions it is not known yet whether they fit."""
-        return len(self._unsure)
+    def unsure(self) -> Collection[str]:
+        """The sessions of which it is not known yet whether they fit."""
+        return self._unsure
 
     def _look_at(
         self, paths: list[str], query: Query, scores: dict[str, int], unsure: set[str]

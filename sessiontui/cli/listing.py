@@ -5,12 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from sessiontui.app import format as formats
 from sessiontui.app.format import FORK, SIGNS, age, cut_end, cut_middle, size
 from sessiontui.catalogue.facts import activity
 from sessiontui.catalogue.order import file_name, place_of, shown_title
 from sessiontui.cli.output import Output
-from sessiontui.cli.running import complain
 from sessiontui.models.text import clean
 from sessiontui.models.times import iso_time
 
@@ -68,14 +66,14 @@ async def list_sessions(
 
 
 async def _matching(workspace: Workspace, query: str) -> list[Row]:
-    """Return the sessions that fit a query, once all were read that it asks about."""
+    """Return the sessions that fit a query; read whole is only what nothing else rules out."""
     catalogue = workspace.catalogue
     await workspace.read_rows(list(catalogue.rows))
     catalogue.show_empty(True)
     catalogue.filter(query)
-    if catalogue.unsure:
-        what = formats.counted(catalogue.unsure, "session")
-        complain(f"{what} not read far enough yet to tell whether they match")
+    counted = await workspace.library.count(sorted(catalogue.unsure))
+    catalogue.figures = counted.get
+    catalogue.figured(counted)
     return [catalogue.rows[path] for path in catalogue.fitting]
 
 

@@ -96,7 +96,11 @@ def test_a_query_chooses_the_sessions(command: Command) -> None:
     assert titles("flaky retry") == {RETRY}
     assert titles('"flaky retry test" status:complete size:>1k agent:omp') == {RETRY}
     assert titles("title:flaky -status:complete") == set()
-    wanted = {item["title"] for item in command.json("ls", "--json") if item["status"] == "error"}
+    told = command.json("ls", "--json", "--figures")
+    costly = {item["title"] for item in told if item["cost"] > 0.05 and item["turns"] <= 2}
+    assert titles("cost:>0.05 turns:<=2") == costly != set()
+    assert titles("-cost:>0.05") == {item["title"] for item in told if item["cost"] <= 0.05}
+    wanted = {item["title"] for item in told if item["status"] == "error"}
     assert titles("status:error") == wanted != set()
 
 

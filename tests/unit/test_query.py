@@ -248,20 +248,20 @@ def test_figures_that_become_known_bring_their_session_in() -> None:
     known: dict[str, SessionFigures] = {}
     catalogue.figures = known.get
     catalogue.filter("cost:>0.5")
-    assert (catalogue.shown, catalogue.unsure) == (0, 1)
+    assert (catalogue.shown, len(catalogue.unsure)) == (0, 1)
     known[one.path] = FIGURES
     catalogue.figured([one.path])
-    assert (catalogue.shown, catalogue.unsure) == (1, 0)
+    assert (catalogue.shown, len(catalogue.unsure)) == (1, 0)
 
 
 def test_a_session_that_is_read_now_comes_in_or_is_counted_no_more() -> None:
     unread = [Row(path=f"/s/{name}.jsonl", size=1, mtime_ms=1) for name in "ab"]
     catalogue = catalogue_of(*unread)
     catalogue.filter("model:opus")
-    assert (catalogue.shown, catalogue.unsure) == (0, 2)
+    assert (catalogue.shown, len(catalogue.unsure)) == (0, 2)
     catalogue.upsert([replace(unread[0], read=True, agent="omp", model="opus-5", tail=Tail())])
     catalogue.upsert([replace(unread[1], read=True, agent="omp", model="sonnet", tail=Tail())])
-    assert (catalogue.shown, catalogue.unsure) == (0, 0)
+    assert (catalogue.shown, len(catalogue.unsure)) == (0, 0)
     said = Tail(ending="answer")
     catalogue.upsert([replace(unread[0], read=True, agent="omp", model="opus-5", tail=said)])
     assert catalogue.shown == 1
