@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sessiontui.cli.running import CommandError, is_terminal
+from sessiontui.cli.running import CommandError, complain, is_terminal
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
@@ -18,24 +18,32 @@ if TYPE_CHECKING:
     from sessiontui.workspace import DeletePlan
 
 
-def refuse_running(plan: DeletePlan, loss: str) -> None:
-    """Refuse sessions that an agent may hold open.
+def not_running(plan: DeletePlan, loss: str, *, leave_out: bool) -> DeletePlan:
+    """Return the plan without sessions that an agent may hold open.
 
     Args:
         plan: The sessions.
-        loss: What the agent would do then.
+        loss: What the agent would do otherwise.
+        leave_out: Whether to say on stderr which are left out; else any of them is refused.
 
     Raises:
-        CommandError: There are such.
+        CommandError: There are such, or there are no others.
     """
     if not plan.held:
-        return
+        return plan
     held = plan.held[0]
-    more = f" (and {len(plan.held) - 1} more)" if len(plan.held) > 1 else ""
-    raise CommandError(
-        f"{clean(held.title) or clean(held.path)} is held open{more}: {held.reason}; its agent "
-        f"{loss}; wait, or use --force"
-    )
+    name = clean(held.title) or clean(held.path)
+    if not leave_out:
+        more = f" (and {len(plan.held) - 1} more)" if len(plan.held) > 1 else ""
+        raise CommandError(
+            f"{name} is held open{more}: {held.reason}; its agent {loss}; wait, or use --force"
+        )
+    rest = plan.without_held()
+    if not rest.paths:
+        raise CommandError("an agent may hold each of them open; wait, or use --force")
+    for held in plan.held:
+        complain(f"left out: {held.title or held.path} is held open: {held.reason}")
+    return rest
 
 
 async def agreed(output: Output, question: str, tell: Callable[[], None]) -> bool:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sessiontui.app.format import age, counted, duration, size
-from sessiontui.cli.asking import agreed, refuse_running
+from sessiontui.cli.asking import agreed, not_running
 from sessiontui.cli.choosing import label, the_session, the_sessions
 from sessiontui.cli.output import Output
 from sessiontui.cli.progress import shown_progress, tell_rest
@@ -63,6 +63,7 @@ async def remove_sessions(
     workspace: Workspace,
     names: Sequence[str],
     *,
+    query: str | None,
     dry_run: bool,
     yes: bool,
     force: bool,
@@ -75,6 +76,7 @@ async def remove_sessions(
     Args:
         workspace: Where they are.
         names: What the user calls them.
+        query: What others are to fit, if given.
         dry_run: Only tell what would go.
         yes: Do not ask.
         force: Take running ones too.
@@ -87,7 +89,7 @@ async def remove_sessions(
         CommandError: One is running and `force` is false, or the user said no.
         click.UsageError: Nobody can be asked and `yes` is false.
     """
-    rows = await the_sessions(workspace, names)
+    rows = await the_sessions(workspace, names, query)
     plan = await workspace.plan_delete([row.path for row in rows])
     rows = [row for row in rows if row.path in plan.paths]
     keep_days = workspace.config.retention_days
@@ -99,13 +101,14 @@ async def remove_sessions(
             _tell_plan(output, rows, plan, keep_days)
         return 0
     if not force:
-        refuse_running(plan, _LOSS)
+        plan = not_running(plan, _LOSS, leave_out=query is not None)
+        rows = [row for row in rows if row.path in plan.paths]
     if not yes:
         if not await agreed(output, "Delete?", lambda: _tell_plan(output, rows, plan, keep_days)):
             raise CommandError("nothing was deleted")
         plan = await workspace.plan_delete(plan.paths)
-        if not force:
-            refuse_running(plan, _LOSS)  # An agent may have begun while the user thought.
+        if not force:  # An agent may have begun while the user thought.
+            plan = not_running(plan, _LOSS, leave_out=query is not None)
     names_by_path = {row.path: label(row) for row in rows}
     with shown_progress("deleting") as progress:
         outcome = await workspace.delete(plan, progress)

@@ -52,10 +52,35 @@ async def the_session(workspace: Workspace, name: str) -> Row:
     raise CommandError(f"{rest}write more of the id, or the whole path")
 
 
-async def the_sessions(workspace: Workspace, names: Sequence[str]) -> list[Row]:
-    """Return the sessions that `names` mean, each once, in order."""
+async def the_sessions(
+    workspace: Workspace, names: Sequence[str], query: str | None = None
+) -> list[Row]:
+    """Return the sessions that are named, and those that fit a query, each once, in order.
+
+    Raises:
+        CommandError: A name means none or several, or nothing fits the query.
+    """
     rows = [await the_session(workspace, name) for name in names]
+    if query is not None:
+        if not query.strip():
+            raise CommandError("an empty filter fits everything: name the sessions")
+        found = await matching_sessions(workspace, query)
+        if not found:
+            raise CommandError(f"nothing matches {query!r}")
+        rows += sorted(found, key=lambda row: row.mtime_ms, reverse=True)
     return list({row.path: row for row in rows}.values())
+
+
+async def matching_sessions(workspace: Workspace, query: str) -> list[Row]:
+    """Return the sessions that fit a query; read whole is only what nothing else rules out."""
+    catalogue = workspace.catalogue
+    await workspace.read_rows(list(catalogue.rows))
+    catalogue.show_empty(True)
+    catalogue.filter(query)
+    counts = await workspace.library.count(sorted(catalogue.unsure))
+    catalogue.figures = counts.get
+    catalogue.figured(counts)
+    return [catalogue.rows[path] for path in catalogue.fitting]
 
 
 def _list_command(workspace: Workspace) -> str:

@@ -15,7 +15,7 @@ from sessiontui.cli.completion import complete_folders
 from sessiontui.cli.sources import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -118,6 +118,19 @@ def place_options(command: AnyCallable) -> AnyCallable:
         shell_complete=complete_folders,
         help="Server or folder; what it may be: sessiontui --help.",
     )(command)
+
+
+FILTER_HELP = "Those too that match, as in the find field."
+
+
+def need_sessions(context: click.Context, sessions: Sequence[str], query: str | None) -> None:
+    """Refuse a command about sessions that names none and has no filter.
+
+    Raises:
+        click.UsageError: It names none.
+    """
+    if not sessions and query is None:
+        raise click.UsageError("Missing argument 'SESSION…'.", context)
 
 
 def place_of(context: click.Context) -> Place:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sessiontui.app.format import FORK, SIGNS, age, cut_end, cut_middle, size
 from sessiontui.catalogue.facts import activity
 from sessiontui.catalogue.order import file_name, place_of, shown_title
+from sessiontui.cli.choosing import matching_sessions
 from sessiontui.cli.output import Output
 from sessiontui.models.text import clean
 from sessiontui.models.times import iso_time
@@ -50,7 +51,7 @@ async def list_sessions(
     """
     rows = list(workspace.catalogue.rows.values())
     if query.strip():
-        rows = await _matching(workspace, query)
+        rows = await matching_sessions(workspace, query)
     if sort in ("title", "created"):  # Only heads and tails tell.
         rows = await workspace.read_rows([row.path for row in rows])
     rows.sort(key=place_of(sort, reverse=reverse))
@@ -63,18 +64,6 @@ async def list_sessions(
         _write_table(output, workspace, rows)
     else:
         _write_fields(output, workspace, rows)
-
-
-async def _matching(workspace: Workspace, query: str) -> list[Row]:
-    """Return the sessions that fit a query; read whole is only what nothing else rules out."""
-    catalogue = workspace.catalogue
-    await workspace.read_rows(list(catalogue.rows))
-    catalogue.show_empty(True)
-    catalogue.filter(query)
-    counted = await workspace.library.count(sorted(catalogue.unsure))
-    catalogue.figures = counted.get
-    catalogue.figured(counted)
-    return [catalogue.rows[path] for path in catalogue.fitting]
 
 
 def _facts(workspace: Workspace, row: Row) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sessiontui.app.format import counted, size
-from sessiontui.cli.asking import agreed, refuse_running
+from sessiontui.cli.asking import agreed, not_running
 from sessiontui.cli.choosing import label, the_sessions
 from sessiontui.cli.output import Output
 from sessiontui.cli.progress import shown_progress, tell_rest
@@ -31,6 +31,7 @@ async def transfer_sessions(
     target: Source,
     wish: Wish,
     *,
+    query: str | None,
     password: str | None,
     dry_run: bool,
     yes: bool,
@@ -43,6 +44,7 @@ async def transfer_sessions(
         names: What the user calls them.
         target: Where they go.
         wish: How.
+        query: What others are to fit, if given.
         password: Of the target, instead of the one it has.
         dry_run: Only tell what would go where.
         yes: Do not ask.
@@ -58,7 +60,7 @@ async def transfer_sessions(
     """
     if workspace.config.read_only and not dry_run:
         raise ReadOnlyError(ASKED)
-    rows = await the_sessions(workspace, names)
+    rows = await the_sessions(workspace, names, query)
     titles = {row.path: label(row) for row in rows}
     plan = await workspace.plan_delete(list(titles))
     loss = "would lose the rest of its work" if wish.move else "would go on with the original alone"
@@ -75,7 +77,7 @@ async def transfer_sessions(
                 _tell_plan(output, facts, plan)
             return 0
         if not wish.force:
-            refuse_running(plan, loss)
+            plan = not_running(plan, loss, leave_out=query is not None)
         if not yes:
             facts = await _planned(transfers, plan, titles, destination, wish)
             if not await agreed(output, "Move?", lambda: _tell_plan(output, facts, plan)):

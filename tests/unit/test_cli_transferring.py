@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -186,3 +187,31 @@ def test_headers_of_a_copy_are_as_omp_writes_them(remote: Command, tmp_path: Pat
     header = json.loads(copy.read_bytes().split(b"\n")[1])
     assert list(header)[:3] == ["type", "version", "id"]
     assert header["cwd"] == "/srv/app"
+
+
+def test_a_filter_finds_what_goes_and_leaves_out_what_runs(
+    remote: Command, server: redis.Redis, tmp_path: Path
+) -> None:
+    rows = remote.json("ls", "--json", "--filter", "project:api")
+    assert len(rows) > 2
+    root = tmp_path / ".omp/agent/sessions"
+    held = rows[0]["path"]
+    server.append(f"{PREFIX}file:{held}", b"{}\n")
+    server.hset(f"{PREFIX}meta", held, str(int(time.time() * 1000)))
+    done = remote("cp", "--to", "omp", "--filter", "project:api")
+    assert done.returncode == 0
+    assert "left out: " in done.stderr
+    free = {row["path"] for row in rows if not row["held"]} - {held}
+    assert len(list(root.rglob("*.jsonl"))) == len(free)
+    assert remote("rm", "--yes", "--filter", "project:api").returncode == 0
+    left = {row["path"] for row in remote.json("ls", "--json", "--filter", "project:api")}
+    assert left == {row["path"] for row in rows} - free
+    for arguments, said in (
+        (("rm", "--yes"), "Missing argument"),
+        (("rm", "--yes", "--filter", " "), "an empty filter fits everything"),
+        (("cp", "--to", "omp", "--filter", "project:nowhere"), "nothing matches"),
+        (("rm", "--yes", "--filter", "project:api"), "an agent may hold each of them open"),
+    ):
+        done = remote(*arguments)
+        assert done.returncode != 0
+        assert said in done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sessiontui.cli.completion import complete_sessions
-from sessiontui.cli.group import cli, place_of, place_options
+from sessiontui.cli.group import FILTER_HELP, cli, need_sessions, place_of, place_options
 
 
 @cli.command("rename")
@@ -43,14 +43,14 @@ def rename_command(
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Delete running sessions too.")
 @click.option("--json", "as_json", is_flag=True, help="Tell as JSON what went.")
-@click.argument(
-    "sessions", nargs=-1, required=True, metavar="SESSION…", shell_complete=complete_sessions
-)
+@click.option("--filter", "query", metavar="QUERY", help=FILTER_HELP)
+@click.argument("sessions", nargs=-1, metavar="[SESSION]…", shell_complete=complete_sessions)
 @click.pass_context
 def remove_command(
     context: click.Context,
     sessions: tuple[str, ...],
     *,
+    query: str | None,
     dry_run: bool,
     yes: bool,
     force: bool,
@@ -60,21 +60,30 @@ def remove_command(
 
     It asks first; where nobody can be asked it wants --yes. A session that grew
     within the last minute may have an agent at work and is refused without
-    --force. Either all names are found or nothing is deleted.
+    --force; where it was found by --filter it is left out. Either all names are
+    found or nothing is deleted.
 
     \b
     Examples:
       sessiontui rm 0199a1b2
       sessiontui rm --dry-run 0199a1b2 0199c3d4
+      sessiontui rm --filter 'project:scratch age:>90d'
       sessiontui restore
     """
     from sessiontui.cli.changing import remove_sessions
     from sessiontui.cli.running import with_workspace
 
+    need_sessions(context, sessions, query)
     with_workspace(
         place_of(context),
         lambda workspace: remove_sessions(
-            workspace, sessions, dry_run=dry_run, yes=yes, force=force, as_json=as_json
+            workspace,
+            sessions,
+            query=query,
+            dry_run=dry_run,
+            yes=yes,
+            force=force,
+            as_json=as_json,
         ),
         changes=not dry_run,
     )

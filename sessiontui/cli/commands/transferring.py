@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sessiontui.cli.completion import complete_folders, complete_sessions
-from sessiontui.cli.group import cli, place_of, place_options
+from sessiontui.cli.group import FILTER_HELP, cli, need_sessions, place_of, place_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--cwd", metavar="FOLDER", help="The project of the copies, instead of their own."
             ),
+            click.option("--filter", "query", metavar="QUERY", help=FILTER_HELP),
             click.option("--overwrite", is_flag=True, help="Trash what is in the way."),
             click.option("--force", is_flag=True, help="Take running sessions too."),
             click.option("--dry-run", is_flag=True, help="Only tell what would go where."),
@@ -41,8 +42,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.argument(
                 "sessions",
                 nargs=-1,
-                required=True,
-                metavar="SESSION…",
+                metavar="[SESSION]…",
                 shell_complete=complete_sessions,
             ),
         )
@@ -98,6 +98,7 @@ def _run(
     target: str,
     to_password_file: Path | None,
     cwd: str | None,
+    query: str | None,
     overwrite: bool,
     force: bool,
     dry_run: bool,
@@ -110,6 +111,7 @@ def _run(
     from sessiontui.cli.transferring import transfer_sessions
     from sessiontui.workspace.transfers import Wish
 
+    need_sessions(context, sessions, query)
     source, password = other_source(target, to_password_file)
     project = None if cwd is None else str(Path(cwd).expanduser().absolute())
     wish = Wish(move=move, cwd=project, overwrite=overwrite, force=force)
@@ -120,6 +122,7 @@ def _run(
             sessions,
             source,
             wish,
+            query=query,
             password=password,
             dry_run=dry_run,
             yes=yes,
