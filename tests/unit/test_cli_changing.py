@@ -296,7 +296,7 @@ def test_the_trash_lists_what_can_be_restored(command: Command, files: dict[str,
 def user(redis_server: RealServer, server: redis.Redis) -> Iterator[str]:
     """The name of a user made by the README's own command; the password is `PASSWORD`."""
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    [line] = [line for line in lines if line.startswith("ACL SETUSER")]
+    [line] = [line for line in lines if line.startswith("ACL SETUSER manager ")]
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(redis_server.socket))
         connection.sendall(line.encode() + b"\r\n")

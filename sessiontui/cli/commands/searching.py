@@ -57,6 +57,11 @@ def index_command(context: click.Context, *, what: str, as_json: bool) -> None:
 
     The app keeps it current in the background; searching works without it, slower.
     It lies in your cache folder, readable by you alone.
+
+    \b
+    Examples:
+      sessiontui index build
+      sessiontui index clear
     """
     from sessiontui.cli.indexing import build_index, clear_index, tell_index
     from sessiontui.cli.running import with_workspace
