@@ -19,7 +19,9 @@ from sessiontui.models.title_slot import parse_slot, title_field
 from sessiontui.storage.backend import Stat
 from sessiontui.workspace import Workspace, open_workspace
 from sessiontui.workspace.checkup import Checkup
+from sessiontui.workspace.destination import open_destination
 from sessiontui.workspace.repairs import Repairs
+from sessiontui.workspace.transfers import Transfers, Wish
 from tests.faults.agent import PREFIX, AtWork, omp_at_work
 from tests.sessions import Omp
 from tests.waiting import DEADLINE_S, until
@@ -39,7 +41,10 @@ TARGET = "/-code-api/2026-09-10T00-26-42-000Z_cccc.jsonl"
 class Bench:
     """A store with a session for the agent and one more, and a workspace open on it."""
 
-    def __init__(self, kind: str, place: str, workspace: Workspace, client: Any) -> None:
+    def __init__(
+        self, kind: str, place: str, folder: Path, workspace: Workspace, client: Any
+    ) -> None:
+        self.folder = folder
         self.kind = kind
         self.place = place
         self.workspace = workspace
@@ -132,7 +137,7 @@ async def bench(
     await put(request.param, place, client, OTHER, other.data)
     async with open_workspace(source) as workspace:
         await workspace.ready()
-        yield Bench(request.param, place, workspace, client)
+        yield Bench(request.param, place, tmp_path, workspace, client)
     if client is not None:
         await client.aclose()
 
@@ -168,6 +173,20 @@ async def read_all_of_it(bench: Bench) -> None:
     stat = bench.workspace.storage.stat_sync(bench.path(PATH))
     data = await bench.workspace.read_raw(bench.path(PATH), 0, stat.size)
     assert len(data) == stat.size
+
+
+async def copy_it(bench: Bench) -> None:
+    """Copy it while it grows; the copy is a beginning of it, of whole lines."""
+    workspace, path = bench.workspace, bench.path(PATH)
+    target = DirectorySource(bench.folder / "copies")
+    await asyncio.to_thread(target.path.mkdir)
+    async with open_destination(target, home="/home/me", origin=workspace.source) as destination:
+        outcome = await Transfers(workspace).run([path], destination, Wish(force=True))
+    [copied] = outcome.done
+    data = content(Path(copied.new_path))
+    assert data.endswith(b"\n")
+    assert turns(data) == turns(await bench.stored(PATH))[: len(turns(data))]
+    assert turns(data)
 
 
 async def repair_what_can_be(bench: Bench) -> None:
@@ -232,6 +251,7 @@ async def examined(workspace: Workspace) -> list[Finding]:
     [
         title,
         refresh,
+        copy_it,
         repair_what_can_be,
         be_refused_to_join_it,
         delete_and_undo_another,

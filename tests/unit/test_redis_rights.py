@@ -11,7 +11,8 @@ from redis.exceptions import NoPermissionError
 
 from sessiontui.errors import AccessError
 from sessiontui.models.title_slot import make_slot
-from sessiontui.storage import SessionStorage
+from sessiontui.storage import SessionStorage, mending
+from sessiontui.storage.backend import FieldChange, Stat, TrashItem
 from sessiontui.storage.redis.backend import RedisBackend
 from tests.command import ROOT
 from tests.unit.redis_parts import FILE, META, PASSWORD
@@ -71,6 +72,8 @@ async def look_at_everything(storage: SessionStorage, client: redis.asyncio.Redi
     assert await storage.read_text(A) == HEADER.decode()
     assert [stat.path for stat in await storage.artifacts(A)] == [A]
     assert await storage.trashed() == []
+    assert [stat.path async for batch in storage.survey() for stat in batch.stats] == [A]
+    assert [field async for fields in storage.loose_fields() for field in fields] == []
     async with storage.changes() as feed:
         await client.append(FILE + A.encode(), b"{}\n")
         await client.hset("omp:sessions:title", A, b'{"title":"x","updatedAt":"2026"}')
@@ -96,8 +99,26 @@ async def change_everything(storage: SessionStorage) -> None:
     await storage.restore(item.id)
     slot = make_slot("Other", source="user", updated_at=0)
     assert (await storage.read_range(B, 0, None))[:20] == slot[:20]
+    await repair_everything(storage)
     await storage.delete_session_with_artifacts(B)
     await storage.drain()
+
+
+async def repair_everything(storage: SessionStorage) -> None:
+    """Use every way there is to put something right."""
+    await storage.write_text("/p/tail.jsonl", "tail\n")
+    head = Stat(B, storage.stat_sync(B).size, 1)
+    item = TrashItem("00000000000001-cafe", "/p/tail.jsonl", (), 1, 4_000_000_000_000)
+    tail = Stat("/p/tail.jsonl", 5, 1)
+    free = (lambda _stat: None, lambda _stat: None)
+    await storage.carry_out(mending.Join(tail, head, item, mtime_ms=9, guards=free))
+    size = storage.stat_sync(B).size
+    await storage.carry_out(mending.Keep(B, 0, head.size, expected_size=size, mtime_ms=9))
+    change = FieldChange("title", "/gone.jsonl", None, b"x")
+    for one in (change, change.undone()):
+        fields = mending.ChangeFields([one])
+        await storage.carry_out(fields)
+        assert fields.changed == [True]
 
 
 PROBES = {"evalsha", "setrange", "set", "hset", "client|kill", "client", "info"}
