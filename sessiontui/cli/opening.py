@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from sessiontui.cli import first_frame
-from sessiontui.cli.running import DEBUG_VARIABLE, complain, is_terminal, keep_given_up
+from sessiontui.cli.running import DEBUG_VARIABLE, FAILED, complain, is_terminal, keep_given_up
 from sessiontui.cli.sources import choose_source
 from sessiontui.errors import SessionTuiError
 from sessiontui.models.source import DirectorySource, RedisSource
@@ -117,6 +117,7 @@ def _run_app(
         opens = connect or open_backend
         library = Library(index if config.index else None)
 
+        apps: list[SessionApp] = []
         unheard: list[BaseException] = []
 
         def note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -124,13 +125,18 @@ def _run_app(
             if isinstance(error, BaseException) and not unheard:
                 unheard.append(error)
 
+        def end() -> None:
+            for app in apps:
+                app.end(FAILED)
+
         async def body() -> tuple[Workspace, int]:
             async with open_workspace(
-                source, config=config, connect=opens, library=library
+                source, config=config, connect=opens, library=library, failed=end
             ) as workspace:
                 app = SessionApp(
                     workspace, list_file=None if lists is None else ListFile(lists, source)
                 )
+                apps.append(app)
                 if not os.environ.get(DEBUG_VARIABLE):
                     # What Textual and asyncio print of an error shows text of sessions.
                     app.error_console.file = io.StringIO()

@@ -29,6 +29,7 @@ async def open_workspace(
     home: str | None = None,
     connect: Callable[[Source, str | None], Backend] = open_backend,
     library: Library | None = None,
+    failed: Callable[[], None] | None = None,
 ) -> AsyncIterator[Workspace]:
     """Yield a workspace at once; it connects and loads in the background.
 
@@ -41,6 +42,7 @@ async def open_workspace(
         home: The home folder, shown as `~`; the user's own if None.
         connect: Opens the backend of the source, with a password typed by the user.
         library: Keeps the index; none is kept if None.
+        failed: Called where it ends by an error nobody expected, which is raised on the way out.
     """
     workspace = Workspace(
         source,
@@ -50,8 +52,14 @@ async def open_workspace(
         connect=connect,
         library=Library() if library is None else library,
     )
+
+    def stopped(running: asyncio.Task[None]) -> None:
+        workspace.stopped(running)
+        if failed is not None and not running.cancelled() and running.exception() is not None:
+            failed()
+
     running = asyncio.create_task(workspace.run(), name="workspace")
-    running.add_done_callback(workspace.stopped)
+    running.add_done_callback(stopped)
     try:
         yield workspace
     finally:

@@ -130,6 +130,28 @@ def test_the_terminal_is_given_back_and_a_report_tells_where(
     assert "source: server" in report
 
 
+def test_what_breaks_behind_the_app_ends_it_too(
+    environ: dict[str, str], secret_source: str
+) -> None:
+    program = (
+        PROGRAM
+        % """
+from sessiontui.workspace.rows import RowKeeper
+RowKeeper.apply = broken
+"""
+    )
+    with Terminal([secret_source], environ=environ, program=("-c", program)) as terminal:
+        assert terminal.finish() == 1
+        assert terminal.restored
+        assert b"internal error: ExceptionGroup; a report" in terminal.output
+        assert SECRET.encode() not in terminal.output
+        assert TEXT.encode() not in terminal.output
+    report = report_in(environ["HOME"])
+    assert is_clean(report)
+    assert "builtins.RuntimeError" in report
+    assert "sessiontui/workspace/workspace.py:" in report
+
+
 def test_a_command_that_breaks_writes_a_report_too(tmp_path: Path, environ: dict[str, str]) -> None:
     file = tmp_path / "sessions" / path_of("alpha")[1:]
     file.parent.mkdir(parents=True)

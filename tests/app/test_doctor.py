@@ -163,6 +163,7 @@ async def test_broken_lines_are_looked_for_where_asked() -> None:
         await pilot.pause()
         assert shows(app, "Broken lines  1")
         assert shows(app, "it is not JSON")
+        assert app.focused is not None
         await pilot.press("f")
         await pilot.pause()
         assert app.screen is doctor

@@ -115,7 +115,7 @@ class DoctorScreen(ModalScreen[str | None]):
     def _sum_up(self, told: str = "", style: str = "$past") -> None:
         """Say in the heading how many findings there are, and what was done last."""
         count, can = len(self.findings), self.findings.repairable
-        what = f"{formats.counted(count, 'finding')}, {can} can be repaired"
+        what = f"{formats.counted(count, 'finding')}, {can or 'none'} can be repaired"
         if not count:
             what = "nothing is wrong"
         parts = [Content.styled(what, "$past")]
@@ -139,6 +139,9 @@ class DoctorScreen(ModalScreen[str | None]):
         lines = list(self.findings.lines(width))
         options = [Option(line.content, line.key, disabled=line.key is None) for line in lines]
         shown.set_options(options)
+        self.set_class(not options, "-empty")
+        if options and self.focused is None:
+            shown.focus()
         keys = [line.key for line in lines]
         kept = option.id if option is not None else None
         if kept in keys and kept is not None:
