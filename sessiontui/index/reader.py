@@ -66,6 +66,11 @@ class IndexReader:
         """Tell whether there is an index."""
         return self._database is not None
 
+    def interrupt(self) -> None:
+        """Let what is being read fail; the one call for other threads."""
+        if self._database is not None:
+            self._database.interrupt()
+
     def close(self) -> None:
         """Close the file."""
         if self._database is not None:

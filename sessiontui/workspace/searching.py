@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
@@ -116,39 +116,45 @@ class Searching:
         """
         if not self._wanted:
             return
-        rows = sorted(self._rows.values(), key=lambda row: row.mtime_ms, reverse=True)
-        paths = [row.path for row in rows]
-        del rows
-        with ThreadPoolExecutor(1, "search") as threads:
-            self._threads = threads
+        self._threads = ThreadPoolExecutor(1, "search")
+        try:
+            rows = list(self._rows.values())
+            paths = await self._in_thread(_newest_first, rows)
+            del rows
             await self._open_index()
-            try:
-                for start in range(0, len(paths), GROUP):
-                    group = paths[start : start + GROUP]
-                    small = await self._read_small(group)
-                    for path in group:
-                        if self._is_done(path):
-                            continue
-                        async with aclosing(self._session(path, small)) as hits:
-                            async for found in hits:
-                                yield found
-                    yield Swept(min(start + GROUP, len(paths)), len(paths))
-                    await asyncio.sleep(0)
-            finally:
-                if self._reader is not None:
-                    threads.submit(self._reader.close)
+            for start in range(0, len(paths), GROUP):
+                group = paths[start : start + GROUP]
+                small = await self._read_small(group)
+                for path in group:
+                    if self._is_done(path):
+                        continue
+                    async with aclosing(self._session(path, small)) as hits:
+                        async for found in hits:
+                            yield found
+                yield Swept(min(start + GROUP, len(paths)), len(paths))
+                await asyncio.sleep(0)
+        finally:
+            # Nobody waits for what the thread still does.
+            if self._reader is not None:
+                self._reader.interrupt()
+            self._threads.submit(self._close_index)
+            self._threads.shutdown(wait=False)
 
     async def _open_index(self) -> None:
-        if self._file is None:
-            return
+        file = self._file
+        if file is not None:
+            with suppress(IndexFileError):
+                await self._in_thread(self._look_up, file)
+
+    def _look_up(self, file: Path) -> None:
         from sessiontui.index.reader import IndexReader
 
-        file, wanted = self._file, self._wanted
-        try:
-            self._reader = await self._in_thread(lambda: IndexReader(file))
-            self._held = await self._in_thread(self._reader.look_up, wanted)
-        except IndexFileError:
-            self._held = {}
+        self._reader = IndexReader(file)
+        self._held = self._reader.look_up(self._wanted)
+
+    def _close_index(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
 
     async def _read_small(self, paths: Sequence[str]) -> dict[str, tuple[int, bytes]]:
         """Return small sessions that the index does not know: length, and bytes."""
@@ -265,6 +271,10 @@ class Searching:
 
     async def _in_thread(self, call: Callable[..., _Result], *arguments: object) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+
+
+def _newest_first(rows: list[Row]) -> list[str]:
+    return [row.path for row in sorted(rows, key=lambda row: -row.mtime_ms)]
 
 
 def _is_whole(held: Held, row: Row) -> bool:
