@@ -178,6 +178,24 @@ def test_columns_of_a_table_are_aligned_where_they_fit() -> None:
     assert "".join(text for text, _ in spans(*table, width=10)[0]) == "| a | 한국 |"
 
 
+def test_cells_of_a_table_that_is_too_wide_are_wrapped() -> None:
+    table = ("| a | what it means |", "|---|---|", "| `b` | **many** words of any 한국어 kind |")
+    wrapped = ["".join(text for text, _ in line) for line in spans(*table, width=20)]
+    assert wrapped == [
+        "a │ what it means   ",
+        "──┼─────────────────",
+        "b │ many words of   ",
+        "  │ any 한국어 kind ",
+    ]
+    assert [span for span in spans(*table, width=20)[2] if "many" in span[0]] == [
+        ("many", "strong")
+    ]
+    for width in range(19, 60):
+        lines = spans(*table, ("| " + "x" * 90 + " | y |"), width=width)
+        assert len({sum(cell_len(text) for text, _ in line) for line in lines}) == 1
+        assert all(sum(cell_len(text) for text, _ in line) <= width for line in lines)
+
+
 def test_a_stored_line_shows_exactly_and_safely() -> None:
     raw = '{"a": "\ud55c \\u001b[0m"}\x1b]0;x\x07'.encode()
     line = Line(0, len(raw), raw, begun=True, ended=True)

@@ -47,6 +47,8 @@ _RULE = re.compile(r" {0,3}([-*_])(?: *\1){2,} *")
 _FENCE = re.compile(r" *(```+|~~~+)(.*)")
 _DASHES = re.compile(r" *:?-+:? *")
 _MAX_TABLE = 200
+_NARROWEST = 8
+"""How many cells a column of a table has at least where it has to be cut."""
 _MARKUP = frozenset("`*_[")
 _CHANGES = {"+": "added", "-": "removed"}
 
@@ -109,20 +111,50 @@ def _table(lines: list[str], width: int) -> Iterator[StyledLine]:
     widths = [
         max(_cells(row[column]) for row in cells[:1] + cells[2:]) for column in range(columns)
     ]
-    if sum(widths) + 3 * (columns - 1) > width:
+    widths = _squeezed(widths, width - 3 * (columns - 1))
+    if not widths:
         for line in lines:
             yield StyledLine(_NOTHING, _NOTHING, _inline(line, "text"))
         return
     for number, row in enumerate(cells):
+        if number == 1:
+            rule = "─┼─".join("─" * wide for wide in widths)
+            yield StyledLine(_NOTHING, _NOTHING, ((rule, "rule"),))
+            continue
+        if number == 0:
+            row = [tuple((text, "strong") for text, _ in cell) for cell in row]
+        yield from _table_row(row, widths)
+
+
+def _squeezed(widths: list[int], room: int) -> list[int]:
+    """Return widths that fit together, the widest ones cut; none where that is too narrow."""
+    if sum(widths) <= room:
+        return widths
+    least, most = _NARROWEST, max(widths)
+    if sum(min(wide, least) for wide in widths) > room:
+        return []
+    while least < most:
+        middle = (least + most + 1) // 2
+        if sum(min(wide, middle) for wide in widths) <= room:
+            least = middle
+        else:
+            most = middle - 1
+    return [min(wide, least) for wide in widths]
+
+
+def _table_row(row: Sequence[tuple[Span, ...]], widths: list[int]) -> Iterator[StyledLine]:
+    """Yield the lines of a row of a table, its cells wrapped where they are too wide."""
+    columns: list[list[tuple[Span, ...]]] = []
+    for cell, wide in zip(row, widths, strict=True):
+        text = "".join(piece for piece, _ in cell)
+        columns.append([slice_spans(cell, *ends) for ends in break_points(text, max(2, wide))])
+    for number in range(max(map(len, columns))):
         spans: list[Span] = []
-        for column, cell in enumerate(row):
-            if number == 1:
-                spans += [("─┼─", "rule")] if column else []
-                spans.append(("─" * widths[column], "rule"))
-                continue
+        for column, (pieces, wide) in enumerate(zip(columns, widths, strict=True)):
+            piece = pieces[number] if number < len(pieces) else ()
             spans += [(" │ ", "rule")] if column else []
-            spans += [(text, "strong") for text, _ in cell] if number == 0 else cell
-            spans.append((" " * (widths[column] - _cells(cell)), "text"))
+            spans += piece
+            spans.append((" " * (wide - _cells(piece)), "text"))
         yield StyledLine(_NOTHING, _NOTHING, tuple(span for span in spans if span[0]))
 
 
