@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sessiontui.app import columns
 from sessiontui.app import format as formats
 from sessiontui.catalogue.grammar import hint
-from sessiontui.catalogue.order import SORTS
+from sessiontui.catalogue.order import COUNTED, SORTS
 from sessiontui.errors import QueryError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Listing:
         """Sort by the column at a place in the line, or turn its order round."""
         catalogue = self._catalogue
         column = columns.at(self._sessions.shown_columns, self._caption.size.width - 1, x)
-        for sort in SORTS:
+        for sort in (*SORTS, *COUNTED):
             if column is not None and sort == ("modified" if column.id == "age" else column.id):
                 reverse = sort == catalogue.sort and not catalogue.reverse
                 catalogue.order_by(sort, reverse=reverse)

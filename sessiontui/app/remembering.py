@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from sessiontui.app.columns import COLUMNS, USUAL
-from sessiontui.catalogue.order import SORTS
+from sessiontui.catalogue.order import COUNTED, SORTS
 from sessiontui.workspace.remembered import ListState
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Remembering:
 
     def _apply(self, state: ListState) -> None:
         catalogue = self._catalogue
-        for sort in SORTS:
+        for sort in (*SORTS, *COUNTED):
             if sort == state.sort:
                 catalogue.order_by(sort, reverse=state.reverse)
         catalogue.set_flat(state.flat)

@@ -12,16 +12,14 @@ from heapq import nsmallest
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sessiontui.catalogue.conditions import Surroundings
 from sessiontui.catalogue.families import Batch, Families
 from sessiontui.catalogue.lately import Recent, Renames, Totals
 from sessiontui.catalogue.layout import Folds, Layout, found_layout, layout_of
 from sessiontui.catalogue.lines import Line, RowLine
 from sessiontui.catalogue.marks import Mark, Marks
-from sessiontui.catalogue.order import SORTS, Sort, place_of
+from sessiontui.catalogue.order import COUNTED, SORTS, Sort, place_of
 from sessiontui.catalogue.outline import Outline
 from sessiontui.catalogue.projects import Projects
-from sessiontui.catalogue.row import is_empty
 from sessiontui.catalogue.search import Search
 from sessiontui.catalogue.special import Special
 from sessiontui.models.times import now_ms
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from sessiontui.catalogue.figures import SessionFigures
+    from sessiontui.catalogue.order import Place
     from sessiontui.catalogue.query import Query
     from sessiontui.catalogue.row import Row
 
@@ -71,20 +70,13 @@ class Catalogue:
         self._full = self._outline(self._layout(), self._folds)
         self.figures: Callable[[str], SessionFigures | None] = lambda _path: None
         """Tells of a session what only reading it whole does; None: not known yet."""
-        around = Surroundings(
-            now=clock,
-            project=self.project,
-            pinned=self.is_pinned,
-            empty=is_empty,
-            kinds=self._special.kinds,
-            figures=lambda path: self.figures(path),
-        )
+        around = self._special.around(clock, self.project, lambda path: self.figures(path))
         self._search = Search(
             self._rows,
             around,
             self._special.hidden,
             self._outline_of,
-            lambda: place_of(self.sort, reverse=self.reverse),
+            self._place,
         )
 
     # Changing
@@ -169,7 +161,8 @@ class Catalogue:
         if self.ranked:
             self.rank(best_first=False)
             return
-        following = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
+        now = SORTS.index(self.sort) if self.sort in SORTS else -1
+        following = SORTS[(now + 1) % len(SORTS)]
         self.order_by(following)
         if following == SORTS[0]:
             self.rank(best_first=True)
@@ -190,7 +183,10 @@ class Catalogue:
         return Outline(self._rows, self._families, self.project, layout, folds, self._special)
 
     def _layout(self) -> Layout:
-        return layout_of(self.sort, reverse=self.reverse, flat=self.flat)
+        return layout_of(self.sort, self._place(), reverse=self.reverse, flat=self.flat)
+
+    def _place(self) -> Callable[[Row], Place]:
+        return place_of(self.sort, reverse=self.reverse, figures=lambda path: self.figures(path))
 
     # Pinned, orphaned and empty sessions
 
@@ -284,9 +280,13 @@ class Catalogue:
     def figured(self, paths: Collection[str]) -> None:
         """Look again at sessions of which `figures` tells other figures than before."""
         query = self._search.query
-        if query is not None and query.conditional:
+        counted = self.sort in COUNTED
+        if counted or (query is not None and query.conditional):
             self._sync()
-            self._search.follow(paths)
+            known = [path for path in paths if path in self._rows]
+            if counted:
+                self._full.update(known, self._is_shown)
+            self._search.follow(known)
 
     def filter(self, text: str) -> None:
         """Search at once."""
@@ -297,7 +297,7 @@ class Catalogue:
         """Return the outline, still empty, of sessions that were found, the best first."""
         layout = found_layout(
             self.sort,
-            reverse=self.reverse,
+            self._place(),
             flat=self.flat,
             scores=scores if self._search.ranked else None,
         )
@@ -331,7 +331,7 @@ class Catalogue:
     @property
     def marked(self) -> list[str]:
         """The marked sessions in the order of the list, without regard to projects."""
-        place = place_of(self.sort, reverse=self.reverse)
+        place = self._place()
         return sorted(self.marks, key=lambda path: place(self._rows[path]))
 
     @property
@@ -401,10 +401,7 @@ class Catalogue:
         return nsmallest(count, self._rows.values(), key=place_of("modified", reverse=False))
 
     def recent(self, since_ms: int) -> list[Row]:
-        """Return the sessions modified at `since_ms` or later, in no order.
-
-        Looks at all of them only when it is asked further back than before.
-        """
+        """Return the sessions modified at `since_ms` or later, in no order; see `Recent`."""
         return self._recent.rows(since_ms)
 
     # Folding

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sessiontui.catalogue.order import place_of, text_place
+from sessiontui.catalogue.order import text_place
 from sessiontui.catalogue.row import Row  # noqa: TC001  (msgspec reads it)
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Spot(msgspec.Struct, gc=False):
     row: Row
 
 
-def layout_of(sort: Sort, *, reverse: bool, flat: bool) -> Layout:
+def layout_of(sort: Sort, place: Callable[[Row], Place], *, reverse: bool, flat: bool) -> Layout:
     """Return how the whole list is arranged."""
     group_place: Callable[[Group], Place] | None = None
     if sort == "title":
@@ -70,7 +70,7 @@ def layout_of(sort: Sort, *, reverse: bool, flat: bool) -> Layout:
     elif sort == "size":
         group_place = lambda group: (group.bytes if reverse else -group.bytes,)  # noqa: E731
     return Layout(
-        place=place_of(sort, reverse=reverse),
+        place=place,
         group_place=group_place,
         lifted=sort != "title",
         by_creation=sort == "created",
@@ -79,10 +79,9 @@ def layout_of(sort: Sort, *, reverse: bool, flat: bool) -> Layout:
 
 
 def found_layout(
-    sort: Sort, *, reverse: bool, flat: bool, scores: Mapping[str, int] | None
+    sort: Sort, place: Callable[[Row], Place], *, flat: bool, scores: Mapping[str, int] | None
 ) -> Layout:
     """Return how found sessions are arranged: by their scores first, where there are any."""
-    place = place_of(sort, reverse=reverse)
     return Layout(
         place=place if scores is None else lambda row: (-scores[row.path], *place(row)),
         group_place=None,

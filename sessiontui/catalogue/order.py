@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sessiontui.catalogue.figures import SessionFigures
     from sessiontui.catalogue.row import Row
 
-Sort = Literal["modified", "created", "title", "size"]
+    FiguresOf = Callable[[str], SessionFigures | None]
+
+Sort = Literal["modified", "created", "title", "size", "cost", "tokens", "turns", "entries"]
 
 SORTS: tuple[Sort, ...] = ("modified", "created", "title", "size")
 """In the order in which a key steps through them."""
+COUNTED: tuple[Sort, ...] = ("cost", "tokens", "turns", "entries")
+"""What only reading a session whole tells; sessions not counted yet come last."""
 
 Place = tuple[float | bytes | str, ...]
 
@@ -56,7 +61,21 @@ def text_place(text: str, *, reverse: bool) -> bytes:
     return data.translate(_COMPLEMENT) + b"\xff" if reverse else data
 
 
-def place_of(sort: Sort, *, reverse: bool) -> Callable[[Row], Place]:
+def _no_figures(_path: str) -> None:
+    """Tell nothing of a session."""
+
+
+_FIGURES: dict[Sort, Callable[[SessionFigures], float]] = {
+    "cost": lambda figures: figures.cost,
+    "tokens": lambda figures: float(figures.tokens.total),
+    "turns": lambda figures: float(figures.turns),
+    "entries": lambda figures: float(figures.entries),
+}
+
+
+def place_of(
+    sort: Sort, *, reverse: bool, figures: FiguresOf = _no_figures
+) -> Callable[[Row], Place]:
     """Return the function that gives a row its place.
 
     Not reversed: the newest first, the largest first, titles from A to Z. A
@@ -73,4 +92,12 @@ def place_of(sort: Sort, *, reverse: bool) -> Callable[[Row], Place]:
             sign * (row.mtime_ms if row.created_ms is None else row.created_ms),
             row.path,
         )
+    if (figure := _FIGURES.get(sort)) is not None:
+        last = float("inf")
+
+        def place(row: Row) -> Place:
+            told = figures(row.path)
+            return (last if told is None else sign * figure(told), row.path)
+
+        return place
     return lambda row: (sign * row.mtime_ms, row.path)

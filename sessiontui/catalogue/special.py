@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sessiontui.catalogue.conditions import Surroundings
 from sessiontui.catalogue.lines import PINNED
 from sessiontui.catalogue.order import folder_of, is_sidecar
 from sessiontui.catalogue.projects import NO_PROJECT
 from sessiontui.catalogue.row import is_empty
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from sessiontui.catalogue.families import Families
+    from sessiontui.catalogue.figures import SessionFigures
     from sessiontui.catalogue.row import Row
 
 MOST_PINS: Final = 1000
@@ -59,6 +61,22 @@ class Special:
         self.hidden.clear()
         if not shown:
             self.hidden.update(self.empty)
+
+    def around(
+        self,
+        now: Callable[[], int],
+        project: Callable[[Row], str],
+        figures: Callable[[str], SessionFigures | None],
+    ) -> Surroundings:
+        """Return what queries ask beside a session's row."""
+        return Surroundings(
+            now=now,
+            project=project,
+            pinned=lambda path: path in self.pins,
+            empty=is_empty,
+            kinds=self.kinds,
+            figures=figures,
+        )
 
     def clear(self) -> None:
         """Forget what was learned of folders."""

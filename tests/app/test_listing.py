@@ -206,6 +206,9 @@ async def test_a_click_on_a_heading_sorts_by_it_and_turns_it_round() -> None:
         await until(lambda: app.workspace.catalogue.reverse)
         await pilot.click(app.main.caption, offset=(app.main.caption.size.width - 4, 0))
         await until(lambda: app.workspace.catalogue.sort == "modified")
+        await pilot.click(app.main.caption, offset=(x - 9, 0))
+        await until(lambda: app.workspace.catalogue.sort == "turns")
+        await until(lambda: shows(app, "most turns"))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,14 @@ class SortHeader(Widget):
         ("title", True): "title Z to A",
         ("size", False): "largest first",
         ("size", True): "smallest first",
+        ("cost", False): "dearest first",
+        ("cost", True): "cheapest first",
+        ("tokens", False): "most tokens",
+        ("tokens", True): "fewest tokens",
+        ("turns", False): "most turns",
+        ("turns", True): "fewest turns",
+        ("entries", False): "most entries",
+        ("entries", True): "fewest entries",
     }
 
     def __init__(self, *, ascii_only: bool = False, id: str | None = None) -> None:  # noqa: A002
