@@ -157,7 +157,8 @@ class Changing:
             first = outcome.failed[0]
             name = names.get(first.path) or self._name(first.path)
             text += f"; {len(outcome.failed):,} failed: {name}: {first.reason}"
-        self._tell(text + hint, "failed" if outcome.failed else "plain")
+        told = text + hint if paths else text
+        self._tell(told, "failed" if outcome.failed else "plain")
 
     async def _while_shown(
         self, title: str, progress: Progress, work: Coroutine[Any, Any, Result]
