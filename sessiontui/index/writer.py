@@ -156,6 +156,7 @@ class IndexWriter:
             self._database.execute("INSERT INTO words(words) VALUES('optimize')")
         with file_errors(self._path):
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._database.execute("PRAGMA shrink_memory")
 
     # -- one session
 

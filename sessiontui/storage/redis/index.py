@@ -7,6 +7,7 @@ a server with 100,000 sessions is never busy with us for more than a millisecond
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -50,34 +51,62 @@ async def scan_contents(link: Link, keys: Keys, *, count: int) -> AsyncIterator[
         async for batch in scan_index(link, keys, count=count):
             yield batch
         return
-    pattern, size = starting_with(keys.files), b"%d" % count
+    scan = (b"MATCH", starting_with(keys.files), b"COUNT", b"%d" % count)
     cursor: bytes | None = b"0"
     found: list[bytes] = []
     others: list[bytes] = []
-    while cursor is not None or found or others:
-        commands = _questions(keys, others)
-        if found:
-            commands += [(b"MULTI",), *_fields(keys, found), (b"MGET", *found), (b"EXEC",)]
-        if cursor is not None:
-            commands.append((b"SCAN", cursor, b"MATCH", pattern, b"COUNT", size))
-        replies = await link.ask(commands)
-        next_found: list[bytes] = []
-        if cursor is not None:
-            cursor, next_found = _step(keys.files, replies.pop())
-        split = len(_questions(keys, others))
-        # Only for the warnings: what has a length by now is told by the feed.
-        _, warnings = _answers(keys, others, replies[:split])
-        refused = [one for one in replies[split:] if isinstance(one, ResponseError)]
-        if refused:
-            raise reply_error(refused[0])
-        others = []
-        if found:
-            stats, contents = _whole(keys, found, replies[-1], warnings)
-            others = [key for key, data in zip(found, replies[-1][2], strict=True) if data is None]
-            yield ScanBatch(tuple(stats), tuple(warnings), tuple(contents))
-        elif warnings:
-            yield ScanBatch((), tuple(warnings))
-        found = next_found
+    asked: asyncio.Task[list[Any]] | None = _ask(link, [(b"SCAN", b"0", *scan)])
+    try:
+        while asked is not None:
+            replies = await asked
+            next_found: list[bytes] = []
+            if cursor is not None:
+                cursor, next_found = _step(keys.files, replies.pop())
+            warnings = _about(keys, others, replies)
+            whole = _snapshot(replies) if found else ((), (), ())
+            others = [key for key, data in zip(found, whole[2], strict=True) if data is None]
+            commands = _questions(keys, others)
+            if next_found:
+                read = (b"MGET", *next_found)
+                commands += [(b"MULTI",), *_fields(keys, next_found), read, (b"EXEC",)]
+            if cursor is not None:
+                commands.append((b"SCAN", cursor, *scan))
+            # The server answers while we take in what it answered before.
+            asked = _ask(link, commands) if commands else None
+            stats, contents = _whole(keys, found, whole, warnings)
+            if found or warnings:
+                yield ScanBatch(tuple(stats), tuple(warnings), tuple(contents))
+            found = next_found
+    finally:
+        if asked is not None:
+            asked.cancel()
+
+
+def _ask(link: Link, commands: list[Command]) -> asyncio.Task[list[Any]]:
+    """Ask at once; whoever is not interested any more need not look at what comes."""
+    asked = asyncio.get_running_loop().create_task(link.ask(commands))
+    asked.add_done_callback(lambda task: task.cancelled() or task.exception())
+    return asked
+
+
+def _about(keys: Keys, others: Sequence[bytes], replies: list[Any]) -> list[str]:
+    """Take the answers to `_questions` out; return warnings: these keys are no sessions.
+
+    What has a length by now is told by the feed.
+    """
+    split = len(_questions(keys, others))
+    _, warnings = _answers(keys, others, replies[:split])
+    del replies[:split]
+    return warnings
+
+
+def _snapshot(replies: Sequence[Any]) -> tuple[Any, Any, Sequence[bytes | None]]:
+    """Return times, titles and contents from what a transaction answered."""
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            raise reply_error(reply)
+    times, titles, contents = replies[-1]
+    return times, titles, contents
 
 
 def _whole(
