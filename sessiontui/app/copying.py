@@ -13,7 +13,6 @@ from sessiontui.app import format as formats
 from sessiontui.catalogue.facts import id_from_path
 from sessiontui.errors import StorageError
 from sessiontui.models.text import clean, clean_text
-from sessiontui.transcript.copies import entry_code, entry_text
 from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
@@ -97,6 +96,8 @@ class Copying:
 
     async def copy_message(self) -> None:
         """Copy the text of the current entry; of a stored line that line."""
+        from sessiontui.transcript.copies import entry_text
+
         document, entry = self._transcript.document, self._transcript.own_entry
         if document is None or entry is None:
             self._tell("There is no message here to copy", "past")
@@ -112,6 +113,8 @@ class Copying:
 
     async def copy_code(self) -> None:
         """Copy the code in the current entry, asking which where there are several."""
+        from sessiontui.transcript.copies import entry_code
+
         document, entry = self._transcript.document, self._transcript.own_entry
         found: list[Code] = []
         if document is not None and entry is not None:

@@ -17,7 +17,6 @@ from sessiontui.agents.resume import (
     resume_command,
     shell_line,
 )
-from sessiontui.app.bringing import BROUGHT, bring_to_disk
 from sessiontui.errors import ReadOnlyError, ResumeError, SessionTuiError
 from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
@@ -103,6 +102,8 @@ class Resuming:
 
     async def _brought(self, row: Row) -> tuple[str, ...] | None:
         """Return the command; brings a session to disk first whose agent wants that."""
+        from sessiontui.app.bringing import BROUGHT, bring_to_disk
+
         agent_reads = self._on_disk or row.agent in self._workspace.config.resume
         if agent_reads or row.agent not in BROUGHT:
             return self._command(row)
