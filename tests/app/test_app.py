@@ -321,13 +321,13 @@ async def test_settings_that_cannot_be_used_are_refused_before_anything_is_paint
 
 
 async def test_keys_can_be_given_anew() -> None:
-    config = Config(keys={"rename": "c", "find": "f"})
+    config = Config(keys={"rename": "f8", "find": "f"})
     async with running(store_with("alpha"), config=config) as (app, pilot):
-        assert "c rename" in rows(app)[-1]
+        assert "F8 rename" in rows(app)[-1]
         await pilot.press("r")
         await pilot.pause()
         assert app.screen is app.main
-        await pilot.press("c")
+        await pilot.press("f8")
         await until(lambda: app.screen is not app.main)
         await pilot.press("escape", "f")
         assert isinstance(app.focused, Input)
