@@ -141,7 +141,7 @@ class Transfers:
         files = [
             _File(stat.path, moved(stat.path, path, new_path))
             for stat in stats
-            if not _DEBRIS.fullmatch(stat.path.rpartition("/")[2])
+            if not is_debris(stat.path.rpartition("/")[2])
         ]
         seen = await storage.probe([Range(file.path, 0, 0) for file in files])
         # What is no regular file, a link say, has no bytes of its own.
@@ -303,6 +303,11 @@ class _Copying:
             return how
 
         return await pour(self._from, file.path, sink, shape)
+
+
+def is_debris(name: str) -> bool:
+    """Tell whether a file of this name beside a session is a lock, a backup or unfinished."""
+    return _DEBRIS.fullmatch(name) is not None
 
 
 def _unchanged(snapshot: Stat) -> Guard:
