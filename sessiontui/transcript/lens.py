@@ -213,6 +213,9 @@ class Lens:
         if knot.role == "beside":
             if on and self._started:
                 self._wanted = knot.parent
+            others = self._followed.pop(knot.id, 0)
+            if others and knot.parent:
+                self._followed[knot.parent] = self._followed.get(knot.parent, 0) + others
             return True
         if not on and not (self._gap and self._started):
             self._near = self._gap = False

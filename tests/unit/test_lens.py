@@ -380,3 +380,66 @@ async def test_times_are_found_between_lines_that_tell_none() -> None:
     assert await at_time(session.document, START_MS) == 0
     assert await at_time(Session([silent]).document, START_MS) is None
     assert await last_time(Session([silent]).document) is None
+
+
+def record(own: str, parent: str | None, kind: str = "user", **fields: Any) -> Any:
+    """Return a record of Claude Code."""
+    message = {"role": kind, "content": own, **fields.pop("message", {})}
+    return {"type": kind, "uuid": own, "parentUuid": parent, "message": message, **fields}
+
+
+def ran(own: str, parent: str, result_of: str) -> Any:
+    piece = {"type": "tool_result", "tool_use_id": result_of, "content": "ok"}
+    return record(own, parent, message={"content": [piece]})
+
+
+CALLS_AT_ONCE = [
+    record("u1", None),
+    record("a1", "u1", "assistant", message={"id": "m1"}),
+    record("a2", "a1", "assistant", message={"id": "m1"}),
+    record("a3", "a2", "assistant", message={"id": "m1"}),
+    ran("r3", "a3", "t3"),
+    ran("r2", "a2", "t2"),
+    ran("r1", "a1", "t1"),
+    record("a4", "r1", "assistant", message={"id": "m2"}),
+]
+
+
+async def test_calls_that_claude_code_makes_at_once_are_no_branches() -> None:
+    session = await Session(CALLS_AT_ONCE).whole()
+    assert len(session.shown()) == 8
+    assert session.document.lens.forks == {}
+    (only,) = await found_branches(session)
+    assert only.id == "a4"
+    session = await Session(CALLS_AT_ONCE[:1]).whole()
+    session.append(*CALLS_AT_ONCE[1:])
+    assert len(session.shown()) == 8
+
+
+async def test_a_message_that_was_written_anew_in_claude_code_is_a_branch() -> None:
+    side = record("s1", None, isSidechain=True)
+    progress = {"type": "progress", "uuid": "p1", "parentUuid": "a1", "data": {}}
+    session = await Session(
+        [
+            record("u1", None),
+            record("a1", "u1", "assistant"),
+            progress,
+            record("u2", "p1"),
+            record("a2", "u2", "assistant"),
+            side,
+            record("u3", "a1"),
+            record("a3", "u3", "assistant"),
+        ]
+    ).whole()
+    lens = session.document.lens
+    hidden = [number for number in range(8) if lens.hides(session.offset(number))]
+    assert hidden == [3, 4]
+    assert lens.forks == {session.offset(1): 1}
+    assert [one.id for one in await found_branches(session)] == ["a3", "a2"]
+    session.append(
+        {"type": "system", "subtype": "compact_boundary", "uuid": "c", "logicalParentUuid": "a3"},
+        record("u4", "c", isCompactSummary=True),
+    )
+    lens.show_context(alone=True)
+    hidden = [number for number in range(10) if lens.hides(session.offset(number))]
+    assert hidden == [*range(8)]
