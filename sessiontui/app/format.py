@@ -56,6 +56,9 @@ SIGNS: dict[Activity, Sign] = {
 FORK = Sign("⑂", "Y", "", "past")
 """A session that was forked from another."""
 
+PIN = Sign("▴", "^", "", "past")
+"""A pinned session among others."""
+
 MARKS: dict[Mark, Sign] = {
     "none": Sign(" ", " ", "", "plain"),
     "some": Sign("▖", "-", "", "attention"),

@@ -98,6 +98,21 @@ async def test_every_line_is_exactly_as_wide_as_the_list(width: int) -> None:
             assert cell_len(strip.text) == inner
 
 
+async def test_a_pinned_session_is_told_by_its_heading_or_among_what_was_found_by_a_sign() -> None:
+    catalogue = catalogue_of(*sample()[:2])
+    catalogue.pin([sample()[1].path], pinned=True)
+    app = ListApp(catalogue)
+    async with app.run_test(size=(58, 20)) as pilot:
+        await pilot.pause()
+        assert app.shown()[:2] == [
+            " ▾ Pinned                                        1    4m",
+            "     ◐ Add cursor pagination               waiting    4m",
+        ]
+        catalogue.filter("cursor")
+        app.sessions.rows_changed()
+        assert app.shown()[1] == "     ◐ ▴ Add cursor pagination             waiting    4m"
+
+
 async def test_symbols_have_ascii_stand_ins() -> None:
     app = ListApp(catalogue_of(*sample()[:8]), ascii_only=True)
     async with app.run_test(size=(58, 20)) as pilot:

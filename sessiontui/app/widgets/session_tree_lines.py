@@ -144,7 +144,7 @@ def _row_face(line: RowLine, view: View, *, cursor: bool, marked: str) -> RowFac
         arrow=_arrow(line, ascii_only=view.ascii_only),
         symbol=sign.glyph(ascii_only=view.ascii_only),
         tone=sign.tone,
-        mark=formats.FORK.glyph(ascii_only=view.ascii_only) if line.kind == "fork" else "",
+        mark=_mark(line, view),
         title=title,
         title_part="title" if row.title else "unread",
         hits=hits,
@@ -156,6 +156,13 @@ def _row_face(line: RowLine, view: View, *, cursor: bool, marked: str) -> RowFac
         cursor=cursor,
         marked=marked,
     )
+
+
+def _mark(line: RowLine, view: View) -> str:
+    """Return what stands before a title: that it is a fork, or pinned where no heading tells it."""
+    if line.pinned and view.query is not None:
+        return formats.PIN.glyph(ascii_only=view.ascii_only)
+    return formats.FORK.glyph(ascii_only=view.ascii_only) if line.kind == "fork" else ""
 
 
 def _now(row: Row, doing: str, sign: formats.Sign, view: View) -> tuple[str, str]:
