@@ -8,6 +8,7 @@ import pytest
 from textual.widgets import Button, Input, Static
 
 from sessiontui.app.screens.delete import DeleteDialog
+from sessiontui.app.screens.dialog import Question
 from sessiontui.app.screens.leave import LeaveDialog
 from sessiontui.app.screens.rename import RenameDialog
 from sessiontui.errors import SessionExistsError
@@ -364,3 +365,26 @@ async def test_the_rename_dialog_keeps_its_height_while_one_types() -> None:
         assert shows(app, "The title changes")
         assert box.region == before
         await pilot.press("escape")
+
+
+@pytest.mark.parametrize(("answer", "moves"), [("escape", False), ("enter", False), ("y", True)])
+async def test_a_session_that_an_agent_took_up_meanwhile_is_asked_about_again(
+    answer: str, moves: bool
+) -> None:
+    store = store_with("alpha")
+    async with running(store) as (app, pilot):
+        await dialog(pilot, "r")
+        assert isinstance(app.screen, RenameDialog)
+        assert app.screen.held is None
+        app.screen.query_one("#path", Input).value = path_of("moved")
+        store.append(path_of("alpha"), b"{}\n", mtime_ms=NOW_MS - 2000)
+        await until(lambda: app.workspace.held(path_of("alpha")))
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.pause()
+        assert shows(app, "It grew just now")
+        assert shows(app, "split in two.")
+        await pilot.press(answer)
+        await closed(pilot)
+        await settle(pilot)
+        assert (path_of("moved") in store.sessions) == moves
