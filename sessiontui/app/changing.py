@@ -12,6 +12,7 @@ from sessiontui.errors import SessionTuiError
 from sessiontui.models.progress import Progress
 from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
+from sessiontui.workspace.renaming import no_title
 from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Changing:
         dialog = RenameDialog(
             row,
             held=self._workspace.held(path),
+            untitled=no_title(row, self._workspace.source),
             taken=lambda new: new in self._workspace.catalogue.rows,
             unit=self._unit,
             enter_key=self._keys.written("enter"),

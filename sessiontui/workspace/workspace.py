@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from sessiontui.catalogue.catalogue import Catalogue
 from sessiontui.catalogue.facts import id_from_path
-from sessiontui.errors import BackendDownError, SessionHeldError, SessionTuiError, StorageError
+from sessiontui.errors import BackendDownError, SessionTuiError, StorageError
 from sessiontui.models.changes import Created
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import FeedState
@@ -25,6 +25,7 @@ from sessiontui.workspace.documents import OpenDocuments
 from sessiontui.workspace.holding import Holding
 from sessiontui.workspace.notes import Notes
 from sessiontui.workspace.reader import RowReader
+from sessiontui.workspace.renaming import rename
 from sessiontui.workspace.rights import Rights
 from sessiontui.workspace.rows import RowKeeper, of_sessions
 from sessiontui.workspace.values import (
@@ -241,22 +242,11 @@ class Workspace:
 
         Raises:
             SessionHeldError: An agent may hold it open, and that matters here.
+            WrongTypeError: Its agent could not open it with a title.
             SessionExistsError: Another session has `new_path`.
             StorageError: It failed; the row is as before and says why.
         """
-        storage = self.storage
-        moves = new_path is not None and new_path != path
-        with self.notes.on(path, "renaming…"):
-            await self._reader.read_now([path])
-            reason = self.held(path)
-            if moves and reason is not None and not insist:
-                raise SessionHeldError(path, reason)
-            guard = None if insist else self.holding.growth(path)
-            if title is not None:
-                rewrite = self.holding.guard(path)
-                await storage.update_session_title(path, title, allow_rewrite=rewrite)
-            if new_path is not None and moves:
-                await storage.rename_session_with_artifacts(path, new_path, guard=guard)
+        await rename(self, path, title=title, new_path=new_path, insist=insist)
 
     async def plan_delete(self, paths: Sequence[str]) -> DeletePlan:
         """Find out what a deletion would take; see `Deletions.plan`."""

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.errors import BackendDownError, SessionExistsError, SessionNotFoundError
+from sessiontui.errors import (
+    BackendDownError,
+    SessionExistsError,
+    SessionNotFoundError,
+    WrongTypeError,
+)
+from sessiontui.models.encode import encode_entries
 from sessiontui.models.source import parse_source
 from sessiontui.workspace import (
     DocumentChanged,
@@ -17,6 +23,7 @@ from sessiontui.workspace import (
     Workspace,
     open_workspace,
 )
+from tests.sessions import pi_session
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -251,3 +258,14 @@ async def test_one_batch_is_one_update(workspace: Workspace, root: Path) -> None
     size = (root / "-code-api/a.jsonl").stat().st_size
     await until(lambda: (row := workspace.row(path)) is not None and row.size == size)
     assert 1 <= sum(isinstance(update, RowsChanged) for update in updates) < 100
+
+
+async def test_a_session_of_pi_gets_no_title_before_its_header(
+    workspace: Workspace, root: Path
+) -> None:
+    data = encode_entries(pi_session())
+    (root / "-notes/pi.jsonl").write_bytes(data)
+    await until(lambda: workspace.state.sessions == 4)
+    with pytest.raises(WrongTypeError, match="pi cannot open"):
+        await workspace.rename(path_of(workspace, "pi.jsonl"), title="Mine")
+    assert (root / "-notes/pi.jsonl").read_bytes() == data

@@ -24,16 +24,6 @@ SAFE_TEXT = r"[^\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2
 """What may be typed or pasted into a field: nothing that a terminal or a reader would obey."""
 
 _LONGEST = 1024
-_AGENTS = {"claude": "Claude Code", "codex": "Codex"}
-
-
-def _cannot_keep_title(row: Row) -> str | None:
-    """Return why a session's title cannot be stored, or None where it can."""
-    if row.agent in _AGENTS:
-        return f"{_AGENTS[row.agent]} keeps no title in its sessions; only the path can change."
-    if row.read and row.agent == "unknown" and not row.has_slot:
-        return "This is no session that can keep a title; only the path can change."
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +47,7 @@ class RenameDialog(Dialog[NewNames]):
         row: Row,
         *,
         held: str | None,
+        untitled: str | None,
         taken: Callable[[str], bool],
         unit: str,
         enter_key: str,
@@ -66,6 +57,7 @@ class RenameDialog(Dialog[NewNames]):
         Args:
             row: The session.
             held: In plain words why an agent may hold it open, or None.
+            untitled: Why its title cannot be stored, a sentence, or None.
             taken: Tells whether a session already has a path.
             unit: What the source keeps: `key` or `file`.
             enter_key: How the Enter key is written.
@@ -81,7 +73,7 @@ class RenameDialog(Dialog[NewNames]):
             Choice("rename", "Rename", enter_key),
         )
         self._asked = False
-        self._untitled = _cannot_keep_title(row)
+        self._untitled = untitled
         self._shown_title = clean(row.title)
         self._shown_path = clean(row.path)
 
