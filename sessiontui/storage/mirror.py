@@ -45,8 +45,6 @@ class Entry(msgspec.Struct, gc=False):
     """Another number whenever bytes changed in another way than by growing."""
     dated: bool = True
     """Whether the store has a valid time; else `mtime_ms` is when we first saw it."""
-    due: bool = False
-    """Whether it was seen growing: then its time alone may still follow, once."""
     head: bytes | int | None = None
     """The first bytes, once known and not in `content` anyway; as `head_mark` says."""
     overlap: bytes | int | None = None
@@ -136,6 +134,8 @@ class Mirror:
         self.loaded = False
         """Whether a session that is not here is not in the store either."""
         self.confirmed: dict[str, Entry] = {}
+        self.due: set[str] = set()
+        """Sessions that were seen growing: their time alone may still follow, once."""
         self._views: dict[str, View | None] = {}
         self._clock = clock
         self._publish = publish
@@ -269,7 +269,8 @@ class Mirror:
             else:
                 entry.overlap = None
         entry.size = start + len(data)
-        entry.due = due
+        if due:
+            self.due.add(path)
         if entry.own:
             entry.own = tuple(span for span in entry.own if span[1] > entry.size)
         self._date(entry, mtime_ms)
@@ -286,6 +287,7 @@ class Mirror:
         identity: object = None,
     ) -> None:
         """Take in that a session has other bytes now."""
+        self.due.discard(stat.path)
         before = self.confirmed[stat.path]
         entry = self._entry(stat, content=content, head=head, overlap=overlap, identity=identity)
         if not entry.dated and not before.dated:
@@ -324,13 +326,16 @@ class Mirror:
         """Take in another title, or another time alone."""
         entry = self.confirmed[stat.path]
         entry.title = stat.title
-        entry.due = False
+        self.due.discard(stat.path)
         self._date(entry, stat.mtime_ms)
         self._publish(Retitled(stat.path, entry.title, entry.mtime_ms), own)
 
     def moved(self, source: str, target: str, mtime_ms: int | None, *, own: bool) -> None:
         """Take in that a session has another path; what stood there is gone."""
         entry = self.confirmed.pop(source)
+        if source in self.due:
+            self.due.remove(source)
+            self.due.add(target)
         if self.confirmed.pop(target, None) is not None:
             self._publish(Removed(target), own)
         entry.version = self._next_version()
@@ -341,6 +346,7 @@ class Mirror:
 
     def removed(self, path: str, *, own: bool) -> None:
         """Take in that a session is gone; nothing if it was not known."""
+        self.due.discard(path)
         if self.confirmed.pop(path, None) is not None:
             self._publish(Removed(path), own)
 

@@ -126,7 +126,7 @@ class Observer:
             return False
         if self._mirror.resident:
             return True
-        return entry.title == seen.stat.title and not entry.due
+        return entry.title == seen.stat.title and finding.path not in self._mirror.due
 
     # Applying.
 
