@@ -155,7 +155,9 @@ class Cluster:
     """Primaries that share the slots, without replicas."""
 
     def __init__(self, folder: Path, binary: Path, count: int) -> None:
+        self._folder, self._binary = folder, binary
         self.servers = [self._server(folder / f"n{number}", binary) for number in range(count)]
+        self.replicas: list[RealServer] = []
 
     def _server(self, folder: Path, binary: Path) -> RealServer:
         folder.mkdir()
@@ -186,8 +188,24 @@ class Cluster:
         is_up = b"cluster_state:ok" in ask(server.port, "CLUSTER", "INFO")
         return is_up and len(ask(server.port, "CLUSTER", "SLOTS")) == len(self.servers)
 
+    def add_replica(self, primary: RealServer) -> RealServer:
+        """Start a replica of one primary, and return it once it has all that one has."""
+        replica = self._server(self._folder / f"r{len(self.replicas)}", self._binary)
+        self.replicas.append(replica.start())
+        ask(self.servers[0].port, "CLUSTER", "MEET", "127.0.0.1", replica.port)
+        identity = _identity(primary)
+        until_sync(lambda: identity.encode() in ask(replica.port, "CLUSTER", "NODES"))
+        ask(replica.port, "CLUSTER", "REPLICATE", identity)
+        until_sync(
+            lambda: ask(replica.port, "INFO", "replication").get("master_link_status") == "up"
+        )
+        until_sync(
+            lambda: all(ask(one.port, "CLUSTER", "REPLICAS", identity) for one in self.servers)
+        )
+        return replica
+
     def stop(self) -> None:
-        for server in self.servers:
+        for server in (*self.servers, *self.replicas):
             server.stop()
 
     def url(self, prefix: str) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import random
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from sessiontui.models.source import RedisSource, parse_source
 from sessiontui.storage import Retries, SessionStorage
@@ -14,6 +18,7 @@ from sessiontui.storage.redis.backend import RedisBackend
 from sessiontui.storage.redis.keys import slot_of
 from tests.groups import cluster, plain
 from tests.servers import server_binaries
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,3 +92,45 @@ async def test_every_line_is_there_once_however_the_cluster_is_rearranged(
                 assert (await storage.read_text(path)).splitlines() == lines
                 assert await client.hexists(f"{prefix}meta", path)
     assert min(faults.values()) > 2, faults
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("prefix", ["{omp}:sessions:", "omp:sessions:"])
+async def test_a_replica_takes_over_and_the_lines_go_on(group: Cluster, prefix: str) -> None:
+    path = PATHS[0]
+    primary = group.owner(slot_of(f"{prefix}file:{path}".encode()))
+    replica = group.add_replica(primary)
+    seed = next(server for server in group.servers if server is not primary)
+    source = parse_source(f"redis+cluster://127.0.0.1:{seed.port}?prefix={prefix}")
+    assert isinstance(source, RedisSource)
+    backend = RedisBackend.from_source(source, patience_s=3.0)
+    async with SessionStorage(backend, retries=Retries(attempts=400)) as storage:
+        await storage.load()
+        await until(lambda: storage.feed_state.live)
+        writer = storage.open_writer(path)
+        for number in range(50):
+            await writer.write_line(f"{number}\n")
+        size = storage.stat_sync(path).size
+        key = f"{prefix}file:{path}"
+        await until(lambda: _length_there(replica.port, key) == size)
+        assert primary.pid is not None
+        os.kill(primary.pid, signal.SIGKILL)
+        for number in range(50, 100):
+            await writer.write_line(f"{number}\n")
+        assert _length_there(replica.port, key) == sum(len(f"{n}\n") for n in range(100))
+        await until(lambda: storage.feed_state.live, deadline_s=60.0)
+        with plain(replica.port) as client:
+            client.append(key, b"peer\n")
+        await until(lambda: storage.stat_sync(path).size > len("".join(map(str, range(100)))) + 100)
+        expected = "".join(f"{number}\n" for number in range(100)) + "peer\n"
+        assert await storage.read_text(path) == expected
+
+
+def _length_there(port: int, key: str) -> int:
+    """Return how long a session is at a replica, or at what has become of it."""
+    with plain(port) as client:
+        untyped: Any = client
+        with contextlib.suppress(ResponseError):
+            untyped.execute_command("READONLY")
+            return int(client.strlen(key))
+    return 0
