@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,16 @@ settings.load_profile("sessiontui")
 # A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless its file is named on the command line."""
+    named = [Path(word.partition("::")[0]).name for word in config.args]
+    left_out = [item for item in items if "long" in item.keywords and item.path.name not in named]
+    if left_out:
+        dropped = set(left_out)
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in dropped]
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.errors import StorageError
-from sessiontui.models.text import clean
 from sessiontui.storage.backend import Dirty, FeedState, Rescan
+from sessiontui.storage.losses import Losses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sessiontui.storage.backend import Backend, ScanBatch, Signal, Stat
     from sessiontui.storage.hub import Hub
     from sessiontui.storage.mirror import Mirror
-    from sessiontui.storage.observe import Observer
+    from sessiontui.storage.observe import Finding, Observer
     from sessiontui.storage.operation import Retries
     from sessiontui.storage.pending import Chain
 
@@ -41,8 +41,6 @@ LOADED: Final = 512
 """How many sessions are loaded in one round trip."""
 CHUNK_BYTES: Final = 1 << 22
 """How many bytes are to be loaded in one round trip, a single longer session aside."""
-TOOK_OVER: Final = "another server took over"
-"""How the warning of what may be lost begins."""
 _MOST_WARNINGS: Final = 100
 _MOST_LOOKS: Final = 64
 """How often to go on looking at a session that keeps growing while our own write waits."""
@@ -87,6 +85,7 @@ class Follower:
         self._dirty: set[str] = set()
         self._rescan = False
         self._moved = False
+        self._losses = Losses(mirror)
         self._woken = asyncio.Event()
         self._again = asyncio.Event()
         self._loaded = asyncio.Event()
@@ -136,7 +135,7 @@ class Follower:
         left: Sequence[str] = paths
         try:
             for _ in range(_MOST_LOOKS):
-                left = self._observer.apply(await self._observer.look(left), own=own)
+                left = self._observer.apply(await self._looked(left), own=own)
                 if not left:
                     return
         except StorageError as error:
@@ -231,10 +230,16 @@ class Follower:
         left: Sequence[str] = free
         try:
             with self._chain.observing(free):
-                left = self._observer.apply(await self._observer.look(free))
+                left = self._observer.apply(await self._looked(free))
         finally:
             if left:
                 self.mark(left)
+
+    async def _looked(self, paths: Sequence[str]) -> list[Finding]:
+        findings = await self._observer.look(paths)
+        if not self.state.live:
+            self._losses.looked(findings)
+        return findings
 
     # Comparing.
 
@@ -244,12 +249,10 @@ class Follower:
         finished = self._chain.finished = set()
         whole = False
         moved, self._moved = self._moved, False
-        shorter: list[Stat] = []
         try:
             scan = self._backend.scan_contents if self._mirror.resident else self._backend.scan
             async for batch in scan():
-                if moved:
-                    shorter += filter(self._is_shorter, batch.stats)
+                self._losses.indexed(batch.stats if moved else ())
                 await self._take(batch, seen)
                 await self._look_at_visible()
             whole = True
@@ -258,27 +261,13 @@ class Follower:
             if whole:
                 gone = self._mirror.confirmed.keys() - seen
                 self.mark(gone)
-                if moved:
-                    self._warn_of_loss([*(stat.path for stat in shorter), *sorted(gone)])
+                self._losses.missing(gone)
+                self.warn(self._losses.take() if moved else ())
+                self._losses.clear()
             else:
                 self._rescan = True
                 self._moved = moved
             self.mark(finished)
-
-    def _is_shorter(self, stat: Stat) -> bool:
-        known = self._mirror.confirmed.get(stat.path)
-        return known is not None and stat.size < known.size
-
-    def _warn_of_loss(self, paths: Sequence[str]) -> None:
-        """Tell what a server that took over does not have of what the one before confirmed."""
-        if paths:
-            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-            self.warn(
-                [
-                    f"{TOOK_OVER} and has less of {clean(paths[0])}{more}: "
-                    "what was written last may be lost"
-                ]
-            )
 
     async def _look_at_visible(self) -> None:
         """Keep current in the midst of a long comparison what somebody looks at."""

@@ -10,7 +10,7 @@ from sessiontui.app.action_table import ACTIONS
 from sessiontui.app.actions import CHANGING, offered
 from sessiontui.app.commands import ActionCommands
 from sessiontui.config import Config
-from sessiontui.storage.feed import TOOK_OVER
+from sessiontui.storage.losses import TOOK_OVER
 from sessiontui.storage.memory import MemoryBackend
 from tests.app.support import path_of, rows, running, settle, shows, store_with
 from tests.contract.flaky import CHANGES, FlakyBackend

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from tests.groups import Cluster
 
+pytestmark = pytest.mark.long
+
 PATHS = [f"/p/{number}.jsonl" for number in range(4)]
 LINES = 400
 SEED = 20261126

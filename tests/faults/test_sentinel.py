@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.groups import Sentinels
 
+pytestmark = pytest.mark.long
+
 A = "/p/a.jsonl"
 KEY = FILE + A.encode()
 DEADLINE_S = 60.0

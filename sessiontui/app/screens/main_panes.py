@@ -41,7 +41,7 @@ from sessiontui.app.widgets.transcript import TranscriptView
 from sessiontui.app.widgets.transcript_pane import TranscriptPane
 from sessiontui.catalogue.facts import activity
 from sessiontui.catalogue.order import shown_title
-from sessiontui.storage.feed import TOOK_OVER
+from sessiontui.storage.losses import TOOK_OVER
 from sessiontui.workspace import DocumentGone, RowsChanged, StateChanged
 
 if TYPE_CHECKING:

@@ -224,13 +224,12 @@ class RedisWatch(AsyncIterator[Signal]):
     async def _listen(self, tier: Tier, subscribe: _Subscribe) -> None:
         connection = await open_connection(self._settings, name=_NAME)
         place = (getattr(connection, "host", ""), getattr(connection, "port", 0))
-        moved = self._place not in (None, place)
-        self._place = place
         titles = _Titles(self._reads, self._keys.title, self._tell_dirty, self._tell_rescan)
         try:
             async with asyncio.timeout(self._settings.patience_s):
                 await subscribe(connection)
-            self._arm(tier, moved=moved)
+            self._arm(tier, moved=self._place not in (None, place))
+            self._place = place
             titles.start()
             await self._read_pushes(connection, titles)
         finally:
