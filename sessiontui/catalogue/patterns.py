@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LONGEST: Final = 300
 """How many characters of a text a pattern is tried on at most."""
 _LONGEST_PATTERN: Final = 200
-_STEPS: Final = 2_000_000
+_STEPS: Final = 200_000
 """How many steps one text may take in the worst case."""
 _LEAST: Final = 40
 """A pattern that could be tried on fewer characters is refused."""

@@ -223,6 +223,11 @@ class Query:
         return bool(self._words or self._barred)
 
     @property
+    def patterned(self) -> bool:
+        """Whether there are patterns in it."""
+        return bool(self._patterns)
+
+    @property
     def conditional(self) -> bool:
         """Whether there is more to it than words."""
         return bool(self.conditions or self._patterns)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SLICE: Final = 250
 """How many sessions one step looks at: about a millisecond."""
+PATTERN_SLICE: Final = 10
+"""The same for queries with patterns."""
 FIRST: Final = 2000
 """How many sessions are looked at before the first are shown."""
 _MORE: Final = 6
@@ -131,8 +133,10 @@ class Search:
         scores: dict[str, int] = {}
         unsure: set[str] = set()
         show_at = FIRST
-        for stop in range(SLICE, len(paths) + SLICE, SLICE):
-            self._look_at(paths[stop - SLICE : stop], query, scores, unsure)
+        # A pattern may take milliseconds for one session, and a key is not to wait for many.
+        size = PATTERN_SLICE if query.patterned else SLICE
+        for stop in range(size, len(paths) + size, size):
+            self._look_at(paths[stop - size : stop], query, scores, unsure)
             shows = show_at <= stop < len(paths) and bool(scores)
             if shows:
                 show_at = stop * _MORE

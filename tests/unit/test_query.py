@@ -16,6 +16,7 @@ from sessiontui.catalogue.grammar import LONGEST_QUERY, hint
 from sessiontui.catalogue.patterns import LONGEST, safe_pattern
 from sessiontui.catalogue.query import Query, haystack
 from sessiontui.catalogue.row import Call, Row, Tail
+from sessiontui.catalogue.search import PATTERN_SLICE, SLICE
 from sessiontui.errors import QueryError
 
 HOME = "/home/mira"
@@ -402,8 +403,15 @@ def test_not_is_the_other_way_round(typed: str) -> None:
     assert fits(f"-{word}", one) is not fits(f'"{word}"', one) or '"' in word or "\\" in word
 
 
+def test_a_pattern_is_looked_for_in_few_sessions_at_a_time() -> None:
+    catalogue = catalogue_of(*(row(f"{number}") for number in range(2 * SLICE)))
+    assert sum(1 for _ in catalogue.search("flaky")) < 2 * SLICE // PATTERN_SLICE
+    assert sum(1 for _ in catalogue.search("re:/flaky/")) >= 2 * SLICE // PATTERN_SLICE
+    assert catalogue.shown == 2 * SLICE
+
+
 def test_the_language_is_for_hostile_sessions_too() -> None:
     one = row(title="a" * 5_000, first_message="b" * 5_000, path="/s/" + "a" * 250 + ".jsonl")
     catalogue = catalogue_of(*(replace(one, path=f"{one.path}{n}") for n in range(200)))
-    catalogue.filter(r"re:/.*.*.*.*x/")
+    catalogue.filter(r"re:/.*.*.*x/")
     assert catalogue.shown == 0
