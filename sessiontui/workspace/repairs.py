@@ -13,6 +13,8 @@ import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from sessiontui import paths
 from sessiontui.doctor.findings import (
     ChangeTimesAndTitles,
@@ -24,7 +26,7 @@ from sessiontui.doctor.findings import (
     RewriteSlot,
 )
 from sessiontui.doctor.journal import Repair, TakenBack, line_of, standing
-from sessiontui.errors import StorageError, WriteConflictError
+from sessiontui.errors import BackendDownError, StorageError, WriteConflictError
 from sessiontui.models.title_slot import SLOT_BYTES
 from sessiontui.storage import mending
 from sessiontui.storage.backend import TrashItem
@@ -71,19 +73,29 @@ class Repairs:
         return await asyncio.shield(working)
 
     async def _fix(self, finding: Finding, fix: Fix) -> Repair:
-        with self._journal() as journal:
-            with self._workspace.notes.on(finding.path, "repairing…"):
+        now = self._workspace.clock()
+        repair = Repair(
+            id=f"{now:014d}-{secrets.token_hex(4)}",
+            run=self._run,
+            made_ms=now,
+            kind=finding.kind,
+            path=finding.path,
+            undo=_known_undo(fix),
+        )
+        with self._journal() as journal, self._workspace.notes.on(finding.path, "repairing…"):
+            if repair.undo:
+                # Noted before: whoever dies in between can still take it back.
+                _add(journal, repair)
+            try:
                 undo = await self._carry_out(fix)
-            now = self._workspace.clock()
-            repair = Repair(
-                id=f"{now:014d}-{secrets.token_hex(4)}",
-                run=self._run,
-                made_ms=now,
-                kind=finding.kind,
-                path=finding.path,
-                undo=undo,
-            )
-            _add(journal, repair)
+            except StorageError as error:
+                # Where the source went away it may have happened all the same.
+                if repair.undo and not isinstance(error, BackendDownError):
+                    _add(journal, TakenBack(repair.id))
+                raise
+            if not repair.undo:
+                repair = replace(repair, undo=undo)
+                _add(journal, repair)
         return repair
 
     def made(self) -> list[Repair]:
@@ -117,18 +129,18 @@ class Repairs:
             case JoinTail():
                 return await self._join(fix)
             case ChangeTimesAndTitles(changes=changes):
-                return (ChangeTimesAndTitles(await self._change(changes)),)
+                await self._change(changes)
             case RewriteSlot(path=path, old=old, new=new, mtime_ms=mtime_ms):
                 await storage.carry_out(
                     mending.Overwrite(path, old=old, new=new, mtime_ms=mtime_ms)
                 )
-                return (RewriteSlot(path, new, old, mtime_ms),)
             case GiveSlot():
                 return await self._give_slot(fix)
             case Discard(stats=stats):
                 discard = mending.Discard(stats, self._item(stats[0].path))
                 await storage.carry_out(discard)
                 return (PutBack(discard.item.id),)
+        return _known_undo(fix)
 
     async def _join(self, fix: JoinTail) -> tuple[Undo, ...]:
         tail, head = fix.tail, fix.head
@@ -159,17 +171,18 @@ class Repairs:
         long = stat.size + SLOT_BYTES
         return (CutBack(stat.path, SLOT_BYTES, long, long, stat.mtime_ms or 0, stat.title),)
 
-    async def _change(self, changes: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
-        """Change fields; returns what takes back those that were changed."""
+    async def _change(self, changes: Sequence[FieldChange]) -> None:
+        """Change fields.
+
+        Raises:
+            StorageError: None of them is as it was found.
+        """
         operation = mending.ChangeFields(changes)
         await self._workspace.storage.carry_out(operation)
-        done = zip(changes, operation.changed, strict=True)
-        undone = tuple(change.undone() for change, changed in done if changed)
-        if not undone:
+        if not any(operation.changed):
             raise StorageError(
                 f"it is not as it was found any more: {changes[0].path}", path=changes[0].path
             )
-        return undone
 
     async def _take_back(self, step: Undo) -> None:
         storage = self._workspace.storage
@@ -219,6 +232,17 @@ class Repairs:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _known_undo(fix: Fix) -> tuple[Undo, ...]:
+    """Return what takes a fix back, where that is known before it is made."""
+    match fix:
+        case ChangeTimesAndTitles(changes=changes):
+            return (ChangeTimesAndTitles(tuple(change.undone() for change in changes)),)
+        case RewriteSlot(path=path, old=old, new=new, mtime_ms=mtime_ms):
+            return (RewriteSlot(path, new, old, mtime_ms),)
+        case _:
+            return ()
 
 
 def _add(journal: int, record: Repair | TakenBack) -> None:

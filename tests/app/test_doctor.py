@@ -11,14 +11,19 @@ from sessiontui.app.screens.dialog import Question
 from sessiontui.app.screens.doctor import DoctorScreen
 from sessiontui.config import Config
 from sessiontui.models.title_slot import title_field
+from sessiontui.storage.memory import MemoryBackend
+from sessiontui.workspace.checkup import Checkup
+from sessiontui.workspace.repairs import Repairs
 from tests.app.support import HOUR_MS, NOW_MS, app_of, path_of, running, session, shows, store_with
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from textual.pilot import Pilot
 
+    from sessiontui.storage.backend import FieldChange
     from sessiontui.storage.memory import MemoryStore
 
 GONE = ("/-code-api/gone-1.jsonl", "/-code-api/gone-2.jsonl", "/-code-api/gone-3.jsonl")
@@ -195,3 +200,31 @@ async def test_hostile_text_is_shown_and_not_obeyed() -> None:
         await pilot.press("down")
         await pilot.pause()
         assert shows(app, "␛[2J\ufffd[/x].jsonl")
+
+
+class DiedError(BaseException):
+    """Ends what happens as the end of the process would."""
+
+
+async def test_what_is_written_over_is_noted_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = broken_store()
+    before = snapshot(store)
+    async with running(store) as (app, _pilot):
+        steps = Checkup(app.workspace).examine()
+        found = [one async for step in steps for one in step.found if one.kind == "loose"]
+        repairs = Repairs(app.workspace)
+        backend = MemoryBackend(store)
+
+        async def change_and_die(changes: Sequence[FieldChange]) -> None:
+            await backend.change_fields(changes)
+            raise DiedError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(repairs, "_change", change_and_die)
+            with pytest.raises(DiedError):
+                await repairs.fix(found[0])
+        assert snapshot(store) != before
+        [noted] = Repairs(app.workspace).made()
+        await Repairs(app.workspace).take_back(noted)
+        assert snapshot(store) == before
+        assert repairs.made() == []
