@@ -132,6 +132,9 @@ async def test_an_authority_that_did_not_sign_is_not_enough(
 
 
 async def test_a_port_without_tls_is_known_by_it(redis_server: RealServer) -> None:
+    nobody = free_port()
+    told = await refused(url(nobody))
+    assert told == f"cannot reach rediss://127.0.0.1:{nobody}: connection refused"
     told = await refused(url(redis_server.port), patience_s=0.5)
     assert told.endswith("no answer in time; does it speak TLS there?")
 

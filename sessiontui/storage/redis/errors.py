@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
@@ -58,6 +59,15 @@ _CLUSTER = {
     "MOVED": "this cluster node does not hold the sessions: connect to the one that does",
     "ASK": "this cluster node does not hold the sessions: connect to the one that does",
 }
+_HUNG_UP = frozenset(
+    {
+        "the connection was closed",
+        "no answer in time",
+        os.strerror(errno.ECONNRESET),
+        os.strerror(errno.EPIPE),
+    }
+)
+"""Reasons that tell little: more may be known of them."""
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 _COMMAND = re.compile(r"'([a-z0-9_|.-]+)' command", re.IGNORECASE)
 
@@ -111,7 +121,7 @@ def connection_error(error: Exception, where: str, *, hint: str = "") -> Storage
         if isinstance(cause, BusyLoadingError | ResponseError):
             return reply_error(cause)
     reason = next(filter(None, map(_reason, _causes(error))), "the connection was closed")
-    if not any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
+    if reason in _HUNG_UP:
         reason += hint
     return BackendDownError(
         f"cannot reach {clean(where)}: {clean(reason[:1].lower() + reason[1:])}"

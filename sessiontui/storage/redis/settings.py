@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from socket import gaierror
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
@@ -54,8 +53,6 @@ class Settings:
             return ""
         if isinstance(error, RedisTimeoutError | TimeoutError):
             return "; does it speak TLS there?"
-        if any(isinstance(error.__cause__, kind) for kind in (ConnectionRefusedError, gaierror)):
-            return ""
         # From TLS 1.3 on a server that does not like our certificate may just hang up.
         if self.arguments.get("ssl_certfile"):
             return "; it may not take our certificate"
