@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,13 +13,13 @@ from sessiontui.app.screens.doctor import DoctorScreen
 from sessiontui.config import Config
 from sessiontui.models.title_slot import title_field
 from sessiontui.storage.memory import MemoryBackend
-from sessiontui.workspace.checkup import Checkup
+from sessiontui.workspace.checkup import Checkup, Progress
 from sessiontui.workspace.repairs import Repairs
 from tests.app.support import HOUR_MS, NOW_MS, app_of, path_of, running, session, shows, store_with
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from textual.pilot import Pilot
@@ -95,6 +96,33 @@ async def test_findings_stand_in_groups_with_what_they_mean_and_what_would_be_do
         await pilot.press("escape")
         await until(lambda: app.screen is app.main)
     assert snapshot(store) == before
+
+
+async def test_the_gravest_is_highlighted_however_late_it_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heads = Checkup._look_for_heads
+    found = asyncio.Event()
+
+    async def late(self: Checkup, names: list[str]) -> AsyncIterator[Progress]:
+        await found.wait()
+        async for progress in heads(self, names):
+            yield progress
+
+    monkeypatch.setattr(Checkup, "_look_for_heads", late)
+    async with running(broken_store()) as (app, pilot):
+        await pilot.press("D")
+        await until(lambda: isinstance(app.screen, DoctorScreen) and app.screen.highlighted)
+        doctor = app.screen
+        assert isinstance(doctor, DoctorScreen)
+
+        def highlighted() -> str:
+            return "" if doctor.highlighted is None else doctor.highlighted.kind
+
+        assert highlighted() == "loose"
+        found.set()
+        await until(lambda: doctor.quiet)
+        assert highlighted() == "tail"
 
 
 async def test_nothing_wrong_is_said_in_so_many_words() -> None:

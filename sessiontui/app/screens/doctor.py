@@ -62,6 +62,8 @@ class DoctorScreen(ModalScreen[str | None]):
         self._repairs = Repairs(workspace)
         self._stale = False
         self._busy = False
+        self._placed: str | None = None
+        """Which finding was highlighted for the user, who may have moved since."""
 
     def compose(self) -> ComposeResult:
         """Lay out heading, list, what is said of the highlighted finding, and the keys."""
@@ -144,15 +146,16 @@ class DoctorScreen(ModalScreen[str | None]):
             shown.focus()
         keys = [line.key for line in lines]
         kept = option.id if option is not None else None
-        if kept in keys and kept is not None:
-            shown.highlighted = keys.index(kept)
+        if kept is not None and kept in keys and kept != self._placed:
+            shown.highlighted = keys.index(kept)  # The user went there.
         else:
-            # The next one, where the highlighted one is repaired; else the first.
-            start = 0 if before is None else min(before, len(keys) - 1)
+            # The next one, where the highlighted one is repaired; else the gravest.
+            start = 0 if before is None or kept in keys else min(before, len(keys) - 1)
             following = [at for at in range(max(0, start), len(keys)) if keys[at] is not None]
             leading = [at for at in range(max(0, start)) if keys[at] is not None]
             near = [*following, *reversed(leading)]
             shown.highlighted = near[0] if near else None
+            self._placed = keys[near[0]] if near else None
         self._tell()
 
     @on(OptionList.OptionHighlighted)
