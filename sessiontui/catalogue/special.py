@@ -161,7 +161,7 @@ class Special:
             for child in families.children(path)
         }
         row = self._rows[path]
-        if families.is_subagent(path) or self.placed.get(path) == NO_PROJECT:
+        if families.is_subagent(path) or self._sidecars.get(folder_of(path)):
             kinds.add("subagent")
         elif row.parent:
             kinds.add("fork")

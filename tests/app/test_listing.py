@@ -12,14 +12,19 @@ from sessiontui.app.screens.columns import ColumnOptions, ColumnsScreen
 from sessiontui.app.widgets.filter import FilterInput
 from sessiontui.models.encode import encode_entries
 from sessiontui.models.times import iso_time
+from sessiontui.workspace.connect import open_backend
 from tests.app.support import NOW_MS, path_of, rows, running, session, settle, shows, store_with
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from textual.geometry import Size
     from textual.pilot import Pilot
 
     from sessiontui.app.app import SessionApp
+    from sessiontui.models.source import Source
+    from sessiontui.storage.backend import Backend
     from sessiontui.storage.memory import MemoryStore
 
 HOUR_MS = 3_600_000
@@ -29,6 +34,10 @@ def stub(session_id: str) -> bytes:
     """Return a session that was begun and left."""
     header = {"type": "session", "version": 3, "id": session_id, "timestamp": iso_time(NOW_MS)}
     return encode_entries([{**header, "cwd": "/home/mira/code/api"}])
+
+
+def connect(source: Source, password: str | None) -> Backend:
+    return open_backend(source, password=password)
 
 
 def caption(app: SessionApp) -> str:
@@ -236,3 +245,24 @@ def test_the_column_sorted_by_is_shown_before_all_else() -> None:
     assert [column.id for column in found] == ["now", "size", "age"]
     found = fitting(("age",), 50, "created", projects=False)
     assert [column.id for column in found] == ["created", "age"]
+
+
+async def test_in_a_folder_orphans_stand_below_and_empty_sessions_are_hidden(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "-code-api"
+    sidecar = folder / "2026-11-22T10-00-00-000Z_gone"
+    sidecar.mkdir(parents=True)
+    (folder / "2026-11-23T10-00-00-000Z_alpha.jsonl").write_bytes(session("Alpha"))
+    (folder / "2026-11-23T11-00-00-000Z_stub.jsonl").write_bytes(stub("stub"))
+    (sidecar / "agent.jsonl").write_bytes(session("Lost", session_id="lost"))
+    async with running(source=str(tmp_path), connect=connect) as (app, pilot):
+        assert listed(app) == ["~/code/api", "Alpha", "other", "Lost"]
+        await pilot.press("z")
+        await settle(pilot)
+        assert len(listed(app)) == 5
+        await pilot.press("z", "G", "p", "t")
+        await settle(pilot)
+        assert listed(app)[1:] == ["Lost", "Alpha"]
+        await type_query(pilot, "is:orphan -is:empty size:>1")
+        await until(lambda: listed(app) == ["Lost"])

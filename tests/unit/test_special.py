@@ -149,6 +149,11 @@ def test_orphans_and_sessions_without_project_stand_below_all_others() -> None:
     assert text(catalogue)[0] == "~/api (1)"
     catalogue.filter("is:orphan")
     assert text(catalogue) == ["~/api (1)", "  agent"]
+    catalogue.pin([LOST], pinned=True)
+    assert catalogue.shown == 1
+    catalogue.pin([LOST], pinned=False)
+    catalogue.filter("is:subagent")
+    assert catalogue.shown == 1
     catalogue.filter("")
     catalogue.order_by("modified")
     parent = "/s/2026-01-01T00-00-00-000Z_gone.jsonl"
