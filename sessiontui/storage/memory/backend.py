@@ -1,18 +1,15 @@
-"""Sessions in memory: the reference of what a backend does.
+"""A backend over the store in memory: the reference of what a backend does.
 
-`MemoryStore` is the store itself; any number of `MemoryBackend` open it, each
-as another process would. The store's own methods are what a peer does: they
-take effect at once, ask nobody and signal whoever watches. Every command of a
-backend gives way to the event loop before and after it takes effect, as a
-connection does.
+Any number of `MemoryBackend` open one store, each as another process would.
+Every command gives way to the event loop before and after it takes effect, as
+a connection does.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from sessiontui.errors import (
@@ -21,167 +18,24 @@ from sessiontui.errors import (
     SessionNotFoundError,
     WriteConflictError,
 )
-from sessiontui.models.times import now_ms
 from sessiontui.storage.backend import (
     HEAD_BYTES,
-    Dirty,
     FeedState,
     Field,
-    FieldChange,
     Range,
-    Rescan,
     ScanBatch,
     Seen,
     Stat,
     TrashItem,
 )
-from sessiontui.storage.memory_fields import change_field
+from sessiontui.storage.memory.store import MemoryStore, Thrown, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
-    from sessiontui.storage.backend import Signal
+    from sessiontui.storage.backend import FieldChange, Signal
 
 _SCAN_BATCH: Final = 1000
-
-
-@dataclass(slots=True)
-class Held:
-    """A session as it stands in the store."""
-
-    data: bytearray
-    mtime_ms: int | None
-    title: bytes | None = None
-    identity: int = 0
-    """Another number whenever the session was replaced as a whole."""
-
-
-@dataclass(slots=True)
-class _Thrown:
-    item: TrashItem
-    held: dict[str, Held]
-
-
-@dataclass(slots=True, eq=False)
-class _Watcher:
-    signals: deque[Signal] = field(default_factory=deque)
-    """Bounded: signals about sessions are joined into one that has not been taken yet."""
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def tell(self, signal: Signal) -> None:
-        last = self.signals[-1] if self.signals else None
-        if isinstance(signal, Dirty) and isinstance(last, Dirty):
-            self.signals[-1] = Dirty(last.paths | signal.paths)
-        else:
-            self.signals.append(signal)
-        self.woken.set()
-
-
-class MemoryStore:
-    """The sessions, and the ways in which a peer changes them.
-
-    Args:
-        clock: Milliseconds since the epoch, for what has no time given.
-        identities: Whether replacing a session can be told by `Seen.identity`,
-            as in a folder; in Redis it cannot.
-    """
-
-    def __init__(self, *, clock: Callable[[], int] = now_ms, identities: bool = False) -> None:
-        self.clock = clock
-        self.identities = identities
-        self.sessions: dict[str, Held] = {}
-        self.trashed: dict[str, _Thrown] = {}
-        self.loose: dict[tuple[Literal["meta", "title"], str], bytes] = {}
-        """Times and titles of no session, as omp leaves them behind."""
-        self.staged: dict[str, dict[int, bytearray]] = {}
-        """What is built aside, by token and number."""
-        self.silent = False
-        """Whether signals get lost, as while a feed's connection is broken unnoticed."""
-        self._watchers: set[_Watcher] = set()
-        self._replaced = 0
-
-    def append(self, path: str, data: bytes, *, mtime_ms: int | None = None) -> None:
-        """Add bytes at the end and set the time, as omp does for each line."""
-        held = self.sessions.get(path)
-        if held is None:
-            held = self._put(path, bytearray())
-        held.data += data
-        held.mtime_ms = self.clock() if mtime_ms is None else mtime_ms
-        self.signal(path)
-
-    def write(
-        self,
-        path: str,
-        data: bytes,
-        *,
-        mtime_ms: int | None = None,
-        title: bytes | Literal["keep"] | None = "keep",
-    ) -> None:
-        """Replace the whole session."""
-        before = self.sessions.get(path)
-        held = self._put(path, bytearray(data))
-        held.mtime_ms = self.clock() if mtime_ms is None else mtime_ms
-        held.title = (before.title if before else None) if title == "keep" else title
-        self.signal(path)
-
-    def retitle(self, path: str, title: bytes | None, *, mtime_ms: int | None = None) -> None:
-        """Set the title field and the time, nothing else."""
-        held = self.sessions[path]
-        held.title = title
-        held.mtime_ms = self.clock() if mtime_ms is None else mtime_ms
-        self.signal(path)
-
-    def rename(self, source: str, target: str) -> None:
-        """Move a session over whatever stands there."""
-        self.sessions[target] = self.sessions.pop(source)
-        self.signal(source, target)
-
-    def delete(self, *paths: str) -> None:
-        """Remove sessions; those that are gone are passed over."""
-        for path in paths:
-            self.sessions.pop(path, None)
-        self.signal(*paths)
-
-    def data(self, path: str) -> bytes | None:
-        """Return the bytes of a session, None where there is none."""
-        held = self.sessions.get(path)
-        return None if held is None else bytes(held.data)
-
-    def signal(self, *paths: str) -> None:
-        """Tell all who watch that these sessions may have changed."""
-        self.tell(Dirty(frozenset(paths)))
-
-    def tell(self, signal: Signal) -> None:
-        """Tell all who watch, unless signals get lost."""
-        if not self.silent:
-            for watcher in self._watchers:
-                watcher.tell(signal)
-
-    def break_feeds(self) -> None:
-        """Lose every signal from now on, and say that the feed is broken."""
-        self.tell(FeedState("memory", live=False, error="the feed was cut", retry_s=0.0))
-        self.silent = True
-
-    def mend_feeds(self) -> None:
-        """Signal again; what was missed is not made up for."""
-        self.silent = False
-        self.tell(FeedState("memory", live=True))
-        self.tell(Rescan("connected again"))
-
-    def stat(self, path: str) -> Stat:
-        """Return what the index says of a session that exists."""
-        held = self.sessions[path]
-        return Stat(path, len(held.data), held.mtime_ms, held.title)
-
-    def watch(self, watcher: _Watcher) -> Callable[[], None]:
-        """Let `watcher` be told of changes; returns what ends that."""
-        self._watchers.add(watcher)
-        return lambda: self._watchers.discard(watcher)
-
-    def _put(self, path: str, data: bytearray) -> Held:
-        self._replaced += 1
-        held = self.sessions[path] = Held(data, None, identity=self._replaced)
-        return held
 
 
 class MemoryBackend:
@@ -312,7 +166,7 @@ class MemoryBackend:
             self._expect(target.path, target.size)
             held = self.store.sessions[item.path]
             self.store.append(target.path, between + bytes(held.data[skip:]), mtime_ms=mtime_ms)
-            self.store.trashed[item.id] = _Thrown(item, {item.path: replace(held)})
+            self.store.trashed[item.id] = Thrown(item, {item.path: replace(held)})
             self.store.delete(item.path)
             return self.store.stat(target.path)
 
@@ -328,7 +182,7 @@ class MemoryBackend:
     async def change_fields(self, changes: Sequence[FieldChange]) -> list[bool]:
         """Change fields, each for itself."""
         async with self._change():
-            return [change_field(self.store, change) for change in changes]
+            return [self.store.change_field(change) for change in changes]
 
     async def rename(self, moves: Sequence[tuple[str, str]], *, overwrite: bool = False) -> None:
         """Move sessions, all or none."""
@@ -383,7 +237,7 @@ class MemoryBackend:
                 raise SessionNotFoundError(item.path)
             paths = [stat.path for stat in item.stats if stat.path in self.store.sessions]
             held = {path: replace(self.store.sessions[path]) for path in paths}
-            self.store.trashed[item.id] = _Thrown(item, held)
+            self.store.trashed[item.id] = Thrown(item, held)
             self.store.delete(*paths)
 
     async def restore(self, item_id: str) -> TrashItem:
@@ -424,7 +278,7 @@ class MemoryBackend:
     ) -> AsyncIterator[AsyncIterator[Signal]]:
         """Subscribe."""
         self.visible = visible
-        watcher = _Watcher()
+        watcher = Watcher()
         watcher.tell(FeedState("memory", live=True))
         end = self.store.watch(watcher)
         try:
@@ -435,7 +289,7 @@ class MemoryBackend:
     async def aclose(self) -> None:
         """Do nothing; the store outlives its backends."""
 
-    async def _signals(self, watcher: _Watcher) -> AsyncIterator[Signal]:
+    async def _signals(self, watcher: Watcher) -> AsyncIterator[Signal]:
         while True:
             while watcher.signals:
                 yield watcher.signals.popleft()
