@@ -13,6 +13,7 @@ from sessiontui.models.source import RedisSource, parse_source
 from sessiontui.storage import Retries, SessionStorage
 from sessiontui.storage.redis.backend import RedisBackend
 from sessiontui.storage.redis.keys import slot_of
+from sessiontui.storage.redis.signals import Signals
 from tests.groups import ask, cluster
 from tests.waiting import until
 
@@ -121,6 +122,31 @@ def backend_of_same(storage: SessionStorage) -> RedisBackend:
     backend = storage._backend
     assert isinstance(backend, RedisBackend)
     return type(backend)(backend._settings, prefix=backend._keys.prefix.decode())
+
+
+async def test_an_error_in_following_one_primary_reaches_whoever_listens(
+    group: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(Signals):
+        def __init__(self, *_: object) -> None:
+            super().__init__()
+
+        async def _run(self) -> None:
+            raise LookupError("nobody expected this")
+
+    monkeypatch.setattr("sessiontui.storage.redis.cluster_watch.RedisWatch", Broken)
+    backend = backend_of(group, TAGGED)
+
+    async def listen() -> None:
+        async with backend.watch() as signals:
+            async for _ in signals:
+                pass
+
+    try:
+        with pytest.raises(LookupError):
+            await listen()
+    finally:
+        await backend.aclose()
 
 
 @pytest.mark.parametrize("prefix", [TAGGED, APART])

@@ -17,23 +17,23 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
 from sessiontui.errors import StorageError
-from sessiontui.storage.backend import Dirty, FeedState, Rescan, Signal
+from sessiontui.storage.backend import FeedState
 from sessiontui.storage.redis.errors import connection_error, reply_error
 from sessiontui.storage.redis.keys import decode, starting_with
 from sessiontui.storage.redis.link import close, open_connection, read_reply
 from sessiontui.storage.redis.poll import HashDigest, Poller
+from sessiontui.storage.redis.signals import Signals
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
-    from types import TracebackType
 
     from sessiontui.storage.redis.keys import Keys
     from sessiontui.storage.redis.link import Command, Link
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _INVALIDATED = b"__redis__:invalidate"
 _NAME = b"sessiontui-feed"
-MOST_DIRTY = 20_000
-"""More changed sessions than this are told as a `Rescan`."""
 
 Tier = Literal["tracking", "keyspace", "polling"]
 _Subscribe = Callable[[AbstractConnection], Awaitable[None]]
@@ -72,7 +70,7 @@ class _NotAllowedError(Exception):
     """This tier cannot be had; the text says why."""
 
 
-class RedisWatch(AsyncIterator[Signal]):
+class RedisWatch(Signals):
     """One subscription; see `Backend.watch`."""
 
     def __init__(
@@ -92,96 +90,21 @@ class RedisWatch(AsyncIterator[Signal]):
             visible: Names the sessions in view, when asked.
             pace: How often and how long.
         """
+        super().__init__()
         self._settings = settings
         self._reads = reads
         self._keys = keys
         self._visible = visible
         self._pace = pace
         self._tier: Tier = "tracking"
-        self._state: FeedState | None = None
-        self._rescan: str | None = None
-        self._dirty: set[str] = set()
-        self._news = asyncio.Event()
-        self._entered = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._armed = False
         self._place: tuple[str, int] | None = None
-        self._moved = False
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run())
-        self._task.add_done_callback(self._ended)
-        try:
-            await self._entered.wait()
-        except asyncio.CancelledError:
-            await self._stop()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._stop()
-
-    async def _stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-
-    def _ended(self, _: asyncio.Task[None]) -> None:
-        """Let nobody wait for what does not run any more."""
-        self._entered.set()
-        self._news.set()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Signal:
-        while True:
-            if self._state is not None:
-                state, self._state = self._state, None
-                return state
-            if self._rescan is not None:
-                reason, self._rescan = self._rescan, None
-                moved, self._moved = self._moved, False
-                return Rescan(reason, moved)
-            if self._dirty:
-                dirty, self._dirty = self._dirty, set()
-                return Dirty(frozenset(dirty))
-            if self._task is None or self._task.done():
-                if self._task is not None and not self._task.cancelled():
-                    self._task.result()
-                raise StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
-
-    def _tell_state(self, state: FeedState) -> None:
-        self._state = state
-        self._entered.set()
-        self._news.set()
-
-    def _tell_rescan(self, reason: str) -> None:
-        self._rescan = reason
-        self._news.set()
-
-    def _tell_dirty(self, paths: Iterable[str]) -> None:
-        self._dirty.update(paths)
-        if len(self._dirty) > MOST_DIRTY:
-            self._dirty.clear()
-            self._rescan = "very many sessions changed at once"
-        if self._dirty or self._rescan:
-            self._news.set()
 
     def _arm(self, tier: Tier, *, moved: bool = False) -> None:
         """Tell that from now on nothing is missed, and whether another server answers now."""
         self._tier = tier
         self._armed = True
-        self._moved = self._moved or moved
-        self._tell_rescan("connected")
+        self._tell_rescan("connected", moved=moved)
         self._tell_state(FeedState(tier, live=True))
 
     async def _run(self) -> None:
