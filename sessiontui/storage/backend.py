@@ -292,6 +292,10 @@ class Backend(Protocol):
         """
         ...
 
+    async def staged(self, token: str) -> bool:
+        """Tell whether this very store has a first file staged under a token, by whomever."""
+        ...
+
     async def place(self, token: str, files: Sequence[Stat]) -> None:
         """Put staged files in place with size, mtime and title, all or none.
 

@@ -191,16 +191,23 @@ class Trash(Operation):
         item: What is known beforehand; its `stats` are found in the turn if there are none.
         known: What else goes, as far as the mirror knows.
         guard: Refuses it in its turn, if given.
+        whole: Whether the guard is asked about all that goes, not of the session alone.
     """
 
     action: ClassVar[str] = "delete"
 
     def __init__(
-        self, item: TrashItem, *, known: tuple[str, ...], guard: Guard | None = None
+        self,
+        item: TrashItem,
+        *,
+        known: tuple[str, ...],
+        guard: Guard | None = None,
+        whole: bool = False,
     ) -> None:
         super().__init__((item.path, *known), prefixes_of(item.path))
         self.item = item
         self._guard = guard
+        self._whole = whole
 
     async def attempt(self) -> TrashItem:
         """Throw it away; returns what is in the trash now."""
@@ -209,10 +216,14 @@ class Trash(Operation):
             self.item = msgspec.structs.replace(self.item, stats=tuple(stats))
             refuse_held(self._guard, stats[0])
         elif self._guard is not None:
-            (seen,) = await _seen(self.backend, self.item.path)
-            if seen is None:
+            more = self.item.stats[1:] if self._whole else ()
+            paths = (self.item.path, *(stat.path for stat in more))
+            session, *others = await _seen(self.backend, *paths)
+            if session is None:
                 raise SessionNotFoundError(self.item.path)
-            refuse_held(self._guard, seen.stat)
+            for seen in (session, *others):
+                if seen is not None:
+                    refuse_held(self._guard, seen.stat)
         await self.backend.trash(self.item)
         return self.item
 

@@ -208,6 +208,10 @@ class SessionReads:
                 return item
         raise SessionNotFoundError(item_id)
 
+    async def staged(self, token: str) -> bool:
+        """Tell whether something is built aside here under a token, by whomever."""
+        return await self._backend.staged(token)
+
     async def why_read_only(self) -> str | None:
         """Return why the store allows no change, in a few plain words; None where it may.
 

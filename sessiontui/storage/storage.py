@@ -283,6 +283,7 @@ class SessionStorage(StorageState, SessionReads):
         mark: str | None = None,
         guard: Guard | None = None,
         stats: Sequence[Stat] | None = None,
+        whole: bool = False,
     ) -> TrashItem:
         """Move a session and all that belongs to it to the trash.
 
@@ -292,6 +293,7 @@ class SessionStorage(StorageState, SessionReads):
             mark: Stands in the item's id behind the time, no other's the same; by chance if None.
             guard: Asked in its turn why an agent may hold it open.
             stats: What goes, itself first, as just found by `all_artifacts`; None looks for it.
+            whole: Whether `guard` is asked about all of `stats`.
 
         Raises:
             InvalidPathError: The path does not end in `.jsonl`; nothing was touched.
@@ -304,7 +306,7 @@ class SessionStorage(StorageState, SessionReads):
         now = self._clock()
         item_id = f"{now:014d}-{mark or secrets.token_hex(4)}"
         item = TrashItem(item_id, path, tuple(stats or ()), now, now + keep_ms)
-        operation = Trash(item, known=known, guard=guard)
+        operation = Trash(item, known=known, guard=guard, whole=whole)
         await self.carry_out(operation)
         return operation.item
 

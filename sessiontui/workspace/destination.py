@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sessiontui.models.source import Source
     from sessiontui.storage.backend import Backend, Stat
 
+SAME_PLACE: Final = "that is where the sessions are already"
 _SUFFIX: Final = ".jsonl"
 _USUAL_BASE: Final = "/sessions"
 _MOST_FOLDERS: Final = 500
@@ -133,7 +134,7 @@ async def open_destination(
         StorageError: It cannot be reached.
     """
     if await asyncio.to_thread(same_place, source, origin):
-        raise ConfigError("that is where the sessions are already")
+        raise ConfigError(SAME_PLACE)
     async with SessionStorage(connect(source, password), follow=False) as storage:
         await storage.load()
         storage.read_only = await storage.why_read_only()
@@ -148,8 +149,18 @@ def same_place(one: Source, other: Source) -> bool:
     """Tell whether two sources share sessions, as far as their names tell; may block."""
     if isinstance(one, DirectorySource) and isinstance(other, DirectorySource):
         here, there = Path(os.path.realpath(one.path)), Path(os.path.realpath(other.path))
-        return here.is_relative_to(there) or there.is_relative_to(here)
+        return _is_within(here, there) or _is_within(there, here)
     return one.label == other.label
+
+
+def _is_within(folder: Path, root: Path) -> bool:
+    """Tell whether a folder is another one or lies in it, also where it is mounted twice."""
+    if folder.is_relative_to(root):
+        return True
+    with suppress(OSError):
+        wanted = root.stat()
+        return any(os.path.samestat(above.stat(), wanted) for above in (folder, *folder.parents))
+    return False
 
 
 def known_places(configured: str | None, roots: Iterable[Source]) -> list[str]:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from sessiontui.catalogue.order import shown_title
 from sessiontui.errors import (
+    ConfigError,
     SessionExistsError,
     SessionHeldError,
     SessionNotFoundError,
@@ -24,14 +25,16 @@ from sessiontui.errors import (
 )
 from sessiontui.models.changes import is_session
 from sessiontui.models.progress import Progress
+from sessiontui.models.source import DirectorySource
 from sessiontui.storage.artifacts import moved
 from sessiontui.storage.backend import Range, Stat, TrashItem, new_token
 from sessiontui.workspace.bulk import Outcome, each
+from sessiontui.workspace.destination import SAME_PLACE
 from sessiontui.workspace.pouring import PIECE, Digest, Staged, digest_of, pour
 from sessiontui.workspace.recast import Beginning, Recast, recast
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from sessiontui.storage import SessionStorage
     from sessiontui.storage.operation import Guard
@@ -105,8 +108,13 @@ class Transfers:
         """Copy or move sessions, one after the other.
 
         What was moved can be brought back by the workspace's `undo`; the copies stay then.
+
+        Raises:
+            ConfigError: The destination is where the sessions are, by another name.
+            StorageError: It can take nothing.
         """
         storage = self._workspace.storage
+        await self._refuse_same(destination)
         ahead: dict[str, list[Stat]] = {}
         places = {path: place for place, path in enumerate(paths)}
         mark = secrets.token_hex(4)
@@ -149,7 +157,7 @@ class Transfers:
         if not files or files[0].path != path:
             raise SessionNotFoundError(path)
         copying = _Copying(storage, destination, files, wish)
-        result, snapshot = await copying.run(path, new_path, self._keep_ms, mark)
+        result = await copying.run(path, new_path, self._keep_ms, mark)
         if not wish.move:
             return result
         item = await storage.trash_session(
@@ -157,7 +165,8 @@ class Transfers:
             keep_ms=self._keep_ms,
             mark=mark,
             stats=stats,
-            guard=_unchanged(snapshot),
+            guard=_unchanged(copying.originals),
+            whole=True,
         )
         return Transferred(
             path, new_path, result.state, result.files, result.bytes, item, result.replaced
@@ -166,6 +175,19 @@ class Transfers:
     @property
     def _keep_ms(self) -> int:
         return self._workspace.deletions.keep_ms
+
+    async def _refuse_same(self, destination: Destination) -> None:
+        """Refuse a store that is the same one: a copy would be the original, and go with it."""
+        if isinstance(self._workspace.source, DirectorySource) != destination.is_folder:
+            return
+        token = new_token()
+        try:
+            await destination.storage.stage(token, 0, 0, b"?")
+            same = await self._workspace.storage.staged(token)
+        finally:
+            await destination.storage.unstage(token)
+        if same:
+            raise ConfigError(SAME_PLACE)
 
     def _refuse_held(self, stats: Sequence[Stat]) -> None:
         for stat in stats:
@@ -208,63 +230,57 @@ class _Copying:
         self._files = files
         self._wish = wish
         self._replaced: TrashItem | None = None
+        self.originals: dict[str, Stat] = {}
+        """What was copied, or compared with its copy, as it was then."""
         self._parents = {file.path: file.new_path for file in files if is_session(file.path)}
 
-    async def run(
-        self, path: str, new_path: str, keep_ms: int, mark: str
-    ) -> tuple[Transferred, Stat]:
-        """Copy what is not there yet; return what became of it, and the original as copied."""
-        missing, snapshot = await self._missing(path)
+    async def run(self, path: str, new_path: str, keep_ms: int, mark: str) -> Transferred:
+        """Copy what is not there yet; return what became of it."""
+        missing = await self._missing()
         in_the_way = missing is None
         if missing is None:
             if not self._wish.overwrite:
                 raise SessionExistsError(new_path)
             missing = self._files
-        elif not missing and snapshot is not None:
-            return Transferred(path, new_path, "there", 0, 0), snapshot
+        elif not missing:
+            return Transferred(path, new_path, "there", 0, 0)
 
         async def clear() -> None:
             if in_the_way:
                 self._replaced = await self._to.trash_session(new_path, keep_ms=keep_ms, mark=mark)
 
         for _ in range(_TRIES):
-            placed = await self._copy(missing, clear)
-            if placed is not None:
+            stats = await self._copy(missing, clear)
+            if stats is not None:
                 break
         else:
             raise StorageError(f"it changes faster than it can be read: {path}", path=path)
-        stats, originals = placed
         size = sum(stat.size for stat in stats)
-        result = Transferred(path, new_path, "copied", len(stats), size, replaced=self._replaced)
-        return result, originals.get(path) or snapshot or originals[missing[0].path]
+        return Transferred(path, new_path, "copied", len(stats), size, replaced=self._replaced)
 
-    async def _missing(self, path: str) -> tuple[list[_File] | None, Stat | None]:
-        """Return what is not there yet, None where something else is; and the original if it is."""
+    async def _missing(self) -> list[_File] | None:
+        """Return what is not there yet, None where something else is."""
         there = await self._to.probe([Range(file.new_path, 0, 0) for file in self._files])
         missing: list[_File] = []
-        snapshot: Stat | None = None
         for file, seen in zip(self._files, there, strict=True):
             if seen is None:
                 missing.append(file)
                 continue
             digest = Digest()
-            stat = await self._pour(file, digest)
+            self.originals[file.path] = await self._pour(file, digest)
             if digest.size != seen.stat.size:
-                return None, None
+                return None
             if await digest_of(self._to, file.new_path, digest.size) != digest.value:
-                return None, None
-            if file.path == path:
-                snapshot = stat
-        return missing, snapshot
+                return None
+        return missing
 
     async def _copy(
         self, files: Sequence[_File], clear: Callable[[], Awaitable[None]]
-    ) -> tuple[list[Stat], dict[str, Stat]] | None:
+    ) -> list[Stat] | None:
         """Build, make room, put in place and read back; None where it has to be built anew."""
         token = new_token()
         placed: list[Stat] = []
         sinks: list[Staged] = []
-        originals: dict[str, Stat] = {}
         titles: dict[str, bytes | None] = {}
         try:
             for number, file in enumerate(files):
@@ -272,7 +288,7 @@ class _Copying:
                 original = await self._pour(file, sink, titles)
                 if sink.overshot:
                     return None
-                originals[file.path] = original
+                self.originals[file.path] = original
                 sinks.append(sink)
                 title = titles.get(file.path)
                 placed.append(Stat(file.new_path, sink.size, original.mtime_ms, title))
@@ -283,7 +299,7 @@ class _Copying:
         for stat, sink in zip(placed, sinks, strict=True):
             if await digest_of(self._to, stat.path, stat.size) != sink.value:
                 raise WriteConflictError(stat.path, expected_size=stat.size, actual_size=stat.size)
-        return placed, originals
+        return placed
 
     async def _pour(
         self, file: _File, sink: Sink, titles: dict[str, bytes | None] | None = None
@@ -310,15 +326,14 @@ def is_debris(name: str) -> bool:
     return _DEBRIS.fullmatch(name) is not None
 
 
-def _unchanged(snapshot: Stat) -> Guard:
+def _unchanged(originals: Mapping[str, Stat]) -> Guard:
     """Return what refuses a session that is not what was copied."""
 
     def why(stat: Stat) -> str | None:
-        same = (stat.size, stat.mtime_ms, stat.title) == (
-            snapshot.size,
-            snapshot.mtime_ms,
-            snapshot.title,
-        )
+        known = originals.get(stat.path)
+        if known is None:
+            return None  # A lock or a backup, say, of which there is no copy.
+        same = (stat.size, stat.mtime_ms, stat.title) == (known.size, known.mtime_ms, known.title)
         return None if same else _CHANGED
 
     return why

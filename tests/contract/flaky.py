@@ -118,6 +118,10 @@ class FlakyBackend:
         self._ask("trashed")
         return await self.backend.trashed(tidy=tidy)
 
+    async def staged(self, token: str) -> bool:
+        self._ask("staged", token)
+        return await self.backend.staged(token)
+
     async def read_only(self) -> str | None:
         self._ask("read_only")
         return await self.backend.read_only()

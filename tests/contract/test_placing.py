@@ -6,11 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.errors import OutcomeUnknownError, SessionExistsError, WriteConflictError
+from sessiontui.errors import (
+    InvalidPathError,
+    OutcomeUnknownError,
+    SessionExistsError,
+    WriteConflictError,
+)
 from sessiontui.models.title_slot import title_field
 from sessiontui.storage.backend import Stat, new_token
+from sessiontui.storage.directory.backend import DirectoryBackend
+from sessiontui.storage.directory.staging import FOLDER
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sessiontui.storage import SessionStorage
     from tests.contract.worlds import World
 
@@ -104,3 +113,30 @@ async def test_a_connection_that_dies_meanwhile_does_not_matter(world: World) ->
     await storage.place(token, files())
     assert await world.peer.data(A) == b"0123456789"
     assert await storage.read_range(A, 0, None) == b"0123456789"
+
+
+async def test_what_is_built_aside_is_known_to_all_who_use_the_store(world: World) -> None:
+    one, other = await world.open(), await world.open(follow=False)
+    token = new_token()
+    await one.stage(token, 0, 0, b"?")
+    assert await other.staged(token)
+    assert not await other.staged(new_token())
+    await one.unstage(token)
+    assert not await other.staged(token)
+
+
+async def test_a_link_in_place_of_the_folder_for_files_to_come_is_not_followed(
+    tmp_path: Path,
+) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    root.mkdir()
+    abandoned = elsewhere / "ffffffff-0"
+    abandoned.mkdir(parents=True)
+    (root / FOLDER).symlink_to(elsewhere)
+    backend = DirectoryBackend(root, trash_root=tmp_path / "trash")
+    token = new_token()
+    with pytest.raises(InvalidPathError, match="elsewhere"):
+        await backend.stage(token, 0, 0, b"x")
+    await backend.unstage(token)
+    await backend.aclose()
+    assert list(elsewhere.iterdir()) == [abandoned]

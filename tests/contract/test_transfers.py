@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.errors import SessionExistsError, SessionHeldError, WrongTypeError
+from sessiontui.errors import ConfigError, SessionExistsError, SessionHeldError, WrongTypeError
 from sessiontui.models.encode import encode_entries, encode_entry
 from sessiontui.models.title_slot import make_slot, parse_slot, parse_title_field, title_field
 from sessiontui.workspace import open_workspace
@@ -19,9 +19,11 @@ from sessiontui.workspace.transfers import Transfers, Wish
 from tests.contract.places import WHEN, Store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from sessiontui.models.source import Source
+    from sessiontui.storage.backend import Backend
     from sessiontui.workspace import Workspace
     from sessiontui.workspace.destination import Destination
     from tests.servers import RealServer
@@ -51,17 +53,21 @@ class Pair:
         self.workspace: Workspace
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Destination]:
-        """Open both; to be called once the sessions are there."""
+    async def open(
+        self,
+        named: Source | None = None,
+        connect: Callable[[Source, str | None], Backend] | None = None,
+    ) -> AsyncIterator[Destination]:
+        """Open both, the second by another name if given; the sessions must be there."""
         async with open_workspace(
             self.here.source, clock=lambda: WHEN + 10**9, home=HOME, connect=self.here.connect
         ) as self.workspace:
             await self.workspace.settled()
             async with open_destination(
-                self.there.source,
+                named or self.there.source,
                 home=HOME,
                 origin=self.here.source,
-                connect=self.there.connect,
+                connect=connect or self.there.connect,
             ) as destination:
                 yield destination
 
@@ -236,6 +242,47 @@ async def test_a_session_that_grew_after_it_was_copied_is_not_taken_away(pair: P
             ).or_error()
     assert (await pair.here.all())[path] == lines() + b"{}\n"
     assert list((await pair.there.all()).values()) == [lines()]
+
+
+async def test_a_subagent_that_grew_after_it_was_copied_keeps_all_of_it_where_it_was(
+    pair: Pair,
+) -> None:
+    path, _, _ = await filled(pair)
+    subagent = path.removesuffix(".jsonl") + "/Task.jsonl"
+    before = await pair.here.all()
+    async with pair.open() as destination:
+        place = destination.storage.place
+
+        async def late(*arguments: object) -> None:
+            await place(*arguments)  # type: ignore[arg-type]
+            await pair.here.append(subagent, b"{}\n")
+
+        destination.storage.place = late  # type: ignore[method-assign, assignment]
+        outcome = await Transfers(pair.workspace).run(
+            [path], destination, Wish(move=True, force=True)
+        )
+    assert [type(failure.error) for failure in outcome.failed] == [SessionHeldError]
+    assert await pair.here.all() == before | {subagent: before[subagent] + b"{}\n"}
+
+
+@pytest.mark.parametrize("kind", ["folder", "redis"])
+async def test_nothing_is_moved_to_where_it_is_by_another_name(
+    stores: dict[str, Store], kind: str
+) -> None:
+    here = stores[kind]
+    path = here.path("-code-api", FILE)
+    await here.write(path, lines())
+    named = stores["other" if here.is_folder else "second"].source
+
+    def connect(_: Source, password: str | None) -> Backend:
+        return here.connect(here.source, password)
+
+    pair = Pair(here, here)
+    async with pair.open(named, connect) as destination:
+        for move in (False, True):
+            with pytest.raises(ConfigError, match="already"):
+                await Transfers(pair.workspace).run([path], destination, Wish(move=move))
+    assert await here.all() == {path: lines()}
 
 
 async def test_a_title_of_the_field_stands_in_the_file(stores: dict[str, Store]) -> None:

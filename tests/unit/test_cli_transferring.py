@@ -215,3 +215,14 @@ def test_a_filter_finds_what_goes_and_leaves_out_what_runs(
         done = remote(*arguments)
         assert done.returncode != 0
         assert said in done.stderr
+
+
+def test_a_server_by_another_name_is_no_other_place(
+    remote: Command, server: redis.Redis, redis_server: RealServer
+) -> None:
+    path = str(by_title(remote)[RETRY]["path"])
+    before = contents(server)
+    done = remote("mv", "--yes", "--force", "--to", redis_server.tcp_url, path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "sessiontui: that is where the sessions are already\n"
+    assert contents(server) == before

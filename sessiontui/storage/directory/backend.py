@@ -258,6 +258,10 @@ class DirectoryBackend:
         """Keep bytes of a file that is built aside, in a hidden folder of the root."""
         await self._change(self._staging.stage, token, number, start, data)
 
+    async def staged(self, token: str) -> bool:
+        """Tell whether something is staged under a token."""
+        return await asyncio.to_thread(self._staging.holds, token)
+
     async def place(self, token: str, files: Sequence[Stat]) -> None:
         """Put staged files in place, the first one last; titles stand in the files.
 

@@ -56,6 +56,8 @@ class Staging:
             if not folder.is_dir():
                 os.close(self._root.open())  # The root itself is never made.
                 self._all.mkdir(FOLDER_MODE, exist_ok=True)
+                if self._all.is_symlink():
+                    raise InvalidPathError(f"this leads elsewhere: {self._all}")
                 self._remove_abandoned()
                 folder.mkdir(FOLDER_MODE)
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -67,6 +69,10 @@ class Staging:
                     rest, start = rest[done:], start + done
             finally:
                 os.close(descriptor)
+
+    def holds(self, token: str) -> bool:
+        """Tell whether something is kept under a token."""
+        return self._folder(token).is_dir()
 
     def place(self, token: str, files: Sequence[Stat]) -> None:
         """Put what was built in place, the first file last.
@@ -103,6 +109,8 @@ class Staging:
 
     def unstage(self, token: str) -> None:
         """Remove what was built and not put in place, also by processes that are no more."""
+        if self._all.is_symlink():
+            return
         with suppress(OSError):
             shutil.rmtree(self._folder(token))
         with suppress(OSError):

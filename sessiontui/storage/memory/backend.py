@@ -210,6 +210,10 @@ class MemoryBackend:
             built.extend(bytes(max(0, start - len(built))))
             built[start : start + len(data)] = data
 
+    async def staged(self, token: str) -> bool:
+        """Tell whether something is staged under a token."""
+        return token in self.store.staged
+
     async def place(self, token: str, files: Sequence[Stat]) -> None:
         """Put staged files in place."""
         async with self._change():

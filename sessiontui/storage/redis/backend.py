@@ -303,6 +303,11 @@ class RedisBackend:
             self._on_the_way.setdefault(token, set()).add(number)
             await run_step(self._writes, self._keys, scripts.STAGE, names, arguments, [""])
 
+    async def staged(self, token: str) -> bool:
+        """Tell whether something is staged under a token."""
+        [there] = await self._reads.ask([(b"EXISTS", self._staged(token, 0))])
+        return bool(there == 1)
+
     async def place(self, token: str, files: Sequence[Stat]) -> None:
         """Put staged files in place, all in one step."""
         names = [self._keys.meta, self._keys.title]
