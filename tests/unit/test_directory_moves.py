@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -275,3 +275,48 @@ async def test_a_session_is_not_renamed_to_where_it_would_not_be_listed(
     assert (look(root), names(root)) == before
     await backend.rename([("/p/a.jsonl", "/p/b.jsonl"), ("/p/a/.hidden", "/p/b/.hidden")])
     assert look(root) == {"p/b.jsonl": b"a", "p/b/.hidden": b"h"}
+
+
+@pytest.fixture
+def one_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk on which capital and small letters are the same, as on most Macs.
+
+    There is none to be had here; what the calls find is what such a disk finds.
+    """
+
+    def folding(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(name: Any, *arguments: Any, dir_fd: int | None = None, **options: Any) -> Any:
+            if dir_fd is not None and isinstance(name, str):
+                with os.scandir(dir_fd) as entries:
+                    known = [entry.name for entry in entries]
+                same = [one for one in known if one.casefold() == name.casefold()]
+                name = name if name in same or not same else same[0]
+            return function(name, *arguments, dir_fd=dir_fd, **options)
+
+        return call
+
+    for name in ("stat", "open", "mkdir", "unlink"):
+        monkeypatch.setattr(os, name, folding(getattr(os, name)))
+
+
+@pytest.mark.usefixtures("one_case")
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("target", ["/p/A.jsonl", "/P/a.jsonl", "/P/A.jsonl", "/p/B.jsonl"])
+async def test_another_spelling_of_a_name_on_a_disk_that_folds_case_is_refused(
+    backend: DirectoryBackend, root: Path, target: str, overwrite: bool
+) -> None:
+    put(root / "p" / "a.jsonl", b"a")
+    put(root / "p" / "b.jsonl", b"b")
+    with pytest.raises(InvalidPathError, match="another spelling"):
+        await backend.rename([("/p/a.jsonl", target)], overwrite=overwrite)
+    assert look(root) == {"p/a.jsonl": b"a", "p/b.jsonl": b"b"}
+
+
+@pytest.mark.usefixtures("one_case")
+async def test_other_moves_work_on_a_disk_that_folds_case(
+    backend: DirectoryBackend, root: Path
+) -> None:
+    put(root / "p" / "a.jsonl", b"a")
+    await backend.rename([("/p/a.jsonl", "/q/a.jsonl")])
+    await backend.rename([("/q/a.jsonl", "/q/c.jsonl")])
+    assert look(root) == {"q/c.jsonl": b"a"}

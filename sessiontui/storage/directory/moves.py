@@ -206,6 +206,7 @@ def _place(handles: Handles, move: _Move, *, overwrite: bool) -> None:
         if found is not None:
             source_folder, source_name = handles.parent(move.source)
             source = os.stat(source_name, dir_fd=source_folder, follow_symlinks=False)
+            _refuse_other_spelling(move.target, (source_folder, source_name), (folder, name))
             if os.path.samestat(found, source):
                 move.how, move.placed = "same", True  # an earlier move ended half way
                 return
@@ -219,6 +220,27 @@ def _place(handles: Handles, move: _Move, *, overwrite: bool) -> None:
         except FileExistsError:
             raise SessionExistsError(move.target) from None
         move.placed = True
+
+
+def _refuse_other_spelling(target: str, source: tuple[int, str], found: tuple[int, str]) -> None:
+    """Refuse a target that the disk takes for another spelling of what it has.
+
+    Many disks make no difference between capital and small letters, or between two ways to
+    write an accent: taking away one spelling of a file takes away the file.
+
+    Args:
+        target: The path that is to be given.
+        source: Folder and name of what is to be moved.
+        found: Folder and name under which the disk found something at the target.
+    """
+    (source_folder, source_name), (folder, name) = source, found
+    one_folder = os.path.samestat(os.fstat(source_folder), os.fstat(folder))
+    with os.scandir(folder) as entries:
+        spelled_so = any(entry.name == name for entry in entries)
+    if not spelled_so or (one_folder and name == source_name):
+        raise InvalidPathError(
+            f"this disk takes it for another spelling of a name it has: {target}", path=target
+        )
 
 
 def _stat(folder: int, name: str) -> os.stat_result | None:
