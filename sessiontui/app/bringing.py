@@ -11,11 +11,10 @@ from textual.content import Content
 from sessiontui.agents.resume import NAMES
 from sessiontui.agents.roots import session_roots
 from sessiontui.catalogue.projects import home_relative
-from sessiontui.errors import ExportError, SessionExistsError
+from sessiontui.errors import SessionExistsError
 from sessiontui.models.progress import Progress
 from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
-from sessiontui.paths import make_private
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -83,10 +82,6 @@ async def _copied(
     from sessiontui.workspace.destination import open_destination
     from sessiontui.workspace.transfers import Transfers, Wish
 
-    try:
-        make_private(root)
-    except OSError as error:
-        raise ExportError(f"there is no folder {root}: {error.strerror}") from error
     async with open_destination(
         DirectorySource(root), home=str(Path.home()), origin=workspace.source
     ) as destination:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.agents.layout import project_folder, session_file
-from sessiontui.errors import ConfigError
+from sessiontui.agents.roots import session_roots
+from sessiontui.errors import BackendDownError, ConfigError
 from sessiontui.models.source import DirectorySource, RedisSource
+from sessiontui.paths import make_private
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import Range, new_token
 from sessiontui.workspace.connect import open_backend
@@ -135,6 +137,7 @@ async def open_destination(
     """
     if await asyncio.to_thread(same_place, source, origin):
         raise ConfigError(SAME_PLACE)
+    await asyncio.to_thread(_make_own, source, home)
     async with SessionStorage(connect(source, password), follow=False) as storage:
         await storage.load()
         storage.read_only = await storage.why_read_only()
@@ -143,6 +146,21 @@ async def open_destination(
         if storage.read_only is None:
             await storage.unstage(new_token())  # What others left that were killed.
         yield destination
+
+
+def _make_own(source: Source, home: str) -> None:
+    """Make an agent's own folder where it never wrote yet; any other has to be there; may block.
+
+    Raises:
+        BackendDownError: It cannot be made.
+    """
+    if not isinstance(source, DirectorySource):
+        return
+    if source.path in session_roots(os.environ, Path(home)):
+        try:
+            make_private(source.path)
+        except OSError as error:
+            raise BackendDownError(f"there is no folder {source.path}: {error.strerror}") from error
 
 
 def same_place(one: Source, other: Source) -> bool:

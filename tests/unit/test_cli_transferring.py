@@ -92,6 +92,17 @@ def test_omp_resumes_what_was_copied_from_redis(
     assert again.stdout.count("was there already") == len(rows)
 
 
+def test_the_folder_of_omp_is_made_where_it_never_wrote(remote: Command, tmp_path: Path) -> None:
+    row = by_title(remote)[RETRY]
+    (tmp_path / ".omp/agent/sessions").rmdir()
+    done = remote("cp", "--to", "omp", "--force", str(row["id"]))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"copied “{RETRY}” to {tmp_path}/.omp/agent/sessions/")
+    elsewhere = remote("cp", "--to", str(tmp_path / "backup"), "--force", str(row["id"]))
+    assert elsewhere.returncode == 1
+    assert not (tmp_path / "backup").exists()
+
+
 def test_a_project_elsewhere_is_resumed_there(remote: Command, tmp_path: Path) -> None:
     row = by_title(remote)[RETRY]
     project = tmp_path / "work:here"
@@ -133,7 +144,7 @@ def test_a_dry_run_tells_what_would_go_where_and_changes_nothing(
     assert fact["exists"] is False
     assert list(root.iterdir()) == []
     told = remote("cp", "--dry-run", "--to", str(root), str(row["id"])).stdout
-    assert f"{RETRY}  {row['path']} -> {fact['new_path']}" in told
+    assert f"“{RETRY}”  {row['path']} -> {fact['new_path']}" in told
     assert server.exists(f"{PREFIX}file:{row['path']}")
 
 
