@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sessiontui.cli.choosing import named
 from sessiontui.cli.running import CommandError, complain, is_terminal
-from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ def not_running(plan: DeletePlan, loss: str, *, leave_out: bool) -> DeletePlan:
     if not plan.held:
         return plan
     held = plan.held[0]
-    name = clean(held.title) or clean(held.path)
+    name = named(held.title or held.path)
     if not leave_out:
         more = f" (and {len(plan.held) - 1} more)" if len(plan.held) > 1 else ""
         raise CommandError(
@@ -42,7 +42,7 @@ def not_running(plan: DeletePlan, loss: str, *, leave_out: bool) -> DeletePlan:
     if not rest.paths:
         raise CommandError("an agent may hold each of them open; wait, or use --force")
     for held in plan.held:
-        complain(f"left out: {held.title or held.path} is held open: {held.reason}")
+        complain(f"left out: {named(held.title or held.path)} is held open: {held.reason}")
     return rest
 
 

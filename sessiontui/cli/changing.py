@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessiontui.app.format import age, counted, duration, size
 from sessiontui.cli.asking import agreed, not_running
-from sessiontui.cli.choosing import label, the_session, the_sessions
+from sessiontui.cli.choosing import label, named, the_session, the_sessions
 from sessiontui.cli.output import Output
 from sessiontui.cli.progress import shown_progress, tell_rest
 from sessiontui.cli.running import CommandError, complain
@@ -109,7 +109,7 @@ async def remove_sessions(
         plan = await workspace.plan_delete(plan.paths)
         if not force:  # An agent may have begun while the user thought.
             plan = not_running(plan, _LOSS, leave_out=query is not None)
-    names_by_path = {row.path: label(row) for row in rows}
+    names_by_path = {row.path: named(label(row)) for row in rows}
     with shown_progress("deleting") as progress:
         outcome = await workspace.delete(plan, progress)
     await workspace.drain()
@@ -193,11 +193,11 @@ def _trash_item(items: Sequence[TrashItem], name: str) -> TrashItem:
 
 def _tell_plan(output: Output, rows: Sequence[Row], plan: DeletePlan, keep_days: int) -> None:
     for row, stats in zip(rows, plan.stats, strict=True):
-        output.line(f"{label(row)}  {clean(row.path)}")
+        output.line(f"{named(label(row))}  {clean(row.path)}")
         for stat in stats[1:]:
             output.line(f"  with {clean(stat.path)}")
     for held in plan.held:
-        complain(f"{held.title or held.path} is held open: {held.reason}")
+        complain(f"{named(held.title or held.path)} is held open: {held.reason}")
     output.line(
         f"{counted(len(rows), 'session')}, {counted(plan.count, 'key or file', 'keys or files')}, "
         f"{size(plan.bytes)}; kept in the trash for {counted(keep_days, 'day')}"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MOST_CANDIDATES = 20
 """How many candidates of an ambiguous name are listed."""
 _LEAST_TITLE = 12
+_MOST_TITLE = 50
 _BESIDE_TITLE = 10
 """Columns that indent and tab take at most."""
 
@@ -99,8 +100,13 @@ def _from_here(name: str) -> str:
 
 
 def label(row: Row) -> str:
-    """Return how a message names a session: its title, safe to show."""
+    """Return what a session is called: its title, safe to show."""
     return clean(shown_title(row))
+
+
+def named(title: str) -> str:
+    """Return how a line names a session: its title in quotes, cut, safe to show."""
+    return f"“{cut_end(clean(title), _MOST_TITLE)}”"
 
 
 def _list(rows: Sequence[Row]) -> None:

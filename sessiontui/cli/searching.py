@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.cells import cell_len
 
-from sessiontui.app.format import age, cut_end
+from sessiontui.app.format import age, cut_end, cut_middle
 from sessiontui.app.snippets import snippet, speaker
-from sessiontui.catalogue.order import shown_title
+from sessiontui.catalogue.order import file_name, shown_title
+from sessiontui.catalogue.projects import home_relative
 from sessiontui.cli.output import Output
 from sessiontui.models.text import clean
 from sessiontui.models.times import iso_time
@@ -133,11 +134,14 @@ def _write_fields(output: Output, row: Row, hit: Hit) -> None:
 
 
 def _write_session(output: Output, workspace: Workspace, row: Row, *, first: bool) -> None:
+    """Write the line above the places of a session: its id whole, the rest as it fits."""
     if not first:
         output.line()
-    project = clean(workspace.catalogue.project(row))
-    told = f"{project} · {age(row.mtime_ms, workspace.clock())} · {clean(row.id or row.path)}"
-    title = cut_end(clean(shown_title(row)), max(_LEAST_TITLE, output.width - len(told) - 2))
+    project = clean(home_relative(workspace.catalogue.project(row), workspace.home))
+    project = cut_middle(project, max(_LEAST_TITLE, output.width // 4))
+    session_id = clean(row.id or file_name(row.path))
+    told = f"{project} · {age(row.mtime_ms, workspace.clock())} · {session_id}"
+    title = cut_end(clean(shown_title(row)), max(_LEAST_TITLE, output.width - cell_len(told) - 2))
     output.line(f"{output.style(title, bold=True)}  {output.style(told, tone='past')}")
 
 

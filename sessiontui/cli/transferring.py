@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessiontui.app.format import counted, size
 from sessiontui.cli.asking import agreed, not_running
-from sessiontui.cli.choosing import label, the_sessions
+from sessiontui.cli.choosing import label, named, the_sessions
 from sessiontui.cli.output import Output
 from sessiontui.cli.progress import shown_progress, tell_rest
 from sessiontui.cli.running import CommandError, complain
@@ -90,9 +90,9 @@ async def transfer_sessions(
             output.json_array(_facts(one) for one in outcome.done)
         else:
             for one in outcome.done:
-                _tell(output, titles[one.path], one, done)
+                _tell(output, named(titles[one.path]), one, done)
         output.flush()
-        return tell_rest(outcome, titles, done)
+        return tell_rest(outcome, {path: named(title) for path, title in titles.items()}, done)
 
 
 def _tell(output: Output, title: str, one: Transferred, done: str) -> None:
@@ -135,11 +135,13 @@ async def _planned(
 def _tell_plan(output: Output, facts: Sequence[Mapping[str, Any]], plan: DeletePlan) -> None:
     for one in facts:
         there = "  (something is there)" if one["exists"] else ""
-        output.line(f"{one['title']}  {clean(one['path'])} -> {clean(one['new_path'])}{there}")
+        output.line(
+            f"{named(one['title'])}  {clean(one['path'])} -> {clean(one['new_path'])}{there}"
+        )
         for path in one["with"]:
             output.line(f"  with {clean(path)}")
     for held in plan.held:
-        complain(f"{held.title or held.path} is running: {held.reason}")
+        complain(f"{named(held.title or held.path)} is running: {held.reason}")
     files = counted(plan.count, "key or file", "keys or files")
     output.line(f"{counted(len(facts), 'session')}, {files}, {size(plan.bytes)}")
 

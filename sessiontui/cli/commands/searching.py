@@ -60,8 +60,8 @@ def index_command(context: click.Context, *, what: str, as_json: bool) -> None:
 
     \b
     Examples:
-      sessiontui index build
-      sessiontui index clear
+      sessiontui index --build
+      sessiontui index --clear
     """
     from sessiontui.cli.indexing import build_index, clear_index, tell_index
     from sessiontui.cli.running import with_workspace
