@@ -16,7 +16,9 @@ FORBIDDEN: Final = "".join(
 
 EVIL: Final = "\x1b]52;c;aGFja2Vk\x07\x1b[2J\x9b31m\u202eevil\u202c[/x][bold]\x00\x7f"
 LONG_LINE: Final = 100_000_000
-"""Bytes of the longest line."""
+"""Bytes of the longest line, where there is time."""
+EMPTY_LINES: Final = 1_000_000
+"""Lines without anything, one after the other, where there is time."""
 
 
 def header(name: str, **fields: object) -> bytes:
@@ -44,7 +46,7 @@ def said(text: str, number: int = 0, role: str = "user", **fields: object) -> by
     return json.dumps(told | fields).encode() + b"\n"
 
 
-def hostile_sessions(*, long_line: int = LONG_LINE) -> dict[str, bytes]:
+def hostile_sessions(*, long_line: int = 3_000_000, empty_lines: int = 50_000) -> dict[str, bytes]:
     """Return sessions by name; the longest line has `long_line` bytes."""
     call = {"type": "toolCall", "id": EVIL, "name": EVIL, "arguments": {EVIL: [EVIL]}}
     evil_call = {"role": "assistant", "model": EVIL, "content": [call], "stopReason": EVIL}
@@ -71,7 +73,7 @@ def hostile_sessions(*, long_line: int = LONG_LINE) -> dict[str, bytes]:
         + b"z" * 2**20,
         "empty-lines": header("empty-lines")
         + said("before")
-        + b"\n" * 1_000_000
+        + b"\n" * empty_lines
         + said("after", 1),
         "nested": header("nested")
         + b'{"type":"message","message":'

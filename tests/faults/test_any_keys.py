@@ -31,7 +31,9 @@ TYPED = ("escape", "enter", "tab", "up", "down", "left", "right", "backspace", "
 def crowd() -> MemoryStore:
     """Return a store with every kind of session."""
     store = MemoryStore(clock=lambda: NOW_MS)
-    for number, (name, data) in enumerate(hostile_sessions(long_line=600_000).items()):
+    for number, (name, data) in enumerate(
+        hostile_sessions(long_line=600_000, empty_lines=5_000).items()
+    ):
         store.write(path_of(name), data, mtime_ms=NOW_MS - number * HOUR_MS)
     for number in range(30):
         data = session(f"Title {number}", "Why?", "How?", session_id=f"{number:04}")

@@ -11,7 +11,7 @@ import pytest_asyncio
 from sessiontui.storage.memory import MemoryStore
 from tests.app.support import NOW_MS, rows, running, settle
 from tests.command import Command
-from tests.faults.hostile import hostile_sessions, offences
+from tests.faults.hostile import EMPTY_LINES, LONG_LINE, hostile_sessions, offences
 from tests.unit.redis_parts import FILE, META
 from tests.waiting import until
 
@@ -23,20 +23,19 @@ if TYPE_CHECKING:
 
     from tests.servers import RealServer
 
-NAMES = tuple(hostile_sessions(long_line=10))
+NAMES = tuple(hostile_sessions(long_line=10, empty_lines=1))
 
 
 def path_of(name: str) -> str:
     return f"/-code-api/2026-11-20T10-00-00-000Z_{name}.jsonl"
 
 
-@pytest.mark.parametrize("name", NAMES)
-async def test_the_app_shows_it_and_answers_every_key(name: str) -> None:
+async def show_and_press(name: str, data: bytes) -> None:
+    """Read a session in the app with every key, and see that what comes after is shown."""
     store = MemoryStore(clock=lambda: NOW_MS)
-    data = hostile_sessions()[name]
     store.write(path_of(name), data, mtime_ms=NOW_MS - 1000)
     async with running(store, size=(120, 30)) as (app, pilot):
-        await pilot.press("enter")
+        await pilot.press("z", "enter")
         await settle(pilot)
         for keys in ("gv", "xv", "XTw", "][", "}{", "JKb"):
             await pilot.press(*keys)
@@ -45,10 +44,24 @@ async def test_the_app_shows_it_and_answers_every_key(name: str) -> None:
         await pilot.press("escape", "slash", *"before", "enter", "escape")
         await settle(pilot)
         assert app.main.sessions.highlighted == path_of(name)
+        await pilot.press("enter", "end")
+        await settle(pilot)
         store.append(
             path_of(name), b'\n{"type":"message","message":{"role":"user","content":"more"}}\n'
         )
         await until(lambda: any("more" in row for row in rows(app)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_app_shows_it_and_answers_every_key(name: str) -> None:
+    await show_and_press(name, hostile_sessions()[name])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["long-line", "empty-lines"])
+async def test_the_app_shows_the_largest_and_answers_every_key(name: str) -> None:
+    largest = hostile_sessions(long_line=LONG_LINE, empty_lines=EMPTY_LINES)
+    await show_and_press(name, largest[name])
 
 
 @pytest_asyncio.fixture(params=["folder", "server"])
@@ -58,10 +71,10 @@ async def command(
     redis_server: RealServer,
     redis_client: redis.asyncio.Redis,
 ) -> AsyncIterator[Command]:
-    """The command on a source with all of the sessions; their longest line is shorter here."""
+    """The command on a source with all of the sessions."""
     home = tmp_path / "home"
     home.mkdir()
-    sessions = hostile_sessions(long_line=3_000_000)
+    sessions = hostile_sessions()
     if request.param == "server":
         for name, data in sessions.items():
             await redis_client.set(FILE + path_of(name).encode(), data)
@@ -75,6 +88,7 @@ async def command(
     yield Command(home, str(folder.parent))
 
 
+@pytest.mark.parametrize("command", ["folder"], indirect=True)
 async def test_every_reading_command_copes_and_its_text_is_safe(command: Command) -> None:
     listed = json.loads(command("ls", "--json").stdout)
     assert {entry["path"].rpartition("_")[2] for entry in listed} >= {
@@ -92,7 +106,7 @@ async def test_every_reading_command_copes_and_its_text_is_safe(command: Command
 
 
 async def test_the_stored_bytes_come_out_as_they_are(command: Command) -> None:
-    sessions = hostile_sessions(long_line=3_000_000)
+    sessions = hostile_sessions()
     listed: list[dict[str, Any]] = json.loads(command("ls", "--json").stdout)
     for entry in listed:
         name = entry["path"].rpartition("_")[2].removesuffix(".jsonl")
