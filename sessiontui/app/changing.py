@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessiontui.app import format as formats
-from sessiontui.app.screens.progress import StoppedError, while_shown
 from sessiontui.catalogue.order import shown_title
 from sessiontui.errors import SessionTuiError
 from sessiontui.models.progress import Progress
@@ -104,7 +103,8 @@ class Changing:
         """Ask again about a session that an agent took up while its new path was typed."""
         from textual.content import Content
 
-        from sessiontui.app.screens.dialog import Question, as_sentence
+        from sessiontui.app.format import as_sentence
+        from sessiontui.app.screens.dialog import Question
 
         question = Question(
             Content("Move it anyway?"),
@@ -116,6 +116,8 @@ class Changing:
 
     async def delete(self, paths: Sequence[str]) -> None:
         """Say what a deletion takes, and carry it out if the user still wants it."""
+        from sessiontui.app.screens.progress import StoppedError
+
         progress = Progress()
         try:
             with self._ask():
@@ -165,6 +167,8 @@ class Changing:
     async def _while_shown(
         self, title: str, progress: Progress, work: Coroutine[Any, Any, Result]
     ) -> Result:
+        from sessiontui.app.screens.progress import while_shown
+
         return await while_shown(
             self._screen.app,
             title,
@@ -198,6 +202,8 @@ class Changing:
 
     async def undo(self) -> None:
         """Bring back what was deleted last."""
+        from sessiontui.app.screens.progress import StoppedError
+
         progress = Progress()
         try:
             with self._ask():

@@ -1,7 +1,7 @@
 """How figures, times and states read on the screen; pure, and safe to show as they come.
 
 Times are milliseconds since the epoch, durations milliseconds, sizes bytes.
-Everything here returns one short line without any text from outside.
+Everything here returns one short line without any text from outside, `as_sentence` aside.
 """
 
 from __future__ import annotations
@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rich.cells import cell_len
 
+from sessiontui.models.text import clean
+
 if TYPE_CHECKING:
     from sessiontui.catalogue.marks import Mark
     from sessiontui.catalogue.row import Activity
 
 Tone = Literal["live", "attention", "failed", "past", "plain"]
 """What a colour means: a design token of the theme, or `plain` for the foreground."""
+
+SAFE_TEXT = r"[^\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]*"
+"""What may be typed or pasted into a field: nothing that a terminal or a reader would obey."""
 
 _STEPS = ((60_000, 1_000, "s"), (3_600_000, 60_000, "m"), (86_400_000, 3_600_000, "h"))
 _DAY = 86_400_000
@@ -174,3 +179,9 @@ def _last_cells(text: str, width: int) -> str:
     while kept and cell_len(kept) > width:
         kept = kept[1:]
     return kept
+
+
+def as_sentence(reason: str) -> str:
+    """Return a reason in plain words as a sentence that is safe to show."""
+    text = clean(reason)
+    return f"{text[:1].upper()}{text[1:]}."

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from sessiontui.app import columns
 from sessiontui.app import format as formats
-from sessiontui.catalogue.grammar import hint
 from sessiontui.catalogue.order import COUNTED, SORTS
 from sessiontui.errors import QueryError
 
@@ -99,8 +98,11 @@ class Listing:
     def _told(self) -> tuple[str, Tone]:
         if self._wrong:
             return self._wrong, "attention"
-        if self.typing and (help_line := hint(self._filter_line.text)):
-            return help_line, "past"
+        if self.typing:
+            from sessiontui.catalogue.grammar import hint
+
+            if help_line := hint(self._filter_line.text):
+                return help_line, "past"
         empty = self._catalogue.empty
         if empty and not self._catalogue.shows_empty and not self._filter_line.text:
             sessions = formats.counted(empty, "empty session")

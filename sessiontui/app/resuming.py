@@ -145,7 +145,8 @@ class Resuming:
 
     async def _may_take(self, row: Row) -> bool:
         """Return whether to go on; asks where another agent may have the session open."""
-        from sessiontui.app.screens.dialog import Question, as_sentence
+        from sessiontui.app.format import as_sentence
+        from sessiontui.app.screens.dialog import Question
 
         held = self._workspace.held(row.path)
         if held is None:

@@ -10,16 +10,12 @@ from textual.content import Content
 
 from sessiontui.agents.roots import session_roots
 from sessiontui.app import format as formats
-from sessiontui.app.screens.progress import StoppedError, while_shown
 from sessiontui.catalogue.order import shown_title
 from sessiontui.errors import ConfigError, ReadOnlyError, SessionExistsError, SessionTuiError
 from sessiontui.models.progress import Progress
 from sessiontui.models.source import DirectorySource, parse_source
 from sessiontui.models.text import clean
-from sessiontui.workspace.bulk import Outcome
-from sessiontui.workspace.destination import open_destination, same_place
 from sessiontui.workspace.rights import ASKED
-from sessiontui.workspace.transfers import Transfers, Wish
 from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
@@ -31,8 +27,8 @@ if TYPE_CHECKING:
     from sessiontui.app.format import Tone
     from sessiontui.app.screens.transfer import Target
     from sessiontui.models.source import Source
-    from sessiontui.workspace import Workspace
-    from sessiontui.workspace.transfers import Transferred
+    from sessiontui.workspace import Outcome, Workspace
+    from sessiontui.workspace.transfers import Transferred, Wish
 
 Result = TypeVar("Result")
 
@@ -69,6 +65,8 @@ class Transferring:
 
     async def transfer(self, paths: Sequence[str], *, move: bool) -> None:
         """Copy or move sessions where the user wants."""
+        from sessiontui.app.screens.progress import StoppedError
+
         self.asking = True
         try:
             await self._transfer(paths, move=move)
@@ -81,6 +79,8 @@ class Transferring:
 
     async def _transfer(self, paths: Sequence[str], *, move: bool) -> None:
         from sessiontui.app.screens.transfer import TransferDialog
+        from sessiontui.workspace.bulk import Outcome
+        from sessiontui.workspace.transfers import Wish
 
         workspace = self._workspace
         if workspace.config.read_only:
@@ -127,6 +127,9 @@ class Transferring:
         self._told(outcome.or_error(), target.source, names, move=move)
 
     async def _run(self, target: Target, paths: Sequence[str], wish: Wish) -> Outcome[Transferred]:
+        from sessiontui.workspace.destination import open_destination
+        from sessiontui.workspace.transfers import Transfers
+
         progress = Progress()
         doing = "Moving" if wish.move else "Copying"
 
@@ -198,6 +201,8 @@ class Transferring:
         return places
 
     def _parse(self, text: str) -> Source:
+        from sessiontui.workspace.destination import same_place
+
         workspace = self._workspace
         source = parse_source(text, home=Path(workspace.home), tls=workspace.config.tls)
         if same_place(source, workspace.source):
@@ -214,6 +219,8 @@ class Transferring:
     async def _shown(
         self, title: str, progress: Progress, work: Coroutine[Any, Any, Result]
     ) -> Result:
+        from sessiontui.app.screens.progress import while_shown
+
         return await while_shown(
             self._screen.app,
             title,

@@ -23,22 +23,9 @@ if TYPE_CHECKING:
 
     from sessiontui.catalogue.figures import SessionFigures
     from sessiontui.catalogue.row import Row
+    from sessiontui.catalogue.special import Surroundings
 
-    Test = Callable[[Row, "Surroundings"], bool | None]
-
-
-class Surroundings(NamedTuple):
-    """What a session's row alone does not tell."""
-
-    now: Callable[[], int]
-    """The time in milliseconds since the epoch."""
-    project: Callable[[Row], str]
-    pinned: Callable[[str], bool]
-    empty: Callable[[Row], bool]
-    kinds: Callable[[str], set[str]]
-    """Of a session: `subagent`, `fork`, `orphan`, and what is beneath it: `subagents`, `forks`."""
-    figures: Callable[[str], SessionFigures | None]
-    """None where they are not known yet."""
+    Test = Callable[[Row, Surroundings], bool | None]
 
 
 class Condition(NamedTuple):

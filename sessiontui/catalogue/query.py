@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING, Final
 
 from sessiontui.catalogue.conditions import KEYS, Condition
 from sessiontui.catalogue.grammar import parse
+from sessiontui.catalogue.haystacks import FIELD_LENGTH, fold
 from sessiontui.catalogue.order import file_name, folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from sessiontui.catalogue.conditions import Surroundings
     from sessiontui.catalogue.grammar import Text
     from sessiontui.catalogue.row import Row
-
-_FIELD_LENGTH = 300
-"""How much of each field is searched."""
+    from sessiontui.catalogue.special import Surroundings
 
 _AT_START, _AT_WORD, _IN_TITLE = 1000, 800, 600
 _INITIALS = 500
@@ -35,41 +33,6 @@ _LETTERS = 200
 
 _WORTH: Final = 4
 """Sifting is given up where more than one in so many haystacks may fit."""
-
-
-def fold(text: str) -> str:
-    """Return `text` without regard to case, of the same length."""
-    folded = text.lower()
-    if len(folded) == len(text):
-        return folded
-    return "".join(low if len(low := char.lower()) == 1 else char for char in text)
-
-
-def haystack(row: Row, project: str) -> str:
-    """Return what is searched of a row, a line each.
-
-    The lines are title, project, file name with the id, folder, first message.
-    """
-    path, identity, length = row.path, row.id, _FIELD_LENGTH
-    name = file_name(path)
-    if identity is not None and identity not in name:
-        name = f"{identity} {name}"
-    fields = (
-        row.title[:length],
-        project[:length],
-        name[:length],
-        folder_of(path)[:length],
-        row.first_message[:length],
-    )
-    hay = "\n".join(fields)
-    if hay.count("\n") != len(fields) - 1:
-        hay = "\n".join(field.replace("\n", " ") for field in fields)
-    return fold(hay)
-
-
-def names_of(hay: str) -> str:
-    """Return the lines of a haystack in which letters may follow one another."""
-    return hay[: hay.find("\n", hay.find("\n") + 1)]
 
 
 def _hits(texts: Sequence[str], finder: Callable[[str], Callable[[int], int]]) -> Iterator[int]:
@@ -292,7 +255,7 @@ class Query:
             text: As it is shown.
             loose: Whether letters count that only follow one another.
         """
-        folded = fold(text[:_FIELD_LENGTH])
+        folded = fold(text[:FIELD_LENGTH])
         places = {place for word in self._words for place in word.positions(folded, loose=loose)}
         for term in self._patterns:
             if term.pattern is not None and not term.negated:

@@ -11,15 +11,16 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.catalogue.query import Query, haystack, names_of
+from sessiontui.catalogue.haystacks import haystack, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 
-    from sessiontui.catalogue.conditions import Surroundings
     from sessiontui.catalogue.order import Place
     from sessiontui.catalogue.outline import Outline
+    from sessiontui.catalogue.query import Query
     from sessiontui.catalogue.row import Row
+    from sessiontui.catalogue.special import Surroundings
 
 SLICE: Final = 250
 """How many sessions one step looks at: about a millisecond."""
@@ -112,6 +113,8 @@ class Search:
         Raises:
             QueryError: It cannot be understood; what is shown stays.
         """
+        from sessiontui.catalogue.query import Query
+
         query = Query(text)
         if query:
             self._running = query

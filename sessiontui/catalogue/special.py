@@ -8,9 +8,8 @@ unless the user named or pinned it or something stands beneath it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sessiontui.catalogue.conditions import Surroundings
 from sessiontui.catalogue.lines import PINNED
 from sessiontui.catalogue.order import folder_of, is_sidecar
 from sessiontui.catalogue.projects import NO_PROJECT
@@ -25,6 +24,20 @@ if TYPE_CHECKING:
 
 MOST_PINS: Final = 1000
 """The oldest one goes where there would be more."""
+
+
+class Surroundings(NamedTuple):
+    """What a session's row alone does not tell."""
+
+    now: Callable[[], int]
+    """The time in milliseconds since the epoch."""
+    project: Callable[[Row], str]
+    pinned: Callable[[str], bool]
+    empty: Callable[[Row], bool]
+    kinds: Callable[[str], set[str]]
+    """Of a session: `subagent`, `fork`, `orphan`, and what is beneath it: `subagents`, `forks`."""
+    figures: Callable[[str], SessionFigures | None]
+    """None where they are not known yet."""
 
 
 class Special:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.catalogue.facts import read_head, read_tail, row_from
-from sessiontui.catalogue.query import Query, haystack
+from sessiontui.catalogue.haystacks import haystack
+from sessiontui.catalogue.query import Query
 from sessiontui.catalogue.row import Row
 from tests.benchmarks.agents import agents
 from tests.benchmarks.data import lines, project, session_path, store

@@ -116,11 +116,14 @@ def terminal(
 
 
 def _environ(home: str) -> dict[str, str]:
-    """Return an environment in which nothing is remembered and nothing of the user's touched."""
+    """Return an environment in which nothing is remembered and nothing of the user's touched.
+
+    Python may keep what it compiled, as it does for whoever starts the program twice.
+    """
     kept = {
         key: value
         for key, value in os.environ.items()
-        if not key.startswith(("SESSIONTUI_", "TEXTUAL", "NO_COLOR"))
+        if not key.startswith(("SESSIONTUI_", "TEXTUAL", "NO_COLOR", "PYTHONDONTWRITE"))
     }
     places = {f"XDG_{kind}_HOME": home for kind in ("CACHE", "CONFIG", "DATA", "STATE")}
     return kept | places | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}

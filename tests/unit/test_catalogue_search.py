@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessiontui.catalogue.query import Query, fold, haystack, names_of
+from sessiontui.catalogue.haystacks import fold, haystack, names_of
+from sessiontui.catalogue.query import Query
 from sessiontui.catalogue.row import Row
 from sessiontui.catalogue.search import SLICE
 from tests.unit.test_catalogue import catalogue_of, read, text

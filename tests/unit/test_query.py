@@ -13,8 +13,9 @@ from sessiontui.catalogue.catalogue import Catalogue
 from sessiontui.catalogue.conditions import KEYS
 from sessiontui.catalogue.figures import SessionFigures, Tokens
 from sessiontui.catalogue.grammar import LONGEST_QUERY, hint
+from sessiontui.catalogue.haystacks import haystack
 from sessiontui.catalogue.patterns import LONGEST, safe_pattern
-from sessiontui.catalogue.query import Query, haystack
+from sessiontui.catalogue.query import Query
 from sessiontui.catalogue.row import Call, Row, Tail
 from sessiontui.catalogue.search import PATTERN_SLICE, SLICE
 from sessiontui.errors import QueryError

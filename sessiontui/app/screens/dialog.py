@@ -13,8 +13,6 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
-from sessiontui.models.text import clean
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -90,12 +88,6 @@ class Dialog(ModalScreen[Answer | None]):
 def button_label(choice: Choice) -> Content:
     """Return what a button shows: what it does and its key."""
     return Content.assemble(f"{choice.label}  ", (choice.key, "dim"))
-
-
-def as_sentence(reason: str) -> str:
-    """Return a reason in plain words as a sentence that is safe to show."""
-    text = clean(reason)
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 class Question(Dialog[str]):

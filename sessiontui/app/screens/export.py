@@ -15,8 +15,8 @@ from textual.widgets import Button, Checkbox, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from sessiontui.app import format as formats
+from sessiontui.app.format import SAFE_TEXT
 from sessiontui.app.screens.dialog import Choice, Dialog, button_label
-from sessiontui.app.screens.rename import SAFE_TEXT
 from sessiontui.catalogue.projects import home_relative
 from sessiontui.export import EXTENSIONS, FORMATS, Options
 from sessiontui.models.text import clean

@@ -9,7 +9,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from sessiontui.app import format as formats
-from sessiontui.app.screens.dialog import Choice, Dialog, as_sentence
+from sessiontui.app.format import as_sentence
+from sessiontui.app.screens.dialog import Choice, Dialog
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ from sessiontui.app import format as formats
 from sessiontui.app.changing import Changing, quoted
 from sessiontui.app.copying import Copying
 from sessiontui.app.exporting import Exporting
+from sessiontui.app.format import as_sentence
 from sessiontui.app.listing import Listing
 from sessiontui.app.reading import Reading, subagent_path
 from sessiontui.app.remembering import Remembering
 from sessiontui.app.resuming import Resuming
-from sessiontui.app.screens.dialog import as_sentence
 from sessiontui.app.screens.problem import PasswordInput, ProblemView
 from sessiontui.app.searching import PREFIX as SEARCH_PREFIX
 from sessiontui.app.searching import Searching

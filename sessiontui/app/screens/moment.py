@@ -11,8 +11,8 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from sessiontui.app import format as figures
+from sessiontui.app.format import SAFE_TEXT
 from sessiontui.app.screens.dialog import Choice, Dialog
-from sessiontui.app.screens.rename import SAFE_TEXT
 from sessiontui.models.times import EARLIEST_MS
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input, Static
 
-from sessiontui.app.screens.dialog import as_sentence
+from sessiontui.app.format import as_sentence
 from sessiontui.models.source import DirectorySource, RedisSource
 from sessiontui.models.text import clean
 

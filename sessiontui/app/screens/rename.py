@@ -9,7 +9,8 @@ from textual import on
 from textual.content import Content
 from textual.widgets import Button, Input, Label, Static
 
-from sessiontui.app.screens.dialog import Choice, Dialog, as_sentence, button_label
+from sessiontui.app.format import SAFE_TEXT, as_sentence
+from sessiontui.app.screens.dialog import Choice, Dialog, button_label
 from sessiontui.models.text import clean
 from sessiontui.models.title_slot import make_slot, normal_title, parse_slot
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from sessiontui.catalogue.row import Row
 
-SAFE_TEXT = r"[^\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]*"
-"""What may be typed or pasted into a field: nothing that a terminal or a reader would obey."""
 
 _LONGEST = 1024
 

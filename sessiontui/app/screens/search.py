@@ -15,7 +15,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from sessiontui.app import format as formats
-from sessiontui.app.screens.rename import SAFE_TEXT
+from sessiontui.app.format import SAFE_TEXT
 from sessiontui.app.snippets import snippet, speaker
 from sessiontui.catalogue.order import shown_title
 from sessiontui.errors import StorageError, TooSlowError

@@ -11,8 +11,8 @@ from textual.content import Content
 from textual.widgets import Button, Input, Label, Static
 
 from sessiontui.app import format as formats
+from sessiontui.app.format import SAFE_TEXT
 from sessiontui.app.screens.dialog import Choice, Dialog
-from sessiontui.app.screens.rename import SAFE_TEXT
 from sessiontui.errors import ConfigError
 from sessiontui.models.text import clean
 from sessiontui.workspace.values import one_line

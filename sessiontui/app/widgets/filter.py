@@ -16,7 +16,7 @@ from textual.reactive import Reactive
 from textual.widgets import Input, Static
 
 from sessiontui.app import format as formats
-from sessiontui.app.screens.rename import SAFE_TEXT
+from sessiontui.app.format import SAFE_TEXT
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

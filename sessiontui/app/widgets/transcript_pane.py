@@ -10,8 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from sessiontui.app.format import counted
-from sessiontui.app.screens.rename import SAFE_TEXT
+from sessiontui.app.format import SAFE_TEXT, counted
 from sessiontui.app.widgets.transcript_find import FindView, Found
 from sessiontui.app.widgets.transcript_lens import LensState, LensView
 from sessiontui.transcript.search import sought
