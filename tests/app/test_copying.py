@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from textual.widgets import OptionList
 
-from sessiontui.app.copying import MAX_BYTES
+from sessiontui.app.controllers.copying import MAX_BYTES
 from sessiontui.app.screens.codes import CodesScreen
 from sessiontui.models.encode import encode_entries
 from sessiontui.storage.memory import MemoryStore

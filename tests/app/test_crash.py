@@ -47,7 +47,7 @@ from sessiontui.app.widgets.details import Details
 Details.render = lambda self: broken() if self.row else ""
 """,
     "worker": """
-from sessiontui.app.changing import Changing
+from sessiontui.app.controllers.changing import Changing
 Changing.refresh = broken_later
 """,
     "handler": """

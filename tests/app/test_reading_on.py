@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sessiontui.app.reading import subagent_path
+from sessiontui.app.controllers.reading import subagent_path
 from sessiontui.models.encode import encode_entries
 from sessiontui.storage.memory import MemoryStore
 from tests.app.support import NOW_MS, running, session, settle

@@ -17,18 +17,18 @@ from textual.message import Message
 from textual.screen import Screen
 
 from sessiontui.app import format as formats
-from sessiontui.app.changing import Changing, quoted
-from sessiontui.app.copying import Copying
-from sessiontui.app.exporting import Exporting
+from sessiontui.app.controllers.changing import Changing, quoted
+from sessiontui.app.controllers.copying import Copying
+from sessiontui.app.controllers.exporting import Exporting
+from sessiontui.app.controllers.listing import Listing
+from sessiontui.app.controllers.reading import Reading, subagent_path
+from sessiontui.app.controllers.remembering import Remembering
+from sessiontui.app.controllers.resuming import Resuming
+from sessiontui.app.controllers.searching import PREFIX as SEARCH_PREFIX
+from sessiontui.app.controllers.searching import Searching
+from sessiontui.app.controllers.transferring import Transferring
 from sessiontui.app.format import as_sentence
-from sessiontui.app.listing import Listing
-from sessiontui.app.reading import Reading, subagent_path
-from sessiontui.app.remembering import Remembering
-from sessiontui.app.resuming import Resuming
 from sessiontui.app.screens.problem import PasswordInput, ProblemView
-from sessiontui.app.searching import PREFIX as SEARCH_PREFIX
-from sessiontui.app.searching import Searching
-from sessiontui.app.transferring import Transferring
 from sessiontui.app.widgets.caption import Caption
 from sessiontui.app.widgets.details import Details
 from sessiontui.app.widgets.filter import FilterInput, FilterLine

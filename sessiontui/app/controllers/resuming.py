@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from textual.screen import Screen
 
-    from sessiontui.app.copying import Copying
+    from sessiontui.app.controllers.copying import Copying
     from sessiontui.app.format import Tone
     from sessiontui.catalogue.row import Row
     from sessiontui.workspace import Workspace
@@ -102,7 +102,7 @@ class Resuming:
 
     async def _brought(self, row: Row) -> tuple[str, ...] | None:
         """Return the command; brings a session to disk first whose agent wants that."""
-        from sessiontui.app.bringing import BROUGHT, bring_to_disk
+        from sessiontui.app.controllers.bringing import BROUGHT, bring_to_disk
 
         agent_reads = self._on_disk or row.agent in self._workspace.config.resume
         if agent_reads or row.agent not in BROUGHT:

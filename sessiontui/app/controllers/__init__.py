@@ -1,0 +1,5 @@
+"""What the user does, a topic each: from a key to the line that tells what came of it.
+
+Each asks with dialogs from `screens`, has the workspace do it, and tells. `screens.main`
+makes them and calls them from its `action_` methods; none of them is a widget.
+"""
