@@ -1,4 +1,4 @@
-"""The tables of keys in the README, made from the action table.
+"""The tables of keys in docs/keys.md, made from the action table.
 
 `python -m screenshots.keys` writes them anew between their marks, `--check`
 fails when they are stale.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sessiontui.app.action_table import Action
 
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent / "docs" / "keys.md"
 BEGIN, END = "<!-- keys -->", "<!-- end of keys -->"
 COMMAND = "make keys"
 """What writes the tables anew."""
@@ -32,7 +32,7 @@ def key_tables() -> str:
 
 def _lines() -> Iterator[str]:
     for context in dict.fromkeys(action.context for action in ACTIONS):
-        yield from ("", f"### {CONTEXTS[context]}", "", "| keys | | name |", "| --- | --- | --- |")
+        yield from ("", f"## {CONTEXTS[context]}", "", "| keys | | name |", "| --- | --- | --- |")
         yield from (_row(action) for action in ACTIONS if action.context == context)
     yield ""
 
@@ -49,7 +49,7 @@ def _code(key: str) -> str:
 
 
 def with_tables(text: str) -> str:
-    """Return the text of a README with the tables between the marks.
+    """Return the text of a page with the tables between the marks.
 
     Raises:
         ValueError: It does not have both marks once, in order.
@@ -66,12 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m screenshots.keys", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if stale")
     options = parser.parse_args(arguments)
-    stored = README.read_text(encoding="utf-8")
+    stored = PAGE.read_text(encoding="utf-8")
     fresh = with_tables(stored)
     if options.check:
         sys.stdout.write("keys: fresh\n" if fresh == stored else f"keys: stale; run {COMMAND}\n")
         return int(fresh != stored)
-    README.write_text(fresh, encoding="utf-8", newline="\n")
+    PAGE.write_text(fresh, encoding="utf-8", newline="\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Everything a key can do: the one table behind bindings, footer, palette, help and README.
+"""Everything a key can do: the one table behind bindings, footer, palette, help and docs.
 
 An action belongs to a context, the part of the screen that must have the
 focus: `list`, `transcript`, or `everywhere` on the main screen. A key means
@@ -10,9 +10,12 @@ not in `everywhere`. Keys are written as Textual names them (`ctrl+p`,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 Context = Literal["everywhere", "list", "transcript"]
+Place = Literal["list", "marked", "transcript"]
+"""Where the user is, for the footer; `marked` is the list while sessions are marked."""
 
 CONTEXTS: dict[Context, str] = {
     "everywhere": "Everywhere",
@@ -36,11 +39,142 @@ class Action:
     help: str
     """What it does, a few words, for help and palette."""
     context: Context
-    footer: bool = False
+    topic: str = ""
+    """The heading in help that this action is the first below, if it is."""
     palette: bool = True
     """Whether it makes sense away from its key; moving about does not."""
     changes: bool = False
     """Whether it changes what the source holds: hidden and refused where nothing may be changed."""
+
+
+_unlisted = partial(Action, palette=False)
+
+
+def _list() -> tuple[Action, ...]:
+    where: Context = "list"
+    return (
+        _unlisted("up", ("up", "k"), "cursor_up", "up", "Move up", where, topic="Move"),
+        _unlisted("down", ("down", "j"), "cursor_down", "down", "Move down", where),
+        _unlisted("page-up", ("pageup", "ctrl+u"), "page_up", "page up", "Move a page up", where),
+        _unlisted(
+            "page-down", ("pagedown", "ctrl+d"), "page_down", "page down", "Move a page down", where
+        ),
+        _unlisted("first", ("g", "home"), "first", "first", "Go to the first row", where),
+        _unlisted("last", ("G", "end"), "last", "last", "Go to the last row", where),
+        _unlisted("fold", ("left", "h"), "fold", "fold", "Fold, or go to the parent", where),
+        _unlisted("unfold", ("right", "l"), "unfold", "unfold", "Unfold", where),
+        _unlisted(
+            "read", ("enter",), "open", "read", "Read the transcript", where, topic="Find and order"
+        ),
+        Action("find", ("/",), "screen.find", "find", "Find sessions as you type", where),
+        Action("sort", ("s",), "screen.sort", "sort", "Sort by the next column", where),
+        Action(
+            "sort-reverse", ("S",), "screen.sort_reverse", "reverse", "Turn the order round", where
+        ),
+        Action("flat", ("t",), "screen.flatten", "flat", "By project, or one flat list", where),
+        Action("pin", ("p",), "screen.pin", "pin", "Pin to the top, or unpin", where),
+        Action(
+            "show-empty", ("z",), "screen.show_empty", "empty", "Show or hide empty sessions", where
+        ),
+        Action("columns", ("C",), "screen.columns", "columns", "Choose the columns", where),
+        _unlisted(
+            "mark",
+            ("space",),
+            "mark",
+            "mark",
+            "Mark, and go on to the next",
+            where,
+            topic="Mark and copy",
+        ),
+        _unlisted(
+            "mark-range", ("V",), "mark_range", "mark to here", "Mark from the last to here", where
+        ),
+        Action(
+            "mark-all", ("ctrl+a",), "mark_all", "mark all", "Mark all that fit the filter", where
+        ),
+        Action("mark-invert", ("*",), "mark_invert", "invert", "Turn the marks round", where),
+        _unlisted(
+            "clear-filter",
+            ("escape",),
+            "screen.clear_filter",
+            "clear",
+            "Clear marks, then the filter",
+            where,
+        ),
+        Action("copy-to", ("c",), "screen.copy_to", "copy to", "Copy to a server or folder", where),
+        Action(
+            "move-to",
+            ("m",),
+            "screen.move_to",
+            "move to",
+            "Move to a server or folder",
+            where,
+            changes=True,
+        ),
+        Action("copy-id", ("y",), "screen.copy_id", "copy id", "Copy the id", where),
+        Action("copy-path", ("Y",), "screen.copy_path", "copy path", "Copy the path", where),
+    )
+
+
+def _transcript() -> tuple[Action, ...]:
+    where: Context = "transcript"
+    return (
+        _unlisted("line-up", ("up", "k"), "line_up", "up", "A line up", where, topic="Move"),
+        _unlisted("line-down", ("down", "j"), "line_down", "down", "A line down", where),
+        _unlisted("scroll-up", ("pageup", "b"), "page_up", "page up", "A page up", where),
+        _unlisted(
+            "scroll-down", ("pagedown", "space"), "page_down", "page down", "A page down", where
+        ),
+        _unlisted("start", ("home", "g"), "start", "start", "Go to the first entry", where),
+        Action("follow", ("end", "G"), "follow", "follow", "Go to the end and follow", where),
+        _unlisted("entry-back", ("K",), "previous_entry", "entry", "To the entry before", where),
+        _unlisted("entry-next", ("J",), "next_entry", "entry", "To the next entry", where),
+        _unlisted("turn-back", ("[",), "previous_turn", "turn", "To the turn before", where),
+        _unlisted("turn-next", ("]",), "next_turn", "turn", "To the next turn", where),
+        Action("outline", ("O",), "outline", "turns", "List the turns, to go to one", where),
+        Action("go-to-time", ("@",), "go_to_time", "time", "Go to a time", where),
+        _unlisted("error-back", ("{",), "previous_error", "error", "To the error before", where),
+        _unlisted("error-next", ("}",), "next_error", "error", "To the next error", where),
+        _unlisted("back", ("escape",), "screen.back", "back", "Back to the list", where),
+        _unlisted(
+            "expand",
+            ("x", "enter"),
+            "unfold",
+            "unfold",
+            "Unfold or fold this entry",
+            where,
+            topic="What is shown",
+        ),
+        Action("expand-all", ("X",), "unfold_all", "unfold all", "Unfold or fold all", where),
+        Action("branches", ("B",), "branches", "branches", "List the branches", where),
+        Action("context", ("M",), "context", "context", "What the model sees, or all", where),
+        Action("thinking", ("T",), "thinking", "thinking", "Show or hide thinking", where),
+        Action("wrap", ("w",), "wrap", "wrap", "Wrap long lines or cut them", where),
+        Action("raw", ("v",), "raw", "raw", "Show entries or stored lines", where),
+        Action("stored", ("V",), "stored", "JSON", "Show the entry as JSON", where),
+        Action("subagent", (">",), "subagent", "subagent", "Read the subagent's session", where),
+        Action("pager", ("P",), "pager", "pager", "Read the entry in your pager", where),
+        Action(
+            "find-text",
+            ("/",),
+            "screen.find_text",
+            "find",
+            "Find in this transcript",
+            where,
+            topic="Find and copy",
+        ),
+        _unlisted("hit-next", ("n",), "next_hit", "next hit", "To the next hit", where),
+        _unlisted("hit-back", ("N",), "previous_hit", "hit", "To the hit before", where),
+        Action("copy", ("y",), "screen.copy_message", "copy", "Copy the text of this entry", where),
+        Action(
+            "copy-code",
+            ("Y",),
+            "screen.copy_code",
+            "copy code",
+            "Copy the code of this entry",
+            where,
+        ),
+    )
 
 
 def _everywhere() -> tuple[Action, ...]:
@@ -53,7 +187,7 @@ def _everywhere() -> tuple[Action, ...]:
             "rename",
             "Change title or path",
             where,
-            True,
+            topic="A session",
             changes=True,
         ),
         Action(
@@ -61,9 +195,8 @@ def _everywhere() -> tuple[Action, ...]:
             ("d",),
             "screen.delete",
             "delete",
-            "Move to the trash, after asking",
+            "Ask, then move to the trash",
             where,
-            True,
             changes=True,
         ),
         Action(
@@ -71,212 +204,62 @@ def _everywhere() -> tuple[Action, ...]:
             ("u",),
             "screen.undo",
             "restore",
-            "Bring back what was deleted last",
+            "Take back the last deletion",
             where,
-            True,
             changes=True,
         ),
-        Action(
-            "export", ("e",), "screen.export", "export", "Write to a file, for elsewhere", where
-        ),
-        Action("resume", ("o",), "screen.resume", "resume", "Go on with it in its agent", where),
+        Action("export", ("e",), "screen.export", "export", "Export to a file", where),
+        Action("resume", ("o",), "screen.resume", "resume", "Resume it in its agent", where),
         Action(
             "copy-command",
             ("ctrl+y",),
             "screen.copy_command",
             "copy command",
-            "Copy the command that resumes it",
+            "Copy the resume command",
             where,
         ),
-        Action("doctor", ("D",), "screen.doctor", "doctor", "Find what is broken", where),
         Action(
             "search",
             ("ctrl+f",),
             "screen.search",
             "search",
-            "Search what was said in all sessions",
+            "Search all transcripts",
             where,
+            topic="Everything else",
         ),
+        Action("doctor", ("D",), "screen.doctor", "doctor", "Find what is broken", where),
         Action(
             "refresh", ("f5", "R"), "screen.refresh_all", "refresh", "Read everything again", where
         ),
-        Action(
+        _unlisted(
             "other-pane",
             ("tab", "shift+tab"),
             "screen.other_pane",
             "other pane",
             "Go to the other pane",
             where,
-            palette=False,
         ),
-        Action(
-            "theme", ("ctrl+t",), "app.next_theme", "theme", "Switch between dark and light", where
+        Action("theme", ("ctrl+t",), "app.next_theme", "theme", "Dark or light theme", where),
+        _unlisted(
+            "palette", ("ctrl+p",), "app.palette", "commands", "Find a command or session", where
         ),
-        Action(
-            "palette",
-            ("ctrl+p",),
-            "app.palette",
-            "commands",
-            "Find a command or a session by name",
-            where,
-            palette=False,
-        ),
-        Action(
-            "help", ("?", "f1"), "app.show_keys", "keys", "Show what every key does", where, True
-        ),
-        Action("quit", ("q", "ctrl+q"), "app.leave", "quit", "Quit", where, True),
-    )
-
-
-def _list() -> tuple[Action, ...]:
-    where: Context = "list"
-    move = {"palette": False}
-    return (
-        Action("up", ("up", "k"), "cursor_up", "up", "Move up", where, **move),
-        Action("down", ("down", "j"), "cursor_down", "down", "Move down", where, **move),
-        Action(
-            "page-up", ("pageup", "ctrl+u"), "page_up", "page up", "Move a page up", where, **move
-        ),
-        Action(
-            "page-down",
-            ("pagedown", "ctrl+d"),
-            "page_down",
-            "page down",
-            "Move a page down",
-            where,
-            **move,
-        ),
-        Action("first", ("g", "home"), "first", "first", "Go to the first row", where, **move),
-        Action("last", ("G", "end"), "last", "last", "Go to the last row", where, **move),
-        Action("fold", ("left", "h"), "fold", "fold", "Fold, or go to the parent", where, **move),
-        Action("unfold", ("right", "l"), "unfold", "unfold", "Unfold", where, **move),
-        Action("read", ("enter",), "open", "read", "Read the transcript", where, True, False),
-        Action(
-            "find", ("/",), "screen.find", "find", "Filter the list while you type", where, True
-        ),
-        Action("sort", ("s",), "screen.sort", "sort", "Sort by the next column", where, True),
-        Action(
-            "sort-reverse", ("S",), "screen.sort_reverse", "reverse", "Turn the order round", where
-        ),
-        Action("flat", ("t",), "screen.flatten", "flat", "By project, or all in one list", where),
-        Action("pin", ("p",), "screen.pin", "pin", "Pin to the top, or take the pin away", where),
-        Action(
-            "show-empty",
-            ("z",),
-            "screen.show_empty",
-            "empty",
-            "Show or hide empty sessions",
-            where,
-        ),
-        Action("columns", ("C",), "screen.columns", "columns", "Choose the columns", where),
-        Action(
-            "copy-to",
-            ("c",),
-            "screen.copy_to",
-            "copy to",
-            "Copy to another server or folder",
-            where,
-        ),
-        Action(
-            "move-to",
-            ("m",),
-            "screen.move_to",
-            "move to",
-            "Move to another server or folder",
-            where,
-            changes=True,
-        ),
-        Action("mark", ("space",), "mark", "mark", "Mark, and go on to the next", where, **move),
-        Action(
-            "mark-range",
-            ("V",),
-            "mark_range",
-            "mark to here",
-            "Mark from the last mark to here",
-            where,
-            **move,
-        ),
-        Action(
-            "mark-all", ("ctrl+a",), "mark_all", "mark all", "Mark all that fit the filter", where
-        ),
-        Action("mark-invert", ("*",), "mark_invert", "invert", "Turn the marks round", where),
-        Action("copy-id", ("y",), "screen.copy_id", "copy id", "Copy the id", where),
-        Action("copy-path", ("Y",), "screen.copy_path", "copy path", "Copy the path", where),
-        Action(
-            "clear-filter",
-            ("escape",),
-            "screen.clear_filter",
-            "all",
-            "Clear the marks, then the filter",
-            where,
-            palette=False,
-        ),
-    )
-
-
-def _transcript() -> tuple[Action, ...]:
-    where: Context = "transcript"
-    move = {"palette": False}
-    return (
-        Action("line-up", ("up", "k"), "line_up", "up", "A line up", where, **move),
-        Action("line-down", ("down", "j"), "line_down", "down", "A line down", where, **move),
-        Action("scroll-up", ("pageup", "b"), "page_up", "page up", "A page up", where, **move),
-        Action(
-            "scroll-down",
-            ("pagedown", "space"),
-            "page_down",
-            "page down",
-            "A page down",
-            where,
-            **move,
-        ),
-        Action("start", ("home", "g"), "start", "start", "Go to the first entry", where, **move),
-        Action("follow", ("end", "G"), "follow", "follow", "Go to the end and follow", where, True),
-        Action(
-            "entry-back", ("K",), "previous_entry", "entry", "To the entry before", where, **move
-        ),
-        Action("entry-next", ("J",), "next_entry", "entry", "To the next entry", where, **move),
-        Action("turn-back", ("[",), "previous_turn", "turn", "To the turn before", where, **move),
-        Action("turn-next", ("]",), "next_turn", "turn", "To the next turn", where, **move),
-        Action("outline", ("O",), "outline", "turns", "List the turns, to go to one", where),
-        Action("go-to-time", ("@",), "go_to_time", "time", "Go to a time", where),
-        Action("branches", ("B",), "branches", "branches", "List the branches, to see one", where),
-        Action(
-            "context", ("M",), "context", "context", "Everything, or what the model sees", where
-        ),
-        Action(
-            "error-back", ("{",), "previous_error", "error", "To the error before", where, **move
-        ),
-        Action("error-next", ("}",), "next_error", "error", "To the next error", where, **move),
-        Action(
-            "expand",
-            ("x", "enter"),
-            "unfold",
-            "unfold",
-            "Unfold or fold this entry",
-            where,
-            True,
-            False,
-        ),
-        Action("expand-all", ("X",), "unfold_all", "unfold all", "Unfold or fold all", where),
-        Action(
-            "find-text", ("/",), "screen.find_text", "find", "Find in this transcript", where, True
-        ),
-        Action("hit-next", ("n",), "next_hit", "next hit", "To the next hit", where, **move),
-        Action("hit-back", ("N",), "previous_hit", "hit", "To the hit before", where, **move),
-        Action(
-            "subagent", (">",), "subagent", "subagent", "Read the subagent's own session", where
-        ),
-        Action("pager", ("P",), "pager", "pager", "Read this entry whole in your pager", where),
-        Action("copy", ("y",), "screen.copy_message", "copy", "Copy the text of this entry", where),
-        Action("copy-code", ("Y",), "screen.copy_code", "copy code", "Copy the code in it", where),
-        Action("thinking", ("T",), "thinking", "thinking", "Show or hide thinking", where, True),
-        Action("wrap", ("w",), "wrap", "wrap", "Wrap long lines or cut them", where),
-        Action("raw", ("v",), "raw", "raw", "Show entries or stored lines", where, True),
-        Action("stored", ("V",), "stored", "JSON", "Show this entry as stored JSON", where),
-        Action("back", ("escape",), "screen.back", "back", "Back to the list", where, True, False),
+        Action("help", ("?", "f1"), "app.show_keys", "keys", "Show what every key does", where),
+        Action("quit", ("q", "ctrl+q"), "app.leave", "quit", "Quit", where),
     )
 
 
 ACTIONS: tuple[Action, ...] = (*_list(), *_transcript(), *_everywhere())
-"""Every action; within a context in the order that help and footer show them."""
+"""Every action; within a context in the order that help shows them."""
+
+FOOTER: dict[Place, tuple[str, ...]] = {
+    "list": (
+        *("read", "find", "search", "sort", "rename", "delete", "resume", "export", "mark"),
+        *("undo", "copy-to", "help", "quit"),
+    ),
+    "marked": ("delete", "copy-to", "move-to", "export", "clear-filter", "help", "quit"),
+    "transcript": (
+        *("back", "find-text", "expand", "outline", "thinking", "copy", "branches", "resume"),
+        *("follow", "export", "delete", "rename", "help", "quit"),
+    ),
+}
+"""What the footer offers at each place, the most wanted first; as many as fit are shown."""

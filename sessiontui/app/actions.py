@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.binding import Binding
 from textual.keys import format_key
 
-from sessiontui.app.action_table import ACTIONS, CONTEXTS, Action, Context
+from sessiontui.app.action_table import ACTIONS, CONTEXTS, FOOTER, Action, Context, Place
 from sessiontui.errors import ConfigError
 from sessiontui.models.text import clean
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
+_OFFERED = frozenset(action_id for ids in FOOTER.values() for action_id in ids)
 
 
 def bindings(context: Context) -> list[Binding]:
@@ -24,7 +25,7 @@ def bindings(context: Context) -> list[Binding]:
             ",".join(_long_name(key) for key in action.keys),
             action.run,
             action.label,
-            show=action.footer,
+            show=action.id in _OFFERED,
             id=action.id,
             # Seen before the key reaches a pane: what is typed right after it is what to find.
             priority=action.id in {"find", "find-text", "search"},
@@ -127,11 +128,10 @@ def offered(*, read_only: bool = False) -> Iterable[Action]:
     return (action for action in ACTIONS if not (read_only and action.changes))
 
 
-def footer_actions(context: Context, *, read_only: bool = False) -> Iterable[Action]:
-    """Yield what the footer offers where `context` has the focus, its own actions first."""
-    actions = [action for action in offered(read_only=read_only) if action.footer]
-    for where in (context, "everywhere"):
-        yield from (action for action in actions if action.context == where)
+def footer_actions(place: Place, *, read_only: bool = False) -> Iterable[Action]:
+    """Yield what the footer offers at a place, the most wanted first."""
+    actions = (BY_ID[action_id] for action_id in FOOTER[place])
+    return (action for action in actions if not (read_only and action.changes))
 
 
 CHANGING: dict[str, Action] = {action.run: action for action in ACTIONS if action.changes}

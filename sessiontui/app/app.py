@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from sessiontui.workspace import Workspace
     from sessiontui.workspace.remembered import ListFile
 
-_ROOMY = 110
-"""From so many columns on help stands in two columns."""
-
 
 _INTERRUPTED: Final = 130
 """Exit code after SIGINT."""
@@ -64,7 +61,7 @@ class SessionApp(App[None], inherit_bindings=False):
     def __init__(self, workspace: Workspace, *, list_file: ListFile | None = None) -> None:
         self.keys = Keys(workspace.config.keys, ascii_only=workspace.config.ascii)
         super().__init__()
-        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW + 1, "-middling"), (_ROOMY, "-wide")]
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW + 1, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW + 1, "-high")]
         self.workspace = workspace
         self._list_file = list_file
@@ -201,7 +198,7 @@ class SessionApp(App[None], inherit_bindings=False):
         from sessiontui.app.screens.help import HelpScreen
 
         read_only = self.workspace.state.read_only is not None
-        self.push_screen(HelpScreen(self.keys, read_only=read_only))
+        self.push_screen(HelpScreen(self.keys, pane=self.main.footer.context, read_only=read_only))
 
     def action_diagnostics(self) -> None:
         """Show how the app is doing; for reports, so it is on no list of keys."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.binding import Binding
 
-from sessiontui.app.action_table import ACTIONS
+from sessiontui.app.action_table import ACTIONS, FOOTER, Place
 from sessiontui.app.actions import BY_ID, Keys, bindings, footer_actions, shown
 from sessiontui.errors import ConfigError
 
@@ -61,11 +61,13 @@ def test_settings_that_cannot_be_meant_are_refused(overrides: dict[str, str], me
     assert message in str(raised.value)
 
 
-def test_the_footer_offers_the_focused_pane_first_and_help_and_quit_always() -> None:
-    for context in ("list", "transcript"):
-        offered = [action.id for action in footer_actions(context)]
-        assert BY_ID[offered[0]].context == context
-        assert offered[-2:] == ["help", "quit"]
+@pytest.mark.parametrize("place", FOOTER)
+def test_the_footer_offers_what_works_there_and_help_and_quit_always(place: Place) -> None:
+    offered = list(footer_actions(place))
+    here = "transcript" if place == "transcript" else "list"
+    assert {action.context for action in offered} <= {here, "everywhere"}
+    assert [action.id for action in offered[-2:]] == ["help", "quit"]
+    assert not any(action.changes for action in footer_actions(place, read_only=True))
 
 
 def test_bindings_use_the_names_of_key_events() -> None:

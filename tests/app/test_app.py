@@ -229,7 +229,7 @@ async def test_letters_typed_into_the_filter_are_no_commands() -> None:
 
 
 async def test_help_lists_every_action_with_its_keys() -> None:
-    async with running(store_with("alpha"), size=(120, 50)) as (app, pilot):
+    async with running(store_with("alpha"), size=(140, 40)) as (app, pilot):
         await pilot.press("question_mark")
         await pilot.pause()
         assert all(shows(app, action.help) for action in ACTIONS)
@@ -259,9 +259,9 @@ async def test_the_palette_runs_actions() -> None:
 @pytest.mark.parametrize(
     ("query", "first"),
     [
-        ("delete", "Delete: move to the trash, after asking  d"),
+        ("delete", "Delete: ask, then move to the trash  d"),
         ("rename", "Rename: change title or path  r"),
-        ("find", "Find: filter the list while you type  /"),
+        ("find", "Find sessions as you type  /"),
     ],
 )
 async def test_the_palette_finds_a_command_by_its_word_above_sessions(
@@ -277,7 +277,7 @@ async def test_the_palette_finds_a_command_by_its_word_above_sessions(
         assert str(listed.get_option_at_index(0).prompt).strip() == first
 
 
-@pytest.mark.parametrize(("keys", "first"), [("", "Find: filter"), ("tab", "Follow: go to")])
+@pytest.mark.parametrize(("keys", "first"), [("", "Find sessions"), ("tab", "Follow: go to")])
 async def test_the_palette_begins_with_what_the_focused_pane_can_do(keys: str, first: str) -> None:
     async with running(store_with("alpha")) as (app, pilot):
         await pilot.press(*keys.split(), "ctrl+p")

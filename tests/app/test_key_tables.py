@@ -1,16 +1,16 @@
-"""The tables of keys in the README are those of the action table."""
+"""The tables of keys in docs/keys.md are those of the action table."""
 
 from __future__ import annotations
 
 import pytest
 
-from screenshots.keys import BEGIN, COMMAND, END, README, key_tables, main, with_tables
+from screenshots.keys import BEGIN, COMMAND, END, PAGE, key_tables, main, with_tables
 from sessiontui.app.action_table import ACTIONS
 
 
-def test_the_readme_has_the_keys_of_the_action_table() -> None:
-    stored = README.read_text(encoding="utf-8")
-    assert stored == with_tables(stored), f"the README's tables of keys are stale: run {COMMAND}"
+def test_the_page_has_the_keys_of_the_action_table() -> None:
+    stored = PAGE.read_text(encoding="utf-8")
+    assert stored == with_tables(stored), f"the tables of keys are stale: run {COMMAND}"
     assert main(["--check"]) == 0
 
 

@@ -42,11 +42,11 @@ async def test_footer_help_and_palette_offer_no_change() -> None:
         assert " find" in rows(app)[-1]
         await pilot.press("question_mark")
         await pilot.pause()
-        assert shows(app, "Filter the list while you type")
+        assert shows(app, "Find sessions as you type")
         assert not any(shows(app, action.help) for action in CHANGING_ACTIONS)
         await pilot.press("escape")
         names = {str(hit.text) async for hit in ActionCommands(app.screen).discover()}
-        assert any("Filter" in name or "filter" in name for name in names)
+        assert any("Find sessions" in name for name in names)
         assert not any(
             action.help.lower() in name.lower() for name in names for action in CHANGING_ACTIONS
         )

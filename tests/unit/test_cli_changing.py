@@ -294,8 +294,8 @@ def test_the_trash_lists_what_can_be_restored(command: Command, files: dict[str,
 
 @pytest.fixture
 def user(redis_server: RealServer, server: redis.Redis) -> Iterator[str]:
-    """The name of a user made by the README's own command; the password is `PASSWORD`."""
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    """The name of a user made by the documented command; the password is `PASSWORD`."""
+    lines = (ROOT / "docs" / "servers.md").read_text(encoding="utf-8").splitlines()
     [line] = [line for line in lines if line.startswith("ACL SETUSER manager ")]
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(redis_server.socket))

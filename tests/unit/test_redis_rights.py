@@ -1,4 +1,4 @@
-"""The rights that the README names are enough on every server, and reach no further."""
+"""The rights that docs/servers.md names are enough on every server, and reach no further."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ HEADER = b'{"type":"session","version":3,"id":"1","timestamp":"2026-01-01T00:00:
 
 
 def rules_of(name: str) -> list[str]:
-    """Return the words of the line of the README that makes a user, behind the name."""
+    """Return the words of the documented line that makes a user, behind the name."""
     start = f"ACL SETUSER {name} "
     (line,) = [
-        line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(start)
+        line
+        for line in (ROOT / "docs" / "servers.md").read_text().splitlines()
+        if line.startswith(start)
     ]
     return line.removeprefix(start).replace("PASSWORD", PASSWORD).split()
 

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from sessiontui.app.action_table import CONTEXTS, Context
-from sessiontui.app.actions import offered
+from sessiontui.app.action_table import ACTIONS, CONTEXTS, Context
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
     from sessiontui.app.actions import Keys
 
-_KEY_CELLS = 13
+_GAP = 2
+_TWO, _THREE = 98, 138
+"""From so many columns of the terminal on the keys stand in two columns, in three."""
+_ORDER: tuple[Context, ...] = ("list", "transcript", "everywhere")
+_MOUSE = (
+    ("click", "Choose"),
+    ("double click", "Read"),
+    ("heading", "Sort, or turn it round"),
+    ("wheel", "Scroll; up stops following"),
+    ("drag the rule", "Make a pane wider"),
+    ("ctrl, shift", "Click to mark one, or many"),
+)
 
 
 class HelpScreen(ModalScreen[None]):
@@ -27,49 +40,66 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,f1,enter", "dismiss", "Close", show=False),
+        Binding("j", "scroll('down')", show=False),
+        Binding("k", "scroll('up')", show=False),
     ]
 
-    def __init__(self, keys: Keys, *, read_only: bool = False) -> None:
+    def __init__(self, keys: Keys, *, pane: Context, read_only: bool = False) -> None:
+        """Take what to tell.
+
+        Args:
+            keys: What is on which key.
+            pane: What the user is in; where there is one column, it comes first.
+            read_only: Leave out what changes something.
+        """
         super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-one"), (_TWO, "-two"), (_THREE, "-three")]
         self._keys = keys
+        self._pane = pane
         self._read_only = read_only
 
     def compose(self) -> ComposeResult:
-        """Lay out one column for the list and one for the transcript."""
-        with VerticalScroll(classes="help"):
-            with Horizontal(classes="columns"):
-                with Vertical(classes="column"):
-                    yield self._section("list")
-                    yield self._section("everywhere")
-                with Vertical(classes="column"):
-                    yield self._section("transcript")
-                    yield Static(self._mouse(), classes="section")
-            yield Static(Content.styled("esc closes", "$past"), classes="closing")
+        """Lay out a block for the list, one for the transcript, and one for what is left."""
+        order = _ORDER
+        if self.app.size.width < _TWO:
+            order = tuple(sorted(_ORDER, key=lambda context: context != self._pane))
+        with VerticalScroll(classes="help") as box:
+            box.border_subtitle = "↑↓ scroll   esc closes"
+            with Container(classes="columns"):
+                for context in order:
+                    with Container(classes=f"column {context}"):
+                        yield Static(self._section(context), classes="section")
+                        if context == "everywhere":
+                            yield Static(_table("Mouse", [("", _MOUSE)]), classes="section")
 
-    def _section(self, context: Context) -> Static:
-        lines = [Content.styled(CONTEXTS[context], "$rule-focused")]
-        for action in offered(read_only=self._read_only):
-            if action.context == context:
-                keys = " ".join(self._keys.of(action.id))
-                lines.append(
-                    Content.assemble((f"{keys:<{_KEY_CELLS}} ", "bold"), (action.help, "$past"))
-                )
-        return Static(Content("\n").join(lines), classes="section")
+    def action_scroll(self, way: str) -> None:
+        """Scroll a line."""
+        box = self.query_one(VerticalScroll)
+        (box.scroll_down if way == "down" else box.scroll_up)(animate=False)
 
-    def _mouse(self) -> Content:
-        lines = [
-            ("click", "Choose"),
-            ("double click", "Read"),
-            ("heading", "Sort, or turn the order round"),
-            ("wheel", "Scroll; up stops following"),
-            ("drag the rule", "Make a pane wider"),
+    def _section(self, context: Context) -> Content:
+        topics: dict[str, list[tuple[str, str]]] = {}
+        topic = ""
+        for action in (action for action in ACTIONS if action.context == context):
+            topic = action.topic or topic
+            if not (self._read_only and action.changes):
+                line = (" ".join(self._keys.of(action.id)), action.help)
+                topics.setdefault(topic, []).append(line)
+        return _table(CONTEXTS[context], topics.items())
+
+
+def _table(heading: str, topics: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> Content:
+    """Return keys and what they do, in two columns, topic by topic."""
+    topics = list(topics)
+    width = max(cell_len(keys) for _, lines in topics for keys, _ in lines) + _GAP
+    pieces = [Content.styled(heading, "bold $rule-focused")]
+    for number, (topic, lines) in enumerate(topics):
+        if number:
+            pieces.append(Content(""))
+        if topic:
+            pieces.append(Content.styled(topic, "$rule-focused"))
+        pieces += [
+            Content.assemble((keys + " " * (width - cell_len(keys)), "bold"), (what, "$past"))
+            for keys, what in lines
         ]
-        return Content("\n").join(
-            [
-                Content.styled("Mouse", "$rule-focused"),
-                *(
-                    Content.assemble((f"{where:<{_KEY_CELLS}} ", "bold"), (what, "$past"))
-                    for where, what in lines
-                ),
-            ]
-        )
+    return Content("\n").join(pieces)

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from sessiontui.app.action_table import Action, Context
+from sessiontui.app.action_table import Action, Context, Place
 from sessiontui.app.actions import Keys, footer_actions
 from sessiontui.models.text import clean
 
@@ -102,18 +102,22 @@ class Footer(Widget):
         return pieces, places
 
     def _offered(self, width: int) -> list[Action]:
-        """Return what to offer: `quit` and `help` always, then from the left what fits."""
+        """Return what to offer: `quit` and `help` always, then the most wanted that fits."""
+        place: Place = "transcript" if self.context == "transcript" else "list"
+        if self.marked and place == "list":
+            place = "marked"
         wanted = [
             action
-            for action in footer_actions(self.context, read_only=self.read_only)
+            for action in footer_actions(place, read_only=self.read_only)
             if action.id in _ALWAYS or not self.alone
         ]
         left = width
         kept: set[str] = set()
         for action in sorted(wanted, key=lambda action: action.id not in _ALWAYS):
-            left -= len(self.keys.first(action.id)) + 1 + len(action.label) + len(_GAP)
-            if left < -len(_GAP):
+            cells = len(self.keys.first(action.id)) + 1 + len(action.label) + len(_GAP)
+            if cells > left + len(_GAP):
                 break
+            left -= cells
             kept.add(action.id)
         return [action for action in wanted if action.id in kept]
 
