@@ -79,7 +79,7 @@ KINDS: Final[dict[Kind, About]] = {
         "Leftovers",
         "Drafts and logs whose session is gone, and backups, locks and unfinished writes that "
         "nobody has touched for a day.",
-        "They go to the trash.",
+        "They go to the trash, but for backups whose session is gone.",
     ),
     "parent": About(
         "Parents that are gone",

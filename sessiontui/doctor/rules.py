@@ -258,17 +258,35 @@ def leftovers(stats: Collection[Stat], *, keys: bool, now_ms: int) -> Iterator[F
             found[owner].append(stat)
     for owner, some in found.items():
         some.sort(key=lambda stat: stat.path)
-        seen = "Its session is there." if owner in sessions else "Its session is gone."
-        size = sum(stat.size for stat in some)
-        what = some[0].path if len(some) == 1 else f"{len(some)} of them"
-        yield Finding(
-            kind="leftover",
-            path=some[0].path,
-            evidence=(f"{what}, {size:,} bytes, not touched for a day. {seen}",),
-            others=tuple(stat.path for stat in some[1:]),
-            beside=owner if owner in sessions else None,
-            fix=Discard(tuple(some)),
-        )
+        kept = [] if owner in sessions else [stat for stat in some if _is_backup(stat.path)]
+        for part in (kept, [stat for stat in some if stat not in kept]):
+            if part:
+                yield _left(part, owner if owner in sessions else None, last_copy=part is kept)
+
+
+def _left(some: Sequence[Stat], beside: str | None, *, last_copy: bool) -> Finding:
+    """Return what is to be said of leftovers of one session, which they are `beside` if it is."""
+    size = sum(stat.size for stat in some)
+    what = some[0].path if len(some) == 1 else f"{len(some)} of them"
+    timed = all(stat.mtime_ms is not None for stat in some)
+    since = "not touched for a day" if timed else "without a time"
+    seen = "Its session is gone." if beside is None else "Its session is there."
+    evidence = [f"{what}, {size:,} bytes, {since}. {seen}"]
+    if last_copy:
+        evidence.append("A backup may be all that is left of it, and omp puts it back: it stays.")
+    return Finding(
+        kind="leftover",
+        path=some[0].path,
+        evidence=tuple(evidence),
+        others=tuple(stat.path for stat in some[1:]),
+        beside=beside,
+        fix=None if last_copy else Discard(tuple(some)),
+    )
+
+
+def _is_backup(path: str) -> bool:
+    debris = _DEBRIS.fullmatch(path)
+    return debris is not None and debris["beside"] is not None
 
 
 def _owner(path: str, sessions: Collection[str]) -> str | None:

@@ -99,11 +99,18 @@ class Repairs:
         return repair
 
     def made(self) -> list[Repair]:
-        """Return the repairs that can be taken back, oldest first."""
+        """Return the repairs that can be taken back, oldest first.
+
+        Raises:
+            StorageError: The journal cannot be read.
+        """
         try:
             return standing(self._file.read_bytes().splitlines())
         except FileNotFoundError:
             return []
+        except OSError as error:
+            reason = error.strerror or "the system refused"
+            raise StorageError(f"the journal of repairs cannot be read: {reason}") from error
 
     def last_run(self) -> list[Repair]:
         """Return those of the last run in which something was repaired, the newest first."""

@@ -216,6 +216,23 @@ async def test_where_nothing_may_be_changed_nothing_is_repaired() -> None:
     assert snapshot(store) == before
 
 
+def put_folder_in_place(folder: Path) -> None:
+    """Put a folder in place of the one file in a folder."""
+    [file] = folder.iterdir()
+    file.unlink()
+    file.mkdir()
+
+
+async def test_a_journal_that_cannot_be_read_is_told(journal: Path) -> None:
+    store = broken_store()
+    async with running(store) as (app, pilot):
+        doctor = await opened(pilot)
+        await agree(pilot, doctor, "f")
+        put_folder_in_place(journal)
+        await pilot.press("u")
+        await until(lambda: shows(app, "the journal of repairs cannot be read"))
+
+
 async def test_hostile_text_is_shown_and_not_obeyed() -> None:
     store = store_with("alpha")
     evil = title_field("\x1b]52;c;aGFja2Vk\x07[/x][bold]", "user", NOW_MS)

@@ -217,7 +217,6 @@ def test_what_belongs_to_no_session_is_left_over(keys: bool) -> None:
         "/p/.gone2.jsonl.lock",
         "/p/.gone3.jsonl.lock.os",
         "/p/.gone4.jsonl.7f.tmp",
-        "/p/gone5.jsonl.12.bak",
     )
     kept = ("/p/here.jsonl", "/p/here/draft.txt", "/p/here/0.bash.log")
     findings = list(leftovers(debris(*gone, *kept), keys=keys, now_ms=NOW))
@@ -240,6 +239,20 @@ def test_debris_beside_a_session_names_it() -> None:
     [finding] = leftovers(stats, keys=False, now_ms=NOW)
     assert (finding.path, *finding.others) == ("/p/.a.jsonl.1.tmp", "/p/a.jsonl.1.bak")
     assert finding.beside == "/p/a.jsonl"
+
+
+def test_the_backup_of_a_session_that_is_gone_is_told_and_kept() -> None:
+    stats = debris("/p/gone.jsonl.12.bak", "/p/.gone.jsonl.lock")
+    backup, lock = leftovers(stats, keys=False, now_ms=NOW)
+    assert (backup.path, backup.fix) == ("/p/gone.jsonl.12.bak", None)
+    assert "omp puts it back" in backup.evidence[-1]
+    assert isinstance(lock.fix, Discard)
+    assert [stat.path for stat in lock.fix.stats] == ["/p/.gone.jsonl.lock"]
+
+
+def test_what_has_no_time_is_not_said_to_be_old() -> None:
+    [finding] = leftovers(debris("/p/gone/draft.txt", mtime_ms=None), keys=True, now_ms=NOW)
+    assert "without a time" in finding.evidence[0]
 
 
 def test_what_was_touched_within_a_day_is_not_left_over() -> None:

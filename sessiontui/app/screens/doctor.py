@@ -252,7 +252,11 @@ class DoctorScreen(ModalScreen[str | None]):
         """Take back the last repair, of this run or of an earlier one, after asking."""
         if not self._may_change():
             return
-        made = self._repairs.made()
+        try:
+            made = self._repairs.made()
+        except StorageError as error:
+            self._sum_up(f"not taken back: {one_line(error)}", "$failed")
+            return
         if not made:
             self._sum_up("there is no repair to take back")
             return
