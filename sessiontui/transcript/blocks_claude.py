@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessiontui.transcript.blocks_messages import assistant_blocks, error_block
 from sessiontui.transcript.content import (
+    amount,
     content_part,
     first_text,
     items,
@@ -130,7 +131,7 @@ def _system(item: Entry) -> Block:
     data = item.data
     kind = first_text(data, "subtype") or "system"
     if kind == "compact_boundary":
-        before = number(mapping(data.get("compactMetadata")).get("preTokens"))
+        before = amount(mapping(data.get("compactMetadata")).get("preTokens"))
         meta = (f"{before:,} tokens before",) if before else ()
         return Block(
             kind="summary",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessiontui.models.text import clean
 from sessiontui.transcript.content import (
+    amount,
     first_text,
     joined,
     mapping,
@@ -85,7 +86,7 @@ def _thinking_level(item: Entry) -> Block:
 
 def _compaction(item: Entry) -> Block:
     data = item.data
-    before = number(data.get("tokensBefore"))
+    before = amount(data.get("tokensBefore"))
     return Block(
         kind="summary",
         offset=item.offset,

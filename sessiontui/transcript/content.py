@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from sessiontui.models.text import clean
 from sessiontui.transcript.values import Part, Usage, one_line, text_part
 
+MOST: Final = 10**15
+"""No number of tokens, milliseconds or lines is larger; what is may overflow where it is shown."""
 _TEXT_TYPES = {"text", "input_text", "output_text", "summary_text", "reasoning_text"}
 _IMAGE_TYPES = {"image", "input_image", "image_url"}
 
@@ -36,13 +38,16 @@ def first_text(data: dict[str, Any], *keys: str) -> str:
 
 
 def number(value: object) -> int:
-    """Return a whole number, 0 for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0
-    try:
-        return int(value)
-    except (ValueError, OverflowError):  # NaN and infinity
-        return 0
+    """Return a whole number of a size that can be reckoned with, 0 for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        return 0  # What is not itself is NaN.
+    return int(max(-MOST, min(value, MOST)))
+
+
+def amount(value: object) -> int:
+    """Return a whole number as an agent may count, 0 for what nobody counted."""
+    counted = number(value)
+    return counted if 0 < counted < MOST else 0
 
 
 def joined(content: object) -> str:
@@ -92,10 +97,10 @@ def content_part(content: object) -> Part:
 def usage(value: object) -> Usage | None:
     """Return what a usage object of any of the agents tells; None if nothing."""
     data = mapping(value)
-    total = number(data.get("totalTokens")) or number(data.get("total_tokens"))
+    total = amount(data.get("totalTokens")) or amount(data.get("total_tokens"))
     if not total:
         total = sum(
-            number(data.get(key))
+            amount(data.get(key))
             for key in (
                 "input",
                 "output",
@@ -108,7 +113,8 @@ def usage(value: object) -> Usage | None:
             )
         )
     dollars = mapping(data.get("cost")).get("total")
-    cost = dollars if isinstance(dollars, int | float) and 0 <= dollars < 1e9 else 0.0
+    plausible = isinstance(dollars, int | float) and not isinstance(dollars, bool)
+    cost = dollars if plausible and 0 <= dollars < 1e9 else 0.0
     return Usage(total, float(cost)) if total or cost else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sessiontui.transcript.content import first_text, items, mapping, number, text, usage
+from sessiontui.transcript.content import amount, first_text, items, mapping, number, text, usage
 from sessiontui.transcript.values import MAX_LINES, Part, Usage, one_line, text_part
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _did(agent: dict[str, Any]) -> str:
     """Return a line on a subagent: how it ended, its name, what it used and how long it took."""
     failed = agent.get("error") or number(agent.get("exitCode")) or agent.get("aborted") is True
     state = text(agent.get("status")) or ("failed" if failed else "done")
-    used = usage(agent.get("usage")) or Usage(number(agent.get("tokens")))
+    used = usage(agent.get("usage")) or Usage(amount(agent.get("tokens")))
     took = number(agent.get("durationMs"))
     words = [
         one_line(first_text(agent, "id", "agent", "label", "description")),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sessiontui.app.format import cost, duration, tokens
 from sessiontui.catalogue.facts import append_facts, read_head, read_tail, row_from
 from sessiontui.catalogue.row import Row
 from sessiontui.models.decode import decode_line
@@ -57,6 +58,7 @@ scalars = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-(2**70), 2**70),
+    st.sampled_from((10**4000, -(10**4000), 1e308)),
     st.floats(),
     st.text(max_size=8),
 )
@@ -99,7 +101,11 @@ def line_of(entry: dict[str, Any]) -> bytes:
 
 def text_of(block: Block) -> str:
     parts = [line for part in block.parts for line in (*part.lines, *part.last)]
-    return "\n".join([block.heading or "", block.detail or "", *block.meta, *parts])
+    figures = [duration(block.duration_ms or 0)]
+    if block.usage is not None:
+        figures += [tokens(block.usage.tokens), cost(block.usage.cost)]
+    assert all(len(figure) <= 10 for figure in figures)
+    return "\n".join([block.heading or "", block.detail or "", *block.meta, *figures, *parts])
 
 
 @settings(max_examples=EXAMPLES)
@@ -107,6 +113,9 @@ def text_of(block: Block) -> str:
 @example({"type": "message", "message": {"role": "assistant", "content": [{"type": []}]}})
 @example({"type": "message", "message": {"role": "user", "content": [{"type": {}}]}})
 @example({"type": "response_item", "payload": {"type": []}})
+@example({"type": "message", "message": {"role": "assistant", "usage": {"input": 10**4000}}})
+@example({"type": "message", "message": {"role": "assistant", "usage": {"input": -5, "cost": 1}}})
+@example({"type": "model_usage", "usage": {"totalTokens": 2**70, "cost": {"total": True}}})
 def test_any_entry_shows_as_something_safe(entry: dict[str, Any]) -> None:
     items = decode_line(line_of(entry), 0)
     assert items
