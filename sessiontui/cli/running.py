@@ -87,7 +87,14 @@ def with_workspace(
     source, config = choose_source(place)
 
     async def body() -> int | None:
-        async with open_workspace(source, config=config, library=library) as workspace:
+        task = asyncio.current_task()
+
+        def end() -> None:
+            if task is not None:
+                task.cancel()  # What broke is raised on the way out.
+
+        opening = open_workspace(source, config=config, library=library, failed=end)
+        async with opening as workspace:
             try:
                 await workspace.ready()
             except SessionTuiError as error:

@@ -68,7 +68,7 @@ def file_errors(path: Path) -> Iterator[None]:
     """Let every error of SQLite, of the disk and of what is stored be an `IndexFileError`."""
     try:
         yield
-    except (sqlite3.Error, OSError, zlib.error, msgspec.DecodeError) as error:
+    except (sqlite3.Error, OSError, zlib.error, msgspec.DecodeError, ValueError) as error:
         raise IndexFileError(f"the index cannot be used: {error}: {path}") from error
 
 
@@ -82,6 +82,8 @@ def open_to_write(path: Path) -> sqlite3.Connection:
     """
     with file_errors(path):
         make_private(path.parent)
+        if path.is_symlink():
+            remove(path)  # What it leads to is not ours.
         with suppress(sqlite3.DatabaseError):
             connection = _connect(path)
             if _is_ours(connection):

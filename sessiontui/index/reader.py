@@ -19,7 +19,7 @@ from sessiontui.index.file import (
     open_to_read,
 )
 from sessiontui.index.records import unpack
-from sessiontui.index.values import Contents, Known, Marks, known_of
+from sessiontui.index.values import Contents, Known, Marks, Whole, known_row
 from sessiontui.transcript.search import Needle
 from sessiontui.transcript.words import Words
 
@@ -34,6 +34,9 @@ _TRIGRAMS: Final = 24
 """How many trigrams of a text are asked for; more would hardly rule out more."""
 _AT_ONCE: Final = 500
 """How many chunks one query names."""
+
+
+_HeldRow = tuple[bytes, int, Whole, int, Whole, Whole]
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
@@ -80,8 +83,10 @@ class IndexReader:
     def known(self) -> Iterator[tuple[str, Known]]:
         """Yield every session of the index."""
         rows = self._rows("SELECT path, size, mtime_ms, stop, text_stop, figures FROM sessions")
-        for key, size, mtime_ms, stop, text_stop, figures in rows:
-            yield key_path(key), known_of(size, mtime_ms, stop, text_stop, figures)
+        for row in rows:
+            with file_errors(self._path):
+                key, known = known_row(row)
+            yield key_path(key), known
 
     def contents(self) -> Contents:
         """Return how much is in the index."""
@@ -116,19 +121,20 @@ class IndexReader:
             rows = self._database.execute(
                 "SELECT path, id, size, mtime_ms, stop, text_stop FROM sessions"
             )
-            return {
-                key_path(key): Held(
-                    session, size, mtime_ms, stop, text_stop, chunks.get(session, ())
-                )
-                for key, session, size, mtime_ms, stop, text_stop in rows
-            }
+            held: dict[str, Held] = {}
+            for row in rows:
+                key, session, size, mtime_ms, stop, text_stop = msgspec.convert(row, _HeldRow)
+                found = chunks.get(session, ())
+                held[key_path(key)] = Held(session, size, mtime_ms, stop, text_stop, found)
+            return held
 
     def marks(self, session: int) -> Marks:
         """Return by what a session is known again."""
         for head, overlap in self._rows(
             "SELECT head, overlap FROM sessions WHERE id = ?", (session,)
         ):
-            return Marks(head, overlap)
+            with file_errors(self._path):
+                return Marks(*msgspec.convert((head, overlap), tuple[bytes, bytes]))
         return Marks(b"", b"")
 
     def texts(self, chunks: Sequence[int]) -> list[str]:
@@ -138,7 +144,8 @@ class IndexReader:
             some = chunks[start : start + _AT_ONCE]
             marks = ",".join("?" * len(some))
             rows = self._rows(f"SELECT id, text FROM chunks WHERE id IN ({marks})", some)
-            found.update((number, unpack(text)) for number, text in rows)
+            with file_errors(self._path):
+                found.update((number, unpack(text)) for number, text in rows)
         return [found[number] for number in chunks if number in found]
 
     def _rows(self, query: str, values: Collection[object] = ()) -> Iterator[tuple[Any, ...]]:

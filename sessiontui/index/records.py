@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from sessiontui.errors import IndexFileError
 from sessiontui.models.decode import decode_line
 from sessiontui.transcript.said import SAID, lines_of, whole_blocks
 from sessiontui.transcript.search import LONGEST_LINE
@@ -101,17 +102,24 @@ class Chunks:
 
 
 def records_in(chunk: str) -> Iterator[Record]:
-    """Yield the records of a chunk."""
+    """Yield the records of a chunk.
+
+    Raises:
+        IndexFileError: It is damaged.
+    """
     for part in chunk.split(_BEGIN)[1:]:
         head, _, body = part.partition("\n")
-        offset, block, when, kind = head.split(",")
-        yield Record(
-            int(offset),
-            int(block),
-            int(when) if when else None,
-            _KINDS[kind],
-            tuple(body.split("\n")),
-        )
+        try:
+            offset, block, when, kind = head.split(",")
+            yield Record(
+                int(offset),
+                int(block),
+                int(when) if when else None,
+                _KINDS[kind],
+                tuple(body.split("\n")),
+            )
+        except (ValueError, KeyError) as error:
+            raise IndexFileError("the index is damaged") from error
 
 
 def before(chunk: str, stop: int) -> str:
@@ -132,5 +140,11 @@ def pack(chunk: str) -> bytes:
 
 
 def unpack(data: bytes) -> str:
-    """Return a chunk that was packed."""
+    """Return a chunk that was packed.
+
+    Raises:
+        IndexFileError: It is damaged; so `zlib.error` and `ValueError`.
+    """
+    if not isinstance(data, bytes):
+        raise IndexFileError("the index is damaged")
     return zlib.decompress(data).decode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -22,6 +22,22 @@ def mark(data: bytes) -> bytes:
 
 unpack_figures: Final = msgspec.msgpack.Decoder(SessionFigures).decode
 pack_figures: Final = msgspec.msgpack.Encoder().encode
+
+
+Whole = Annotated[int, msgspec.Meta(ge=0)]
+"""A number that cannot be less than nothing."""
+_KnownRow = tuple[bytes, Whole, int, Whole, Whole, bytes]
+
+
+def known_row(row: tuple[object, ...]) -> tuple[bytes, Known]:
+    """Return a row of the file as the key of a session's path, and the session.
+
+    Raises:
+        msgspec.DecodeError: The file is damaged.
+    """
+    key, size, mtime_ms, stop, text_stop, packed = msgspec.convert(row, _KnownRow)
+    unpack_figures(packed)  # Later there is nobody to catch it.
+    return key, known_of(size, mtime_ms, stop, text_stop, packed)
 
 
 def known_of(size: int, mtime_ms: int, stop: int, text_stop: int, packed: bytes) -> Known:

@@ -30,7 +30,8 @@ from sessiontui.index.values import (
     Known,
     Marks,
     Piece,
-    known_of,
+    Whole,
+    known_row,
     mark,
     pack_figures,
 )
@@ -53,14 +54,14 @@ _LEFT: Final = 0.9
 """Which share of `ALL_TEXT` is left when the oldest had to go."""
 
 
-class _Row(msgspec.Struct):
+class _Row(msgspec.Struct, array_like=True):
     """A session as it is stored."""
 
     id: int
-    stop: int = 0
-    text_stop: int = 0
-    chunks: int = 0
-    text_bytes: int = 0
+    stop: Whole = 0
+    text_stop: Whole = 0
+    chunks: Whole = 0
+    text_bytes: Whole = 0
     head: bytes = b""
     overlap: bytes = b""
     count: bytes = b""
@@ -113,8 +114,9 @@ class IndexWriter:
             rows = self._database.execute(
                 "SELECT path, size, mtime_ms, stop, text_stop, figures FROM sessions"
             )
-            for key, size, mtime_ms, stop, text_stop, figures in rows:
-                yield key_path(key), known_of(size, mtime_ms, stop, text_stop, figures)
+            for row in rows:
+                key, known = known_row(row)
+                yield key_path(key), known
 
     def contents(self) -> Contents:
         """Return how much is in the index."""
@@ -265,7 +267,7 @@ class IndexWriter:
             " FROM sessions WHERE path = ?",
             (path_key(path),),
         )
-        return None if found is None else _Row(*found)
+        return None if found is None else msgspec.convert(found, _Row)
 
     def _new_row(self, path: str) -> _Row:
         made = self._database.execute(

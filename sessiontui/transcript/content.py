@@ -113,8 +113,9 @@ def usage(value: object) -> Usage | None:
             )
         )
     dollars = mapping(data.get("cost")).get("total")
-    plausible = isinstance(dollars, int | float) and not isinstance(dollars, bool)
-    cost = dollars if plausible and 0 <= dollars < 1e9 else 0.0
+    if isinstance(dollars, bool) or not isinstance(dollars, int | float):
+        dollars = 0
+    cost = dollars if 0 <= dollars < 1e9 else 0.0
     return Usage(total, float(cost)) if total or cost else None
 
 

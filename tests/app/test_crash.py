@@ -174,6 +174,26 @@ def test_a_command_that_breaks_writes_a_report_too(tmp_path: Path, environ: dict
     assert "sessiontui/cli/running.py:" in report
 
 
+def test_a_command_ends_where_what_works_behind_it_breaks(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    (tmp_path / "sessions").mkdir()
+    program = PROGRAM % (
+        "from sessiontui.workspace.indexing import Indexing\nIndexing.run = broken_later"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--source", str(tmp_path / "sessions"), "index", "--build"],
+        env=command_environment(tmp_path, environ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("sessiontui: internal error: ")
+    assert is_clean(done.stderr)
+
+
 def test_only_where_asked_for_everything_is_shown(tmp_path: Path, environ: dict[str, str]) -> None:
     program = PROGRAM % "import sessiontui.cli.listing as l\nl.list_sessions = broken_later"
     (tmp_path / "sessions").mkdir()
