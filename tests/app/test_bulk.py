@@ -69,7 +69,7 @@ async def asked(pilot: Pilot[None]) -> None:
 async def over(pilot: Pilot[None]) -> None:
     """Wait until no dialog is open and all is told."""
     app = app_of(pilot)
-    await until(lambda: app.screen is app.main and not app.main.changing.asking)
+    await until(lambda: app.screen is app.main and not app.main.conversation.going_on)
     await settle(pilot)
 
 
@@ -201,7 +201,7 @@ async def test_looking_for_what_goes_can_be_stopped_too() -> None:
         await pilot.press("escape")
         await over(pilot)
         assert len(store.sessions) == 5
-        assert not app.main.changing.asking
+        assert not app.main.conversation.going_on
         backend.open = True
 
 

@@ -59,7 +59,7 @@ async def opened(app: SessionApp, pilot: Pilot[None], folder: Path) -> ExportDia
 
 async def closed(app: SessionApp, pilot: Pilot[None]) -> None:
     """Wait until everything is written and told."""
-    await until(lambda: app.screen is app.main and not app.main.exporting.asking)
+    await until(lambda: app.screen is app.main and not app.main.conversation.going_on)
     await pilot.pause()
 
 

@@ -33,7 +33,7 @@ async def asked(pilot: Pilot[None], key: str, to: str | None = None, cwd: str = 
 async def over(pilot: Pilot[None]) -> None:
     """Wait until no dialog is open and all is told."""
     app = app_of(pilot)
-    await until(lambda: app.screen is app.main and not app.main.transferring.asking)
+    await until(lambda: app.screen is app.main and not app.main.conversation.going_on)
     await settle(pilot)
 
 

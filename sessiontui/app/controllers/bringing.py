@@ -17,8 +17,7 @@ from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
-    from textual.screen import Screen
-
+    from sessiontui.app.controllers.conversation import Conversation
     from sessiontui.catalogue.row import Row
     from sessiontui.workspace import Workspace
     from sessiontui.workspace.bulk import Outcome
@@ -28,22 +27,21 @@ BROUGHT = ("omp", "pi")
 """The agents that keep sessions in Redis and on disk alike."""
 
 
-async def bring_to_disk(screen: Screen[None], workspace: Workspace, row: Row) -> str | None:
+async def bring_to_disk(conversation: Conversation, row: Row) -> str | None:
     """Ask, copy a session to its agent's folder, and return the file; None if the user would not.
 
     A session that is there already and differs, from being resumed before say, is
     never replaced: the user may take it as it is.
 
     Args:
-        screen: Shows the dialogs.
-        workspace: Has the session.
-        row: It; its agent is one of `BROUGHT`.
+        conversation: Asks and tells.
+        row: The session; its agent is one of `BROUGHT`.
 
     Raises:
         SessionTuiError: It cannot be copied.
     """
     from sessiontui.app.screens.dialog import Question
-    from sessiontui.app.screens.progress import StoppedError, while_shown
+    from sessiontui.app.screens.progress import StoppedError
 
     name = NAMES[row.agent]
     home = Path.home()
@@ -59,20 +57,18 @@ async def bring_to_disk(screen: Screen[None], workspace: Workspace, row: Row) ->
         yes="Copy and resume",
         no="Cancel",
     )
-    if await screen.app.push_screen_wait(question) is None:
+    if await conversation.ask(question) is None:
         return None
     try:
-        outcome = await while_shown(
-            screen.app,
+        outcome = await conversation.while_shown(
             "Copying to disk",
             progress := Progress(),
-            _copied(workspace, row.path, root, progress),
-            ascii_only=workspace.config.ascii,
+            _copied(conversation.workspace, row.path, root, progress),
         )
     except StoppedError:
         return None
     except SessionExistsError as error:
-        return await _as_it_is(screen, error.path)
+        return await _as_it_is(conversation, error.path)
     return outcome.done[0].new_path if outcome.done else None
 
 
@@ -90,7 +86,7 @@ async def _copied(
         return (await Transfers(workspace).run([path], destination, wish, progress)).or_error()
 
 
-async def _as_it_is(screen: Screen[None], path: str | None) -> str | None:
+async def _as_it_is(conversation: Conversation, path: str | None) -> str | None:
     """Ask whether to go on with what is on disk already."""
     from sessiontui.app.screens.dialog import Question
 
@@ -103,4 +99,4 @@ async def _as_it_is(screen: Screen[None], path: str | None) -> str | None:
         yes="Resume it",
         no="Cancel",
     )
-    return path if await screen.app.push_screen_wait(question) is not None else None
+    return path if await conversation.ask(question) is not None else None

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from sessiontui.app import format as formats
-from sessiontui.catalogue.order import shown_title
+from sessiontui.app.controllers.conversation import quoted
 from sessiontui.errors import SessionTuiError
 from sessiontui.models.progress import Progress
-from sessiontui.models.source import DirectorySource
-from sessiontui.models.text import clean
 from sessiontui.workspace.renaming import no_title
 from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from textual.screen import Screen
-
-    from sessiontui.app.actions import Keys
-    from sessiontui.app.format import Tone
+    from sessiontui.app.controllers.conversation import Conversation
     from sessiontui.storage.backend import TrashItem
-    from sessiontui.workspace import DeletePlan, Outcome, Update, Workspace
+    from sessiontui.workspace import DeletePlan, Outcome, Update
 
-Result = TypeVar("Result")
-
-_TITLE_CELLS = 40
 SPLIT = "Its agent would go on writing to the old path, and its work would be split in two."
 """What happens to an agent whose session is moved."""
 
@@ -38,28 +29,16 @@ class Changing:
     for. A failure leaves the row as it was and is told in one line.
 
     Args:
-        screen: Shows the dialogs.
-        workspace: Does it.
-        keys: Names the keys in what is told.
-        tell: Shows one line with its tone.
+        conversation: Asks and tells.
     """
 
-    def __init__(
-        self,
-        screen: Screen[None],
-        workspace: Workspace,
-        keys: Keys,
-        tell: Callable[[str, Tone], None],
-    ) -> None:
-        self._screen = screen
-        self._workspace = workspace
-        self._keys = keys
-        self._tell = tell
-        self.asking = False
-        """Whether a dialog is open or about to be."""
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._workspace = conversation.workspace
+        self._keys = conversation.keys
+        self._tell = conversation.tell
         self._deleted: dict[str, str] = {}
         """What the sessions of the last deletion were called, by path."""
-        self._unit = "file" if isinstance(workspace.source, DirectorySource) else "key"
 
     def has_deleted(self, path: str) -> bool:
         """Tell whether the user's last deletion took a session."""
@@ -77,16 +56,16 @@ class Changing:
             held=self._workspace.held(path),
             untitled=no_title(row, self._workspace.source),
             taken=lambda new: new in self._workspace.catalogue.rows,
-            unit=self._unit,
+            unit=self._conversation.unit,
             enter_key=self._keys.written("enter"),
         )
-        with self._ask():
-            wanted = await self._screen.app.push_screen_wait(dialog)
+        with self._conversation.begun():
+            wanted = await self._conversation.ask(dialog)
         if wanted is None:
             return
         reason = self._workspace.held(path)
         if wanted.path is not None and reason is not None and dialog.held is None:
-            with self._ask():
+            with self._conversation.begun():
                 if not await self._move_anyway(reason):
                     return
         try:
@@ -96,8 +75,8 @@ class Changing:
         except SessionTuiError as error:
             self._tell(f"Not renamed: {one_line(error)}", "failed")
         else:
-            name = quoted(wanted.title) if wanted.title else self._name(wanted.path or path)
-            self._tell(f"Renamed {name}", "plain")
+            name = self._conversation.name(wanted.path or path)
+            self._tell(f"Renamed {quoted(wanted.title) if wanted.title else name}", "plain")
 
     async def _move_anyway(self, reason: str) -> bool:
         """Ask again about a session that an agent took up while its new path was typed."""
@@ -112,7 +91,7 @@ class Changing:
             yes="Move it anyway",
             no="Leave it",
         )
-        return await self._screen.app.push_screen_wait(question) is not None
+        return await self._conversation.ask(question) is not None
 
     async def delete(self, paths: Sequence[str]) -> None:
         """Say what a deletion takes, and carry it out if the user still wants it."""
@@ -120,12 +99,12 @@ class Changing:
 
         progress = Progress()
         try:
-            with self._ask():
+            with self._conversation.begun():
                 plan = await self._agreed(await self._planned(paths))
                 if plan is None or not plan.paths:
                     return
-                self._deleted = {path: self._name(path) for path in plan.paths}
-                outcome = await self._while_shown(
+                self._deleted = {path: self._conversation.name(path) for path in plan.paths}
+                outcome = await self._conversation.while_shown(
                     f"Deleting {formats.counted(len(plan.paths), 'session')}",
                     progress,
                     self._workspace.delete(plan, progress),
@@ -140,7 +119,7 @@ class Changing:
         self._tell_outcome("Deleted", outcome, self._deleted, f"   {key} brings {it} back")
 
     async def _planned(self, paths: Sequence[str]) -> DeletePlan:
-        return await self._while_shown(
+        return await self._conversation.while_shown(
             f"Looking for what belongs to {formats.counted(len(paths), 'session')}",
             Progress(),
             self._workspace.plan_delete(paths),
@@ -153,29 +132,16 @@ class Changing:
         paths = [item.path for item in outcome.done]
         what = formats.counted(len(paths), "session")
         if len(paths) == 1:
-            what = names.get(paths[0]) or self._name(paths[0])
+            what = names.get(paths[0]) or self._conversation.name(paths[0])
         text = f"{done} {what}"
         if outcome.left:
             text += f", {len(outcome.left):,} left"
         if outcome.failed:
             first = outcome.failed[0]
-            name = names.get(first.path) or self._name(first.path)
+            name = names.get(first.path) or self._conversation.name(first.path)
             text += f"; {len(outcome.failed):,} failed: {name}: {first.reason}"
         told = text + hint if paths else text
         self._tell(told, "failed" if outcome.failed else "plain")
-
-    async def _while_shown(
-        self, title: str, progress: Progress, work: Coroutine[Any, Any, Result]
-    ) -> Result:
-        from sessiontui.app.screens.progress import while_shown
-
-        return await while_shown(
-            self._screen.app,
-            title,
-            progress,
-            work,
-            ascii_only=self._workspace.config.ascii,
-        )
 
     async def _agreed(self, plan: DeletePlan) -> DeletePlan | None:
         """Return what the user agreed to; asks again if an agent took up one meanwhile."""
@@ -183,12 +149,11 @@ class Changing:
 
         known: set[str] = set()
         while True:
-            row = self._workspace.row(plan.paths[0])
-            agreed = await self._screen.app.push_screen_wait(
+            agreed = await self._conversation.ask(
                 DeleteDialog(
                     plan,
-                    plan.paths[0] if row is None else shown_title(row),
-                    unit=self._unit,
+                    self._conversation.title(plan.paths[0]),
+                    unit=self._conversation.unit,
                     days=self._workspace.config.retention_days,
                     undo_key=self._keys.first("undo"),
                 )
@@ -206,8 +171,8 @@ class Changing:
 
         progress = Progress()
         try:
-            with self._ask():
-                outcome = await self._while_shown(
+            with self._conversation.begun():
+                outcome = await self._conversation.while_shown(
                     "Bringing back what was deleted", progress, self._workspace.undo(progress)
                 )
         except StoppedError:
@@ -252,29 +217,9 @@ class Changing:
 
         remove = self._workspace.listen(told)
         try:
-            answer = await self._screen.app.push_screen_wait(question)
+            answer = await self._conversation.ask(question)
         finally:
             remove()
         if answer == "now":
             workspace.patience_s = 0.0
         return answer is not None
-
-    @contextmanager
-    def _ask(self) -> Iterator[None]:
-        self.asking = True
-        try:
-            yield
-        finally:
-            self.asking = False
-
-    def _name(self, path: str) -> str:
-        """Return a session's title in quotes, or its path."""
-        row = self._workspace.row(path)
-        if row is not None:
-            return quoted(shown_title(row))
-        return formats.cut_middle(clean(path), _TITLE_CELLS)
-
-
-def quoted(title: str) -> str:
-    """Return a title as a line tells it: cut, safe and in quotes."""
-    return f"“{formats.cut_end(clean(title), _TITLE_CELLS)}”"

@@ -12,14 +12,10 @@ from sessiontui.models.text import clean
 from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from textual.screen import Screen
-
-    from sessiontui.app.actions import Keys
-    from sessiontui.app.format import Tone
+    from sessiontui.app.controllers.conversation import Conversation
     from sessiontui.app.screens.export import Wanted
-    from sessiontui.workspace import Workspace
     from sessiontui.workspace.bulk import Outcome
     from sessiontui.workspace.exports import Export
 
@@ -30,50 +26,35 @@ class Exporting:
     """Exports sessions; what was wanted last is offered next.
 
     Args:
-        screen: Shows the dialogs.
-        workspace: Has the sessions.
-        keys: Names the keys.
-        tell: Shows one line with its tone.
+        conversation: Asks and tells.
     """
 
-    def __init__(
-        self,
-        screen: Screen[None],
-        workspace: Workspace,
-        keys: Keys,
-        tell: Callable[[str, Tone], None],
-    ) -> None:
-        self._screen = screen
-        self._workspace = workspace
-        self._keys = keys
-        self._tell = tell
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._workspace = conversation.workspace
+        self._keys = conversation.keys
+        self._tell = conversation.tell
         self._last: Wanted | None = None
         self.folder: Path | None = None
         """Where files are offered to be written; None: the folder the program was started in."""
-        self.asking = False
-        """Whether a dialog is open or about to be."""
 
     async def export(self, paths: Sequence[str]) -> None:
         """Write sessions to files where and as the user wants."""
-        self.asking = True
         try:
-            await self._export(paths)
+            with self._conversation.begun():
+                await self._export(paths)
         except SessionTuiError as error:
             self._tell(f"Not exported: {one_line(error)}", "failed")
-        finally:
-            self.asking = False
 
     async def _export(self, paths: Sequence[str]) -> None:
         from sessiontui.app.screens.export import ExportDialog
-        from sessiontui.app.screens.progress import while_shown
         from sessiontui.workspace.exports import export_each
 
-        app, ascii_only = self._screen.app, self._workspace.config.ascii
         rows = await self._workspace.read_rows(paths)
         if not rows:
             self._tell("Gone: nothing to export", "past")
             return
-        wanted = await app.push_screen_wait(
+        wanted = await self._conversation.ask(
             ExportDialog(
                 rows,
                 folder=self.folder or Path.cwd(),
@@ -88,8 +69,7 @@ class Exporting:
         many = len(wanted.exports) > 1
         what = formats.counted(len(rows), "session") if many else formats.size(rows[0].size)
         progress = Progress()
-        outcome = await while_shown(
-            app,
+        outcome = await self._conversation.while_shown(
             f"Exporting {what}",
             progress,
             export_each(
@@ -100,7 +80,6 @@ class Exporting:
                 replace=wanted.replace,
                 progress=progress,
             ),
-            ascii_only=ascii_only,
         )
         self._told(outcome.or_error())
 

@@ -24,53 +24,42 @@ from sessiontui.workspace.rights import ASKED
 from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from textual.screen import Screen
-
+    from sessiontui.app.controllers.conversation import Conversation
     from sessiontui.app.controllers.copying import Copying
-    from sessiontui.app.format import Tone
     from sessiontui.catalogue.row import Row
-    from sessiontui.workspace import Workspace
 
 
 class Resuming:
     """Asks what has to be asked, then lends the terminal to the agent.
 
     Args:
-        screen: Shows the dialogs and has the terminal.
-        workspace: Has the sessions.
-        tell: Shows one line with its tone.
+        conversation: Asks and tells; going on while an agent has the terminal.
     """
 
-    def __init__(
-        self, screen: Screen[None], workspace: Workspace, tell: Callable[[str, Tone], None]
-    ) -> None:
-        self._screen = screen
-        self._workspace = workspace
-        self._tell = tell
-        self.asking = False
-        """Whether a dialog is open or about to be, or an agent has the terminal."""
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._workspace = conversation.workspace
+        self._tell = conversation.tell
 
     async def resume(self, path: str) -> None:
         """Go on with a session; says why where that cannot be."""
         from sessiontui.app.lending import lend_terminal
 
-        self.asking = True
         try:
-            if self._workspace.config.read_only:
-                raise ReadOnlyError(ASKED)  # The agent would change it.
-            row = await self._row(path)
-            file = program(command_words(row.agent, self._workspace.config.resume), _search())
-            cwd = await self._folder(row)
-            if cwd is None or not await self._may_take(row):
-                return
-            command = await self._brought(row)
-            if command is None:
-                return
-            problem = await lend_terminal(
-                self._screen.app, [file, *command[1:]], cwd=cwd, linger=True
-            )
+            with self._conversation.begun():
+                if self._workspace.config.read_only:
+                    raise ReadOnlyError(ASKED)  # The agent would change it.
+                row = await self._row(path)
+                file = program(command_words(row.agent, self._workspace.config.resume), _search())
+                cwd = await self._folder(row)
+                if cwd is None or not await self._may_take(row):
+                    return
+                command = await self._brought(row)
+                if command is None:
+                    return
+                problem = await lend_terminal(
+                    self._conversation.screen.app, [file, *command[1:]], cwd=cwd, linger=True
+                )
         except SuspendNotSupported:
             self._tell("Not resumed: the app cannot give up its terminal here", "failed")
         except SessionTuiError as error:
@@ -81,8 +70,6 @@ class Resuming:
                 self._tell(problem, "failed")
             else:
                 self._tell(f"Back from {name}", "past")
-        finally:
-            self.asking = False
 
     async def copy_line(self, path: str, copying: Copying) -> None:
         """Copy the command that resumes a session, as one line for a shell."""
@@ -107,7 +94,7 @@ class Resuming:
         agent_reads = self._on_disk or row.agent in self._workspace.config.resume
         if agent_reads or row.agent not in BROUGHT:
             return self._command(row)
-        path = await bring_to_disk(self._screen, self._workspace, row)
+        path = await bring_to_disk(self._conversation, row)
         return None if path is None else self._command(replace(row, path=path), on_disk=True)
 
     @property
@@ -128,7 +115,7 @@ class Resuming:
         """Return where to run the agent; asks where the session's own folder is gone."""
         from sessiontui.app.screens.dialog import Question
 
-        if self._screen.app.is_headless or self._screen.app.is_web:
+        if self._conversation.screen.app.is_headless or self._conversation.screen.app.is_web:
             raise ResumeError("an agent needs a terminal of its own")
         cwd = row.cwd or ""
         if cwd.startswith("/") and "\0" not in cwd and Path(cwd).is_dir():  # noqa: ASYNC240
@@ -141,7 +128,7 @@ class Resuming:
             yes="Resume here",
             no="Cancel",
         )
-        return here if await self._screen.app.push_screen_wait(question) else None
+        return here if await self._conversation.ask(question) else None
 
     async def _may_take(self, row: Row) -> bool:
         """Return whether to go on; asks where another agent may have the session open."""
@@ -162,7 +149,7 @@ class Resuming:
             yes="Resume anyway",
             no="Keep",
         )
-        return await self._screen.app.push_screen_wait(question) is not None
+        return await self._conversation.ask(question) is not None
 
 
 def _search() -> str | None:

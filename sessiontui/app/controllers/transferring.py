@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from sessiontui.agents.roots import session_roots
 from sessiontui.app import format as formats
-from sessiontui.catalogue.order import shown_title
 from sessiontui.errors import ConfigError, ReadOnlyError, SessionExistsError, SessionTuiError
 from sessiontui.models.progress import Progress
 from sessiontui.models.source import DirectorySource, parse_source
@@ -19,63 +18,44 @@ from sessiontui.workspace.rights import ASKED
 from sessiontui.workspace.values import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Sequence
 
-    from textual.screen import Screen
-
-    from sessiontui.app.actions import Keys
-    from sessiontui.app.format import Tone
+    from sessiontui.app.controllers.conversation import Conversation
     from sessiontui.app.screens.transfer import Target
     from sessiontui.models.source import Source
-    from sessiontui.workspace import Outcome, Workspace
+    from sessiontui.workspace import Outcome
     from sessiontui.workspace.transfers import Transferred, Wish
-
-Result = TypeVar("Result")
 
 _USUAL_SERVER = "redis://localhost:6379"
 _PLACE_CELLS = 40
-_TITLE_CELLS = 40
 
 
 class Transferring:
     """Runs one copy or move from its key to its last word.
 
     Args:
-        screen: Shows the dialogs.
-        workspace: Has the sessions.
-        keys: Names the keys.
-        tell: Shows one line with its tone.
+        conversation: Asks and tells.
     """
 
-    def __init__(
-        self,
-        screen: Screen[None],
-        workspace: Workspace,
-        keys: Keys,
-        tell: Callable[[str, Tone], None],
-    ) -> None:
-        self._screen = screen
-        self._workspace = workspace
-        self._keys = keys
-        self._tell = tell
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._workspace = conversation.workspace
+        self._keys = conversation.keys
+        self._tell = conversation.tell
         self._last: str | None = None
         """The place that was typed last."""
-        self.asking = False
-        """Whether a dialog is open or about to be."""
 
     async def transfer(self, paths: Sequence[str], *, move: bool) -> None:
         """Copy or move sessions where the user wants."""
         from sessiontui.app.screens.progress import StoppedError
 
-        self.asking = True
         try:
-            await self._transfer(paths, move=move)
+            with self._conversation.begun():
+                await self._transfer(paths, move=move)
         except StoppedError:
             self._tell("Stopped: nothing was done", "past")
         except SessionTuiError as error:
             self._tell(f"Not {'moved' if move else 'copied'}: {one_line(error)}", "failed")
-        finally:
-            self.asking = False
 
     async def _transfer(self, paths: Sequence[str], *, move: bool) -> None:
         from sessiontui.app.screens.transfer import TransferDialog
@@ -85,22 +65,21 @@ class Transferring:
         workspace = self._workspace
         if workspace.config.read_only:
             raise ReadOnlyError(ASKED)
-        plan = await self._shown(
+        plan = await self._conversation.while_shown(
             f"Looking for what belongs to {formats.counted(len(paths), 'session')}",
             Progress(),
             workspace.plan_delete(paths),
         )
-        row = workspace.row(plan.paths[0])
-        names = {path: self._name(path) for path in plan.paths}
-        target = await self._screen.app.push_screen_wait(
+        names = {path: self._conversation.name(path) for path in plan.paths}
+        target = await self._conversation.ask(
             TransferDialog(
                 plan,
-                plan.paths[0] if row is None else shown_title(row),
+                self._conversation.title(plan.paths[0]),
                 move=move,
                 places=self._places(),
                 parse=self._parse,
                 project=self._project,
-                unit="file" if isinstance(workspace.source, DirectorySource) else "key",
+                unit=self._conversation.unit,
                 keys=(self._keys.written("enter"), self._keys.first("undo")),
             )
         )
@@ -141,7 +120,7 @@ class Transferring:
                 return await Transfers(workspace).run(paths, destination, wish, progress)
 
         what = formats.counted(len(paths), "session")
-        return await self._shown(f"{doing} {what}", progress, work())
+        return await self._conversation.while_shown(f"{doing} {what}", progress, work())
 
     async def _may_replace(self, paths: Sequence[str], names: dict[str, str]) -> bool:
         """Ask whether what is in the way may go to its trash."""
@@ -155,7 +134,7 @@ class Transferring:
             yes="Replace",
             no="Leave it",
         )
-        return await self._screen.app.push_screen_wait(question) is not None
+        return await self._conversation.ask(question) is not None
 
     def _told(
         self,
@@ -215,21 +194,3 @@ class Transferring:
         if not path.startswith("/"):
             raise ConfigError("the folder of a project begins with / or ~")
         return os.path.normpath(path)
-
-    async def _shown(
-        self, title: str, progress: Progress, work: Coroutine[Any, Any, Result]
-    ) -> Result:
-        from sessiontui.app.screens.progress import while_shown
-
-        return await while_shown(
-            self._screen.app,
-            title,
-            progress,
-            work,
-            ascii_only=self._workspace.config.ascii,
-        )
-
-    def _name(self, path: str) -> str:
-        row = self._workspace.row(path)
-        title = path if row is None else shown_title(row)
-        return f"“{formats.cut_end(clean(title), _TITLE_CELLS)}”"

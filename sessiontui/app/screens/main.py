@@ -114,27 +114,27 @@ class MainScreen(MainPanes):
     async def action_rename(self) -> None:
         """Rename the highlighted session."""
         path = self.chosen_one("rename")
-        if path is not None and not self.changing.asking:
+        if path is not None and not self.conversation.going_on:
             await self.changing.rename(path)
 
     @work(group="change")
     async def action_delete(self) -> None:
         """Delete the marked sessions, or the highlighted one."""
         paths = self.chosen("delete")
-        if paths and not self.changing.asking:
+        if paths and not self.conversation.going_on:
             await self.changing.delete(paths)
 
     @work(group="change")
     async def action_undo(self) -> None:
         """Bring back what was deleted last."""
-        if not self.changing.asking:
+        if not self.conversation.going_on:
             await self.changing.undo()
 
     @work(group="change")
     async def action_export(self) -> None:
         """Write the marked sessions, or the highlighted one, to files."""
         paths = self.chosen("export")
-        if paths and not (self.changing.asking or self.exporting.asking):
+        if paths and not self.conversation.going_on:
             await self.exporting.export(paths)
 
     @work(group="change")
@@ -149,14 +149,14 @@ class MainScreen(MainPanes):
 
     async def _transfer(self, verb: str, *, move: bool) -> None:
         paths = self.chosen(verb)
-        if paths and not (self.changing.asking or self.transferring.asking):
+        if paths and not self.conversation.going_on:
             await self.transferring.transfer(paths, move=move)
 
     @work(group="change")
     async def action_resume(self) -> None:
         """Go on with the highlighted session in its agent."""
         path = self.chosen_one("resume")
-        if path is not None and not (self.changing.asking or self.resuming.asking):
+        if path is not None and not self.conversation.going_on:
             await self.resuming.resume(path)
 
     def action_copy_id(self) -> None:

@@ -17,7 +17,8 @@ from textual.message import Message
 from textual.screen import Screen
 
 from sessiontui.app import format as formats
-from sessiontui.app.controllers.changing import Changing, quoted
+from sessiontui.app.controllers.changing import Changing
+from sessiontui.app.controllers.conversation import Conversation, quoted
 from sessiontui.app.controllers.copying import Copying
 from sessiontui.app.controllers.exporting import Exporting
 from sessiontui.app.controllers.listing import Listing
@@ -102,11 +103,12 @@ class MainPanes(Screen[None]):
         )
         self.reading = Reading(self, workspace, self.transcript, self._cannot_read)
         self.searching = Searching(self)
-        self.changing = Changing(self, workspace, keys, self.tell)
+        self.conversation = Conversation(self, workspace, keys, self.tell)
+        self.changing = Changing(self.conversation)
         self.copying = Copying(self, self.transcript, self.tell)
-        self.exporting = Exporting(self, workspace, keys, self.tell)
-        self.transferring = Transferring(self, workspace, keys, self.tell)
-        self.resuming = Resuming(self, workspace, self.tell)
+        self.exporting = Exporting(self.conversation)
+        self.transferring = Transferring(self.conversation)
+        self.resuming = Resuming(self.conversation)
         self.listing = Listing(
             workspace,
             keys,
@@ -116,9 +118,7 @@ class MainPanes(Screen[None]):
             self.caption,
             self.tell,
         )
-        self.remembering = Remembering(
-            list_file, workspace.catalogue, self.sessions, lambda text, tone: self.tell(text, tone)
-        )
+        self.remembering = Remembering(list_file, workspace.catalogue, self.sessions, self.tell)
         self._rows: set[str] | None = set()
         self._follows = Content()
         self._moved: list[DocumentGone] = []
