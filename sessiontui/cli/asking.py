@@ -56,11 +56,16 @@ async def agreed(output: Output, question: str, tell: Callable[[], None]) -> boo
         raise click.UsageError("there is nobody to ask: say --yes, or look first with --dry-run")
     tell()
     output.flush()
+    return await confirmed(question)
+
+
+async def confirmed(question: str) -> bool:
+    """Ask on stderr; anything but yes, also the end of the input, is no."""
     click.echo(f"{question} [y/N] ", err=True, nl=False)
-    return (await typed_line()).strip().lower() in ("y", "yes")
+    return (await _typed_line()).strip().lower() in ("y", "yes")
 
 
-async def typed_line() -> str:
+async def _typed_line() -> str:
     """Return the next line that is typed, without keeping Ctrl-C from ending the wait."""
     loop = asyncio.get_running_loop()
     typed = asyncio.Event()

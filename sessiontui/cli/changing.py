@@ -17,7 +17,7 @@ from sessiontui.workspace import last_deletion
 from sessiontui.workspace.bulk import each
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sessiontui.catalogue.row import Row
     from sessiontui.storage.backend import TrashItem
@@ -109,21 +109,27 @@ async def remove_sessions(
         plan = await workspace.plan_delete(plan.paths)
         if not force:  # An agent may have begun while the user thought.
             plan = not_running(plan, _LOSS, leave_out=query is not None)
-    names_by_path = {row.path: named(label(row)) for row in rows}
+    called = {row.path: named(label(row)) for row in rows}
     with shown_progress("deleting") as progress:
         outcome = await workspace.delete(plan, progress)
     await workspace.drain()
     if as_json:
         output.json_array(_item_facts(item) for item in outcome.done)
-    elif len(outcome.done) > _MOST_TOLD:
-        deleted = counted(len(outcome.done), "session")
-        output.line(f"deleted {deleted}; bring them back with: sessiontui restore")
     else:
-        for item in outcome.done:
-            name = names_by_path[item.path]
-            output.line(f"deleted {name}; bring it back with: sessiontui restore {item.id}")
+        _tell_deleted(output, outcome.done, called)
     output.flush()
-    return tell_rest(outcome, names_by_path, "deleted")
+    return tell_rest(outcome, called, "deleted")
+
+
+def _tell_deleted(output: Output, items: Sequence[TrashItem], called: Mapping[str, str]) -> None:
+    """Say what was deleted, and how to get it back."""
+    if len(items) > _MOST_TOLD:
+        deleted = counted(len(items), "session")
+        output.line(f"deleted {deleted}; bring them back with: sessiontui restore")
+        return
+    for item in items:
+        again = f"bring it back with: sessiontui restore {item.id}"
+        output.line(f"deleted {called[item.path]}; {again}")
 
 
 async def restore_session(workspace: Workspace, names: Sequence[str]) -> int:

@@ -10,8 +10,9 @@ import click
 import msgspec
 
 from sessiontui.app.format import counted
-from sessiontui.cli.asking import typed_line
+from sessiontui.cli.asking import confirmed
 from sessiontui.cli.output import Output
+from sessiontui.cli.progress import StatusLine
 from sessiontui.cli.running import CommandError, complain, is_terminal
 from sessiontui.doctor import KINDS, Finding, fix_words, waits_for_agents
 from sessiontui.errors import StorageError
@@ -47,8 +48,7 @@ async def examine(workspace: Workspace, *, fix: bool, deep: bool, yes: bool, as_
     if fix and fixable:
         if not yes:
             output.flush()
-            click.echo(f"Repair {counted(len(fixable), 'finding')}? [y/N] ", err=True, nl=False)
-            if (await typed_line()).strip().lower() not in ("y", "yes"):
+            if not await confirmed(f"Repair {counted(len(fixable), 'finding')}?"):
                 raise CommandError("nothing was repaired")
         outcomes = await _repair(workspace, fixable)
     if as_json:
@@ -93,19 +93,15 @@ async def take_back(workspace: Workspace, *, as_json: bool) -> int:
 
 async def _found(workspace: Workspace, *, deep: bool) -> list[Finding]:
     """Return what is wrong, the gravest kind first."""
-    shows = is_terminal(sys.stderr)
+    line = StatusLine()
     findings: list[Finding] = []
     try:
         async for progress in Checkup(workspace).examine(deep=deep):
             findings += progress.found
-            if shows:
-                share = f" {progress.done / progress.total:.0%}" if progress.total else ""
-                sys.stderr.write(f"\r\x1b[K{progress.what}{share}")
-                sys.stderr.flush()
+            share = f" {progress.done / progress.total:.0%}" if progress.total else ""
+            line.show(f"{progress.what}{share}")
     finally:
-        if shows:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        line.show("")
     order = list(KINDS)
     return sorted(findings, key=lambda finding: (order.index(finding.kind), finding.path))
 

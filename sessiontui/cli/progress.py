@@ -24,6 +24,22 @@ _MOST_FAILURES: Final = 20
 """How many failures are told one by one."""
 
 
+class StatusLine:
+    """One line on stderr, written over again and again; nothing where that is no terminal."""
+
+    def __init__(self) -> None:
+        self.shown = is_terminal(sys.stderr)
+        """Whether there is anybody to read it."""
+        self._last = ""
+
+    def show(self, text: str) -> None:
+        """Put a safe text in the place of the last; an empty one takes the line away."""
+        if self.shown and text != self._last:
+            sys.stderr.write(f"\r{text}\x1b[K")
+            sys.stderr.flush()
+            self._last = text
+
+
 @contextmanager
 def shown_progress(doing: str) -> Iterator[Progress]:
     """Yield a progress that is shown on stderr, if that is a terminal; Ctrl-C stops it in order.
@@ -33,7 +49,7 @@ def shown_progress(doing: str) -> Iterator[Progress]:
     """
     progress = Progress()
     loop = asyncio.get_running_loop()
-    shown = is_terminal(sys.stderr)
+    line = StatusLine()
     last = 0.0
 
     def told() -> None:
@@ -41,19 +57,16 @@ def shown_progress(doing: str) -> Iterator[Progress]:
         now = time.monotonic()
         if progress.total >= _LEAST and now - last >= _EVERY_S:
             last = now
-            sys.stderr.write(f"\r{doing} {progress.done:,} of {progress.total:,}\x1b[K")
-            sys.stderr.flush()
+            line.show(f"{doing} {progress.done:,} of {progress.total:,}")
 
-    if shown:
+    if line.shown:
         progress.listen(told)
     loop.add_signal_handler(signal.SIGINT, progress.stop)
     try:
         yield progress
     finally:
         loop.remove_signal_handler(signal.SIGINT)
-        if last:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        line.show("")
 
 
 def tell_rest(outcome: Outcome[Any], names: Mapping[str, str], done: str) -> int:

@@ -86,13 +86,14 @@ async def transfer_sessions(
         with shown_progress(word) as progress:
             outcome = await transfers.run(plan.paths, destination, wish, progress)
         await workspace.drain()
-        if as_json:
-            output.json_array(_facts(one) for one in outcome.done)
-        else:
-            for one in outcome.done:
-                _tell(output, named(titles[one.path]), one, done)
-        output.flush()
-        return tell_rest(outcome, {path: named(title) for path, title in titles.items()}, done)
+    called = {path: named(title) for path, title in titles.items()}
+    if as_json:
+        output.json_array(_facts(one) for one in outcome.done)
+    else:
+        for one in outcome.done:
+            _tell(output, called[one.path], one, done)
+    output.flush()
+    return tell_rest(outcome, called, done)
 
 
 def _tell(output: Output, title: str, one: Transferred, done: str) -> None:
