@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STEP_BYTES: Final = 256 * 1024
 WHOLE_STEP_BYTES: Final = 1 << 20
 MOST_BYTES: Final = 64 << 20
-"""A longer session is left to the index."""
+"""How much is counted at once; a session with more to count is left to the index."""
 KEPT: Final = 64
 """Of how many sessions the figures are kept."""
 _EVERY_S: Final = 1.0
@@ -126,7 +126,7 @@ class Counting:
         buffer = self._buffer
         while True:
             row = self._rows.get(path)
-            if row is None or row.size > MOST_BYTES or buffer is not self._buffer:
+            if row is None or row.size - self._at > MOST_BYTES or buffer is not self._buffer:
                 return
             if self._at >= row.size:
                 break

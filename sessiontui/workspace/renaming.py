@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessiontui.errors import SessionHeldError, WrongTypeError
+from sessiontui.errors import ReadOnlyError, SessionHeldError, WrongTypeError
 from sessiontui.models.source import DirectorySource
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ async def rename(
     storage, holding = workspace.storage, workspace.holding
     moves = new_path is not None and new_path != path
     with workspace.notes.on(path, "renaming…"):
+        if storage.read_only is not None:
+            raise ReadOnlyError(storage.read_only, path=path)
         rows = await workspace.read_rows([path])
         reason = workspace.held(path)
         if moves and reason is not None and not insist:

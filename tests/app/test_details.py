@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from sessiontui.app.widgets.details import token_words
 from sessiontui.catalogue.figures import Tokens
 from sessiontui.models.encode import encode_entries
 from sessiontui.storage.memory import MemoryStore
+from sessiontui.workspace import counting
 from tests.app.support import NOW_MS, path_of, running, session, settle, shows
 from tests.waiting import until
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def answered(cost: float) -> bytes:
@@ -28,6 +35,19 @@ async def test_entries_turns_cost_and_tokens_are_told_and_follow() -> None:
         await until(lambda: shows(app, "6 entries"))
         await settle(pilot)
         assert shows(app, "$0.75")
+
+
+async def test_a_session_that_grows_large_while_it_is_read_is_counted_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = session("One", "Hello", "Go on")
+    monkeypatch.setattr(counting, "MOST_BYTES", len(data) + 10)
+    store = MemoryStore(clock=lambda: NOW_MS)
+    store.write(path_of("one"), data, mtime_ms=NOW_MS)
+    async with running(store, size=(220, 34)) as (app, _pilot):
+        for count in range(5, 9):
+            store.append(path_of("one"), answered(0.25))
+            await until(partial(shows, app, f"{count} entries"))
 
 
 async def test_a_session_without_cost_tells_none() -> None:
