@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from platformdirs import PlatformDirs
 
 PRIVATE_FOLDER = 0o700
 """Permissions of the folders we make for ourselves; `mkdir` takes away more, never less."""
+
+PRIVATE_FILE = 0o600
+"""Permissions of the files we make for ourselves."""
 
 _PACKAGE = Path(__file__).resolve().parent
 _DIRS = PlatformDirs("sessiontui", appauthor=False)
@@ -48,5 +52,21 @@ def make_private(folder: Path) -> None:
         OSError: It could not be made.
     """
     for above in reversed((folder, *folder.parents)):
-        if not above.is_dir():
+        if not above.exists():
             above.mkdir(PRIVATE_FOLDER, exist_ok=True)
+
+
+def open_private(file: Path, flags: int) -> int:
+    """Open a file that only the user can read, and make it where it is missing.
+
+    Args:
+        file: Its folder must be there.
+        flags: How, as `os.open` has it: with `os.O_EXCL` it must not be there yet.
+
+    Returns:
+        Its descriptor, which no child inherits.
+
+    Raises:
+        OSError: It could not be opened.
+    """
+    return os.open(file, flags | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)

@@ -19,7 +19,7 @@ from sessiontui.catalogue.activity import activity, held
 from sessiontui.catalogue.heads import HeadFacts, read_head
 from sessiontui.catalogue.row import Tail, shared_number, shared_tail
 from sessiontui.catalogue.tails import REST_BYTES, TailFacts, TailState, read_tail
-from sessiontui.catalogue.titles import choose_title, flat_text, one_line, pack_titles
+from sessiontui.catalogue.titles import choose_title, first_line, flat_text, pack_titles
 from sessiontui.models.times import time_ms
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def append_facts(row: Row, data: bytes, *, zone: tzinfo | None = None) -> Row:
         titles = replace(titles, summary=tail.summary)
     if tail.text and not row.first_message and not row.answered:
         grown = replace(grown, first_message=flat_text(tail.text))
-        titles = replace(titles, message=one_line(tail.text))
+        titles = replace(titles, message=first_line(tail.text))
     return grown if titles is held else _named(grown, titles, row.title_field, zone)
 
 

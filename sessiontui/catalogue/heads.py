@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sessiontui.catalogue.signs import read_sign
-from sessiontui.catalogue.titles import NO_TITLES, Name, Titles, flat_text, one_line, shared
+from sessiontui.catalogue.titles import NO_TITLES, Name, Titles, first_line, flat_text, shared
 from sessiontui.models.decode import decode_line
 from sessiontui.models.entries import Entry
 from sessiontui.models.lines import split_lines
@@ -78,7 +78,7 @@ def read_head(head: bytes, *, complete: bool) -> HeadFacts:
     slot = parse_slot(head)
     titles = NO_TITLES
     if slot is not None:
-        titles = Titles(slot=Name(shared(one_line(slot.title)), slot.source))
+        titles = Titles(slot=Name(shared(first_line(slot.title)), slot.source))
     entries: list[Entry] = []
     model: str | None = None
     answered, first_message = False, ""
@@ -94,7 +94,7 @@ def read_head(head: bytes, *, complete: bool) -> HeadFacts:
         if sign.summary:
             titles = replace(titles, summary=sign.summary)
         if sign.text and not first_message and (first_message := shared(flat_text(sign.text))):
-            line = one_line(sign.text)
+            line = first_line(sign.text)
             # One string where both are the same: they are kept for every session.
             titles = replace(titles, message=first_message if line == first_message else line)
         if not complete and first_message and model and titles.slot and titles.slot.text:
@@ -177,7 +177,7 @@ def _header(entries: list[Entry], agent: Agent) -> dict[str, Any]:
             title = data.get("title")
             if isinstance(title, str):
                 source = title_source(data.get("titleSource"))
-                found["title"] = Name(shared(one_line(title)), source)
+                found["title"] = Name(shared(first_line(title)), source)
             break
     return found
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from sessiontui.catalogue.row import Call, Ending, Status
-from sessiontui.catalogue.titles import Name, one_line
+from sessiontui.catalogue.titles import Name, first_line
 from sessiontui.models.times import time_ms
 from sessiontui.models.title_slot import title_source
 
@@ -146,17 +146,17 @@ def _title_change(_entry: Entry, data: dict[str, Any]) -> Sign | None:
     title = data.get("title")
     if not isinstance(title, str):
         return None
-    return Sign(name=Name(one_line(title), title_source(data.get("source"))))
+    return Sign(name=Name(first_line(title), title_source(data.get("source"))))
 
 
 def _session_info(_entry: Entry, data: dict[str, Any]) -> Sign | None:
     name = data.get("name")
-    return Sign(name=Name(one_line(name))) if isinstance(name, str) else None
+    return Sign(name=Name(first_line(name))) if isinstance(name, str) else None
 
 
 def _compaction(_entry: Entry, data: dict[str, Any]) -> Sign | None:
     summary = _string(data.get("shortSummary"))
-    return Sign(summary=one_line(summary)) if summary else None
+    return Sign(summary=first_line(summary)) if summary else None
 
 
 def _model_change(_entry: Entry, data: dict[str, Any]) -> Sign | None:
@@ -205,14 +205,14 @@ def _claude_assistant(entry: Entry, data: dict[str, Any]) -> Sign | None:
 def _claude_title(key: str, source: TitleSource) -> Callable[[Entry, dict[str, Any]], Sign | None]:
     def read(_entry: Entry, data: dict[str, Any]) -> Sign | None:
         title = _string(data.get(key))
-        return Sign(name=Name(one_line(title), source)) if title else None
+        return Sign(name=Name(first_line(title), source)) if title else None
 
     return read
 
 
 def _claude_summary(_entry: Entry, data: dict[str, Any]) -> Sign | None:
     summary = _string(data.get("summary"))
-    return Sign(summary=one_line(summary)) if summary and "leafUuid" in data else None
+    return Sign(summary=first_line(summary)) if summary and "leafUuid" in data else None
 
 
 # Codex
@@ -262,7 +262,7 @@ def _codex_event(_entry: Entry, data: dict[str, Any]) -> Sign | None:
             return _spoken("error")
         case "thread_name_updated":
             title = _string(payload.get("thread_name"))
-            return Sign(name=Name(one_line(title))) if title else None
+            return Sign(name=Name(first_line(title))) if title else None
         case _:
             return None
 

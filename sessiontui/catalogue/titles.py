@@ -87,7 +87,7 @@ def _shared_naming(names: tuple[str, ...], length: int) -> Naming:
     return Naming(names, length)
 
 
-def one_line(text: str, limit: int = TITLE_CHARACTERS) -> str:
+def first_line(text: str, limit: int = TITLE_CHARACTERS) -> str:
     """Return the first line of `text` that says something, bounded, without control characters."""
     return normal_title(text[: 4 * limit].lstrip())[:limit].rstrip()
 
@@ -119,7 +119,7 @@ def choose_title(
     """
     stored = parse_title_field(field)
     if stored is not None:
-        masking = Name(one_line(stored.title), stored.source)
+        masking = Name(first_line(stored.title), stored.source)
     else:
         masking = titles.slot or titles.header or Name("")
     if masking.text:

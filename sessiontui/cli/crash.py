@@ -52,8 +52,7 @@ def write_report(
     text = "\n".join((*_surroundings(now), *_figures(figures or {}), *_told(error))) + "\n"
     try:
         paths.make_private(folder)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(file, flags, 0o600)
+        descriptor = paths.open_private(file, os.O_WRONLY | os.O_EXCL)
         with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as stream:  # noqa: PTH123 - a descriptor
             stream.write(text)
         _prune(folder)

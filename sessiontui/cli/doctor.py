@@ -19,7 +19,7 @@ from sessiontui.errors import StorageError
 from sessiontui.models.text import clean
 from sessiontui.workspace.checkup import Checkup
 from sessiontui.workspace.repairs import Repairs
-from sessiontui.workspace.values import one_line
+from sessiontui.workspace.values import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ async def take_back(workspace: Workspace, *, as_json: bool) -> int:
         try:
             await repairs.take_back(repair)
         except StorageError as failure:
-            error = one_line(failure)
+            error = reason_of(failure)
         told.append(
             {"kind": repair.kind, "path": repair.path, "undone": not error, "error": error or None}
         )
@@ -114,7 +114,7 @@ async def _repair(workspace: Workspace, findings: Sequence[Finding]) -> dict[tup
         try:
             await repairs.fix(finding)
         except StorageError as error:
-            outcomes[finding.key] = one_line(error)
+            outcomes[finding.key] = reason_of(error)
         else:
             outcomes[finding.key] = ""
     return outcomes

@@ -11,7 +11,7 @@ import click
 
 from sessiontui.cli.sources import choose_source
 from sessiontui.errors import ConfigError, QueryError, ReadOnlyError, SessionTuiError
-from sessiontui.models.text import clean
+from sessiontui.models.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -148,11 +148,6 @@ def _hint(problem: Problem | None) -> str:
 def complain(message: str) -> None:
     """Say `message` on stderr, on one line that is safe to show."""
     print(f"sessiontui: {one_line(message)}", file=sys.stderr)  # noqa: T201 - this is the output
-
-
-def one_line(text: str) -> str:
-    """Return `text` on one line, safe to show."""
-    return clean(" ".join(text.split()))
 
 
 def _fail(message: str, code: int) -> int:

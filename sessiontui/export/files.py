@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from sessiontui.errors import ExportError
+from sessiontui.paths import open_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,8 +52,8 @@ class NewFile:
             if not self._replace and os.path.lexists(self.target):
                 raise ExportError(f"there is such a file already: {self.target}")
             self._beside = self._place.with_name(f".sessiontui-{secrets.token_hex(6)}.part")
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._descriptor = os.open(self._beside, flags, 0o600)
+            flags = os.O_WRONLY | os.O_EXCL | os.O_NOFOLLOW
+            self._descriptor = open_private(self._beside, flags)
         except (OSError, ValueError) as error:
             raise _not_written(self.target, error) from error
         return self
@@ -95,7 +96,7 @@ class NewFile:
             if error.errno not in _NO_LINKS:
                 raise
             # A file system without links; an empty file takes the place first.
-            os.close(os.open(self._place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            os.close(open_private(self._place, os.O_WRONLY | os.O_EXCL))
             self._beside.replace(self._place)
 
     def __exit__(

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import IndexFileError
-from sessiontui.paths import make_private
+from sessiontui.paths import make_private, open_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ class WriteLock:
             return True
         try:
             make_private(self._path.parent)
-            file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            file = open_private(self._path, os.O_RDWR)
         except OSError as error:
             raise IndexFileError(f"the index cannot be used: {error}") from error
         try:

@@ -38,6 +38,11 @@ def clean(text: str, *, tab_size: int = 4) -> str:
     return _REPLACED.sub(_picture, text)
 
 
+def one_line(text: str) -> str:
+    """Return `text` as one line that is safe to show, every run of blanks as one."""
+    return clean(" ".join(text.split()))
+
+
 def clean_lines(text: str, *, tab_size: int = 4) -> list[str]:
     """Return the lines of `text`, each safe to show; CRLF and lone CR end a line too."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -23,9 +23,9 @@ from sessiontui.transcript.values import (
     Pairing,
     Result,
     compact,
+    first_line,
     json_part,
     note,
-    one_line,
     text_part,
 )
 
@@ -137,7 +137,7 @@ def _system(item: Entry) -> Block:
             kind="summary",
             offset=item.offset,
             heading="Compaction",
-            detail=one_line(data.get("content")),
+            detail=first_line(data.get("content")),
             time_ms=item.timestamp_ms,
             meta=meta,
         )
@@ -160,7 +160,7 @@ def _event(item: Entry, kind: str, rest: dict[str, Any]) -> Block:
     return Block(
         kind="note",
         offset=item.offset,
-        heading=one_line(kind).replace("_", " "),
+        heading=first_line(kind).replace("_", " "),
         detail=compact(rest, 300) if rest else "",
         time_ms=item.timestamp_ms,
         parts=(json_part(rest),) if rest else (),

@@ -26,9 +26,9 @@ from sessiontui.transcript.values import (
     Pairing,
     Result,
     compact,
+    first_line,
     json_part,
     note,
-    one_line,
     text_part,
 )
 
@@ -58,7 +58,9 @@ def blocks(item: Entry, pairing: Pairing) -> tuple[Block, ...] | None:
     if item.type == "session_meta":
         detail = first_text(payload, "cwd", "id")
         version = first_text(payload, "cli_version")
-        return (note(item, "session", detail, meta=(f"codex {one_line(version)}",), cut="middle"),)
+        return (
+            note(item, "session", detail, meta=(f"codex {first_line(version)}",), cut="middle"),
+        )
     if item.type == "turn_context":
         return (_folded(item, "turn", model_name(payload.get("model")), payload),)
     if item.type == "compacted":
@@ -222,8 +224,8 @@ def _folded(item: Entry, kind: str, detail: str, payload: dict[str, Any]) -> Blo
     return Block(
         kind="note",
         offset=item.offset,
-        heading=one_line(kind).replace("_", " ") or "record",
-        detail=one_line(detail),
+        heading=first_line(kind).replace("_", " ") or "record",
+        detail=first_line(detail),
         time_ms=item.timestamp_ms,
         parts=(json_part(payload),),
         brief=(),

@@ -21,9 +21,9 @@ from sessiontui.transcript.values import (
     Block,
     Pairing,
     compact,
+    first_line,
     json_part,
     note,
-    one_line,
     text_part,
 )
 
@@ -54,11 +54,11 @@ def _tool_start(item: Entry, pairing: Pairing) -> tuple[Block, ...]:
     if pairing.is_shown(text(data.get("toolCallId")), item.offset):
         return ()
     detail = first_text(data, "intent") or compact(mapping(data.get("args")))
-    return (note(item, f"{one_line(data.get('toolName'))} started", one_line(detail)),)
+    return (note(item, f"{first_line(data.get('toolName'))} started", first_line(detail)),)
 
 
 def _title(item: Entry) -> Block:
-    return note(item, "title", one_line(item.data.get("title")) or "none")
+    return note(item, "title", first_line(item.data.get("title")) or "none")
 
 
 def _header(item: Entry) -> Block:
@@ -68,20 +68,20 @@ def _header(item: Entry) -> Block:
     version = number(data.get("version")) or 1
     meta = [f"version {version}"]
     if origin:
-        meta.insert(0, "continues " + one_line(origin).rpartition("/")[2][-24:])
-    return note(item, "session", one_line(detail), meta=tuple(meta), cut="middle")
+        meta.insert(0, "continues " + first_line(origin).rpartition("/")[2][-24:])
+    return note(item, "session", first_line(detail), meta=tuple(meta), cut="middle")
 
 
 def _model(item: Entry) -> Block:
     data = item.data
     name = first_text(data, "modelId", "model")
-    role = one_line(data.get("role"))
+    role = first_line(data.get("role"))
     detail = model_name(name) + (f" for {role}" if role and role != "default" else "")
-    return note(item, "model", detail, meta=_if(one_line(data.get("provider"))))
+    return note(item, "model", detail, meta=_if(first_line(data.get("provider"))))
 
 
 def _thinking_level(item: Entry) -> Block:
-    return note(item, "thinking level", one_line(item.data.get("thinkingLevel")))
+    return note(item, "thinking level", first_line(item.data.get("thinkingLevel")))
 
 
 def _compaction(item: Entry) -> Block:
@@ -91,7 +91,7 @@ def _compaction(item: Entry) -> Block:
         kind="summary",
         offset=item.offset,
         heading="Compaction",
-        detail=one_line(data.get("shortSummary")),
+        detail=first_line(data.get("shortSummary")),
         time_ms=item.timestamp_ms,
         meta=(f"{before:,} tokens before",) if before else (),
         usage=usage(data.get("usage")),
@@ -117,18 +117,18 @@ def _reset(item: Entry) -> Block:
         kind="summary",
         offset=item.offset,
         heading="Reset",
-        detail=one_line(first_text(item.data, "reason")) or "the context starts anew here",
+        detail=first_line(first_text(item.data, "reason")) or "the context starts anew here",
         time_ms=item.timestamp_ms,
     )
 
 
 def _label(item: Entry) -> Block:
-    label = one_line(item.data.get("label"))
-    return note(item, "label", label or "removed", meta=_if(one_line(item.data.get("targetId"))))
+    label = first_line(item.data.get("label"))
+    return note(item, "label", label or "removed", meta=_if(first_line(item.data.get("targetId"))))
 
 
 def _session_info(item: Entry) -> Block:
-    return note(item, "title", one_line(item.data.get("name")) or "none")
+    return note(item, "title", first_line(item.data.get("name")) or "none")
 
 
 def _usage(item: Entry) -> Block:
@@ -146,7 +146,7 @@ def _tier(item: Entry) -> Block:
 
 
 def _pin(item: Entry) -> Block:
-    return note(item, "credential", one_line(item.data.get("provider")))
+    return note(item, "credential", first_line(item.data.get("provider")))
 
 
 def _session_init(item: Entry) -> Block:
@@ -171,10 +171,10 @@ def _rules(item: Entry) -> Block:
 
 def _custom(item: Entry) -> Block:
     data = mapping(item.data.get("data"))
-    kind = one_line(item.data.get("customType")) or "custom"
+    kind = first_line(item.data.get("customType")) or "custom"
     if kind == "session_exit":
-        how = one_line(data.get("kind"))
-        reason = one_line(data.get("reason"))
+        how = first_line(data.get("kind"))
+        reason = first_line(data.get("reason"))
         failed = how in {"fatal", "signal"}
         return note(item, "session ended", reason if how in {"normal", ""} else how, error=failed)
     value = item.data.get("data")
@@ -198,7 +198,7 @@ def _custom_message(item: Entry) -> Block:
     return Block(
         kind="note" if hidden else "message",
         offset=item.offset,
-        heading=one_line(item.data.get("customType")) or "message",
+        heading=first_line(item.data.get("customType")) or "message",
         detail=clean(first[:300].strip()) if hidden else "",
         time_ms=item.timestamp_ms,
         parts=(body,),

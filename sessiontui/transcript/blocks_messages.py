@@ -29,8 +29,8 @@ from sessiontui.transcript.values import (
     Part,
     Result,
     compact,
+    first_line,
     note,
-    one_line,
     text_part,
 )
 
@@ -69,7 +69,7 @@ def results(item: Entry) -> tuple[Result, ...]:
     return (
         Result(
             call_id=text(message.get("toolCallId")),
-            tool=one_line(message.get("toolName")),
+            tool=first_line(message.get("toolName")),
             part=content_part(message.get("content")),
             offset=item.offset,
             time_ms=item.timestamp_ms,
@@ -211,7 +211,7 @@ def _execution_block(item: Entry, message: dict[str, Any]) -> Block:
         kind="command",
         offset=item.offset,
         heading=">>>" if message.get("role") == "pythonExecution" else "!",
-        detail=one_line(source),
+        detail=first_line(source),
         time_ms=item.timestamp_ms,
         meta=("cancelled",) if cancelled else (f"exit {number(code)}",) if failed else (),
         parts=tuple(parts),
@@ -237,14 +237,14 @@ def _other_block(item: Entry, message: dict[str, Any]) -> Block:
     """Return a message of any other role."""
     role = text(message.get("role"))
     words = joined(message.get("content")) or first_text(message, "summary", "text")
-    files = [one_line(mapping(entry).get("path")) for entry in items(message.get("files"))]
+    files = [first_line(mapping(entry).get("path")) for entry in items(message.get("files"))]
     body = text_part("markdown", words) if words else text_part("json", compact(message))
     name = first_text(message, "hookName", "customType", "path") or ", ".join(filter(None, files))
     return Block(
         kind="message",
         offset=item.offset,
-        heading=_HEADINGS.get(role, "") or one_line(role) or "Message without a role",
-        detail=one_line(name),
+        heading=_HEADINGS.get(role, "") or first_line(role) or "Message without a role",
+        detail=first_line(name),
         time_ms=item.timestamp_ms,
         parts=(body,) if words or not name else (),
         folded=FOLDED_TEXT,

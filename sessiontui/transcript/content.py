@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sessiontui.models.text import clean
-from sessiontui.transcript.values import Part, Usage, one_line, text_part
+from sessiontui.transcript.values import Part, Usage, first_line, text_part
 
 MOST: Final = 10**15
 """No number of tokens, milliseconds or lines is larger; what is may overflow where it is shown."""
@@ -83,7 +83,7 @@ def image(piece: dict[str, Any]) -> str:
     if data.startswith("blob:"):
         words.append(f"blob {clean(data.rpartition(':')[2][:12])}")
     elif data.startswith(("http:", "https:", "file:")):
-        words.append(one_line(data))
+        words.append(first_line(data))
     elif data:
         words.append(f"{len(data) * 3 // 4 / 1000:,.0f} KB")
     return "▨ " + " · ".join(word for word in words if word)
@@ -121,7 +121,7 @@ def usage(value: object) -> Usage | None:
 
 def model_name(value: object) -> str:
     """Return a model's name without its maker and its date: `opus-4.5`, `gpt-5.6-sol`."""
-    name = one_line(value).rpartition("/")[2]
+    name = first_line(value).rpartition("/")[2]
     name = name.removeprefix("claude-")
     stem, _, last = name.rpartition("-")
     if stem and len(last) == 8 and last.isdigit():

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sessiontui.transcript.content import amount, first_text, items, mapping, number, text, usage
-from sessiontui.transcript.values import MAX_LINES, Part, Usage, one_line, text_part
+from sessiontui.transcript.values import MAX_LINES, Part, Usage, first_line, text_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def language_of(given: dict[str, Any]) -> str:
     path = first_text(given, "path", "file_path", "filePath", "notebook_path", "filename")
     name = path.rpartition("/")[2].lower()
     stem, dot, end = name.rpartition(".")
-    return one_line(end.partition(":")[0] if dot and stem else name)[:20]
+    return first_line(end.partition(":")[0] if dot and stem else name)[:20]
 
 
 # -- to-dos
@@ -65,7 +65,7 @@ def todos(given: dict[str, Any], result: Result | None) -> list[tuple[str, str]]
     details = result.details if result is not None else {}
     found: list[tuple[str, str]] = []
     for phase in items(details.get("phases")):
-        name = one_line(first_text(mapping(phase), "name", "title"))
+        name = first_line(first_text(mapping(phase), "name", "title"))
         found += [("phase", name)] if name else []
         found += _todos(mapping(phase).get("tasks"))
     for key in ("todos", "plan", "items"):
@@ -76,7 +76,7 @@ def todos(given: dict[str, Any], result: Result | None) -> list[tuple[str, str]]
 def _todos(value: object) -> Iterator[tuple[str, str]]:
     for entry in items(value):
         data = mapping(entry)
-        words = one_line(first_text(data, "content", "step", "text", "title", "task"))
+        words = first_line(first_text(data, "content", "step", "text", "title", "task"))
         yield text(data.get("status")), words
 
 
@@ -101,12 +101,12 @@ def todo_part(listed: list[tuple[str, str]]) -> Part:
 
 def task_summary(given: dict[str, Any]) -> str:
     """Return which agent was asked to do what."""
-    agent = one_line(first_text(given, "agent", "subagent_type", "agent_type", "action"))
+    agent = first_line(first_text(given, "agent", "subagent_type", "agent_type", "action"))
     tasks = [
-        one_line(first_text(mapping(task), "description", "id", "name", "assignment"))
+        first_line(first_text(mapping(task), "description", "id", "name", "assignment"))
         for task in items(given.get("tasks"))
     ]
-    about = ", ".join(filter(None, tasks)) or one_line(
+    about = ", ".join(filter(None, tasks)) or first_line(
         first_text(given, "description", "assignment", "prompt", "task", "message", "id")
     )
     return " · ".join(filter(None, (agent, about)))
@@ -134,8 +134,8 @@ def _did(agent: dict[str, Any]) -> str:
     used = usage(agent.get("usage")) or Usage(amount(agent.get("tokens")))
     took = number(agent.get("durationMs"))
     words = [
-        one_line(first_text(agent, "id", "agent", "label", "description")),
-        one_line(agent.get("status")),
+        first_line(first_text(agent, "id", "agent", "label", "description")),
+        first_line(agent.get("status")),
         f"{used.tokens:,} tokens" if used.tokens else "",
         f"${used.cost:.2f}" if used.cost else "",
         f"{took / 1000:,.0f} s" if took else "",
@@ -180,13 +180,13 @@ def web_summary(given: dict[str, Any], result: Result | None) -> str:
     """Return what was looked at, and the page's title where it is known."""
     details = result.details if result is not None else {}
     action = given.get("action")
-    words = [one_line(action)] if isinstance(action, str) else []
+    words = [first_line(action)] if isinstance(action, str) else []
     words.append(
-        one_line(
+        first_line(
             first_text(given, "url", "query", "q")
             or first_text(details, "finalUrl", "url")
             or first_text(given, "prompt", "code")
         )
     )
-    title = one_line(first_text(details, "title", "pageTitle"))
+    title = first_line(first_text(details, "title", "pageTitle"))
     return " ".join(filter(None, words)) + (f"  “{title}”" if title else "")

@@ -34,8 +34,8 @@ from sessiontui.transcript.values import (
     Part,
     Result,
     compact,
+    first_line,
     json_part,
-    one_line,
     text_part,
 )
 
@@ -75,7 +75,7 @@ def call_block(item: Entry, name: str, arguments: object, call_id: str, pairing:
     return Block(
         kind="tool",
         offset=item.offset,
-        heading=one_line(name) or "tool",
+        heading=first_line(name) or "tool",
         detail=detail,
         cut="middle" if cut else "end",
         meta=_meta(family, given, result),
@@ -158,12 +158,14 @@ def _summary(family: str, given: dict[str, Any], result: Result | None) -> tuple
         command = given.get("command", given.get("cmd", given.get("code", given.get("input"))))
         if isinstance(command, list):
             command = _shell_script([str(word) for word in command])
-        return one_line(text(command).strip()), False
-    path = one_line(first_text(given, "path", "file_path", "filePath", "notebook_path", "filename"))
+        return first_line(text(command).strip()), False
+    path = first_line(
+        first_text(given, "path", "file_path", "filePath", "notebook_path", "filename")
+    )
     if family in {"read", "write", "edit"} and path:
         return path + _range(given), True
     if family == "edit":
-        return one_line(_patched_files(first_text(given, "input", "patch"))), True
+        return first_line(_patched_files(first_text(given, "input", "patch"))), True
     if family == "search":
         return _search_summary(given, path), False
     if family == "task":
@@ -176,7 +178,7 @@ def _summary(family: str, given: dict[str, Any], result: Result | None) -> tuple
     if len(rest) == 1:
         only = next(iter(rest.values()))
         if isinstance(only, str):
-            return one_line(only), False
+            return first_line(only), False
     return compact(rest) if rest else "", False
 
 
@@ -201,8 +203,8 @@ def _patched_files(patch: str) -> str:
 
 
 def _search_summary(given: dict[str, Any], path: str) -> str:
-    pattern = one_line(first_text(given, "pattern", "query", "glob", "action"))
-    places = [one_line(place) for place in items(given.get("paths"))] or [path]
+    pattern = first_line(first_text(given, "pattern", "query", "glob", "action"))
+    places = [first_line(place) for place in items(given.get("paths"))] or [path]
     where = ", ".join(filter(None, places))
     if pattern and where:
         return f"{pattern}  in {where}"
@@ -219,7 +221,7 @@ def _body(
     if family == "shell":
         script = text(given.get("command", given.get("cmd", given.get("code"))))
         language = "py" if name in {"python", "eval"} else "sh"
-        language = one_line(given.get("language")) or language
+        language = first_line(given.get("language")) or language
         return (*_if_long(script, language), *output), output, FOLDED_OUTPUT
     if change is not None and not failed:
         return (change.part,), (change.brief,) if change.brief else None, FOLDED_DIFF

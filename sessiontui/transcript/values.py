@@ -216,7 +216,7 @@ def _without_colours(text: str) -> str:
     return "".join(kept)
 
 
-def one_line(text: object) -> str:
+def first_line(text: object) -> str:
     """Return what is text of `text` as one safe line, for headings."""
     if not isinstance(text, str):
         return "" if text is None else compact(text)
@@ -242,8 +242,8 @@ def note(item: Entry, heading: str, detail: str = "", **rest: Any) -> Block:
     return Block(
         kind="note",
         offset=item.offset,
-        heading=one_line(heading),
-        detail=one_line(detail),
+        heading=first_line(heading),
+        detail=first_line(detail),
         **fields,
     )
 
@@ -258,7 +258,7 @@ def unknown(item: Entry) -> Block:
     return Block(
         kind="unknown",
         offset=item.offset,
-        heading=one_line(item.type) or "entry without a type",
+        heading=first_line(item.type) or "entry without a type",
         time_ms=item.timestamp_ms,
         parts=(json_part(rest),),
         brief=(Part("json", (compact(rest),)),),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from sessiontui.errors import BackendDownError, StorageError
-from sessiontui.workspace.values import one_line
+from sessiontui.workspace.values import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -26,7 +26,7 @@ class Failure:
     @property
     def reason(self) -> str:
         """Why, in one line that is safe to show."""
-        return one_line(self.error)
+        return reason_of(self.error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessiontui.errors import AccessError, BackendDownError, ConfigError, SessionTuiError
 from sessiontui.models.source import DirectorySource, RedisSource
-from sessiontui.workspace.values import Problem, one_line
+from sessiontui.workspace.values import Problem, reason_of
 
 if TYPE_CHECKING:
     from sessiontui.models.source import Source
@@ -34,7 +34,7 @@ def open_backend(source: Source, password: str | None = None) -> Backend:
 
 def problem_of(error: SessionTuiError, source: Source, *, retry_s: float | None) -> Problem:
     """Return what to tell the user when the source cannot be shown."""
-    message = one_line(error)
+    message = reason_of(error)
     if isinstance(error, ConfigError):
         return Problem("invalid", message, "Correct the source and start again.")
     if isinstance(error, AccessError):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import StorageError
-from sessiontui.workspace.values import one_line
+from sessiontui.workspace.values import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ class Notes:
                 yield
         except StorageError as error:
             self._failures[path] = self._clock()
-            self._put(path, one_line(error), failed=True)
+            self._put(path, reason_of(error), failed=True)
             raise
         except BaseException:
             self._put(path, "")
@@ -61,7 +61,7 @@ class Notes:
         try:
             yield
         except StorageError as error:
-            self._failed(one_line(error))
+            self._failed(reason_of(error))
             raise
         self._failed(None)
 

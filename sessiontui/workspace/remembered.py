@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from sessiontui.models.text import clean
-from sessiontui.paths import make_private
+from sessiontui.paths import make_private, open_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,7 +140,7 @@ class ListFile:
         if not self.path.exists():
             self._forget_old()
         beside = self.path.with_name(f".{self.path.name}.{token_hex(6)}.tmp")
-        opened = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        opened = open_private(beside, os.O_WRONLY | os.O_EXCL)
         try:
             with open(opened, "wb") as file:  # noqa: PTH123 - it is open already
                 file.write(data)

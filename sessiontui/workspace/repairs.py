@@ -226,10 +226,9 @@ class Repairs:
         Raises:
             StorageError: It cannot be opened: then nothing could be taken back.
         """
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         try:
             paths.make_private(self._file.parent)
-            descriptor = os.open(self._file, flags, 0o600)
+            descriptor = paths.open_private(self._file, os.O_WRONLY | os.O_APPEND)
         except OSError as error:
             reason = error.strerror or "the system refused"
             raise StorageError(f"the journal of repairs cannot be written: {reason}") from error
@@ -259,7 +258,9 @@ def _add(journal: int, record: Repair | TakenBack) -> None:
         StorageError: The disk is full, say.
     """
     try:
-        os.write(journal, line_of(record))
+        line = memoryview(line_of(record))
+        while line:
+            line = line[os.write(journal, line) :]
         os.fsync(journal)
     except OSError as error:
         reason = error.strerror or "the system refused"

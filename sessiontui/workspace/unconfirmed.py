@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from sessiontui.models.times import iso_time
-from sessiontui.paths import make_private
+from sessiontui.paths import make_private, open_private
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ def save_unconfirmed(writes: Sequence[PendingWrite], folder: Path, *, now_ms: in
     for number in range(1000):
         path = folder / (stem + (f"-{number}" if number else "") + ".jsonl")
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            descriptor = open_private(path, os.O_WRONLY | os.O_EXCL)
         except FileExistsError:
             continue
         try:

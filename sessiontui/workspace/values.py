@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from sessiontui.models.text import clean
+from sessiontui.models.text import one_line
 from sessiontui.storage.backend import FeedState, Stat
 
 ProblemKind = Literal["unreachable", "password", "permission", "missing", "file", "invalid"]
@@ -130,7 +130,6 @@ class DeletePlan(msgspec.Struct, frozen=True):
         )
 
 
-def one_line(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Return what an error says, as one line that is safe to show."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return clean(text)
+    return one_line(str(error)) or type(error).__name__

@@ -35,7 +35,7 @@ from sessiontui.workspace.values import (
     StateChanged,
     Update,
     WorkspaceState,
-    one_line,
+    reason_of,
 )
 
 if TYPE_CHECKING:
@@ -298,7 +298,7 @@ class Workspace:
             self._set_state(
                 problem=problem_of(error, self.source, retry_s=retry_s),
                 loading=False,
-                feed=FeedState(tier="none", live=False, error=one_line(error), retry_s=retry_s),
+                feed=FeedState(tier="none", live=False, error=reason_of(error), retry_s=retry_s),
             )
             waiting = self._loaded
             self._loaded = asyncio.get_running_loop().create_future()
@@ -373,7 +373,7 @@ class Workspace:
             try:
                 await self._reader.run()
             except StorageError as error:
-                self._set_state(last_error=one_line(error))
+                self._set_state(last_error=reason_of(error))
                 await asyncio.sleep(delay)
                 live = storage.feed_state.live
                 delay = _FIRST_RETRY_S if live else min(delay * 2, _LONGEST_RETRY_S)

@@ -9,7 +9,7 @@ from sessiontui.app.controllers.conversation import quoted
 from sessiontui.errors import SessionTuiError
 from sessiontui.models.progress import Progress
 from sessiontui.workspace.renaming import no_title
-from sessiontui.workspace.values import one_line
+from sessiontui.workspace.values import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ class Changing:
                 path, title=wanted.title, new_path=wanted.path, insist=reason is not None
             )
         except SessionTuiError as error:
-            self._tell(f"Not renamed: {one_line(error)}", "failed")
+            self._tell(f"Not renamed: {reason_of(error)}", "failed")
         else:
             name = self._conversation.name(wanted.path or path)
             self._tell(f"Renamed {quoted(wanted.title) if wanted.title else name}", "plain")
@@ -112,7 +112,7 @@ class Changing:
         except StoppedError:
             return
         except SessionTuiError as error:
-            self._tell(f"Not deleted: {one_line(error)}", "failed")
+            self._tell(f"Not deleted: {reason_of(error)}", "failed")
             return
         key = self._keys.first("undo")
         it = "it" if len(outcome.done) == 1 else "them"
@@ -178,7 +178,7 @@ class Changing:
         except StoppedError:
             return
         except SessionTuiError as error:
-            self._tell(f"Not brought back: {one_line(error)}", "failed")
+            self._tell(f"Not brought back: {reason_of(error)}", "failed")
             return
         if not outcome.done and not outcome.left:
             self._tell("Nothing to restore", "past")
@@ -191,7 +191,7 @@ class Changing:
         try:
             await self._workspace.refresh()
         except SessionTuiError as error:
-            self._tell(f"Not refreshed: {one_line(error)}", "failed")
+            self._tell(f"Not refreshed: {reason_of(error)}", "failed")
         else:
             sessions = formats.counted(self._workspace.state.sessions, "session")
             self._tell(f"Refreshed: {sessions}", "past")
@@ -207,7 +207,7 @@ class Changing:
         reason = workspace.storage.last_error
         question = LeaveDialog(
             writes,
-            reason="" if reason is None else one_line(reason),
+            reason="" if reason is None else reason_of(reason),
             patience_s=workspace.patience_s,
         )
 

@@ -13,7 +13,7 @@ from sessiontui.app import format as formats
 from sessiontui.catalogue.facts import id_from_path
 from sessiontui.errors import StorageError
 from sessiontui.models.text import clean, clean_text
-from sessiontui.workspace.values import one_line
+from sessiontui.workspace.values import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,7 +107,7 @@ class Copying:
                 document, *entry, stored=self._transcript.shows_stored, limit=MAX_BYTES
             )
         except StorageError as error:
-            self._tell(f"Not copied: {one_line(error)}", "failed")
+            self._tell(f"Not copied: {reason_of(error)}", "failed")
             return
         self.copy(text, "this entry", whole=whole)
 
@@ -121,7 +121,7 @@ class Copying:
             try:
                 found = await entry_code(document, *entry)
             except StorageError as error:
-                self._tell(f"Not copied: {one_line(error)}", "failed")
+                self._tell(f"Not copied: {reason_of(error)}", "failed")
                 return
         if not found:
             self._tell("No code in this entry", "past")

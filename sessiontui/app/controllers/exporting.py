@@ -9,7 +9,7 @@ from sessiontui.app import format as formats
 from sessiontui.errors import SessionTuiError
 from sessiontui.models.progress import Progress
 from sessiontui.models.text import clean
-from sessiontui.workspace.values import one_line
+from sessiontui.workspace.values import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ class Exporting:
             with self._conversation.begun():
                 await self._export(paths)
         except SessionTuiError as error:
-            self._tell(f"Not exported: {one_line(error)}", "failed")
+            self._tell(f"Not exported: {reason_of(error)}", "failed")
 
     async def _export(self, paths: Sequence[str]) -> None:
         from sessiontui.app.screens.export import ExportDialog

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import SessionNotFoundError, StorageError
-from sessiontui.workspace.values import one_line
+from sessiontui.workspace.values import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -119,7 +119,7 @@ class Reading:
                 document = await self._workspace.open_document(path)
             except StorageError as error:
                 if not isinstance(error, SessionNotFoundError):  # The list says that by itself.
-                    self._failed(one_line(error))
+                    self._failed(reason_of(error))
                 self._missed = True
                 path = None
         before, self.path = self.path, path

@@ -21,7 +21,7 @@ from sessiontui.errors import ReadOnlyError, ResumeError, SessionTuiError
 from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
 from sessiontui.workspace.rights import ASKED
-from sessiontui.workspace.values import one_line
+from sessiontui.workspace.values import reason_of
 
 if TYPE_CHECKING:
     from sessiontui.app.controllers.conversation import Conversation
@@ -63,7 +63,7 @@ class Resuming:
         except SuspendNotSupported:
             self._tell("Not resumed: the app cannot give up its terminal here", "failed")
         except SessionTuiError as error:
-            self._tell(f"Not resumed: {one_line(error)}", "failed")
+            self._tell(f"Not resumed: {reason_of(error)}", "failed")
         else:
             name = NAMES.get(row.agent, "the agent")
             if problem:
@@ -77,7 +77,7 @@ class Resuming:
             row = await self._row(path)
             line = shell_line(self._command(row), row.cwd)
         except SessionTuiError as error:
-            self._tell(f"Not copied: {one_line(error)}", "failed")
+            self._tell(f"Not copied: {reason_of(error)}", "failed")
         else:
             copying.copy(line, "the command that resumes it")
 

@@ -15,7 +15,7 @@ from sessiontui.models.progress import Progress
 from sessiontui.models.source import DirectorySource, parse_source
 from sessiontui.models.text import clean
 from sessiontui.workspace.rights import ASKED
-from sessiontui.workspace.values import one_line
+from sessiontui.workspace.values import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ class Transferring:
         except StoppedError:
             self._tell("Stopped: nothing was done", "past")
         except SessionTuiError as error:
-            self._tell(f"Not {'moved' if move else 'copied'}: {one_line(error)}", "failed")
+            self._tell(f"Not {'moved' if move else 'copied'}: {reason_of(error)}", "failed")
 
     async def _transfer(self, paths: Sequence[str], *, move: bool) -> None:
         from sessiontui.app.screens.transfer import TransferDialog

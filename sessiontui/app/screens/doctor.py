@@ -20,7 +20,7 @@ from sessiontui.errors import BackendDownError, StorageError
 from sessiontui.models.text import clean
 from sessiontui.workspace.checkup import Checkup
 from sessiontui.workspace.repairs import Repairs
-from sessiontui.workspace.values import one_line
+from sessiontui.workspace.values import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +108,7 @@ class DoctorScreen(ModalScreen[str | None]):
                 self._head(f"{progress.what}{share}…")
         except StorageError as error:
             self._redraw()
-            self._head(f"Not examined: {one_line(error)}", "$failed")
+            self._head(f"Not examined: {reason_of(error)}", "$failed")
         else:
             self._redraw()
             self._sum_up()
@@ -230,7 +230,7 @@ class DoctorScreen(ModalScreen[str | None]):
                 await self._repairs.fix(finding)
             except StorageError as error:
                 failed += 1
-                last = one_line(error)
+                last = reason_of(error)
                 self.findings.refused(finding, last)
                 if isinstance(error, BackendDownError):
                     break
@@ -255,7 +255,7 @@ class DoctorScreen(ModalScreen[str | None]):
         try:
             made = self._repairs.made()
         except StorageError as error:
-            self._sum_up(f"not taken back: {one_line(error)}", "$failed")
+            self._sum_up(f"not taken back: {reason_of(error)}", "$failed")
             return
         if not made:
             self._sum_up("there is no repair to take back")
@@ -276,7 +276,7 @@ class DoctorScreen(ModalScreen[str | None]):
                 return
             await self._repairs.take_back(last)
         except StorageError as error:
-            self._sum_up(f"not taken back: {one_line(error)}", "$failed")
+            self._sum_up(f"not taken back: {reason_of(error)}", "$failed")
             self.quiet = True
         else:
             self._examine(deep=False)

@@ -15,7 +15,7 @@ from sessiontui.app.format import SAFE_TEXT
 from sessiontui.app.screens.dialog import Choice, Dialog
 from sessiontui.errors import ConfigError
 from sessiontui.models.text import clean
-from sessiontui.workspace.values import one_line
+from sessiontui.workspace.values import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -175,7 +175,7 @@ class TransferDialog(Dialog[Target]):
         try:
             return text, self._parse(text), self._project(typed) if typed else None
         except ConfigError as error:
-            return one_line(error)
+            return reason_of(error)
 
     def _tell(self) -> None:
         wanted = self._wanted()
