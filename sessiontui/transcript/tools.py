@@ -145,11 +145,15 @@ def _meta(family: str, given: dict[str, Any], result: Result | None) -> tuple[st
     if result is not None and family == "search" and not result.error:
         return hits(result)
     if family == "write" and "content" in given:
-        return (f"{text(given.get('content')).count(chr(10)) + 1:,} lines",)
+        return _lines(text(given.get("content")).rstrip("\n").count("\n") + 1)
     if family == "read" and result is not None and not result.error:
         lines = len(result.part.lines) + result.part.more
-        return (f"{lines:,} lines",) if lines > 1 else ()
+        return _lines(lines) if lines > 1 else ()
     return ()
+
+
+def _lines(number: int) -> tuple[str, ...]:
+    return (f"{number:,} line" if number == 1 else f"{number:,} lines",)
 
 
 def _summary(family: str, given: dict[str, Any], result: Result | None) -> tuple[str, bool]:

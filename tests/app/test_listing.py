@@ -63,6 +63,21 @@ def two_projects() -> MemoryStore:
     return store
 
 
+@pytest.mark.parametrize("size", [(100, 24), (60, 14)])
+async def test_what_is_wrong_is_told_whole_where_there_is_little_room(
+    size: tuple[int, int],
+) -> None:
+    async with running(two_projects(), size=size) as (app, pilot):
+        await type_query(pilot, "status:nix")
+        await until(lambda: "a status is" in caption(app))
+        await until(lambda: all(shows(app, word) for word in ("complete", "stalled", "done")))
+        assert "to the list" in rows(app)[-1]
+        await pilot.press("escape")
+        await until(lambda: shows(app, "Title alpha"))
+        assert not shows(app, "stalled")
+        assert "read" in rows(app)[-1]
+
+
 async def test_what_is_wrong_with_a_query_stands_beneath_it_and_the_list_stays() -> None:
     async with running(two_projects()) as (app, pilot):
         await type_query(pilot, "title:alpha")

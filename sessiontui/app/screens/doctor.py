@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _REDRAW_S: Final = 0.2
 _KEYS: Final = (
-    "f repairs   F all of its kind   u takes back   L reads every line   {} goes there   esc closes"
+    "f repairs   F all like it   u undoes   L reads every line   {} goes there   esc closes"
 )
 _PATH_CELLS: Final = 60
 

@@ -64,7 +64,8 @@ class HelpScreen(ModalScreen[None]):
         if self.app.size.width < _TWO:
             order = tuple(sorted(_ORDER, key=lambda context: context != self._pane))
         with VerticalScroll(classes="help") as box:
-            box.border_subtitle = "↑↓ scroll   esc closes"
+            up, down = map(self._keys.written, ("up", "down"))
+            box.border_subtitle = f"{up} {down} scroll   esc closes"
             with Container(classes="columns"):
                 for context in order:
                     with Container(classes=f"column {context}"):

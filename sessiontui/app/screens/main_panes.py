@@ -412,8 +412,8 @@ class MainPanes(Screen[None]):
         """Let rules and keys tell which pane has the focus."""
         self.listing.typing = isinstance(event.widget, FilterInput)
         self.listing.show()
-        typing = isinstance(event.widget, PasswordInput)
-        self.footer.hints = PasswordInput.HINTS if typing else ()
+        field = event.widget if isinstance(event.widget, FilterInput | PasswordInput) else None
+        self.footer.hints = () if field is None else field.HINTS
         self.show_pane(reading=self.transcript_pane in event.widget.ancestors_with_self)
 
     def show_pane(self, *, reading: bool) -> None:

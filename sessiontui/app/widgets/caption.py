@@ -24,9 +24,12 @@ _INDENT = 3
 
 
 class Caption(Widget):
-    """One line of text on the left, headings of columns on the right where there is room."""
+    """One line of text on the left, headings of columns on the right where there is room.
 
-    told: reactive[tuple[str, Tone]] = reactive[tuple[str, "Tone"]](("", "past"))
+    What is wrong takes as many lines as it needs, and no headings stand beside it.
+    """
+
+    told: reactive[tuple[str, Tone]] = reactive[tuple[str, "Tone"]](("", "past"), layout=True)
     """A text, not yet safe to show, and its tone; it comes before the headings."""
     heads: reactive[str] = reactive("")
     """Headings, each over its column, up to the list's last one."""
@@ -38,9 +41,17 @@ class Caption(Widget):
         x: int
         """Where in the line, in cells."""
 
+    @property
+    def _wrong(self) -> bool:
+        return self.told[1] == "attention"
+
+    def watch_told(self) -> None:
+        """Make room for what is wrong."""
+        self.set_class(self._wrong, "-wrong")
+
     def on_click(self, event: events.Click) -> None:
         """Tell which heading was clicked."""
-        if self.heads and event.x >= self.size.width - 1 - cell_len(self.heads):
+        if self.heads and not self._wrong and event.x >= self.size.width - 1 - cell_len(self.heads):
             event.stop()
             self.post_message(self.HeadClicked(event.x))
 
@@ -48,6 +59,8 @@ class Caption(Widget):
         """Return the line."""
         width = self.size.width - 1  # Above the list, whose last column is the scroll bar.
         text, tone = self.told
+        if self._wrong:
+            return Content.styled(clean(text), "$attention")
         heads = self.heads
         room = width - _INDENT
         if text and cell_len(clean(text)) + cell_len(heads) + 2 > room:

@@ -37,6 +37,9 @@ class FilterInput(Input):
         Binding("escape", "clear", show=False),
     ]
 
+    HINTS: ClassVar = (("enter", "to the list"), ("escape", "clear"))
+    """What can be done while one types, for the footer: keys with their labels."""
+
     virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=False)
     """Moves nothing but the text: without this, every key would lay out the whole screen."""
 
