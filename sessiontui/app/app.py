@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from textual.actions import ActionParseResult
     from textual.binding import BindingType
     from textual.dom import DOMNode
+    from textual.driver import Driver
     from textual.filter import LineFilter
     from textual.screen import Screen
 
@@ -85,6 +86,15 @@ class SessionApp(App[None], inherit_bindings=False):
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""
         return MainScreen(self.workspace, self.keys, self._list_file)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return what reads and writes the terminal."""
+        usual = super().get_driver_class()
+        if usual.__module__ != "textual.drivers.linux_driver":
+            return usual
+        from sessiontui.app.driver import CarefulDriver
+
+        return CarefulDriver
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return the design tokens, for themes that do not define them."""
@@ -152,6 +162,8 @@ class SessionApp(App[None], inherit_bindings=False):
     def panic(self, *renderables: RenderableType) -> None:
         """End with something to print; where that is an error, keep it too."""
         self._keep_failure(sys.exception())
+        if self.failure is not None and not self.return_code:
+            self.exit(return_code=_FAILED)  # The keyboard cannot be read any more.
         super().panic(*renderables)
 
     def _keep_failure(self, error: BaseException | None) -> None:

@@ -134,6 +134,29 @@ def test_an_error_nobody_expected_leaves_the_terminal_as_it_was(
         assert b"this is broken" not in terminal.output
 
 
+@pytest.mark.parametrize("sent", [b"\xff", b"\xc3\xc3", b"\x9b31", b"\x1b[200~a\xffdq\r\x1b[201~"])
+def test_bytes_that_are_no_text_do_no_harm(terminal: Terminal, sent: bytes) -> None:
+    terminal.until(b"Title alpha", BRIGHT_FOOTER)
+    terminal.press(sent)
+    terminal.rest()
+    terminal.press(b"?")
+    terminal.until(b"Read the transcript")
+    terminal.press(ESCAPE)
+    terminal.until(BRIGHT_FOOTER)
+    terminal.press(b"\x03")
+    assert terminal.finish() == 0
+    assert terminal.restored
+    assert b"Delete session" not in terminal.output
+
+
+def test_a_keyboard_that_cannot_be_read_ends_it_with_a_word(terminal: Terminal) -> None:
+    terminal.until(b"Title alpha")
+    terminal.press(b"\x1b[1114112u")  # There is no such character.
+    assert terminal.finish() == 1
+    assert terminal.restored
+    assert b"internal error: ValueError; a report" in terminal.output
+
+
 def test_an_unreachable_server_is_told_and_can_be_left(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
