@@ -136,11 +136,15 @@ class IndexWriter:
         with self._transaction():
             return [(piece.path, self._add(piece)) for piece in pieces]
 
-    def move(self, moves: Iterable[tuple[str, str | None]]) -> None:
+    def move(self, moves: Iterable[tuple[str, str | None]]) -> list[tuple[str, Known]]:
         """Give sessions other paths, or take them out where there is none, in order.
 
         What the index knew of another session at the new path is forgotten.
+
+        Returns:
+            What it knows of those that have other paths now.
         """
+        moved: list[tuple[str, Known]] = []
         with self._transaction():
             for path, new_path in moves:
                 if new_path is None:
@@ -151,6 +155,13 @@ class IndexWriter:
                         "UPDATE sessions SET path = ? WHERE path = ?",
                         (path_key(new_path), path_key(path)),
                     )
+                    found = self._one(
+                        "SELECT size, mtime_ms, stop, text_stop, figures FROM sessions"
+                        " WHERE path = ?",
+                        (path_key(new_path),),
+                    )
+                    moved.append((new_path, known_of(*found)))
+        return moved
 
     def tidy(self) -> None:
         """Make searching faster after much was added."""

@@ -14,20 +14,22 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sessiontui.errors import IndexFileError
-from sessiontui.index.values import HEAD_BYTES, OVERLAP_BYTES, Known, Piece, known_of
+from sessiontui.index.values import HEAD_BYTES, OVERLAP_BYTES, Piece
 from sessiontui.models.changes import Removed, Renamed
 from sessiontui.storage.backend import Range
+from sessiontui.workspace.known import KnownSessions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sessiontui.catalogue.row import Row
+    from sessiontui.index.values import Known
     from sessiontui.index.writer import IndexWriter
     from sessiontui.models.changes import Change
 
@@ -81,8 +83,10 @@ class Indexing:
         self._changed = changed
         self._quiet = quiet
         self._eager = eager
-        self.known: dict[str, Known] = {}
+        self.known = KnownSessions(rows)
         """What the index says of the sessions that there are."""
+        self._coming: KnownSessions | None = None
+        """The same, as it is being read anew."""
         self.problem = ""
         """Why there is no index, one line; empty while there is one or none is wanted."""
         self.ours = False
@@ -130,15 +134,17 @@ class Indexing:
         for change in changes:
             if isinstance(change, Removed):
                 self._moves.append((change.path, None))
-                self.known.pop(change.path, None)
+                self.known.drop(change.path)
                 self._dirty.pop(change.path, None)
             elif isinstance(change, Renamed):
                 self._moves.append((change.path, change.new_path))
-                if (known := self.known.pop(change.path, None)) is not None:
-                    self.known[change.new_path] = known
+                self.known.move(change.path, change.new_path)
                 self._dirty.pop(change.path, None)
                 self._dirty[change.new_path] = (now, now)
             else:
+                self.known.note(change)
+                if self._coming is not None:
+                    self._coming.note(change)
                 first, _ = self._dirty.get(change.path, (now, now))
                 self._dirty[change.path] = (first, now)
         self._idle.clear()
@@ -197,19 +203,19 @@ class Indexing:
 
     async def _take_over(self, known: Iterator[tuple[str, Known]]) -> list[str]:
         """Learn what the index says, a part at a time; return what is in it and no session."""
-        fresh: dict[str, Known] = {}
+        fresh = self._coming = KnownSessions(self._rows)
         gone: list[str] = []
         while part := await self._in_thread(lambda: list(islice(known, _PART))):
             for path, item in part:
-                if (row := self._rows.get(path)) is None:
-                    gone.append(path)
+                if path in self._rows:
+                    fresh.put(path, item)
                 else:
-                    fresh[row.path] = _shared(item, row)
+                    gone.append(path)
         for path in [path for path in fresh if path not in self._rows]:  # It went meanwhile.
-            del fresh[path]
+            fresh.drop(path)
             gone.append(path)
-        changed = frozenset(path for path, item in fresh.items() if self.known.get(path) != item)
-        self.known = fresh
+        changed = fresh.others_than(self.known)
+        self.known, self._coming = fresh, None
         if changed:
             self._changed(changed)
         return gone
@@ -268,11 +274,13 @@ class Indexing:
         while self._moves:
             moves = self._moves[:MOST_SESSIONS]
             del self._moves[:MOST_SESSIONS]
-            await self._in_thread(lambda moves=moves: writer.move(moves))  # type: ignore[misc]
+            moved = await self._in_thread(partial(writer.move, moves))
+            for path, known in moved:
+                if path in self.known:
+                    self.known.put(path, known)
 
     def _is_current(self, path: str) -> bool:
-        row, known = self._rows.get(path), self.known.get(path)
-        return row is None or (known is not None and known.is_current(row.size, row.mtime_ms))
+        return path not in self._rows or self.known.is_current(path)
 
     def _next_batch(self) -> tuple[list[str], float | None]:
         """Return sessions to read now; without any, how long to wait (None: for a change)."""
@@ -311,10 +319,10 @@ class Indexing:
         changed: set[str] = set()
         for path, known in results:
             if known is None:
-                self.known.pop(path, None)
+                self.known.drop(path)
                 left.append(path)
-            elif (row := self._rows.get(path)) is not None:
-                self.known[path] = _shared(known, row)
+            elif path in self._rows:
+                self.known.put(path, known)
                 changed.add(path)
                 if known.mtime_ms < 0:
                     left.append(path)
@@ -375,23 +383,6 @@ class Indexing:
 
     async def _in_thread(self, call: Callable[[], _Result]) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-
-
-def _shared(known: Known, row: Row) -> Known:
-    """Return the same, with numbers that are held anyway: one object for all that are equal."""
-    return known_of(
-        row.size if known.size == row.size else known.size,
-        row.mtime_ms if known.mtime_ms == row.mtime_ms else known.mtime_ms,
-        known.stop,
-        known.text_stop,
-        _alike(known.packed),
-    )
-
-
-@lru_cache(maxsize=4096)
-def _alike(packed: bytes) -> bytes:
-    """Return figures as one object for all sessions that had the same lately: short ones do."""
-    return packed
 
 
 def _read_known(file: Path) -> list[tuple[str, Known]]:

@@ -156,5 +156,4 @@ class Library:
 
     def _is_known(self, path: str) -> bool:
         """Tell whether the index knows a session as it is now."""
-        known, row = self.indexing.known.get(path), self._rows.get(path)
-        return known is not None and row is not None and known.is_current(row.size, row.mtime_ms)
+        return self.indexing.known.is_current(path)

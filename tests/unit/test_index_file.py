@@ -191,9 +191,11 @@ def test_a_long_session_is_read_in_steps(place: Path) -> None:
 def test_sessions_move_and_go(place: Path) -> None:
     writer = IndexWriter(place)
     writer.add([piece(session(name).data, path=f"/s/{name}.jsonl") for name in ("one", "two")])
-    writer.move([("/s/one.jsonl", "/s/three.jsonl"), ("/s/two.jsonl", None), ("/s/no.jsonl", "/x")])
+    moves = [("/s/one.jsonl", "/s/three.jsonl"), ("/s/two.jsonl", None), ("/s/no.jsonl", "/x")]
+    moved = writer.move(moves)
 
-    assert [path for path, _ in writer.known()] == ["/s/three.jsonl"]
+    assert list(writer.known()) == moved
+    assert [path for path, _ in moved] == ["/s/three.jsonl"]
     assert [path for path, _, _ in found(place, "one")] == ["/s/three.jsonl"]
     assert found(place, "two") == []
     writer.close()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sessiontui.catalogue.catalogue import Catalogue
     from sessiontui.catalogue.query import Query
 
-_STRIPS = 512
+_STRIPS = 160
 """How many drawn lines are kept."""
 _CALM_S = 0.05
 """How long after a change of the view it is told what is in it."""

@@ -32,7 +32,7 @@ STYLES = (
 )  # fmt: skip
 """What the stylesheet gives a colour, each as the component class `transcript--…`."""
 
-MAX_STRIPS = 1024
+MAX_STRIPS = 512
 
 Mark = Literal["", "cursor", "cursor-blurred"]
 """What stands left of a row: the mark of the current entry in one of two colours."""
