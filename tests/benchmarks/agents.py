@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import redis
 
-from tests.benchmarks.data import PREFIX, session_path
+from tests.benchmarks.data import MESSAGES, PREFIX, session_path
 from tests.benchmarks.harness import expect
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 STAMP: Final = re.compile(rb"line (\d+) sent (\d+\.\d+) by")
 """How a line's number and the time it was sent stand in its text."""
+_IDS: Final = 0x100000
+"""The ids of agents' lines begin here."""
 _EVERY_S: Final = 0.001
 
 
@@ -31,13 +33,19 @@ def stamps(data: bytes) -> list[float]:
     return [float(sent) for _number, sent in STAMP.findall(data)]
 
 
-def line(number: int) -> bytes:
-    """Return one stamped message line."""
+def line(number: int, sessions: int = 1) -> bytes:
+    """Return one stamped message line; sessions take turns, and each goes on after its own last."""
+    first = number < sessions
     return (
         b'{"type":"message","id":"%08x","parentId":"%08x","timestamp":"2026-06-01T11:00:00.000Z",'
         b'"message":{"role":"assistant","content":[{"type":"text","text":"line %d sent %.6f by '
         b'an agent that writes at this very moment"}],"stopReason":"stop"}}\n'
-        % (number, number - 1, number, time.time())
+        % (
+            number + _IDS,
+            MESSAGES - 1 if first else number - sessions + _IDS,
+            number,
+            time.time(),
+        )
     )
 
 
@@ -82,7 +90,7 @@ def write(url: str, rate: float, seconds: float, sessions: int, first: int) -> N
             pipeline = connection.pipeline(transaction=False)
             for number in range(written, due):
                 path = session_path(first + number % sessions)
-                pipeline.append(f"{PREFIX}file:{path}", line(number))
+                pipeline.append(f"{PREFIX}file:{path}", line(number, sessions))
                 pipeline.hset(f"{PREFIX}meta", path, str(time.time_ns() // 1_000_000))
             if due > written:
                 pipeline.execute()

@@ -29,6 +29,8 @@ _WORDS: Final = (
     *("parser", "token", "stream", "socket", "folder", "rename", "delete", "undo"),
 )
 _PROJECTS: Final = 200
+MESSAGES: Final = 4
+"""How many messages a session has, unless it is said otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def session_path(number: int) -> str:
     return f"/sessions/{folder}/2026-06-01T10-00-00-000Z_{number:08x}.jsonl"
 
 
-def lines(number: int, count: int = 4, size: int = 300) -> list[bytes]:
+def lines(number: int, count: int = MESSAGES, size: int = 300) -> list[bytes]:
     """Return the lines of a session: a header, then `count` messages of about `size` bytes."""
     header = (
         f'{{"type":"session","version":3,"id":"{number:08x}","timestamp":"2026-06-01T10:00:00.000Z"'
@@ -131,7 +133,7 @@ def client(url: str) -> redis.asyncio.Redis:
     return redis.asyncio.Redis.from_url(url, protocol=2, socket_timeout=None)
 
 
-def fill_redis(url: str, count: int, *, messages: int = 4, size: int = 300) -> None:
+def fill_redis(url: str, count: int, *, messages: int = MESSAGES, size: int = 300) -> None:
     """Write `count` sessions with their mtimes; a tenth of them have a title field too."""
     with redis.Redis.from_url(url, protocol=2) as connection:
         for start in range(0, count, 500):
