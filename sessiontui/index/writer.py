@@ -156,11 +156,11 @@ class IndexWriter:
                         (path_key(new_path), path_key(path)),
                     )
                     found = self._one(
-                        "SELECT size, mtime_ms, stop, text_stop, figures FROM sessions"
+                        "SELECT path, size, mtime_ms, stop, text_stop, figures FROM sessions"
                         " WHERE path = ?",
                         (path_key(new_path),),
                     )
-                    moved.append((new_path, known_of(*found)))
+                    moved.append((new_path, known_row(found)[1]))
         return moved
 
     def tidy(self) -> None:

@@ -119,13 +119,12 @@ class RowReader:
 
     async def _pause(self, seconds: float) -> None:
         """Give way for a while; rows that come into view end it."""
-        if self._first:
-            return
-        self._wake.clear()
         # Not `wait_for`: in Python 3.11 it loses a cancellation that comes with the event.
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._wake.wait()
+                while not self._first:
+                    self._wake.clear()
+                    await self._wake.wait()
 
     def _start(self) -> None:
         if self._first or self._rest:
