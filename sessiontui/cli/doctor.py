@@ -37,13 +37,13 @@ async def examine(workspace: Workspace, *, fix: bool, deep: bool, yes: bool, as_
         click.UsageError: Nobody can be asked and `yes` is false.
         StorageError: The source could not be asked.
     """
-    if fix and not yes and (as_json or not is_terminal(sys.stdin)):
-        raise click.UsageError("there is nobody to ask: say --yes, or look first without --fix")
     findings = await _found(workspace, deep=deep)
+    fixable = [finding for finding in findings if finding.fix is not None]
+    if fix and fixable and not yes and (as_json or not is_terminal(sys.stdin)):
+        raise click.UsageError("there is nobody to ask: say --yes, or look first without --fix")
     output = Output()
     if not as_json:
         _tell(output, workspace, findings)
-    fixable = [finding for finding in findings if finding.fix is not None]
     outcomes: dict[tuple[str, str], str] = {}
     if fix and fixable:
         if not yes:

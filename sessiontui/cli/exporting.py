@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sessiontui.app.format import counted, size
-from sessiontui.cli.choosing import label, the_sessions
+from sessiontui.cli.choosing import label, named, the_sessions
 from sessiontui.cli.output import Output, write_bytes
 from sessiontui.cli.running import CommandError
 from sessiontui.export import EXTENSIONS
@@ -79,7 +79,7 @@ async def export_sessions(
         written = await export_to_file(workspace, export, chosen, options, replace=force)
         told.append(_told(export, chosen, written))
         if not as_json:
-            Output().line(f"exported {label(export.row)} to {clean(str(export.file))}")
+            Output().line(f"exported {named(label(export.row))} to {clean(str(export.file))}")
     if as_json:
         Output().json_array(told)
     elif len(told) > 1:

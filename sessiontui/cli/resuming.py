@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sessiontui.agents.resume import program, resume_command, shell_line
-from sessiontui.cli.choosing import label, the_session
+from sessiontui.agents.roots import session_roots
+from sessiontui.cli.choosing import label, named, the_session
 from sessiontui.cli.output import Output
 from sessiontui.cli.running import CommandError, with_workspace
 from sessiontui.config import without_secrets
@@ -74,9 +76,12 @@ async def _run(
     row = await the_session(workspace, name)
     on_disk = isinstance(workspace.source, DirectorySource)
     if not on_disk and row.agent == "omp" and "omp" not in workspace.config.resume:
+        session_id = clean(row.id or row.path)
+        root = session_roots(os.environ, Path.home())[0]
         raise CommandError(
-            "omp resumes only from disk, and this session is in Redis; "
-            f"copy it first: sessiontui cp --to omp {clean(row.id or row.path)}"
+            "omp resumes only from disk, and this session is in Redis; copy it: "
+            f"sessiontui cp --to omp {session_id}; then: "
+            f"sessiontui resume --source {shlex.quote(str(root))} {session_id}"
         )
     command = resume_command(
         row.agent,
@@ -94,7 +99,7 @@ async def _run(
     held = workspace.held(row.path)
     if held is not None and not force:
         raise CommandError(
-            f"{label(row)} is running ({held}): two agents in one session overwrite each "
+            f"{named(label(row))} is running ({held}): two agents in one session overwrite each "
             "other's work; wait, or use --force"
         )
     if not cwd.startswith("/") or "\0" in cwd or not Path(cwd).is_dir():  # noqa: ASYNC240

@@ -51,7 +51,7 @@ KINDS: Final[dict[Kind, About]] = {
     "broken": About(
         "Broken lines",
         "Lines that are no entries. Agents pass over them or refuse the session.",
-        "They are only told: no repair could lose nothing.",
+        "They are only told: any repair would lose something.",
     ),
     "duplicate": About(
         "Ids that several sessions have",

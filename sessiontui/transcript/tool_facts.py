@@ -50,10 +50,12 @@ def hits(result: Result) -> tuple[str, ...]:
 
 
 def language_of(given: dict[str, Any]) -> str:
-    """Return what the end of a file's name says of its language."""
+    """Return what a file's name says of its language: its end, or all of `Dockerfile`."""
     path = first_text(given, "path", "file_path", "filePath", "notebook_path", "filename")
     name = path.rpartition("/")[2].lower()
     stem, dot, end = name.rpartition(".")
+    if not (dot and stem) and not name.endswith("file"):
+        return ""
     return first_line(end.partition(":")[0] if dot and stem else name)[:20]
 
 

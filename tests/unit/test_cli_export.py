@@ -65,7 +65,7 @@ def test_a_file_gets_the_format_that_its_name_says_and_is_replaced_only_by_force
     target = tmp_path / "out.html"
     done = command("export", str(files[RETRY]), "-o", str(target))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"exported {RETRY} to {target}\n"
+    assert done.stdout == f"exported “{RETRY}” to {target}\n"
     assert target.stat().st_mode & 0o777 == 0o600
     checked(target.read_text(encoding="utf-8"))
     target.write_text("mine", encoding="utf-8")

@@ -104,4 +104,5 @@ def test_a_session_in_redis_is_to_be_copied_first(
         done = Command(tmp_path, redis_server.url)("resume", "0199")
         client.flushall()
     assert done.returncode == 1
-    assert done.stderr.endswith("copy it first: sessiontui cp --to omp 0199\n")
+    assert "copy it: sessiontui cp --to omp 0199; then: sessiontui resume --source" in done.stderr
+    assert done.stderr.endswith("/.omp/agent/sessions 0199\n")
