@@ -70,3 +70,12 @@ def open_private(file: Path, flags: int) -> int:
         OSError: It could not be opened.
     """
     return os.open(file, flags | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+
+
+def is_folder(path: str | Path) -> bool:
+    """Tell whether a path leads to a folder, as far as one can look.
+
+    Unlike `Path.is_dir` it never raises: not for a name that is too long, one with a
+    NUL in it, or one in a folder that may not be looked into.
+    """
+    return os.path.isdir(path)  # noqa: PTH112 - see above

@@ -13,6 +13,7 @@ from sessiontui.cli.output import Output, write_bytes
 from sessiontui.cli.running import CommandError
 from sessiontui.export import EXTENSIONS
 from sessiontui.models.text import clean
+from sessiontui.paths import is_folder
 from sessiontui.workspace.exports import (
     Export,
     export_to,
@@ -96,7 +97,7 @@ def _by_name(output: str) -> Format | None:
 def _places(rows: Sequence[Row], output: str, kind: Format) -> list[Export]:
     """Return where each session is to be written; makes the folder for several."""
     place = Path(output).expanduser()
-    if place.is_dir() or output.endswith("/") or len(rows) > 1:
+    if is_folder(place) or output.endswith("/") or len(rows) > 1:
         make_folder(place)
         return named_in(place, rows, kind, beside=False)
     return [Export(rows[0], place)]

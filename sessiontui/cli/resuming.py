@@ -19,6 +19,7 @@ from sessiontui.config import without_secrets
 from sessiontui.errors import ReadOnlyError
 from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
+from sessiontui.paths import is_folder
 from sessiontui.workspace.rights import ASKED
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ async def _run(
             f"{named(label(row))} is running ({held}): two agents in one session overwrite each "
             "other's work; wait, or use --force"
         )
-    if not cwd.startswith("/") or "\0" in cwd or not Path(cwd).is_dir():  # noqa: ASYNC240
+    if not (cwd.startswith("/") and is_folder(cwd)):
         raise CommandError(
             f"the session's folder is gone ({cwd or 'it names none'}); "
             "to resume in the current one: --here"

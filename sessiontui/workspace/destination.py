@@ -20,7 +20,7 @@ from sessiontui.workspace.connect import open_backend
 from sessiontui.workspace.recast import Beginning
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable
 
     from sessiontui.models.source import Source
     from sessiontui.storage.backend import Backend, Stat
@@ -179,13 +179,3 @@ def _is_within(folder: Path, root: Path) -> bool:
         wanted = root.stat()
         return any(os.path.samestat(above.stat(), wanted) for above in (folder, *folder.parents))
     return False
-
-
-def known_places(configured: str | None, roots: Iterable[Source]) -> list[str]:
-    """Return places to offer, each once."""
-    names = [*([configured] if configured else []), *(_name(root) for root in roots)]
-    return list(dict.fromkeys(names))
-
-
-def _name(source: Source) -> str:
-    return str(source.path) if isinstance(source, DirectorySource) else source.label

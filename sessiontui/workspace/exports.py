@@ -10,7 +10,7 @@ from sessiontui.catalogue.order import shown_title
 from sessiontui.catalogue.projects import project_label
 from sessiontui.errors import ExportError
 from sessiontui.export import EXTENSIONS, Facts, NewFile, export_bytes, file_name, writer_for
-from sessiontui.paths import PRIVATE_FOLDER
+from sessiontui.paths import PRIVATE_FOLDER, is_folder
 from sessiontui.workspace.bulk import Outcome, each
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def named_in(
         beside: Whether names of files that are there are passed over.
     """
     taken: set[str] = set()
-    if beside and folder.is_dir():
+    if beside and is_folder(folder):
         taken = {name.casefold() for name in os.listdir(folder)}  # noqa: PTH208 - names alone
     exports: list[Export] = []
     for row in rows:

@@ -168,6 +168,7 @@ async def test_marked_sessions_go_into_a_folder_that_is_made(folder: Path) -> No
     [
         ("", "Name a file."),
         ("{folder}/no/a.md", "There is no folder"),
+        ("{folder}/" + 300 * "a" + "/a.md", "There is no folder"),
         ("{folder}/file.md/a.md", "This is no folder"),
         ("~nobody-of-this-name/a.md", "Name a file."),
     ],

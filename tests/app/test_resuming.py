@@ -93,8 +93,14 @@ def test_the_agent_has_the_terminal_and_gives_it_back(
         assert terminal.restored
 
 
-def test_where_the_folder_is_gone_it_asks(file: Path, work: Path, environ: dict[str, str]) -> None:
+@pytest.mark.parametrize("name", ["work", 300 * "a"])
+def test_where_the_folder_is_gone_it_asks(
+    file: Path, work: Path, environ: dict[str, str], name: str
+) -> None:
     work.rmdir()
+    gone, stat = str(work.with_name(name)).encode(), file.stat()
+    file.write_bytes(file.read_bytes().replace(str(work).encode(), gone))
+    os.utime(file, (stat.st_atime, stat.st_mtime))  # Nobody is at work on it.
     with Terminal([str(file.parent.parent)], environ=environ) as terminal:
         terminal.until(b"Go on")
         terminal.press(b"o")

@@ -20,6 +20,7 @@ from sessiontui.agents.resume import (
 from sessiontui.errors import ReadOnlyError, ResumeError, SessionTuiError
 from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
+from sessiontui.paths import is_folder
 from sessiontui.workspace.rights import ASKED
 from sessiontui.workspace.values import reason_of
 
@@ -118,7 +119,7 @@ class Resuming:
         if self._conversation.screen.app.is_headless or self._conversation.screen.app.is_web:
             raise ResumeError("an agent needs a terminal of its own")
         cwd = row.cwd or ""
-        if cwd.startswith("/") and "\0" not in cwd and Path(cwd).is_dir():  # noqa: ASYNC240
+        if cwd.startswith("/") and is_folder(cwd):
             return cwd
         here = str(Path.cwd())
         gone = f"Its folder is gone: {clean(cwd)}" if cwd else "It does not tell its folder."

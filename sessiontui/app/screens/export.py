@@ -20,6 +20,7 @@ from sessiontui.app.screens.dialog import Choice, Dialog, button_label
 from sessiontui.catalogue.projects import home_relative
 from sessiontui.export import EXTENSIONS, FORMATS, Options
 from sessiontui.models.text import clean
+from sessiontui.paths import is_folder
 from sessiontui.workspace.exports import Export, in_the_way, named_in
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class ExportDialog(Dialog[Wanted]):
     def _exports(self, place: Path) -> list[Export]:
         """Return what would be written where."""
         typed = self.query_one("#place", Input).value.strip()
-        if self._many or typed.endswith("/") or place.is_dir():
+        if self._many or typed.endswith("/") or is_folder(place):
             return named_in(place, self._rows, self._kind, beside=False)
         return [Export(self._rows[0], place)]
 
@@ -157,15 +158,15 @@ class ExportDialog(Dialog[Wanted]):
         if place is None:
             return "Name a folder." if self._many else "Name a file."
         folder = exports[0].file.parent
-        if folder.is_dir():
+        if is_folder(folder):
             objection = None if os.access(folder, os.W_OK) else "You may not write there."
         elif os.path.lexists(folder):
             objection = f"This is no folder: {clean(str(folder))}"
-        elif self._many and folder.parent.is_dir():
+        elif self._many and is_folder(folder.parent):
             objection = None
         else:
             objection = f"There is no folder {clean(str(folder))}"
-        if objection is None and any(export.file.is_dir() for export in exports):
+        if objection is None and any(is_folder(export.file) for export in exports):
             objection = "A folder has this name."
         return objection
 
@@ -179,7 +180,7 @@ class ExportDialog(Dialog[Wanted]):
             yield Content(f"{what} that only you can read.")
         else:
             files = formats.counted(len(exports), "file")
-            made = "" if exports[0].file.parent.is_dir() else ", which is made for them"
+            made = "" if is_folder(exports[0].file.parent) else ", which is made for them"
             yield Content(f"Writes {files} in {folder}{made}: {clean(exports[0].file.name)}, …")
         standing = in_the_way(exports)
         if standing and len(exports) == 1:
