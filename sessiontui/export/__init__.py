@@ -1,4 +1,8 @@
-"""Sessions as files for elsewhere: Markdown, one HTML page, JSON, or the stored bytes."""
+"""Sessions as files for elsewhere: Markdown, one HTML page, JSON, or the stored bytes.
+
+`run` carries bytes through one of the `writers`: `markdown`, `page` with `page_style`, `stored`.
+`blocks`, `markup`, `pairing` and `words` are what texts for people share; `files` makes the file.
+"""
 
 from sessiontui.export.files import NewFile, file_name
 from sessiontui.export.run import export_bytes

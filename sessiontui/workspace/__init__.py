@@ -1,4 +1,16 @@
-"""What the app and the command line both run on: the source, its rows, the open transcripts."""
+"""What the app and the command line both run on: the source, its rows, the open transcripts.
+
+| where | what |
+| --- | --- |
+| `workspace`, `opening`, `connect`, `values` | the workspace, its source, what it tells |
+| `rows`, `reader`, `documents`, `notes` | keeping catalogue and transcripts current |
+| `rights`, `holding` | whether anything may be changed; whether an agent holds a session open |
+| `deletions`, `renaming`, `exports`, `bulk` | what is done to sessions, one or many |
+| `transfers`, `destination`, `pouring`, `recast` | copies and moves to another store |
+| `checkup`, `repairs` | gathering facts for the doctor's rules; carrying out what they advise |
+| `library`, `indexing`, `counting`, `searching` | text and figures of all sessions, by the index |
+| `remembered`, `unconfirmed` | what outlives a run: how the list was left, writes nobody took |
+"""
 
 from sessiontui.workspace.bulk import Failure, Outcome
 from sessiontui.workspace.deletions import Trashed, last_deletion
