@@ -95,7 +95,7 @@ SCENES = (
     Scene("copy-marked", keys=["down", "down", "space", "space", "c"]),
     Scene("delete-marked", keys=["space", "down", "space", "down", "V", "d"]),
     Scene("export", keys=["e", "down"]),
-    Scene("help", keys=["?"]),
+    Scene("help", keys=["?"], size=(140, 40)),
     Scene("palette", keys=["ctrl+p", *"offline"]),
     Scene("doctor", keys=["D"], broken=True),
     Scene("unreachable", reachable=False, size=(100, 24)),

@@ -93,7 +93,7 @@ def _table(heading: str, topics: Iterable[tuple[str, Sequence[tuple[str, str]]]]
     """Return keys and what they do, in two columns, topic by topic."""
     topics = list(topics)
     width = max(cell_len(keys) for _, lines in topics for keys, _ in lines) + _GAP
-    pieces = [Content.styled(heading, "bold $rule-focused")]
+    pieces = [Content.styled(heading, "bold")]
     for number, (topic, lines) in enumerate(topics):
         if number:
             pieces.append(Content(""))
