@@ -133,11 +133,11 @@ class Indexing:
         now = time.monotonic()
         for change in changes:
             if isinstance(change, Removed):
-                self._moves.append((change.path, None))
+                self._note_move(change.path, None)
                 self.known.drop(change.path)
                 self._dirty.pop(change.path, None)
             elif isinstance(change, Renamed):
-                self._moves.append((change.path, change.new_path))
+                self._note_move(change.path, change.new_path)
                 self.known.move(change.path, change.new_path)
                 self._dirty.pop(change.path, None)
                 self._dirty[change.new_path] = (now, now)
@@ -150,6 +150,10 @@ class Indexing:
         self._idle.clear()
         if not self._is_timed:  # Else nothing that changed now is due before it wakes by itself.
             self._wake.set()
+
+    def _note_move(self, path: str, new_path: str | None) -> None:
+        if self.ours:  # Whoever begins to write looks for himself what is gone.
+            self._moves.append((path, new_path))
 
     # -- as long as the source is open
 
