@@ -13,6 +13,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from sessiontui.app import format as formats
+from sessiontui.app.widgets.choices import Choices
 from sessiontui.models.text import clean
 from sessiontui.transcript.copies import Code
 
@@ -34,8 +35,6 @@ class CodesScreen(ModalScreen[Code | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,Y", "dismiss_none", show=False),
-        Binding("j", "move(1)", show=False),
-        Binding("k", "move(-1)", show=False),
     ]
 
     def __init__(self, codes: Sequence[Code]) -> None:
@@ -46,7 +45,7 @@ class CodesScreen(ModalScreen[Code | None]):
         """Lay out the heading, the pieces and what closes it."""
         with Vertical(classes="outline"):
             yield Static(Content.styled("Copy which code?", "bold"), id="outline-heading")
-            yield OptionList(
+            yield Choices(
                 *(Option(_line(code)) for code in self._codes),
                 id="outline-turns",
                 markup=False,
@@ -58,11 +57,6 @@ class CodesScreen(ModalScreen[Code | None]):
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self.dismiss(self._codes[event.option_index])
-
-    def action_move(self, step: int) -> None:
-        """Move the highlight."""
-        pieces = self.query_one(OptionList)
-        (pieces.action_cursor_down if step > 0 else pieces.action_cursor_up)()
 
     def action_dismiss_none(self) -> None:
         """Copy nothing."""

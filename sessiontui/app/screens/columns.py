@@ -12,6 +12,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from sessiontui.app.columns import COLUMNS, USUAL
+from sessiontui.app.widgets.choices import Choices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,14 +25,12 @@ if TYPE_CHECKING:
 _NAME_CELLS = 9
 
 
-class ColumnOptions(OptionList):
+class ColumnOptions(Choices):
     """The list itself; Enter belongs to the screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "screen.keep", show=False),
         Binding("space", "screen.switch", show=False),
-        Binding("j", "cursor_down", show=False),
-        Binding("k", "cursor_up", show=False),
     ]
 
 

@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 from sessiontui.app import format as formats
 from sessiontui.app.findings import Findings
 from sessiontui.app.screens.dialog import Question
+from sessiontui.app.widgets.choices import Choices
 from sessiontui.doctor import KINDS, fix_words, waits_for_agents
 from sessiontui.errors import BackendDownError, StorageError
 from sessiontui.models.text import clean
@@ -47,10 +48,6 @@ class DoctorScreen(ModalScreen[str | None]):
         Binding("F", "repair_all", show=False),
         Binding("u", "take_back", show=False),
         Binding("L", "deep", show=False),
-        Binding("j", "move('down')", show=False),
-        Binding("k", "move('up')", show=False),
-        Binding("g", "move('first')", show=False),
-        Binding("G", "move('last')", show=False),
     ]
 
     def __init__(self, workspace: Workspace) -> None:
@@ -69,7 +66,7 @@ class DoctorScreen(ModalScreen[str | None]):
         """Lay out heading, list, what is said of the highlighted finding, and the keys."""
         with Vertical(classes="doctor"):
             yield Static(id="doctor-heading")
-            yield OptionList(id="doctor-findings", markup=False, compact=True)
+            yield Choices(id="doctor-findings", markup=False, compact=True)
             with VerticalScroll(id="doctor-about", can_focus=False):
                 yield Static(id="doctor-told")
             keys = _KEYS.format("enter" if self._workspace.config.ascii else "⏎")
@@ -82,8 +79,8 @@ class DoctorScreen(ModalScreen[str | None]):
         self._examine(deep=False)
 
     @property
-    def _list(self) -> OptionList:
-        return self.query_one(OptionList)
+    def _list(self) -> Choices:
+        return self.query_one(Choices)
 
     @property
     def highlighted(self) -> Finding | None:
@@ -287,17 +284,6 @@ class DoctorScreen(ModalScreen[str | None]):
         """Look for broken lines too, in every byte."""
         if not self._busy:
             self._examine(deep=True)
-
-    def action_move(self, where: str) -> None:
-        """Move the highlight."""
-        shown = self._list
-        moves = {
-            "down": shown.action_cursor_down,
-            "up": shown.action_cursor_up,
-            "first": shown.action_first,
-            "last": shown.action_last,
-        }
-        moves[where]()
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:

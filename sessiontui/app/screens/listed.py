@@ -8,7 +8,9 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import OptionList, Static
+from textual.widgets import Static
+
+from sessiontui.app.widgets.choices import Choices
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -26,10 +28,6 @@ class ListedScreen(ModalScreen[Answer | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss_none", show=False),
-        Binding("j", "move('down')", show=False),
-        Binding("k", "move('up')", show=False),
-        Binding("g", "move('first')", show=False),
-        Binding("G", "move('last')", show=False),
     ]
 
     heading: ClassVar[str]
@@ -42,13 +40,13 @@ class ListedScreen(ModalScreen[Answer | None]):
         """Lay out the heading, the rows and what closes it."""
         with Vertical(classes="outline"):
             yield Static(id="outline-heading")
-            yield OptionList(id="outline-turns", markup=False, compact=True)
+            yield Choices(id="outline-turns", markup=False, compact=True)
             yield Static(Content.styled(f"⏎ {self.does}   esc closes", "$past"), classes="closing")
 
     @property
-    def rows(self) -> OptionList:
+    def rows(self) -> Choices:
         """The list."""
-        return self.query_one(OptionList)
+        return self.query_one(Choices)
 
     def look(self, work: Coroutine[None, None, None]) -> None:
         """Fill the list."""
@@ -65,16 +63,6 @@ class ListedScreen(ModalScreen[Answer | None]):
         """Say in the heading how far it is."""
         words = Content.assemble((f"{self.heading}  ", "bold"), (text, style))
         self.query_one("#outline-heading", Static).update(words)
-
-    def action_move(self, where: str) -> None:
-        """Move the highlight."""
-        moves = {
-            "down": self.rows.action_cursor_down,
-            "up": self.rows.action_cursor_up,
-            "first": self.rows.action_first,
-            "last": self.rows.action_last,
-        }
-        moves[where]()
 
     def action_dismiss_none(self) -> None:
         """Go back to where the reader was."""

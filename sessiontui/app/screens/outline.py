@@ -44,8 +44,8 @@ class OutlineScreen(ListedScreen[Entry]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("O", "dismiss_none", show=False),
-        Binding("right_square_bracket", "move('down')", show=False),
-        Binding("left_square_bracket", "move('up')", show=False),
+        Binding("right_square_bracket", "focused.cursor_down", show=False),
+        Binding("left_square_bracket", "focused.cursor_up", show=False),
     ]
 
     heading = "Turns"

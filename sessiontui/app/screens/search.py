@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 from sessiontui.app import format as formats
 from sessiontui.app.format import SAFE_TEXT
 from sessiontui.app.snippets import snippet, speaker
+from sessiontui.app.widgets.choices import Choices
 from sessiontui.catalogue.order import shown_title
 from sessiontui.errors import StorageError, TooSlowError
 from sessiontui.models.text import clean
@@ -98,10 +99,6 @@ class SearchScreen(Screen[Place | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", show=False),
         Binding("slash,ctrl+f", "type", show=False),
-        Binding("j", "move('down')", show=False),
-        Binding("k", "move('up')", show=False),
-        Binding("g", "move('first')", show=False),
-        Binding("G", "move('last')", show=False),
     ]
 
     def __init__(self, workspace: Workspace, keys: Keys) -> None:
@@ -130,7 +127,7 @@ class SearchScreen(Screen[Place | None]):
             )
             yield Static(id="search-count")
         yield Static(Content.styled(_ABOUT, "$past"), id="search-about")
-        yield OptionList(id="search-results", markup=False, compact=True)
+        yield Choices(id="search-results", markup=False, compact=True)
         enter = self._keys.written("enter")
         yield Static(
             Content.styled(f"{enter} reads it there   / searches anew   esc goes back", "$past"),
@@ -138,8 +135,8 @@ class SearchScreen(Screen[Place | None]):
         )
 
     @property
-    def _list(self) -> OptionList:
-        return self.query_one(OptionList)
+    def _list(self) -> Choices:
+        return self.query_one(Choices)
 
     @property
     def _field(self) -> SearchInput:
@@ -190,17 +187,6 @@ class SearchScreen(Screen[Place | None]):
         if self._looking is not None:
             self._looking.cancel()
         self._tell(f"stopped · {self._counted()}")
-
-    def action_move(self, where: str) -> None:
-        """Move the highlight."""
-        results = self._list
-        moves = {
-            "down": results.action_cursor_down,
-            "up": results.action_cursor_up,
-            "first": results.action_first,
-            "last": results.action_last,
-        }
-        moves[where]()
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
