@@ -14,8 +14,11 @@ from functools import partial
 from typing import Literal
 
 Context = Literal["everywhere", "list", "transcript"]
-Place = Literal["list", "marked", "transcript"]
-"""Where the user is, for the footer; `marked` is the list while sessions are marked."""
+Place = Literal["list", "marked", "transcript", "found"]
+"""Where the user is, for the footer.
+
+`marked` is the list while sessions are marked, `found` the transcript while hits are lit.
+"""
 
 CONTEXTS: dict[Context, str] = {
     "everywhere": "Everywhere",
@@ -164,7 +167,7 @@ def _transcript() -> tuple[Action, ...]:
             topic="Find and copy",
         ),
         _unlisted("hit-next", ("n",), "next_hit", "next hit", "To the next hit", where),
-        _unlisted("hit-back", ("N",), "previous_hit", "hit", "To the hit before", where),
+        _unlisted("hit-back", ("N",), "previous_hit", "hit before", "To the hit before", where),
         Action("copy", ("y",), "screen.copy_message", "copy", "Copy the text of this entry", where),
         Action(
             "copy-code",
@@ -260,6 +263,10 @@ FOOTER: dict[Place, tuple[str, ...]] = {
     "transcript": (
         *("back", "find-text", "expand", "outline", "thinking", "copy", "branches", "resume"),
         *("follow", "export", "delete", "rename", "help", "quit"),
+    ),
+    "found": (
+        *("hit-next", "hit-back", "back", "find-text", "expand", "copy", "outline", "thinking"),
+        *("resume", "export", "help", "quit"),
     ),
 }
 """What the footer offers at each place, the most wanted first; as many as fit are shown."""

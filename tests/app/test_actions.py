@@ -64,7 +64,7 @@ def test_settings_that_cannot_be_meant_are_refused(overrides: dict[str, str], me
 @pytest.mark.parametrize("place", FOOTER)
 def test_the_footer_offers_what_works_there_and_help_and_quit_always(place: Place) -> None:
     offered = list(footer_actions(place))
-    here = "transcript" if place == "transcript" else "list"
+    here = "transcript" if place in ("transcript", "found") else "list"
     assert {action.context for action in offered} <= {here, "everywhere"}
     assert [action.id for action in offered[-2:]] == ["help", "quit"]
     assert not any(action.changes for action in footer_actions(place, read_only=True))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import work
+from textual import on, work
 from textual.widgets import Input
 
 from sessiontui.app.actions import bindings
 from sessiontui.app.screens.main_panes import MainPanes
+from sessiontui.app.widgets.transcript_find import FindView
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -24,6 +25,12 @@ class MainScreen(MainPanes):
         if action in {"find", "find_text"} and isinstance(self.focused, Input):
             return False
         return super().check_action(action, parameters)
+
+    @on(FindView.FindChanged)
+    def _found(self, event: FindView.FindChanged) -> None:
+        """Offer the ways between hits as long as there are some."""
+        event.stop()
+        self.footer.finding = event.found is not None and event.found.count > 0
 
     def action_other_pane(self) -> None:
         """Go to the other pane."""

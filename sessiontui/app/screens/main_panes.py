@@ -29,7 +29,7 @@ from sessiontui.app.controllers.searching import PREFIX as SEARCH_PREFIX
 from sessiontui.app.controllers.searching import Searching
 from sessiontui.app.controllers.transferring import Transferring
 from sessiontui.app.format import as_sentence
-from sessiontui.app.screens.problem import PasswordInput, ProblemView
+from sessiontui.app.screens.problem import ProblemView
 from sessiontui.app.widgets.caption import Caption
 from sessiontui.app.widgets.details import Details
 from sessiontui.app.widgets.filter import FilterInput, FilterLine
@@ -412,8 +412,7 @@ class MainPanes(Screen[None]):
         """Let rules and keys tell which pane has the focus."""
         self.listing.typing = isinstance(event.widget, FilterInput)
         self.listing.show()
-        field = event.widget if isinstance(event.widget, FilterInput | PasswordInput) else None
-        self.footer.hints = () if field is None else field.HINTS
+        self.footer.hints = getattr(event.widget, "HINTS", ())
         self.show_pane(reading=self.transcript_pane in event.widget.ancestors_with_self)
 
     def show_pane(self, *, reading: bool) -> None:

@@ -46,6 +46,8 @@ class Footer(Widget):
     """Keys with their labels, offered instead of actions while these are characters."""
     marked: reactive[str] = reactive("")
     """How much is marked, told before the keys; what they do is about that."""
+    finding: reactive[bool] = reactive(False)
+    """Whether something was found in the transcript: then the ways between hits come first."""
     note: reactive[Note | None] = reactive[Note | None](None)
 
     @dataclass
@@ -103,9 +105,9 @@ class Footer(Widget):
 
     def _offered(self, width: int) -> list[Action]:
         """Return what to offer: `quit` and `help` always, then the most wanted that fits."""
-        place: Place = "transcript" if self.context == "transcript" else "list"
-        if self.marked and place == "list":
-            place = "marked"
+        place: Place = "marked" if self.marked else "list"
+        if self.context == "transcript":
+            place = "found" if self.finding else "transcript"
         wanted = [
             action
             for action in footer_actions(place, read_only=self.read_only)

@@ -37,6 +37,8 @@ class TranscriptFindInput(Input):
         Binding("enter,down,up", "done", show=False),
         Binding("escape", "stop", show=False),
     ]
+    HINTS: ClassVar = (("enter", "to the hit"), ("escape", "end"))
+    """What can be done while one types, for the footer: keys with their labels."""
 
     def action_done(self) -> None:
         """Keep what was found and go to the transcript."""
@@ -131,7 +133,6 @@ class TranscriptPane(Vertical):
 
     @on(FindView.FindChanged)
     def _found(self, event: FindView.FindChanged) -> None:
-        event.stop()
         if event.found is not None:
             self._tell(*found_words(event.found))
         elif not self.query_one(TranscriptFindInput).value:
