@@ -182,14 +182,30 @@ def go_through(terminal: Terminal, marks: list[bytes]) -> None:
     for _ in range(len(HOSTILE) + 1):
         terminal.press(b"j")
         terminal.rest()
-    for keys in (b"\r", b"v", b"v", b"X", b"T", b"g", b"G", ESCAPE):
+    for keys in (b"\r", b"v", b"v", b"X", b"T", b"g", b"G", b"O", ESCAPE, b"B", ESCAPE, b"M"):
         terminal.press(keys)
         terminal.rest()
+    for keys, shown in ((b"@", b"Go to a time"), (b"V", b"esc"), (ESCAPE, BRIGHT_FOOTER)):
+        terminal.press(keys)
+        terminal.until(shown)
+        if shown != BRIGHT_FOOTER:
+            terminal.press(ESCAPE)
+            terminal.rest()
     for keys, shown, afterwards in (
+        (b"\x06", b"exact text", b"exact text"),
+        (b"re:/own.d|evil/\r", b"hits in", BRIGHT_FOOTER),
+        (b"D", b"gone", BRIGHT_FOOTER),
+        (b"C", b"Columns", BRIGHT_FOOTER),
+        (b"c", b"The original stays", BRIGHT_FOOTER),
+        (b"\x01", b"marked", b"marked"),
+        (b"m", b"trash", BRIGHT_FOOTER),
+        (b"e", b"Export", BRIGHT_FOOTER),
+        (b"d", b"Kept in the trash", BRIGHT_FOOTER),
+        (b"*", b"clipboard", b"clipboard"),
         (b"r", b"Rename session", BRIGHT_FOOTER),
         (b"d", b"Kept in the trash", BRIGHT_FOOTER),
         (b"e", b"Export session", BRIGHT_FOOTER),
-        (b"/bidi", b"1 match", b"clipboard"),
+        (b"/bidi", b" match", b"clipboard"),
         (b"\x10", b"title of a session", b"title of a session"),
         (b"clip", b"clipboard", BRIGHT_FOOTER),
         (b"?", b"Go to the other pane", BRIGHT_FOOTER),
@@ -223,6 +239,8 @@ def test_nothing_hostile_in_a_folder_reaches_the_terminal(
         file = root / f"-srv-{bare}" / f"2026-11-23T10-00-00-000Z_{name} {bare}.jsonl"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(hostile_session(name, text))
+        tail = file.with_name(f"gone {name} {bare}.jsonl")
+        tail.write_bytes(hostile_session(name, text).split(b"\n", 1)[1])
     undecodable = os.fsdecode(b"2026-11-23T10-00-00-000Z_\xff\x9b31m.jsonl")
     (root / undecodable).write_bytes(hostile_session("bytes", "\x9b31m"))
     with Terminal([str(root)], environ=environ, size=(160, 60)) as terminal:
@@ -237,6 +255,7 @@ def test_nothing_hostile_in_a_server_reaches_the_terminal(environ: dict[str, str
                 path = f"/{text}/{name}{text}.jsonl"
                 client.set(f"omp:sessions:file:{path}", hostile_session(name, text))
                 client.hset("omp:sessions:meta", path, text)
+                client.hset("omp:sessions:meta", f"/{text}/gone {name}{text}.jsonl", text)
                 title = json.dumps({"title": f"{name} {text}", "updatedAt": "x"})
                 client.hset("omp:sessions:title", path, title)
             client.set(b"omp:sessions:file:/\xff\x9b31m.jsonl", hostile_session("bytes", "x"))
