@@ -8,14 +8,18 @@ import msgspec
 
 from sessiontui.errors import SessionNotFoundError, StorageError, WriteConflictError
 from sessiontui.models.changes import is_session
+from sessiontui.models.title_slot import parse_slot
 from sessiontui.storage.backend import JOIN_BYTES, Range, Stat, TrashItem
 from sessiontui.storage.operation import Operation, refuse_held
+from sessiontui.storage.retitle import Retitle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sessiontui.models.title_slot import TitleSource
     from sessiontui.storage.backend import FieldChange, Seen
     from sessiontui.storage.operation import Guard
+    from sessiontui.storage.retitle import Titled
 
 _FRONT_BYTES = 64
 """How many empty lines at the beginning of a session are noticed."""
@@ -80,6 +84,32 @@ class Overwrite(Operation):
         """Take them in."""
         self.mirror.patched(answer, len(self._old), self._new)
         self.look_at = self.paths
+
+
+class GiveSlot(Retitle):
+    """Puts a slot with its title before a session that has none.
+
+    Args:
+        stat: The session, with the size and the title field it must have.
+        title: Its title.
+        source: Who gave it.
+        mtime_ms: Its new time.
+        guard: Refuses it in its turn.
+    """
+
+    def __init__(
+        self, stat: Stat, title: str, source: TitleSource, *, mtime_ms: int, guard: Guard
+    ) -> None:
+        super().__init__(stat.path, title, source, mtime_ms, allow_rewrite=guard)
+        self._stat = stat
+
+    async def attempt(self) -> Titled:
+        """Put it there, if all is as it was found."""
+        seen = await self._seen()
+        found = (seen.stat.size, seen.stat.title)
+        if found != (self._stat.size, self._stat.title) or parse_slot(seen.data) is not None:
+            raise StorageError(f"it is not as it was found any more: {self._stat.path}")
+        return await self._write(seen)
 
 
 class Keep(Operation):

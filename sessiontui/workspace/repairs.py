@@ -26,7 +26,7 @@ from sessiontui.doctor.findings import (
     RewriteSlot,
 )
 from sessiontui.doctor.journal import Repair, TakenBack, line_of, standing
-from sessiontui.errors import BackendDownError, StorageError, WriteConflictError
+from sessiontui.errors import BackendDownError, StorageError
 from sessiontui.models.title_slot import SLOT_BYTES
 from sessiontui.storage import mending
 from sessiontui.storage.backend import TrashItem
@@ -125,8 +125,13 @@ class Repairs:
         """
         with self._journal() as journal:
             with self._workspace.notes.reporting():
-                for step in repair.undo:
-                    await self._take_back(step)
+                for number, step in enumerate(repair.undo):
+                    try:
+                        await self._take_back(step)
+                    except StorageError:
+                        if number:  # The next time only the rest is to be taken back.
+                            _add(journal, replace(repair, undo=repair.undo[number:]))
+                        raise
             _add(journal, TakenBack(repair.id))
 
     async def _carry_out(self, fix: Fix) -> tuple[Undo, ...]:
@@ -165,16 +170,15 @@ class Repairs:
         return cut, PutBack(join.item.id)
 
     async def _give_slot(self, fix: GiveSlot) -> tuple[Undo, ...]:
-        storage, stat = self._workspace.storage, fix.stat
-        size = storage.confirmed_size(stat.path)
-        if size != stat.size:
-            raise WriteConflictError(stat.path, expected_size=stat.size, actual_size=size)
-        await storage.update_session_title(
-            stat.path,
+        stat = fix.stat
+        slot = mending.GiveSlot(
+            stat,
             fix.title,
-            source=fix.source or "user",
-            allow_rewrite=self._workspace.holding.guard(stat.path),
+            fix.source or "user",
+            mtime_ms=max(self._workspace.clock(), (stat.mtime_ms or 0) + 1),
+            guard=self._workspace.holding.guard(stat.path),
         )
+        await self._workspace.storage.carry_out(slot)
         long = stat.size + SLOT_BYTES
         return (CutBack(stat.path, SLOT_BYTES, long, long, stat.mtime_ms or 0, stat.title),)
 

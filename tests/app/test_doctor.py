@@ -11,7 +11,8 @@ from sessiontui import paths
 from sessiontui.app.screens.dialog import Question
 from sessiontui.app.screens.doctor import DoctorScreen
 from sessiontui.config import Config
-from sessiontui.models.title_slot import title_field
+from sessiontui.errors import StorageError
+from sessiontui.models.title_slot import make_slot, title_field
 from sessiontui.storage.memory import MemoryBackend
 from sessiontui.workspace.checkup import Checkup, Progress
 from sessiontui.workspace.repairs import Repairs
@@ -273,3 +274,22 @@ async def test_what_is_written_over_is_noted_before(monkeypatch: pytest.MonkeyPa
         await Repairs(app.workspace).take_back(noted)
         assert snapshot(store) == before
         assert repairs.made() == []
+
+
+async def test_a_title_that_somebody_gives_meanwhile_stays() -> None:
+    store = store_with("alpha")
+    path = path_of("bare")
+    bare = session("Bare", "Why?", slot=False)
+    store.write(path, bare, mtime_ms=NOW_MS - 40 * HOUR_MS)
+    store.retitle(path, title_field("Old", "user", 1), mtime_ms=NOW_MS - 40 * HOUR_MS)
+    async with running(store) as (app, _pilot):
+        steps = Checkup(app.workspace).examine()
+        found = [one async for step in steps for one in step.found]
+        [finding] = [one for one in found if one.kind == "title-over-header"]
+        newer = make_slot("New", source="user", updated_at=NOW_MS) + bare
+        store.write(path, newer, mtime_ms=NOW_MS, title=title_field("New", "user", NOW_MS))
+        repairs = Repairs(app.workspace)
+        with pytest.raises(StorageError, match="not as it was found"):
+            await repairs.fix(finding)
+        assert repairs.made() == []
+    assert bytes(store.sessions[path].data) == newer

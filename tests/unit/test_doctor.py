@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -17,7 +18,6 @@ from tests.sessions import START_MS, Omp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.servers import RealServer
 
@@ -236,3 +236,21 @@ def test_debris_beside_a_session_waits_until_nobody_holds_it(store: Store) -> No
     line = at_work.message("user", "Now.").replace(iso_time(START_MS + 2000).encode(), now)
     store.put("/p/a.jsonl", at_work.data[: -len(line)] + line)
     assert kinds(store.command) == []
+
+
+def test_what_was_taken_back_in_part_is_taken_back_in_whole_the_next_time(store: Store) -> None:
+    fill(store)
+    before = store.everything()
+    store.command("doctor", "--fix", "--yes")
+    store.put(TAIL, b"somebody else's\n")
+    done = store.command("doctor", "--undo")
+    assert done.returncode == 1
+    assert "already" in done.stderr
+    if isinstance(store, RedisStore):
+        store.client.delete(PREFIX + "file:" + TAIL)
+        store.client.hdel(PREFIX + "meta", TAIL)
+    else:
+        Path(store.name(TAIL)).unlink()
+    done = store.command("doctor", "--undo")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert store.everything() == before
