@@ -148,7 +148,7 @@ def place_of(context: click.Context) -> Place:
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Browse, follow, rename and delete the sessions of coding agents.
+    """Find, read, follow, tidy and resume the sessions of coding agents.
 
     Without a command the app opens.
 

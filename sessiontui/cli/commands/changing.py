@@ -58,10 +58,10 @@ def remove_command(
 ) -> None:
     """Delete sessions with their drafts; the trash keeps them for a while.
 
-    It asks first; where nobody can be asked it wants --yes. A session that grew
-    within the last minute may have an agent at work and is refused without
-    --force; where it was found by --filter it is left out. Either all names are
-    found or nothing is deleted.
+    It asks first; where nobody can be asked it wants --yes. A session that
+    an agent may hold open is refused without --force, with the reason; where it
+    was found by --filter it is left out. Either all names are found or nothing
+    is deleted.
 
     \b
     Examples:
