@@ -423,7 +423,10 @@ def test_what_the_first_paint_does_not_need_is_not_imported() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     heavy = {"redis", "watchfiles", "textual.widgets._markdown", "textual.widgets._text_area"}
+    later = {"catalogue.query", "workspace.transfers", "index.writer", "app.screens.dialog"}
     assert heavy.isdisjoint(loaded)
+    assert {f"sessiontui.{name}" for name in later}.isdisjoint(loaded)
+    assert {"pygments", "sqlite3"}.isdisjoint(loaded)
 
 
 async def test_ascii_alone_is_drawn_where_that_is_wanted() -> None:
