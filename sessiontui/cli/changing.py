@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sessiontui.app.format import age, counted, duration, size
+from sessiontui.app.format import age, counted, cut_middle, duration, size
 from sessiontui.cli.asking import agreed, not_running
 from sessiontui.cli.choosing import label, named, the_session, the_sessions
 from sessiontui.cli.output import Output
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _LOSS = "would lose the rest of its work"
 _MOST_TOLD = 50
 """Up to so many sessions are told one by one."""
+_LEAST_PATH = 20
 
 
 async def rename_session(
@@ -177,13 +178,32 @@ async def list_trash(workspace: Workspace, *, as_json: bool) -> None:
         output.json_array(_item_facts(item) for item in items)
         return
     now = workspace.clock()
-    if not items and output.terminal:
-        output.line("The trash is empty.")
+    if output.terminal:
+        _write_trash(output, items, now)
+        return
     for item in items:
         kept = duration(item.expires_ms - now)
         output.line(
             f"{clean(item.id)}\t{age(item.deleted_ms, now)}\t{kept} left"
             f"\t{size(_bytes(item))}\t{clean(item.path)}"
+        )
+
+
+def _write_trash(output: Output, items: Sequence[TrashItem], now: int) -> None:
+    """Write aligned columns that fit the terminal, ids whole."""
+    if not items:
+        output.line("The trash is empty.")
+        return
+    wide = max(len(clean(item.id)) for item in items)
+    head = f"{'age':>4}  {'left':>4}  {'size':>7}  {'id':<{wide}}  path"
+    output.line(output.style(head, tone="past"))
+    room = max(_LEAST_PATH, output.width - wide - 23)
+    for item in items:
+        kept, trash_id = duration(item.expires_ms - now), clean(item.id)
+        output.line(
+            f"{age(item.deleted_ms, now):>4}  {kept:>4}  {size(_bytes(item)):>7}"
+            f"  {output.style(f'{trash_id:<{wide}}', tone='past')}"
+            f"  {cut_middle(clean(item.path), room)}"
         )
 
 

@@ -292,6 +292,20 @@ def test_the_trash_lists_what_can_be_restored(command: Command, files: dict[str,
     assert files[ORDERS].name not in [file.name for file in files[ORDERS].parent.iterdir()]
 
 
+def test_at_a_terminal_the_trash_is_a_table_with_whole_ids(
+    command: Command, files: dict[str, Path], folder: Path, tmp_path: Path
+) -> None:
+    assert command("rm", "--yes", str(files[ORDERS])).returncode == 0
+    [item] = command.json("trash", "--json")
+    environ = command_environment(tmp_path, {"SESSIONTUI_SOURCE": str(folder), "NO_COLOR": "1"})
+    with Terminal(["trash"], size=(80, 24), environ=environ) as terminal:
+        assert terminal.finish() == 0
+    head, line = terminal.output.decode().splitlines()
+    assert max(len(head), len(line)) <= 80
+    assert head.index("id") == line.index(item["trash_id"])
+    assert line.endswith(files[ORDERS].name[-12:])
+
+
 @pytest.fixture
 def user(redis_server: RealServer, server: redis.Redis) -> Iterator[str]:
     """The name of a user made by the documented command; the password is `PASSWORD`."""
