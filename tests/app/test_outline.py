@@ -85,7 +85,7 @@ async def test_enter_goes_to_the_turn_and_escape_nowhere(tmp_path: Path) -> None
         await settled(app, pilot)
         assert app.rows() == before
         await listed(app, pilot)
-        await pilot.press("g", "j", "down", "enter")
+        await pilot.press("G", "g", "j", "k", "down", "]", "enter")
         await settled(app, pilot)
         assert app.screen is app.screen_stack[0]
         assert marked(app)[-1] == "question 2"
