@@ -95,8 +95,11 @@ def _list_command(workspace: Workspace) -> str:
 
 
 def _from_here(name: str) -> str:
-    """Return the whole path of a file that is named from where the user stands."""
-    return str(Path(name).expanduser().resolve())
+    """Return the whole path of a file that is named from where the user stands, if it is one."""
+    try:
+        return str(Path(name).expanduser().resolve())
+    except (OSError, RuntimeError):  # An unknown home, links in a circle.
+        return name
 
 
 def label(row: Row) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sessiontui.app.format import counted, size
 from sessiontui.cli.choosing import label, named, the_sessions
+from sessiontui.cli.group import typed_path
 from sessiontui.cli.output import Output, write_bytes
 from sessiontui.cli.running import CommandError
 from sessiontui.export import EXTENSIONS
@@ -96,7 +96,7 @@ def _by_name(output: str) -> Format | None:
 
 def _places(rows: Sequence[Row], output: str, kind: Format) -> list[Export]:
     """Return where each session is to be written; makes the folder for several."""
-    place = Path(output).expanduser()
+    place = typed_path(output)
     if is_folder(place) or output.endswith("/") or len(rows) > 1:
         make_folder(place)
         return named_in(place, rows, kind, beside=False)

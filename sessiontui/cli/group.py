@@ -193,3 +193,16 @@ def open_app(context: click.Context, opened: str | None = None) -> None:
     if opened is not None:
         place.source = opened
     open_source(place, commands=cli.list_commands(context))
+
+
+def typed_path(text: str) -> Path:
+    """Return a path as the user typed it, with the home that its ~ stands for.
+
+    Raises:
+        click.UsageError: No such home is known.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        problem = f"the ~ of {text!r} stands for no known home: write the whole path"
+        raise click.UsageError(problem) from error

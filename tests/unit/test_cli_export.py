@@ -120,6 +120,8 @@ def test_tools_and_thinking_are_chosen(command: Command, files: dict[str, Path])
         (("RETRY", "ORDERS"), 2, "several sessions need a folder"),
         (("RETRY", "--json"), 2, "--json tells of files"),
         (("nothing-like-this",), 1, "no session is called"),
+        (("~no-such-user/like-this.jsonl",), 1, "no session is called"),
+        (("RETRY", "-o", "~no-such-user/a.md"), 2, "stands for no known home"),
         (("RETRY", "-o", "/no/such/folder/a.md"), 1, "cannot be written"),
         (("RETRY", "-o", "/no/such/folder/"), 1, "is no folder"),
         (("RETRY", "--format", "pdf"), 2, "'pdf'"),

@@ -159,6 +159,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
         (["mv", "--to", str(root)], 2, "there is nobody to ask: say --yes"),
         (["mv", "--yes", "--read-only", "--to", str(root)], 1, "read-only"),
         (["cp", "--read-only", "--to", str(root)], 1, "read-only"),
+        (["cp", "--cwd", "~no-such-user/x", "--to", str(root)], 2, "stands for no known home"),
     ):
         done = remote(*arguments, identity)
         assert done.returncode == code, done

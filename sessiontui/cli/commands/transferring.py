@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sessiontui.cli.completion import complete_folders, complete_sessions
-from sessiontui.cli.group import FILTER_HELP, cli, need_sessions, place_of, place_options
+from sessiontui.cli.group import (
+    FILTER_HELP,
+    cli,
+    need_sessions,
+    place_of,
+    place_options,
+    typed_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,7 +120,7 @@ def _run(
 
     need_sessions(context, sessions, query)
     source, password = other_source(target, to_password_file)
-    project = None if cwd is None else str(Path(cwd).expanduser().absolute())
+    project = None if cwd is None else str(typed_path(cwd).absolute())
     wish = Wish(move=move, cwd=project, overwrite=overwrite, force=force)
     with_workspace(
         place_of(context),
