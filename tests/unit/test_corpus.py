@@ -13,7 +13,7 @@ from sessiontui.models.decode import decode_lines
 from sessiontui.models.encode import encode_entry
 from sessiontui.models.entries import BadLine, Entry
 from tests.corpus import corpus_file
-from tests.unit.test_facts import omps_word
+from tests.unit.facts_support import omps_word
 
 if TYPE_CHECKING:
     from sessiontui.catalogue.row import Agent, Ending, Status

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, timedelta, timezone
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -17,22 +16,13 @@ from sessiontui.catalogue.facts import (
     id_from_path,
     read_head,
     read_tail,
-    retitled,
-    row_from,
 )
 from sessiontui.catalogue.projects import home_relative, project_label
-from sessiontui.catalogue.row import STATUS_BYTES, Row
 from sessiontui.catalogue.tails import REST_BYTES
 from sessiontui.catalogue.titles import (
     TITLE_CHARACTERS,
-    Name,
-    Titles,
-    choose_title,
-    pack_titles,
-    unpack_titles,
 )
 from sessiontui.models.encode import encode_entries
-from sessiontui.models.title_slot import make_slot, title_field
 from tests.sessions import (
     OMP_PATH,
     START_MS,
@@ -42,47 +32,7 @@ from tests.sessions import (
     every_omp_entry,
     pi_session,
 )
-
-ID = "01a0b000-0000-7000-8000-00000000abcd"
-
-
-def row_of(
-    data: bytes,
-    *,
-    path: str = OMP_PATH,
-    head: int = 4096,
-    tail: int = 8192,
-    field: bytes | None = None,
-) -> Row:
-    """Return the row as it is read: in whole where small, else from head and tail."""
-    row = Row(path=path, size=len(data), mtime_ms=START_MS, title_field=field)
-    if len(data) <= head + tail:
-        first, last, whole = data, data, True
-    else:
-        first, last, whole = data[:head], data[-tail:], False
-    facts = read_head(first, complete=whole), read_tail(last, complete=whole)
-    return row_from(row, *facts, zone=UTC)
-
-
-def omps_word(data: bytes) -> str:
-    """Return omp's status word, written down once more from its rule."""
-    for line in reversed(data[-STATUS_BYTES:].split(b"\n")):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and entry.get("type") == "message" and entry.get("message"):
-            message = entry["message"]
-            role, stop = message.get("role"), message.get("stopReason")
-            if role == "assistant":
-                words = {"error": "error", "aborted": "aborted", "length": "interrupted"}
-                content = message.get("content")
-                blocks = content if isinstance(content, list) else []
-                calls = any(block.get("type") == "toolCall" for block in blocks)
-                return words.get(stop) or ("interrupted" if calls else "complete")
-            return {"toolResult": "interrupted", "user": "pending"}.get(role, "unknown")
-    return "unknown"
-
+from tests.unit.facts_support import ID, omps_word, row_of
 
 # Heads
 
@@ -187,269 +137,6 @@ def test_a_header_of_wrong_types_is_passed_over() -> None:
     assert (row.id, row.cwd, row.created_ms) == (ID, None, 1_789_000_000_000)
 
 
-# Titles
-
-
-def titled(
-    *,
-    field: str | None = None,
-    slot: str | None = None,
-    header: str | None = None,
-    change: str | None = None,
-    summary: str | None = None,
-    message: str | None = None,
-) -> Row:
-    session = Omp(title=slot, header={} if header is None else {"title": header})
-    if message is not None:
-        session.user(message)
-    if change is not None:
-        session.add("title_change", title=change, source="user")
-    if summary is not None:
-        session.add("compaction", summary="long", shortSummary=summary)
-    stored = None if field is None else title_field(field, "user", START_MS)
-    return row_of(session.data, field=stored)
-
-
-@pytest.mark.parametrize(
-    ("sources", "title"),
-    [
-        ({"field": "F", "slot": "S", "header": "H", "change": "C"}, "F"),
-        ({"slot": "S", "header": "H", "change": "C", "summary": "M"}, "S"),
-        ({"header": "H", "change": "C", "summary": "M"}, "H"),
-        ({"change": "C", "summary": "M", "message": "U"}, "C"),
-        ({"summary": "M", "message": "U"}, "M"),
-        ({"message": "\n\n  U said\nmore"}, "U said"),
-        ({}, "Untitled · 00:26"),
-        ({"field": "", "slot": "S", "header": "H", "change": "C"}, "C"),
-        ({"field": " ", "slot": "S", "header": "H", "message": "U"}, "U"),
-        ({"slot": "", "header": "H", "summary": "M"}, "M"),
-        ({"slot": "", "header": "H"}, "Untitled · 00:26"),
-        ({"field": "", "slot": "S"}, "Untitled · 00:26"),
-        ({"header": "two\nlines\x1b"}, "two"),
-        ({"change": "", "message": "U"}, "U"),
-    ],
-)
-def test_the_title_follows_omps_order_of_sources(sources: dict[str, str], title: str) -> None:
-    assert titled(**sources).title == title
-
-
-def test_untitled_tells_the_time_in_the_zone_asked_for() -> None:
-    row = titled()
-    zone = timezone(timedelta(hours=2))
-    assert retitled(row, None, zone=zone).title == "Untitled · 02:26"
-
-
-def test_the_last_title_change_counts_but_the_agent_never_outdoes_the_user() -> None:
-    session = Omp(title=None)
-    session.user("Hello")
-    session.add("title_change", title="By agent", source="auto")
-    assert row_of(session.data).title == "By agent"
-    session.add("title_change", title="By user", source="user")
-    session.add("title_change", title="By agent again", source="auto")
-    row = row_of(session.data)
-    assert (row.title, row.title_source) == ("By user", "user")
-
-
-def test_a_title_change_is_found_in_the_tail_beyond_the_last_message() -> None:
-    session = Omp(title=None)
-    session.user("Hello " + "x" * 20_000)
-    session.add("title_change", title="Renamed", source="user")
-    for _ in range(8):
-        session.user()
-        session.assistant()
-    session.data += b'{"type":"custom","customType":"note"}\n' * 3
-    row = row_of(session.data, tail=6000)
-    assert row.title == "Renamed"
-    assert row.status == "complete"
-
-
-def test_another_title_field_is_weighed_without_reading_again() -> None:
-    row = titled(slot="S", change="C")
-    assert row.title == "S"
-    named = retitled(row, title_field("F", "user", START_MS))
-    assert (named.title, named.title_source) == ("F", "user")
-    assert retitled(named, title_field("", None, START_MS)).title == "C"
-    assert retitled(named, b"not json").title == "S"
-    assert retitled(named, None) == row
-    unread = Row(path="/a.jsonl", size=0, mtime_ms=0)
-    assert retitled(unread, b"{}") == replace(unread, title_field=b"{}")
-
-
-@pytest.mark.parametrize(
-    ("entry", "title", "source"),
-    [
-        ({"type": "custom-title", "customTitle": "Mine"}, "Mine", "user"),
-        ({"type": "ai-title", "aiTitle": "Its own"}, "Its own", "auto"),
-        ({"type": "summary", "summary": "In short", "leafUuid": "u"}, "In short", None),
-    ],
-)
-def test_claude_codes_titles_count(entry: dict[str, Any], title: str, source: str | None) -> None:
-    row = row_of(encode_entries([*claude_session(), entry]))
-    assert (row.title, row.title_source) == (title, source)
-
-
-def test_codexs_thread_name_is_its_title() -> None:
-    named = {"type": "event_msg", "payload": {"type": "thread_name_updated", "thread_name": "N"}}
-    assert row_of(encode_entries([*codex_session(), named]), head=99_999).title == "N"
-
-
-# Tails
-
-
-def test_the_status_is_omps_word() -> None:
-    session = Omp()
-    words = [row_of(session.data).status]
-    session.user()
-    words.append(row_of(session.data).status)
-    session.assistant(calls=("bash",))
-    words.append(row_of(session.data).status)
-    session.started("bash")
-    session.result("bash")
-    words.append(row_of(session.data).status)
-    for stop in ("length", "aborted", "error", "stop"):
-        session.assistant(stop=stop)
-        words.append(row_of(session.data).status)
-    session.message("bashExecution", command="ls")
-    words.append(row_of(session.data).status)
-    assert words == [
-        "unknown",
-        "pending",
-        "interrupted",
-        "interrupted",
-        "interrupted",
-        "aborted",
-        "error",
-        "complete",
-        "unknown",
-    ]
-
-
-def test_the_ending_looks_past_what_is_no_part_of_the_conversation() -> None:
-    row = row_of(every_omp_entry())
-    assert (row.status, row.ending, row.closed) == ("complete", "answer", True)
-    session = Omp()
-    session.user()
-    session.assistant()
-    session.message("bashExecution", command="ls")
-    session.add("custom", customType="note")
-    row = row_of(session.data)
-    assert (row.status, row.ending, row.model) == ("unknown", "answer", "opus-5")
-
-
-def test_a_running_tool_is_named_until_its_result_comes() -> None:
-    session = Omp()
-    session.user()
-    session.assistant(calls=("bash", "read"))
-    session.started("bash")
-    session.started("read")
-    row = row_of(session.data)
-    assert ([call.name for call in row.calls], row.tool) == (["bash", "read"], "read")
-    assert row.tool_since_ms == START_MS + 4000
-    session.result("read")
-    row = row_of(session.data)
-    assert (row.tool, row.ending) == ("bash", "results")
-    session.result("bash")
-    row = row_of(session.data)
-    assert (row.tool, row.calls, row.ending) == (None, (), "results")
-
-
-def test_calls_made_on_lines_of_their_own_wait_together() -> None:
-    call = {"type": "tool_use", "id": "toolu_2", "name": "Read", "input": {}}
-    message = {"role": "assistant", "content": [call]}
-    second = {"type": "assistant", "uuid": "u5", "sessionId": "s", "message": message}
-    row = row_of(encode_entries([*claude_session(), second]))
-    assert [call.name for call in row.calls] == ["Bash", "Read"]
-    results = [{"type": "tool_result", "tool_use_id": name} for name in ("toolu_1", "toolu_2")]
-    answer = {"type": "user", "sessionId": "s", "message": {"role": "user", "content": results}}
-    row = append_facts(row, encode_entries([answer]))
-    assert (row.calls, row.ending, row.status) == ((), "results", "interrupted")
-
-
-@pytest.mark.parametrize(
-    ("entry", "ending", "status"),
-    [
-        ({"message": {"content": "[Request interrupted by user]"}}, "aborted", "aborted"),
-        ({"message": {"content": "<local-command-stdout>x"}}, "calls", "interrupted"),
-        ({"message": {"content": "Go on"}}, "user", "pending"),
-        ({"type": "assistant", "isApiErrorMessage": True, "message": {}}, "error", "error"),
-        ({"type": "assistant", "message": {"content": [{"type": "text"}]}}, "answer", "complete"),
-        ({"type": "assistant", "message": {"content": [{"type": "thinking"}]}}, "calls",
-         "interrupted"),
-        ({"type": "assistant", "message": {"content": "x", "stop_reason": "max_tokens"}}, "cut",
-         "interrupted"),
-    ],
-)  # fmt: skip
-def test_claude_codes_last_line_tells_its_status(
-    entry: dict[str, Any], ending: str, status: str
-) -> None:
-    row = row_of(encode_entries([*claude_session(), {"type": "user", "sessionId": "s", **entry}]))
-    assert (row.ending, row.status) == (ending, status)
-
-
-@pytest.mark.parametrize(
-    ("kind", "payload", "status"),
-    [
-        ("event_msg", {"type": "task_complete"}, "complete"),
-        ("event_msg", {"type": "task_complete", "error": {}}, "error"),
-        ("event_msg", {"type": "turn_aborted"}, "aborted"),
-        ("event_msg", {"type": "error"}, "error"),
-        ("event_msg", {"type": "user_message", "message": "x"}, "pending"),
-        ("response_item", {"type": "message", "role": "assistant"}, "complete"),
-        ("response_item", {"type": "message", "role": "assistant", "phase": "commentary"},
-         "interrupted"),
-        ("response_item", {"type": "custom_tool_call", "call_id": "c9"}, "interrupted"),
-    ],
-)  # fmt: skip
-def test_codexs_last_line_tells_its_status(kind: str, payload: dict[str, Any], status: str) -> None:
-    row = row_of(encode_entries([*codex_session(), {"type": kind, "payload": payload}]))
-    assert row.status == status
-
-
-def test_a_session_is_closed_while_nothing_follows_its_exit() -> None:
-    session = Omp()
-    session.user()
-    session.assistant()
-    session.exited("signal")
-    session.add("custom", customType="note")
-    row = row_of(session.data)
-    assert (row.closed, row.exit_kind) == (True, "signal")
-    session.user("Again")
-    row = row_of(session.data)
-    assert (row.closed, row.exit_kind) == (False, None)
-
-
-def test_a_last_line_longer_than_omps_window_is_unknown_to_omp_but_not_to_us() -> None:
-    session = Omp()
-    session.user()
-    session.assistant("y" * 40_000)
-    row = row_of(session.data, tail=50_000, head=4096)
-    assert omps_word(session.data) == row.status == "unknown"
-    assert row.ending == "answer"
-    narrow = read_tail(session.data[-8192:], complete=False)
-    assert (narrow.enough, narrow.ending) == (False, None)
-
-
-def test_a_tail_that_begins_inside_a_line_passes_it_over() -> None:
-    session = Omp()
-    session.assistant('nested {"type":"message","message":{"role":"user"}}', calls=("bash",))
-    session.add("label", label="end")
-    whole = session.data
-    for start in range(len(whole) - 600, len(whole)):
-        facts = read_tail(whole[start:], complete=False)
-        assert facts.ending in (None, "calls")
-
-
-def test_a_line_with_two_objects_counts_for_us_and_not_for_omp() -> None:
-    session = Omp()
-    session.user()
-    line = session.assistant().rstrip() + session.user("Quick")
-    row = row_of(session.data[: -len(line) - 1] + line)
-    assert (row.status, row.ending) == ("pending", "user")
-    session.data = session.data.replace(b"}\n{", b"}{", 9)
-    row = row_of(session.data)
-    assert (row.status, row.ending) == ("unknown", "user")
-
-
 # Growth
 
 
@@ -513,27 +200,6 @@ def test_the_first_message_and_the_title_may_come_later() -> None:
     assert (row.title, row.first_message) == ("Now then", "Now then let us go")
     row = append_facts(row, session.add("title_change", title="Named", source="auto"))
     assert (row.title, row.title_source) == ("Named", "auto")
-
-
-TEXTS = st.sampled_from(["", "Fix", "Fix the tests", "Fix the tests. All of them"])
-NAMES = st.none() | st.builds(Name, TEXTS, st.sampled_from([None, "auto", "user"]))
-
-
-@given(
-    st.builds(Titles, slot=NAMES, header=NAMES, entry=NAMES, summary=TEXTS, message=TEXTS),
-    TEXTS,
-    st.none() | TEXTS.map(lambda title: title_field(title, "user", START_MS)),
-)
-def test_a_row_keeps_every_title_however_it_was_named(
-    titles: Titles, first_message: str, field: bytes | None
-) -> None:
-    chosen = choose_title(titles, field, time_ms=0, zone=UTC)
-    naming = pack_titles(titles, chosen, first_message)
-    assert unpack_titles(naming, chosen, first_message) == titles
-    row = replace(row_of(b""), naming=titles, first_message=first_message)
-    named = retitled(row, field, zone=UTC)
-    assert named.titles == titles
-    assert retitled(named, None, zone=UTC) == retitled(row, None, zone=UTC)
 
 
 MESSAGES = st.sampled_from(
@@ -689,9 +355,3 @@ def test_the_home_folder_is_a_tilde() -> None:
 def test_without_a_home_nothing_is_a_tilde() -> None:
     assert project_label("/home/me", "/x/y.jsonl", home="") == "/home/me"
     assert project_label("/home/me", "/x/y.jsonl", home="/") == "/home/me"
-
-
-def test_a_slot_that_is_not_exact_gives_a_title_but_may_not_be_rewritten() -> None:
-    slot = make_slot("Short", source="user", updated_at=START_MS).replace(b" " * 100, b"")
-    row = row_of(slot + Omp(title=None).data)
-    assert (row.title, row.has_slot) == ("Short", False)
