@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import redis.asyncio
 
     from sessiontui.storage.backend import Backend, Stat
+    from tests.servers import RealServer
 
 EAGER = Retries(attempts=2000, first_s=0.001, longest_s=0.05)
 AOF = ("--appendonly", "yes", "--appendfsync", "always")
@@ -259,78 +260,68 @@ async def peers(seed: int, count: int) -> Tally:
 
 async def restarts(seed: int, count: int) -> Tally:
     """Kill the server with SIGKILL and start it again from its append-only file."""
-    chance = random.Random(seed)
-    whole = numbered("line", 0, 200 * count)
-    async with timed("server killed -9, restarted from its AOF") as tally:
-        with real_server(arguments=AOF) as server:
-            async with over(backend_at(server.socket)) as storage:
-                await storage.load()
-                points = set(chance.sample(range(len(whole)), count))
 
-                async def trouble(number: int) -> None:
-                    if number in points:
-                        await asyncio.sleep(chance.uniform(0, 0.005))
-                        await asyncio.to_thread(server.crash)
-                        tally.faults["killed -9"] += 1
-                    elif chance.random() < 0.05:
-                        await asyncio.sleep(0)
+    async def hurt(server: RealServer, chance: random.Random) -> str:
+        await asyncio.sleep(chance.uniform(0, 0.005))
+        await asyncio.to_thread(server.crash)
+        return "killed -9"
 
-                await write(storage, "/s/a.jsonl", whole, trouble)
-                tally.operations = len(whole)
-            async with server.client() as client:
-                tally.compare("a", await held(client, "/s/a.jsonl"), whole)
-    return tally
+    name = "server killed -9, restarted from its AOF"
+    return await _hurt(name, hurt, seed, count, arguments=AOF)
 
 
 async def frozen(seed: int, count: int) -> Tally:
     """Stop the server's process in the middle, longer than we are patient, and let it go on."""
+
+    async def hurt(server: RealServer, chance: random.Random) -> str:
+        with server.frozen():
+            await asyncio.sleep(chance.uniform(0.02, 0.2))
+        return "stopped"
+
+    name = "server stopped (SIGSTOP) and woken"
+    return await _hurt(name, hurt, seed, count, patience_s=0.05)
+
+
+async def memory(seed: int, count: int) -> Tally:
+    """Leave the server without memory for a while: it refuses writes (OOM)."""
+
+    async def hurt(server: RealServer, chance: random.Random) -> str:
+        async with server.client() as client:
+            await client.config_set("maxmemory", "1")
+            await asyncio.sleep(chance.uniform(0, 0.05))
+            await client.config_set("maxmemory", "0")
+        return "OOM"
+
+    return await _hurt("server without memory (OOM)", hurt, seed, count)
+
+
+async def _hurt(
+    name: str,
+    hurt: Callable[[RealServer, random.Random], Awaitable[str]],
+    seed: int,
+    count: int,
+    *,
+    arguments: Sequence[str] = (),
+    patience_s: float = 0.2,
+) -> Tally:
+    """Write to a server that is hurt now and then; compare with what it holds at the end."""
     chance = random.Random(seed)
     whole = numbered("line", 0, 200 * count)
-    async with timed("server stopped (SIGSTOP) and woken") as tally:
-        with real_server() as server:
-            async with over(backend_at(server.socket, patience_s=0.05)) as storage:
+    async with timed(name) as tally:
+        with real_server(arguments=arguments) as server:
+            async with over(backend_at(server.socket, patience_s=patience_s)) as storage:
                 await storage.load()
                 points = set(chance.sample(range(len(whole)), count))
 
                 async def trouble(number: int) -> None:
                     if number in points:
-                        with server.frozen():
-                            await asyncio.sleep(chance.uniform(0.02, 0.2))
-                        tally.faults["stopped"] += 1
+                        tally.faults[await hurt(server, chance)] += 1
                     elif chance.random() < 0.05:
                         await asyncio.sleep(0)
 
                 await write(storage, "/s/a.jsonl", whole, trouble)
                 tally.operations = len(whole)
             async with server.client() as client:
-                tally.compare("a", await held(client, "/s/a.jsonl"), whole)
-    return tally
-
-
-async def memory(seed: int, count: int) -> Tally:
-    """Leave the server without memory for a while: it refuses writes (OOM)."""
-    chance = random.Random(seed)
-    whole = numbered("line", 0, 200 * count)
-    async with timed("server without memory (OOM)") as tally:
-        with real_server() as server:
-            async with (
-                server.client() as client,
-                over(backend_at(server.socket)) as storage,
-            ):
-                await storage.load()
-                points = set(chance.sample(range(len(whole)), count))
-
-                async def trouble(number: int) -> None:
-                    if number in points:
-                        await client.config_set("maxmemory", "1")
-                        await asyncio.sleep(chance.uniform(0, 0.05))
-                        await client.config_set("maxmemory", "0")
-                        tally.faults["OOM"] += 1
-                    elif chance.random() < 0.05:
-                        await asyncio.sleep(0)
-
-                await write(storage, "/s/a.jsonl", whole, trouble)
-                tally.operations = len(whole)
                 tally.compare("a", await held(client, "/s/a.jsonl"), whole)
     return tally
 
