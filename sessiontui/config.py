@@ -258,7 +258,9 @@ def _keys(value: object, _path: Path) -> Mapping[str, str]:
     keys: dict[str, str] = {}
     for action, given in value.items():
         listed = given if isinstance(given, list) else [given]
-        if not listed or not all(isinstance(key, str) and key.strip() for key in listed):
+        if not listed or not all(
+            isinstance(key, str) and key.strip() and key.isprintable() for key in listed
+        ):
             raise _UnusableError(f"a key in quotes, or a list of such, for {action!r}")
         keys[action] = ",".join(listed)
     return MappingProxyType(keys)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -105,4 +106,4 @@ def program(command: Sequence[str], search: str | None) -> str:
     found = shutil.which(command[0], path=search)
     if found is None:
         raise ResumeError(f"{command[0]} is not installed, or not in $PATH")
-    return found
+    return str(Path(found).absolute())  # The folder is another one when it runs.

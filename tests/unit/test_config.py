@@ -77,6 +77,7 @@ def test_the_command_line_comes_before_the_environment_and_that_before_the_file(
         ("[keys]\nquit = 5", "keys: expected a key in quotes, or a list of such, for 'quit'"),
         ("[keys]\nquit = []", "for 'quit'"),
         ("[keys]\nquit = ['']", "for 'quit'"),
+        ('[keys]\nquit = "\\u001b]0;x\\u0007"', "for 'quit'"),
         ("source = ", "is not valid TOML"),
         ("a = 1\na = 2", "is not valid TOML"),
         ("a = " + "[" * 10_000, "is not valid TOML: nested too deeply"),

@@ -86,6 +86,17 @@ def test_the_line_for_a_shell_quotes_everything() -> None:
     assert shell_line(("pi", "x"), None) == "pi x"
 
 
+def test_a_program_is_the_one_found_here_and_not_one_in_the_sessions_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "bin" / "omp"
+    file.parent.mkdir()
+    file.touch(0o755)
+    monkeypatch.chdir(tmp_path)
+    assert program(("omp",), "bin") == str(file)
+    assert program(("bin/omp",), "") == str(file)
+
+
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "omp").write_text("#!/bin/sh\n")
     (tmp_path / "omp").chmod(0o700)
