@@ -1,7 +1,7 @@
 """Keys at random, over ordinary and hostile sessions that change meanwhile: the app stands.
 
 The keys come from the action table, so that a new action takes part by itself.
-`SESSIONTUI_EXAMPLES` asks for more runs, with other seeds.
+`SESSIONTUI_EXAMPLES` asks for more runs, `SESSIONTUI_SEED` for others to begin with.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from tests.faults.hostile import hostile_sessions, offences, said
 if TYPE_CHECKING:
     from pathlib import Path
 
-SEEDS = range(int(os.environ.get("SESSIONTUI_EXAMPLES", "2")))
+FIRST = int(os.environ.get("SESSIONTUI_SEED", "0"))
+SEEDS = range(FIRST, FIRST + int(os.environ.get("SESSIONTUI_EXAMPLES", "2")))
 KEYS = 150
 LOOK_EVERY = 15
 NOT_THESE = {"quit", "resume", "pager", "palette"}
