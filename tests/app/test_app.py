@@ -180,6 +180,15 @@ async def test_the_footer_offers_the_keys_of_the_focused_pane() -> None:
         assert "q quit" in rows(app)[-1]
 
 
+async def test_in_a_narrow_terminal_the_footer_still_offers_what_is_wanted_most() -> None:
+    async with running(store_with("alpha"), size=(80, 24)) as (app, pilot):
+        offered = ("read", "find", "search", "sort", "rename", "delete", "keys", "quit")
+        assert all(f" {label}" in rows(app)[-1] for label in offered)
+        await pilot.press("tab")
+        await pilot.pause()
+        assert all(f" {label}" in rows(app)[-1] for label in ("back", "find", "turns", "quit"))
+
+
 async def test_a_click_in_the_footer_runs_what_it_says() -> None:
     async with running(store_with("alpha")) as (app, pilot):
         column = rows(app)[-1].index("? keys")

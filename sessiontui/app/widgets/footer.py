@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from sessiontui.app.format import Tone
 
-_GAP = "   "
+_GAP, _NARROW_GAP = "   ", "  "
+_NARROW = 80
+"""Up to so many columns the keys stand closer."""
 _ALWAYS = ("help", "quit")
 _SHOWN_S = 8.0
 """Seconds a note that asks for nothing stays; failures stay until the next key."""
@@ -83,9 +85,13 @@ class Footer(Widget):
                 Content.assemble(self.keys.written(key), (f" {label}", "$past"))
                 for key, label in self.hints
             ]
-            return Content(" ") + Content(_GAP).join(hints).truncate(width, ellipsis=True)
+            return Content(" ") + Content(self._gap).join(hints).truncate(width, ellipsis=True)
         pieces, self._places = self._laid_out(width)
         return Content.assemble(" ", *pieces)
+
+    @property
+    def _gap(self) -> str:
+        return _NARROW_GAP if self.size.width <= _NARROW else _GAP
 
     def _laid_out(self, width: int) -> tuple[list[tuple[str, str]], list[tuple[int, int, Action]]]:
         """Return the keys as pieces of text, and from where to where each one can be clicked."""
@@ -93,14 +99,14 @@ class Footer(Widget):
         places: list[tuple[int, int, Action]] = []
         offset = 1
         if self.marked:
-            pieces += [(self.marked, "$attention"), (_GAP, "")]
-            offset += len(self.marked) + len(_GAP)
+            pieces += [(self.marked, "$attention"), (self._gap, "")]
+            offset += len(self.marked) + len(self._gap)
         for action in self._offered(width + 1 - offset):
             key, label = self.keys.first(action.id), action.label
-            pieces += [(key, "$foreground"), (f" {label}", "$past"), (_GAP, "")]
+            pieces += [(key, "$foreground"), (f" {label}", "$past"), (self._gap, "")]
             end = offset + len(key) + 1 + len(label)
             places.append((offset, end, action))
-            offset = end + len(_GAP)
+            offset = end + len(self._gap)
         return pieces, places
 
     def _offered(self, width: int) -> list[Action]:
@@ -116,8 +122,8 @@ class Footer(Widget):
         left = width
         kept: set[str] = set()
         for action in sorted(wanted, key=lambda action: action.id not in _ALWAYS):
-            cells = len(self.keys.first(action.id)) + 1 + len(action.label) + len(_GAP)
-            if cells > left + len(_GAP):
+            cells = len(self.keys.first(action.id)) + 1 + len(action.label) + len(self._gap)
+            if cells > left + len(self._gap):
                 break
             left -= cells
             kept.add(action.id)

@@ -37,7 +37,7 @@ class TranscriptFindInput(Input):
         Binding("enter,down,up", "done", show=False),
         Binding("escape", "stop", show=False),
     ]
-    HINTS: ClassVar = (("enter", "to the hit"), ("escape", "end"))
+    HINTS: ClassVar = (("enter", "to the hit"), ("escape", "end the search"))
     """What can be done while one types, for the footer: keys with their labels."""
 
     def action_done(self) -> None:
