@@ -368,6 +368,8 @@ async def test_files_that_were_staged_are_put_in_place_whole_or_not_at_all(group
         placed = {B: (DATA, b"5", b'{"title":"y"}'), DRAFT_B: (b"", None, None)}
         assert await held(client) == WHOLE | placed
         await backend.stage(token, 0, 0, b"x")
+        assert await backend.staged(token)
+        assert await backend.probe([]) == []
         await backend.unstage(token)
         assert [key async for key in client.scan_iter() if token.encode() in key] == []
 

@@ -102,6 +102,8 @@ async def probe_apart(link: Link, keys: Keys, ranges: Sequence[Range]) -> list[S
     Raises:
         StorageError: A server cannot be reached or refuses.
     """
+    if not ranges:
+        return []
     paths = [field(wanted.path) for wanted in ranges]
     times, titles = await link.ask([(b"HMGET", keys.meta, *paths), (b"HMGET", keys.title, *paths)])
     times = fields_of(times, keys.meta, len(ranges))
