@@ -51,6 +51,9 @@ async def test_what_is_written_goes_to_whoever_is_the_primary(
         writer = storage.open_writer(A)
         await writer.write_line("1\n")
         before = group.primary()
+        [replica] = [server for server in group.servers if server is not before]
+        with plain(replica.port) as peer:
+            await until(lambda: peer.get(KEY) == b"1\n")  # Else it would lose the line.
         group.fail_over()
         async with storage.changes() as feed:
             await writer.write_line("2\n")
