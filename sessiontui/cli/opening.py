@@ -104,6 +104,7 @@ def _run_app(
         for number in _SIGNALS:
             signal.signal(number, _end_now)
         waiting.callback(first_frame.leave)
+        _give_size()
         first_frame.enter(source.label, ascii_only=config.ascii)
         sys.setswitchinterval(_SWITCH_S)
         gc.disable()  # Until all is loaded, next to nothing of what is made is garbage.
@@ -154,6 +155,20 @@ def _run_app(
         workspace, code = asyncio.run(body())
         keep_given_up(workspace)
     raise click.exceptions.Exit(code)
+
+
+def _give_size() -> None:
+    """Let a terminal that does not know how large it is be as large as terminals were.
+
+    Rich and Textual would take it for different sizes, and paint it anew for ever.
+    """
+    import termios
+
+    with suppress(termios.error, OSError, ValueError):
+        keyboard = sys.stdin.fileno()
+        rows, columns = termios.tcgetwinsize(keyboard)
+        if not rows or not columns:
+            termios.tcsetwinsize(keyboard, (rows or 24, columns or 80))
 
 
 def _report(error: BaseException, workspace: Workspace) -> None:

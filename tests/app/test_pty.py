@@ -157,6 +157,15 @@ def test_a_keyboard_that_cannot_be_read_ends_it_with_a_word(terminal: Terminal) 
     assert b"internal error: ValueError; a report" in terminal.output
 
 
+def test_a_terminal_without_a_size_gets_one(folder: Path, environ: dict[str, str]) -> None:
+    with Terminal([str(folder)], environ=environ, size=(0, 0)) as terminal:
+        terminal.until(b"Title alpha", b"live")
+        terminal.rest()
+        terminal.press(b"q")
+        assert terminal.finish() == 0
+        assert terminal.restored
+
+
 def test_an_unreachable_server_is_told_and_can_be_left(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
