@@ -277,7 +277,9 @@ class MainPanes(Screen[None]):
         self.footer.marked = f"{len(marks):,} marked · {formats.size(marks.bytes)}" if marks else ""
 
     def _cannot_read(self, reason: str) -> None:
-        self.tell(f"Cannot read the transcript: {reason}", "failed")
+        concerned = (self.reading.path, self.reading.wanted)
+        if not any(path and self.changing.has_deleted(path) for path in concerned):
+            self.tell(f"Cannot read the transcript: {reason}", "failed")
 
     def tell(self, text: str, tone: Tone) -> None:
         """Show one line where the keys stand."""
@@ -352,8 +354,7 @@ class MainPanes(Screen[None]):
     @on(TranscriptView.ReadFailed)
     def _read_failed(self, event: TranscriptView.ReadFailed) -> None:
         self.reading.missed()
-        if not self.changing.has_deleted(self.reading.path or ""):
-            self._cannot_read(event.error)
+        self._cannot_read(event.error)
 
     @on(TranscriptView.Failed)
     def _transcript_failed(self, event: TranscriptView.Failed) -> None:
