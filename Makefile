@@ -52,7 +52,7 @@ format: $(STAMP) ## format the code
 pictures: $(STAMP) ## draw the pictures anew
 	$(BIN)/python -m screenshots.scenes
 
-keys: $(STAMP) ## write the tables of keys in docs/keys.md anew
+keys: $(STAMP) ## write the tables of keys in docs/keys.md and the README anew
 	$(BIN)/python -m screenshots.keys
 
 clean: ## remove the environment and everything that was built
