@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import sys
+import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -19,6 +22,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
     from textual.pilot import Pilot
 
 
@@ -50,6 +54,23 @@ def numbered(count: int, start: int = 0, words: int = 0, pad: int = 0) -> list[b
         entry(f"entry {number}" + " word" * words, pad="x" * pad)
         for number in range(start, start + count)
     ]
+
+
+async def test_a_process_that_is_held_up_goes_on_following(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every other look at the clock comes late, as on a machine with too much to do.
+
+    When a process is held up cannot be chosen; Textual drops timers that begin then.
+    """
+    looks = itertools.count()
+    late = SimpleNamespace(get_time=lambda: time.monotonic() + next(looks) // 2)
+    path = write(tmp_path / "s.jsonl", *numbered(50))
+    async with reading(path) as (app, pilot, source):
+        monkeypatch.setattr("textual.timer._time", late)
+        for number in range(10):
+            await grow(app, pilot, source, path, entry(f"late {number}"))
+            assert app.rows()[-1].strip() == f"late {number}"
 
 
 async def test_a_session_opens_at_its_end_and_follows(tmp_path: Path) -> None:

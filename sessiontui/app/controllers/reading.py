@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sessiontui.app.later import later
 from sessiontui.errors import SessionNotFoundError, StorageError
 from sessiontui.workspace.values import reason_of
 
 if TYPE_CHECKING:
+    from asyncio import TimerHandle
     from collections.abc import Callable, Iterable, Sequence
 
     from textual.screen import Screen
-    from textual.timer import Timer
 
     from sessiontui.app.widgets.transcript import TranscriptView
     from sessiontui.workspace import Workspace
@@ -44,7 +45,7 @@ class Reading:
         self._workspace = workspace
         self._view = view
         self._failed = failed
-        self._timer: Timer | None = None
+        self._timer: TimerHandle | None = None
         self.path: str | None = None
         """Session whose transcript is shown."""
         self.wanted: str | None = None
@@ -71,11 +72,11 @@ class Reading:
             return
         self.wanted, self.lost = path, None
         if self._timer is not None:
-            self._timer.stop()
+            self._timer.cancel()
         if path is None or self.path is None:
             self._start()
         else:
-            self._timer = self._screen.set_timer(_SETTLE_S, self._start)
+            self._timer = later(self._screen, _SETTLE_S, self._start)
 
     def moved(self, path: str, new_path: str | None, *, keep: bool = False) -> None:
         """Follow a session to its new path, or let go of one that is gone.

@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 
 from sessiontui.app import format as formats
 from sessiontui.app.format import SAFE_TEXT
+from sessiontui.app.later import later
 from sessiontui.app.snippets import snippet, speaker
 from sessiontui.app.widgets.choices import Choices
 from sessiontui.catalogue.order import shown_title
@@ -25,12 +26,12 @@ from sessiontui.transcript.words import words
 from sessiontui.workspace.searching import Found
 
 if TYPE_CHECKING:
+    from asyncio import TimerHandle
     from collections.abc import Sequence
 
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
-    from textual.timer import Timer
     from textual.worker import Worker
 
     from sessiontui.app.actions import Keys
@@ -110,7 +111,7 @@ class SearchScreen(Screen[Place | None]):
         """What is looked for, or was last."""
         self._items: list[_Item] = []
         self._looking: Worker[None] | None = None
-        self._timer: Timer | None = None
+        self._timer: TimerHandle | None = None
         self._sessions = 0
 
     def compose(self) -> ComposeResult:
@@ -160,7 +161,7 @@ class SearchScreen(Screen[Place | None]):
         event.stop()
         self._wait_no_more()
         if len(event.value.strip()) >= _LEAST:
-            self._timer = self.set_timer(_TYPING_S, self._search)
+            self._timer = later(self, _TYPING_S, self._search)
 
     def action_search_now(self) -> None:
         """Search at once; what is found already is gone to."""
@@ -200,7 +201,7 @@ class SearchScreen(Screen[Place | None]):
 
     def _wait_no_more(self) -> None:
         if self._timer is not None:
-            self._timer.stop()
+            self._timer.cancel()
             self._timer = None
 
     def _search(self) -> None:

@@ -12,11 +12,13 @@ from textual.widget import Widget
 
 from sessiontui.app.action_table import Action, Context, Place
 from sessiontui.app.actions import Keys, footer_actions
+from sessiontui.app.later import later
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
+    from asyncio import TimerHandle
+
     from textual import events
-    from textual.timer import Timer
 
     from sessiontui.app.format import Tone
 
@@ -68,7 +70,7 @@ class Footer(Widget):
         super().__init__(id="footer")
         self.keys = keys
         self._places: list[tuple[int, int, Action]] = []
-        self._timer: Timer | None = None
+        self._timer: TimerHandle | None = None
 
     def render(self) -> Content:
         """Return the note, or the keys that fit."""
@@ -132,10 +134,10 @@ class Footer(Widget):
     def watch_note(self, note: Note | None) -> None:
         """Let a note go by itself, unless it tells a failure."""
         if self._timer is not None:
-            self._timer.stop()
+            self._timer.cancel()
             self._timer = None
         if note is not None and note.tone != "failed":
-            self._timer = self.set_timer(_SHOWN_S, self.clear_note)
+            self._timer = later(self, _SHOWN_S, self.clear_note)
 
     def clear_note(self) -> None:
         """Show the keys again."""

@@ -20,15 +20,16 @@ from textual.strip import Strip
 
 from sessiontui.app import columns
 from sessiontui.app import format as formats
+from sessiontui.app.later import later
 from sessiontui.app.widgets.session_tree_lines import Face, View, draw, face_of
 from sessiontui.catalogue.lines import Line, RowLine
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
+    from asyncio import TimerHandle
     from collections.abc import Callable
 
     from rich.style import Style
-    from textual.timer import Timer
 
     from sessiontui.app.columns import Column
     from sessiontui.catalogue.catalogue import Catalogue
@@ -85,7 +86,7 @@ class SessionCanvas(ScrollView):
         self._strips: LRUCache[tuple[Face, int], Strip] = LRUCache(_STRIPS)
         self._styles: dict[tuple[str, bool], Style] = {}
         self._told: tuple[str, ...] | None = None
-        self._calm: Timer | None = None
+        self._calm: TimerHandle | None = None
 
     # Where the window is
 
@@ -137,7 +138,7 @@ class SessionCanvas(ScrollView):
             if self._top <= line < self._top + self.size.height
         }
         if self._calm is None and self.is_attached:
-            self._calm = self.set_timer(_CALM_S, self._tell_view)
+            self._calm = later(self, _CALM_S, self._tell_view)
 
     def _tell_view(self) -> None:
         self._calm = None

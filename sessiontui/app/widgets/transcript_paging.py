@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.reactive import reactive
 
+from sessiontui.app.later import later
 from sessiontui.app.widgets.transcript_flow import Flow
 from sessiontui.app.widgets.transcript_rows import Look
 from sessiontui.app.widgets.transcript_view import Anchor, FlowView
@@ -15,11 +16,11 @@ from sessiontui.errors import StorageError
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
+    from asyncio import TimerHandle
     from collections.abc import Callable, Coroutine
     from datetime import tzinfo
 
     from textual.strip import Strip
-    from textual.timer import Timer
     from textual.worker import Worker
 
     from sessiontui.transcript.document import Document
@@ -59,7 +60,7 @@ class PagedView(FlowView):
         self._now = now
         self._look = Look(zone=zone)
         self._stop_listening: Callable[[], None] | None = None
-        self._timer: Timer | None = None
+        self._timer: TimerHandle | None = None
         self._synced_at = 0.0
         self._pace_s = REPAINT_S
         self._told_to_sync = False
@@ -112,7 +113,7 @@ class PagedView(FlowView):
             self._say("Cannot read this session", clean(str(error)))
             self.read_failed(clean(str(error)))
             self.refresh()
-            self.set_timer(RETRY_S, self._try_again)
+            later(self, RETRY_S, self._try_again)
 
     def _try_again(self) -> None:
         if self._failed:
@@ -161,12 +162,12 @@ class PagedView(FlowView):
         self._told_to_sync = False
         if self._timer is None and not self._seeking:
             wait = self._synced_at + self._pace_s - time.monotonic()
-            self._timer = self.set_timer(max(0.001, wait), self._sync)
+            self._timer = later(self, max(0.001, wait), self._sync)
 
     def _sync(self) -> None:
         """Take over what changed in the document, and paint it."""
         if self._timer is not None:
-            self._timer.stop()
+            self._timer.cancel()
             self._timer = None
         document = self.document
         if document is None or self._seeking:

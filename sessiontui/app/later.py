@@ -1,0 +1,30 @@
+"""Calls something after a while, for certain.
+
+Textual's `set_timer` does not: where the process is held up right after a timer began,
+for longer than that timer is to wait, Textual takes its one tick for missed and never
+calls. A view that waits for it then shows nothing new any more. (`set_interval` goes on.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.message_pump import MessagePump
+
+
+def later(pump: MessagePump, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+    """Call `callback` after so many seconds, among the messages of `pump`.
+
+    Args:
+        pump: The widget or screen; when it is gone nothing is called.
+        seconds: How long to wait at least.
+        callback: What to call.
+
+    Returns:
+        What cancels it.
+    """
+    return asyncio.get_running_loop().call_later(seconds, pump.call_next, callback)
