@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from textual.driver import Driver
     from textual.filter import LineFilter
     from textual.screen import Screen
+    from textual.timer import Timer, TimerCallback
 
     from sessiontui.app.action_table import Action
     from sessiontui.workspace import Workspace
@@ -95,6 +96,22 @@ class SessionApp(App[None], inherit_bindings=False):
         from sessiontui.app.driver import CarefulDriver
 
         return CarefulDriver
+
+    def set_timer(
+        self,
+        delay: float,
+        callback: TimerCallback | None = None,
+        *,
+        name: str | None = None,
+        pause: bool = False,
+    ) -> Timer:
+        """Call something after a while, for certain: `sessiontui.app.later` tells of what.
+
+        Textual itself waits so before it takes a new size of the terminal over.
+        """
+        timer = super().set_timer(delay, callback, name=name, pause=pause)
+        timer._skip = False  # noqa: SLF001 - it begins with the next turn of the loop
+        return timer
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return the design tokens, for themes that do not define them."""

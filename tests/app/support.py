@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+import time
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from screenshots.rows import text_rows
@@ -19,6 +23,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    import pytest
     from textual.pilot import Pilot
 
     from sessiontui.config import Config
@@ -155,3 +160,14 @@ def rows(app: SessionApp) -> list[str]:
 def shows(app: SessionApp, text: str) -> bool:
     """Tell whether a text stands on one row of the screen."""
     return any(text in row for row in rows(app))
+
+
+def hold_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every other look of Textual's timers at the clock, by chance, come a second late.
+
+    So it is on a machine with too much to do; when that happens cannot be chosen.
+    """
+    chance = random.Random(1)
+    late_s = itertools.accumulate(iter(lambda: chance.randrange(2), None))
+    clock = SimpleNamespace(get_time=lambda: time.monotonic() + next(late_s))
+    monkeypatch.setattr("textual.timer._time", clock)

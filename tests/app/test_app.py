@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,7 @@ from sessiontui.storage.memory import MemoryBackend
 from tests.app.support import (
     NOW_MS,
     answer,
+    hold_up,
     path_of,
     rows,
     running,
@@ -392,6 +394,20 @@ async def test_resizing_keeps_highlight_filter_and_transcript() -> None:
             assert app.main.sessions.highlighted == path_of("beta")
         assert app.main.filter_line.text == "beta"
         assert shows(app, "Answer to Question 0 about beta")
+
+
+def has_width(app: SessionApp, width: int) -> bool:
+    return app.main.footer.size.width == width
+
+
+async def test_a_process_that_is_held_up_takes_every_size_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(store_with("alpha", "beta")) as (app, pilot):
+        hold_up(monkeypatch)
+        for width in range(100, 110):
+            await pilot.resize_terminal(width, 30)
+            await until(partial(has_width, app, width))
 
 
 async def test_dragging_the_rule_resizes_the_panes() -> None:

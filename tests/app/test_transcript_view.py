@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import os
 import sys
-import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -16,6 +13,7 @@ from textual.scrollbar import ScrollDown, ScrollTo, ScrollUp
 
 from sessiontui.transcript.document import Document
 from sessiontui.transcript.pages import MAX_PAGES, PAGE_BYTES
+from tests.app.support import hold_up
 from tests.app.transcript_host import Host, Source, reading, settled
 from tests.waiting import until
 
@@ -59,15 +57,9 @@ def numbered(count: int, start: int = 0, words: int = 0, pad: int = 0) -> list[b
 async def test_a_process_that_is_held_up_goes_on_following(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every other look at the clock comes late, as on a machine with too much to do.
-
-    When a process is held up cannot be chosen; Textual drops timers that begin then.
-    """
-    looks = itertools.count()
-    late = SimpleNamespace(get_time=lambda: time.monotonic() + next(looks) // 2)
     path = write(tmp_path / "s.jsonl", *numbered(50))
     async with reading(path) as (app, pilot, source):
-        monkeypatch.setattr("textual.timer._time", late)
+        hold_up(monkeypatch)
         for number in range(10):
             await grow(app, pilot, source, path, entry(f"late {number}"))
             assert app.rows()[-1].strip() == f"late {number}"
