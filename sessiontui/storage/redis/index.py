@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 LITTLE_BYTES = 1 << 26
 """A server that holds no more than this in all is asked for contents without their sizes before."""
+_TURNS = 2
+"""How many turns of the loop it takes until a link has sent what a new task asks."""
 _SHOWN_CHARACTERS = 200
 """How much of a hostile name or value a warning shows."""
 _HELD = re.compile(rb"^used_memory_dataset:(\d+)", re.MULTILINE)
@@ -55,7 +57,7 @@ async def scan_contents(link: Link, keys: Keys, *, count: int) -> AsyncIterator[
     cursor: bytes | None = b"0"
     found: list[bytes] = []
     others: list[bytes] = []
-    asked: asyncio.Task[list[Any]] | None = _ask(link, [(b"SCAN", b"0", *scan)])
+    asked: asyncio.Task[list[Any]] | None = await _sent(link, [(b"SCAN", b"0", *scan)])
     try:
         while asked is not None:
             replies = await asked
@@ -72,7 +74,7 @@ async def scan_contents(link: Link, keys: Keys, *, count: int) -> AsyncIterator[
             if cursor is not None:
                 commands.append((b"SCAN", cursor, *scan))
             # The server answers while we take in what it answered before.
-            asked = _ask(link, commands) if commands else None
+            asked = await _sent(link, commands) if commands else None
             stats, contents = _whole(keys, found, whole, warnings)
             if found or warnings:
                 yield ScanBatch(tuple(stats), tuple(warnings), tuple(contents))
@@ -82,10 +84,12 @@ async def scan_contents(link: Link, keys: Keys, *, count: int) -> AsyncIterator[
             asked.cancel()
 
 
-def _ask(link: Link, commands: list[Command]) -> asyncio.Task[list[Any]]:
-    """Ask at once; whoever is not interested any more need not look at what comes."""
+async def _sent(link: Link, commands: list[Command]) -> asyncio.Task[list[Any]]:
+    """Send commands; who is not interested in the replies any more need not look at them."""
     asked = asyncio.get_running_loop().create_task(link.ask(commands))
     asked.add_done_callback(lambda task: task.cancelled() or task.exception())
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
     return asked
 
 
