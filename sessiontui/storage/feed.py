@@ -254,7 +254,8 @@ class Follower:
             async for batch in scan():
                 self._losses.indexed(batch.stats if moved else ())
                 await self._take(batch, seen)
-                await self._look_at_visible()
+                # What is on its way may be older than what is seen now: once more at the end.
+                finished.update(await self._look_at_visible())
             whole = True
         finally:
             self._chain.finished = None
@@ -269,10 +270,14 @@ class Follower:
                 self._moved = moved
             self.mark(finished)
 
-    async def _look_at_visible(self) -> None:
-        """Keep current in the midst of a long comparison what somebody looks at."""
-        if self._loaded.is_set() and (shown := self._dirty.intersection(self._visible())):
-            await self._observe(list(shown)[:CHUNK])
+    async def _look_at_visible(self) -> list[str]:
+        """Keep current in the midst of a long comparison what somebody looks at; returns that."""
+        if not self._loaded.is_set():
+            return []
+        shown = list(self._dirty.intersection(self._visible()))[:CHUNK]
+        if shown:
+            await self._observe(shown)
+        return shown
 
     async def _take(self, batch: ScanBatch, seen: set[str]) -> None:
         """Take in what is new of a part of the index, and mark what differs."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiontui.errors import InvalidPathError
-from sessiontui.models.changes import Appended, Change, Renamed, Retitled, Rewritten
+from sessiontui.models.changes import Appended, Change, Removed, Renamed, Retitled, Rewritten
 from sessiontui.storage import SessionStorage, feed
 from sessiontui.storage.artifacts import belongs, moved, stem_of
-from sessiontui.storage.backend import HEAD_BYTES, Stat
+from sessiontui.storage.backend import HEAD_BYTES, ScanBatch, Stat
 from sessiontui.storage.cache import RangeCache
 from sessiontui.storage.hub import ROOM_BYTES, Hub
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
@@ -22,6 +23,9 @@ from sessiontui.storage.mirror import OVERLAP_BYTES, Mirror, overlap_mark
 from sessiontui.storage.observe import MOST_TOGETHER, Observer
 from sessiontui.storage.operation import Retries
 from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 A = "/p/a.jsonl"
 B = "/p/b.jsonl"
@@ -256,6 +260,36 @@ async def test_nothing_is_fetched_while_a_listener_is_full(monkeypatch: pytest.M
                 told += len(change.data)
                 if told == len(paths) * 1_000_000:
                     break
+
+
+class LateBackend(MemoryBackend):
+    """Tells the index in two parts; the second one is older than what happens in between."""
+
+    storage: SessionStorage | None = None
+    """Set to have B removed, and wait until this storage was told so."""
+
+    async def scan(self) -> AsyncIterator[ScanBatch]:
+        stats = [stat async for batch in super().scan() for stat in batch.stats]
+        if (storage := self.storage) is not None:
+            self.store.delete(B)
+            await until(lambda: B in storage._follower._dirty)
+        yield ScanBatch(tuple(stat for stat in stats if stat.path != B))
+        yield ScanBatch(tuple(stat for stat in stats if stat.path == B))
+
+
+async def test_an_index_that_is_late_brings_no_session_back() -> None:
+    backend = LateBackend()
+    for path in (A, B):
+        backend.store.append(path, b"one\n")
+    async with SessionStorage(backend, contents="on_demand") as storage:
+        await storage.load()
+        storage.visible = {B}
+        backend.storage = storage
+        async with storage.changes() as changes:
+            await storage.load()
+            assert storage.exists_sync(A)
+            assert not storage.exists_sync(B)
+            assert isinstance(await anext(changes), Removed)
 
 
 def test_pauses_grow_to_a_bound() -> None:

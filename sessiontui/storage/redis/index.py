@@ -84,9 +84,11 @@ async def scan_contents(link: Link, keys: Keys, *, count: int) -> AsyncIterator[
             asked.cancel()
 
 
-async def _sent(link: Link, commands: list[Command]) -> asyncio.Task[list[Any]]:
+async def _sent(
+    link: Link, commands: list[Command], at: Link | None = None
+) -> asyncio.Task[list[Any]]:
     """Send commands; who is not interested in the replies any more need not look at them."""
-    asked = asyncio.get_running_loop().create_task(link.ask(commands))
+    asked = asyncio.get_running_loop().create_task(link.ask(commands, at=at))
     asked.add_done_callback(lambda task: task.cancelled() or task.exception())
     for _ in range(_TURNS):
         await asyncio.sleep(0)
@@ -152,31 +154,38 @@ async def scan_index(
         StorageError: The server cannot be reached or refuses.
     """
     start = keys.files + under
-    pattern = starting_with(start)
+    scan = (b"MATCH", starting_with(start), b"COUNT", b"%d" % count)
     at, *nodes = await link.nodes()
     cursor: bytes | None = b"0"
     found: list[bytes] = []
     empty: list[Stat] = []
-    while cursor is not None or found or empty:
-        commands = _questions(keys, found)
-        commands += [(b"EXISTS", keys.file(stat.path)) for stat in empty]
-        if cursor is not None:
-            commands.append((b"SCAN", cursor, b"MATCH", pattern, b"COUNT", b"%d" % count))
-        replies = await link.ask(commands, at=at)
-        next_found: list[bytes] = []
-        if cursor is not None:
-            cursor, next_found = _step(start, replies.pop())
-            if cursor is None and nodes:
-                at, cursor = nodes.pop(0), b"0"
-        split = len(replies) - len(empty)
-        still = [stat for stat, here in zip(empty, replies[split:], strict=True) if here == 1]
-        stats, warnings = _answers(keys, found, replies[:split])
-        # A size of 0 is what a missing key has too: those are asked about in the next step.
-        empty = [stat for stat in stats if stat.size == 0]
-        told = (*still, *(stat for stat in stats if stat.size))
-        if told or warnings:
-            yield ScanBatch(told, tuple(warnings))
-        found = next_found
+    asked: asyncio.Task[list[Any]] | None = await _sent(link, [(b"SCAN", b"0", *scan)], at)
+    try:
+        while asked is not None:
+            replies = await asked
+            next_found: list[bytes] = []
+            if cursor is not None:
+                cursor, next_found = _step(start, replies.pop())
+                if cursor is None and nodes:
+                    at, cursor = nodes.pop(0), b"0"
+            split = len(replies) - len(empty)
+            still = [stat for stat, here in zip(empty, replies[split:], strict=True) if here == 1]
+            stats, warnings = _answers(keys, found, replies[:split])
+            # A size of 0 is what a missing key has too: those are asked about in the next step.
+            empty = [stat for stat in stats if stat.size == 0]
+            commands = _questions(keys, next_found)
+            commands += [(b"EXISTS", keys.file(stat.path)) for stat in empty]
+            if cursor is not None:
+                commands.append((b"SCAN", cursor, *scan))
+            # The server answers while the sessions it told before are taken in.
+            asked = await _sent(link, commands, at) if commands else None
+            told = (*still, *(stat for stat in stats if stat.size))
+            if told or warnings:
+                yield ScanBatch(told, tuple(warnings))
+            found = next_found
+    finally:
+        if asked is not None:
+            asked.cancel()
 
 
 def _questions(keys: Keys, found: Sequence[bytes]) -> list[Command]:
