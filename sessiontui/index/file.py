@@ -88,10 +88,10 @@ def open_to_write(path: Path) -> sqlite3.Connection:
             connection = _connect(path)
             if _is_ours(connection):
                 return connection
-            connection.close()
         remove(path)
         connection = _connect(path)
-        connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        with _closed_on_error(connection):
+            connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
         return connection
 
 
@@ -106,33 +106,43 @@ def open_to_read(path: Path) -> sqlite3.Connection | None:
             isolation_level=None,
             check_same_thread=False,
         )
-        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-        if _is_ours(connection):
-            return connection
-        connection.close()
+        with _closed_on_error(connection):
+            connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        return connection if _is_ours(connection) else None
     except sqlite3.Error:
-        pass
-    return None
+        return None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     os.close(open_private(path, os.O_RDWR))
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA journal_size_limit=8000000")
+    with _closed_on_error(connection):
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA journal_size_limit=8000000")
     return connection
 
 
+@contextmanager
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
 def _is_ours(connection: sqlite3.Connection) -> bool:
-    """Tell whether the file is of this version; another one may raise as well."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != VERSION:
-        return False
-    connection.execute("SELECT count(*) FROM sessions").fetchone()
-    connection.execute("SELECT rowid FROM words LIMIT 1").fetchone()
-    return True
+    """Tell whether the file is of this version, else close it; another one may raise as well."""
+    with _closed_on_error(connection):
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == VERSION:
+            connection.execute("SELECT count(*) FROM sessions").fetchone()
+            connection.execute("SELECT rowid FROM words LIMIT 1").fetchone()
+            return True
+    connection.close()
+    return False
 
 
 def remove(path: Path) -> bool:

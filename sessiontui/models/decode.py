@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sessiontui.models.entries import BadLine, Entry, Item
+from sessiontui.models.nesting import DEEP, MAX_DEPTH, too_deep
 from sessiontui.models.partial import partial_object
 from sessiontui.models.text import clean
 from sessiontui.models.times import time_ms
@@ -56,9 +57,12 @@ def decode_line(raw: bytes, offset: int, *, size: int | None = None) -> tuple[It
         value = _fast(line)
     except (ValueError, RecursionError):  # msgspec's DecodeError is a ValueError
         return _decode_slowly(line, offset, length)
-    if isinstance(value, dict):
-        return (_entry(value, offset, length),)
-    return (_bad(line, offset, length, "it is JSON, but no object"),)
+    if not isinstance(value, dict):
+        return (_bad(line, offset, length, "it is JSON, but no object"),)
+    may_be_deep = length > 2 * MAX_DEPTH and line.count(b"{") + line.count(b"[") > MAX_DEPTH
+    if may_be_deep and too_deep(value):
+        return (_bad(line, offset, length, DEEP),)
+    return (_entry(value, offset, length),)
 
 
 def decode_lines(data: bytes, offset: int = 0) -> list[Item]:
@@ -86,6 +90,9 @@ def _decode_slowly(line: bytes, offset: int, size: int) -> tuple[Item, ...]:
             if not isinstance(value, dict):
                 items.append(_bad(line, offset, size, "it is JSON, but no object"))
                 break
+            if too_deep(value):
+                items.append(_bad(line, offset, size, DEEP))
+                break
             if len(items) == MAX_OBJECTS:
                 reason = f"more than {MAX_OBJECTS} objects on one line"
                 items.append(_bad(line, offset, size, reason))
@@ -97,7 +104,7 @@ def _decode_slowly(line: bytes, offset: int, size: int) -> tuple[Item, ...]:
     except ValueError:  # an integer of more digits than Python converts
         items.append(_bad(line, offset, size, "it holds a number that is too long"))
     except RecursionError:
-        items.append(_bad(line, offset, size, "it is nested too deeply"))
+        items.append(_bad(line, offset, size, DEEP))
     return tuple(items)
 
 

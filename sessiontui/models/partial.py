@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from sessiontui.models.nesting import MAX_DEPTH
+
 _TOKEN = re.compile(
     r"""[ \t\r\n]*(?:
     (?P<open>[{\[]) | (?P<close>[}\]]) | (?P<comma>,) | (?P<colon>:)
@@ -14,7 +16,6 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
-_MAX_DEPTH = 200
 _MAX_TOKENS = 50_000
 
 
@@ -54,7 +55,7 @@ def _closed(text: str) -> str:
         if kind == "open":
             closers.append("}" if match["open"] == "{" else "]")
             safe, value_next = position, match["open"] == "["
-            if len(closers) > _MAX_DEPTH:
+            if len(closers) > MAX_DEPTH:
                 break
         elif kind == "close":
             closers.pop()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from sessiontui.models.nesting import read_json
 from sessiontui.transcript.blocks_messages import error_block
 from sessiontui.transcript.content import (
     content_part,
@@ -76,8 +76,8 @@ def results(item: Entry) -> tuple[Result, ...]:
     output, details = payload.get("output", payload.get("tools")), {}
     if isinstance(output, str) and output.startswith('{"output"'):
         try:
-            wrapped = mapping(json.loads(output))
-        except (ValueError, RecursionError):
+            wrapped = mapping(read_json(output))
+        except ValueError:
             wrapped = {}
         output, details = wrapped.get("output", output), mapping(wrapped.get("metadata"))
     head, found, rest = _parted(output)

@@ -6,9 +6,9 @@ a family; a tool of no family shows its arguments as JSON.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from sessiontui.models.nesting import read_json
 from sessiontui.transcript.content import first_text, items, mapping, number, text
 from sessiontui.transcript.diffs import Change, change_of
 from sessiontui.transcript.tool_facts import (
@@ -119,8 +119,8 @@ def _arguments(arguments: object) -> dict[str, Any]:
     if isinstance(arguments, str):
         if arguments.lstrip().startswith("{"):
             try:
-                return mapping(json.loads(arguments))
-            except (ValueError, RecursionError):
+                return mapping(read_json(arguments))
+            except ValueError:
                 pass
         return {"input": arguments}
     return mapping(arguments)

@@ -20,6 +20,7 @@ from sessiontui.models.decode import (
 from sessiontui.models.encode import encode_entries, encode_entry
 from sessiontui.models.entries import BadLine, Entry
 from sessiontui.models.lines import LineBuffer, split_lines
+from sessiontui.models.nesting import MAX_DEPTH, read_json
 from sessiontui.models.partial import partial_object
 from sessiontui.models.times import iso_time, time_ms
 from tests.sessions import claude_session, codex_session, every_omp_entry
@@ -271,6 +272,26 @@ def test_an_object_cut_anywhere_gives_a_part_of_it(value: dict[str, object], end
 def test_any_head_is_an_object_or_none(head: bytes) -> None:
     part = partial_object(head)
     assert part is None or isinstance(part, dict)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b'{"a":', b"}"), (b"[", b"]")])
+def test_as_much_is_nested_as_can_be_shown_whatever_python_reads(
+    opening: bytes, closing: bytes
+) -> None:
+    def nested(depth: int) -> bytes:
+        return b'{"v":' + opening * (depth - 1) + b"1" + closing * (depth - 1) + b"}"
+
+    [item] = decode_line(nested(MAX_DEPTH), 0)
+    assert isinstance(item, Entry)
+    assert read_json(nested(MAX_DEPTH).decode()) == item.data
+    for depth in (MAX_DEPTH + 1, 900, 5000, 50_000):
+        assert "nested too deeply" in bad(nested(depth)).reason
+        with pytest.raises(ValueError, match="nested too deeply"):
+            read_json(nested(depth).decode())
+    text = json.dumps({"text": "[" * 5000}).encode()
+    assert isinstance(decode_line(text, 0)[0], Entry)
+    twice = decode_line(b'{"a":1} ' + nested(900), 0)
+    assert [type(item) for item in twice] == [Entry, BadLine]
 
 
 def test_a_deeply_nested_head_ends() -> None:
