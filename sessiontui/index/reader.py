@@ -152,7 +152,10 @@ class IndexReader:
         if self._database is None:
             return
         with file_errors(self._path):
-            yield from self._database.execute(query, tuple(values))
+            cursor = self._database.execute(query, tuple(values))
+            # `yield from` would close the cursor of who reads no further, maybe after the file.
+            while (row := cursor.fetchone()) is not None:
+                yield row
 
 
 def match_of(wanted: Sought) -> str:

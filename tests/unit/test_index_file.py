@@ -281,6 +281,18 @@ def test_a_file_that_is_none_is_made_anew(place: Path, content: bytes) -> None:
     assert len(found(place, "anew")) == 1
 
 
+def test_who_reads_no_further_may_close_the_file(place: Path) -> None:
+    writer = IndexWriter(place)
+    writer.add([piece(session("word").data, path=f"/s/{number}.jsonl") for number in range(3)])
+    writer.close()
+
+    reader = IndexReader(place)
+    known = reader.known()
+    assert next(known)[0].startswith("/s/")
+    reader.close()
+    del known  # An error here is one that nobody can catch: pytest tells of it.
+
+
 def test_a_file_of_another_version_is_made_anew(place: Path) -> None:
     IndexWriter(place).close()
     with sqlite3.connect(place) as database:
