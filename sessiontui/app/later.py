@@ -27,4 +27,10 @@ def later(pump: MessagePump, seconds: float, callback: Callable[[], None]) -> as
     Returns:
         What cancels it.
     """
-    return asyncio.get_running_loop().call_later(seconds, pump.call_next, callback)
+
+    def call() -> None:
+        if not handle.cancelled():  # It may have been while this stood in line.
+            callback()
+
+    handle = asyncio.get_running_loop().call_later(seconds, pump.call_next, call)
+    return handle

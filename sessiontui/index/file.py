@@ -85,8 +85,8 @@ def open_to_write(path: Path) -> sqlite3.Connection:
         if path.is_symlink():
             remove(path)  # What it leads to is not ours.
         with suppress(sqlite3.DatabaseError):
-            connection = _connect(path)
-            if _is_ours(connection):
+            connection = _ours(_connect(path))
+            if connection is not None:
                 return connection
         remove(path)
         connection = _connect(path)
@@ -108,7 +108,7 @@ def open_to_read(path: Path) -> sqlite3.Connection | None:
         )
         with _closed_on_error(connection):
             connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-        return connection if _is_ours(connection) else None
+        return _ours(connection)
     except sqlite3.Error:
         return None
 
@@ -133,16 +133,16 @@ def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _is_ours(connection: sqlite3.Connection) -> bool:
-    """Tell whether the file is of this version, else close it; another one may raise as well."""
+def _ours(connection: sqlite3.Connection) -> sqlite3.Connection | None:
+    """Return it if the file is of this version, else close it; another one may raise as well."""
     with _closed_on_error(connection):
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == VERSION:
             connection.execute("SELECT count(*) FROM sessions").fetchone()
             connection.execute("SELECT rowid FROM words LIMIT 1").fetchone()
-            return True
+            return connection
     connection.close()
-    return False
+    return None
 
 
 def remove(path: Path) -> bool:

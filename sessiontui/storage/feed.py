@@ -15,7 +15,8 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.errors import StorageError
+from sessiontui.errors import BackendDownError, StorageError
+from sessiontui.models.text import clean
 from sessiontui.storage.backend import Dirty, FeedState, Rescan
 from sessiontui.storage.losses import Losses
 
@@ -94,7 +95,7 @@ class Follower:
 
     async def start(self) -> None:
         """Subscribe, and follow from now on."""
-        if self._task is not None:
+        if self._task is not None and not self._task.done():
             return
         entered = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(entered))
@@ -196,10 +197,10 @@ class Follower:
             self._woken.clear()
             try:
                 async with self._turn:
-                    if self._rescan:
-                        self._rescan = False
-                        await self._compare()
+                    problem = await self._compare_where_missed()
                     await self._round()
+                if problem is not None:
+                    raise problem
                 failures = 0
             except StorageError as error:
                 failures += 1
@@ -212,6 +213,20 @@ class Follower:
                     pass
                 self._woken.set()
 
+    async def _compare_where_missed(self) -> StorageError | None:
+        """Compare if something may have been missed; return what the store refuses to tell."""
+        if not self._rescan:
+            return None
+        self._rescan = False
+        try:
+            await self._compare()
+        except BackendDownError:
+            raise
+        except StorageError as error:
+            self.warn([f"the index cannot be read: {clean(str(error))}"])
+            return error
+        return None
+
     async def _round(self, *, patient: bool = True) -> None:
         """Look once at every session that may have changed, waiting for slow listeners or not."""
         visible = self._visible()
@@ -219,7 +234,23 @@ class Follower:
         for start in range(0, len(paths), CHUNK):
             if patient:
                 await self._hub.room()
-            await self._observe(paths[start : start + CHUNK])
+            try:
+                await self._observe(paths[start : start + CHUNK])
+            except BackendDownError:
+                raise
+            except StorageError:
+                await self._observe_each(paths[start : start + CHUNK])
+
+    async def _observe_each(self, paths: list[str]) -> None:
+        """Look at sessions one by one, so that one that cannot be read stands in nobody's way."""
+        for path in paths:
+            try:
+                await self._observe([path])
+            except BackendDownError:
+                raise
+            except StorageError as error:
+                self._dirty.discard(path)  # Until it changes, or all are compared.
+                self.warn([clean(str(error))])
 
     async def _observe(self, paths: list[str]) -> None:
         self._dirty.difference_update(paths)
@@ -252,7 +283,9 @@ class Follower:
         try:
             scan = self._backend.scan_contents if self._mirror.resident else self._backend.scan
             async for batch in scan():
-                self._losses.indexed(batch.stats if moved else ())
+                # What was looked at since this was asked may be newer, and no loss.
+                told = [stat for stat in batch.stats if stat.path not in finished]
+                self._losses.indexed(told if moved else ())
                 await self._take(batch, seen)
                 # What is on its way may be older than what is seen now: once more at the end.
                 finished.update(await self._look_at_visible())

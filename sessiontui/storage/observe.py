@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.errors import WrongTypeError
+from sessiontui.errors import InvalidPathError, WrongTypeError
 from sessiontui.storage.backend import Range
 from sessiontui.storage.mirror import OVERLAP_BYTES, head_mark
 from sessiontui.storage.operations import overlap_start, still_there
@@ -111,7 +111,7 @@ class Observer:
         """Ask the store; what is no session counts as gone."""
         try:
             return await self._backend.probe(ranges)
-        except WrongTypeError:
+        except (InvalidPathError, WrongTypeError):
             if len(ranges) == 1:
                 return [None]
         return [seen for item in ranges for seen in await self._probe([item])]

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.catalogue.figures import Count
+from sessiontui.errors import StorageError
 from sessiontui.models.changes import Appended
 from sessiontui.models.decode import decode_line
 from sessiontui.models.lines import LineBuffer
@@ -109,6 +110,9 @@ class Counting:
             began = time.monotonic()
             try:
                 await self._read_on(path)
+            except StorageError:
+                self._wake.set()  # The next run begins with it.
+                raise
             finally:
                 if path == self._path:
                     self._counted.set()

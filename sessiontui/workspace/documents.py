@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessiontui.models.changes import Appended, Removed, Renamed, Rewritten
+from sessiontui.models.changes import Appended, Created, Removed, Renamed, Rewritten
 from sessiontui.transcript.document import Document
 from sessiontui.workspace.values import DocumentChanged, DocumentGone
 
@@ -79,7 +79,10 @@ class OpenDocuments:
             else:
                 return
             self._publish(DocumentChanged(change.path))
-        elif isinstance(change, Rewritten):
+        elif isinstance(change, Rewritten) or (
+            # Told by a new connection: what happened before it is not known.
+            isinstance(change, Created) and change.size != document.size
+        ):
             document.rewritten(change.size)
             self._publish(DocumentChanged(change.path))
         elif isinstance(change, Removed):

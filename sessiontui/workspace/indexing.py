@@ -44,7 +44,7 @@ QUIET_S: Final = 5.0
 LATEST_S: Final = 60.0
 """How long one that goes on growing waits at most."""
 _AGAIN_S: Final = 30.0
-"""How often another process's work is looked at, while sessions change."""
+"""How often another process's work is looked at while sessions change, and whether it ended."""
 _SHARE: Final = 0.5
 """Share of the time that is computed or read, where it is not foreground."""
 _PART: Final = 1000
@@ -188,7 +188,10 @@ class Indexing:
                 await self._learn(file)
                 self._idle.set()
                 await asyncio.sleep(_AGAIN_S)
-                await self._wake.wait()
+                while not (self._wake.is_set() or lock.take()):
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_AGAIN_S):
+                            await self._wake.wait()
                 self._wake.clear()
         finally:
             self._threads.submit(lock.release)

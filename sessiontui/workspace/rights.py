@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.errors import StorageError
@@ -15,6 +14,10 @@ if TYPE_CHECKING:
 
 ASKED: Final = "as asked"
 """Why nothing may be changed where the user said so."""
+
+
+_RETRY_S: Final = 1.0
+"""After how long rights are looked at again that could not be."""
 
 
 class Rights:
@@ -54,7 +57,11 @@ class Rights:
             while True:
                 await came.wait()
                 came.clear()
-                with suppress(StorageError):  # It is away once more, and will be back.
+                try:
                     await self.look(storage)
+                except StorageError:
+                    await asyncio.sleep(_RETRY_S)
+                    if live:  # Else it is away once more, and will be back.
+                        came.set()
         finally:
             remove()

@@ -13,11 +13,13 @@ import pytest
 from rich.color import Color, ColorSystem
 from textual import events
 from textual.command import CommandList
-from textual.widgets import Input
+from textual.widgets import Button, Input
 
 from sessiontui.app.action_table import ACTIONS, CONTEXTS
 from sessiontui.app.screens.help import HelpScreen
+from sessiontui.app.screens.rename import RenameDialog
 from sessiontui.app.theme import DARK, LIGHT, themes
+from sessiontui.app.widgets.footer import Note
 from sessiontui.config import Config
 from sessiontui.errors import ConfigError
 from sessiontui.models.encode import encode_entry
@@ -39,6 +41,8 @@ from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
+
+    from textual.pilot import Pilot
 
     from sessiontui.app.app import SessionApp
     from sessiontui.storage.backend import Signal
@@ -408,6 +412,52 @@ async def test_a_process_that_is_held_up_takes_every_size_over(
         for width in range(100, 110):
             await pilot.resize_terminal(width, 30)
             await until(partial(has_width, app, width))
+
+
+async def answer_twice(app: SessionApp, pilot: Pilot[None]) -> None:
+    """Rename what is held: the same button is pressed once more to move it anyway."""
+    answers: list[object] = []
+    dialog = RenameDialog(
+        app.workspace.catalogue.rows[path_of("alpha")],
+        held="It grew a moment ago.",
+        untitled=None,
+        taken=lambda _path: False,
+        unit="key",
+        enter_key="enter",
+    )
+    await app.push_screen(dialog, answers.append)
+    await pilot.pause()
+    button = dialog.query_one("#rename", Button)
+    dialog.query_one("#path", Input).value = "/sessions/other.jsonl"
+    await until(lambda: not button.disabled)
+    dialog.set_focus(button)
+    await pilot.press("enter")
+    await until(lambda: "anyway" in str(button.label))
+    await pilot.press("enter")
+    await until(lambda: answers)
+
+
+async def test_a_process_that_is_held_up_takes_every_press_of_a_button(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        hold_up(monkeypatch)
+        for _ in range(5):
+            await answer_twice(app, pilot)
+
+
+async def test_a_note_of_a_failure_outlives_the_note_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        footer = app.main.footer
+        monkeypatch.setattr("sessiontui.app.widgets.footer._SHOWN_S", 0.0)
+        footer.note = Note("copied", "plain")
+        for _ in range(2):  # Its time is over, and what takes it away stands in line.
+            await asyncio.sleep(0)
+        failure = footer.note = Note("Not renamed: the server is away", "failed")
+        await pilot.pause()
+        assert footer.note == failure
 
 
 async def test_dragging_the_rule_resizes_the_panes() -> None:

@@ -361,3 +361,49 @@ async def test_another_document_takes_the_place_of_the_one_before(tmp_path: Path
         await pilot.pause()
         assert "No session chosen" in app.painted()
         second.close()
+
+
+async def test_a_session_rewritten_while_it_is_opened_is_read_again(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.jsonl", *numbered(50))
+    async with reading(path) as (app, pilot, source):
+        gate = source.gate = asyncio.Event()
+        app.view.document = Document(source.read, source.size())
+        await until(lambda: source.waiting)
+        app.document.rewritten(source.size())  # A title was put before it, say.
+        await pilot.pause()
+        source.gate = None
+        gate.set()
+        await until(lambda: "entry 49" in app.painted())
+
+
+async def test_a_session_rewritten_while_a_page_is_read_is_read_again(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.jsonl", *numbered(3000, pad=300))
+    async with reading(path) as (app, pilot, source):
+        gate = source.gate = asyncio.Event()
+        while not source.waiting:
+            app.view.move(-25)
+            await pilot.pause()
+        app.document.rewritten(source.size())
+        await pilot.pause()
+        source.gate = None
+        gate.set()
+        await until(lambda: app.document.opened and app.view.quiet)
+
+
+async def test_what_comes_during_a_search_that_is_given_up_is_shown(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.jsonl", *numbered(6000, pad=300))
+    async with reading(path) as (app, pilot, source):
+        gate = source.gate = asyncio.Event()
+        app.view.action_previous_error()
+        await until(lambda: source.waiting)
+        append(path, entry("the last word"))
+        source.feed(app.document)
+        await pilot.pause()
+        app.view.action_go_to_time()
+        source.gate = None
+        gate.set()
+        await until(lambda: app.told)  # No entry tells its time.
+        await settled(app, pilot)
+        app.view.move(1_000_000)
+        await settled(app, pilot)
+        assert app.rows()[-1].strip() == "the last word"

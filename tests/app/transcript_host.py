@@ -36,6 +36,8 @@ class Source:
         self.read_bytes = 0
         self.fails = False
         self.gate: asyncio.Event | None = None
+        self.waiting = 0
+        """How many reads wait at the gate."""
 
     def size(self) -> int:
         return os.fstat(self._fd).st_size
@@ -44,7 +46,11 @@ class Source:
         if self.fails:
             raise BackendDownError("the server \x1b[31mis\x1b[0m away")
         if self.gate is not None:
-            await self.gate.wait()
+            self.waiting += 1
+            try:
+                await self.gate.wait()
+            finally:
+                self.waiting -= 1
         data = os.pread(self._fd, stop - start, start)
         self.read_bytes += len(data)
         return data

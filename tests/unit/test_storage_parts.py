@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessiontui.errors import InvalidPathError
+from sessiontui.errors import InvalidPathError, StorageError
 from sessiontui.models.changes import Appended, Change, Removed, Renamed, Retitled, Rewritten
 from sessiontui.storage import SessionStorage, feed
 from sessiontui.storage.artifacts import belongs, moved, stem_of
-from sessiontui.storage.backend import HEAD_BYTES, ScanBatch, Stat
+from sessiontui.storage.backend import HEAD_BYTES, Rescan, ScanBatch, Stat
 from sessiontui.storage.cache import RangeCache
 from sessiontui.storage.hub import ROOM_BYTES, Hub
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
@@ -25,7 +26,9 @@ from sessiontui.storage.operation import Retries
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+
+    from sessiontui.storage.backend import Range, Seen, Signal
 
 A = "/p/a.jsonl"
 B = "/p/b.jsonl"
@@ -266,12 +269,18 @@ class LateBackend(MemoryBackend):
     """Tells the index in two parts; the second one is older than what happens in between."""
 
     storage: SessionStorage | None = None
-    """Set to have B removed, and wait until this storage was told so."""
+    """Set to have something happen to B, and wait until this storage was told so."""
+
+    grows = False
+    """Whether B grows then, else it is removed."""
 
     async def scan(self) -> AsyncIterator[ScanBatch]:
         stats = [stat async for batch in super().scan() for stat in batch.stats]
         if (storage := self.storage) is not None:
-            self.store.delete(B)
+            if self.grows:
+                self.store.append(B, b"an agent goes on\n")
+            else:
+                self.store.delete(B)
             await until(lambda: B in storage._follower._dirty)
         yield ScanBatch(tuple(stat for stat in stats if stat.path != B))
         yield ScanBatch(tuple(stat for stat in stats if stat.path == B))
@@ -290,6 +299,110 @@ async def test_an_index_that_is_late_brings_no_session_back() -> None:
             assert storage.exists_sync(A)
             assert not storage.exists_sync(B)
             assert isinstance(await anext(changes), Removed)
+
+
+async def test_a_session_that_grew_since_the_index_was_asked_for_is_no_loss() -> None:
+    backend = LateBackend()
+    for path in (A, B):
+        backend.store.append(path, b"one\n")
+    async with SessionStorage(backend, contents="on_demand") as storage:
+        await storage.load()
+        storage.visible = {B}
+        backend.storage = storage
+        backend.grows = True
+        storage._follower._note(Rescan("another server answers", moved=True))
+        await storage.load()
+        assert storage.exists_sync(B)
+        assert not storage.warnings
+
+
+class SickBackend(MemoryBackend):
+    """Cannot read one of its sessions."""
+
+    sick = ""
+
+    async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+        if any(item.path == self.sick for item in ranges):
+            raise StorageError("Input/output error: /p/\x1b[31m")
+        return await super().probe(ranges)
+
+
+async def test_a_session_that_cannot_be_read_stands_in_nobodys_way() -> None:
+    backend = SickBackend()
+    paths = [f"/p/{number}.jsonl" for number in range(10)]
+    for path in paths:
+        backend.store.append(path, b"one\n")
+    async with SessionStorage(backend) as storage:
+        await storage.load()
+        backend.sick = paths[3]
+        for path in paths:
+            backend.store.append(path, b"two\n")
+        await until(lambda: sum(stat.size == 8 for stat in storage.stats()) == 9)
+        assert list(storage.warnings) == ["Input/output error: /p/\u241b[31m"]
+        backend.sick = ""
+        backend.store.append(paths[3], b"three\n")
+        await until(lambda: sum(stat.size == 14 for stat in storage.stats()) == 1)
+
+
+class IndexlessBackend(MemoryBackend):
+    """Cannot tell the index for a while."""
+
+    failing = False
+
+    async def scan(self) -> AsyncIterator[ScanBatch]:
+        if self.failing:
+            raise StorageError("the folder is odd")
+        async for batch in super().scan():
+            yield batch
+
+
+async def test_where_the_index_cannot_be_read_what_is_told_is_followed() -> None:
+    backend = IndexlessBackend()
+    backend.store.append(A, b"one\n")
+    async with SessionStorage(backend, contents="on_demand") as storage:
+        await storage.load()
+        backend.failing = True
+        storage._follower._note(Rescan("a regular check"))
+        await until(lambda: storage.warnings)
+        assert list(storage.warnings) == ["the index cannot be read: the folder is odd"]
+        backend.store.append(A, b"two\n")
+        await until(lambda: storage.stats()[0].size == 8)
+
+
+class DyingBackend(MemoryBackend):
+    """Its feed ends with an error that nobody expects, once it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dying = asyncio.Event()
+
+    @asynccontextmanager
+    async def watch(
+        self, visible: Callable[[], Collection[str]] = tuple
+    ) -> AsyncIterator[AsyncIterator[Signal]]:
+        async with super().watch(visible) as signals:
+            yield self._until_dying(signals)
+
+    async def _until_dying(self, signals: AsyncIterator[Signal]) -> AsyncIterator[Signal]:
+        async for signal in signals:
+            if self.dying.is_set():
+                raise LookupError("unheard of")
+            yield signal
+
+
+async def test_a_feed_that_ended_begins_again_when_all_is_loaded_again() -> None:
+    backend = DyingBackend()
+    backend.store.append(A, b"one\n")
+    async with SessionStorage(backend) as storage:
+        await storage.load()
+        backend.dying.set()
+        backend.store.append(A, b"two\n")
+        await until(lambda: not storage.feed_state.live)
+        backend.dying.clear()
+        await storage.load()
+        assert storage.feed_state.live
+        backend.store.append(A, b"three\n")
+        await until(lambda: storage.stats()[0].size == 14)
 
 
 def test_pauses_grow_to_a_bound() -> None:

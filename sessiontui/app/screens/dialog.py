@@ -54,12 +54,15 @@ class Dialog(ModalScreen[Answer | None]):
             yield from self.body()
             with Horizontal(classes="buttons"):
                 for choice in self.choices:
-                    yield Button(
+                    button = Button(
                         button_label(choice),
                         id=choice.id,
                         classes="danger" if choice.danger else "",
                         compact=True,
                     )
+                    # A timer would end the effect, and until then the button does nothing more.
+                    button.active_effect_duration = 0
+                    yield button
 
     def body(self) -> Iterable[Widget]:
         """Yield what stands between the question and the buttons."""

@@ -101,6 +101,8 @@ class PagedView(FlowView):
 
     def _read(self, work: Coroutine[None, None, None]) -> None:
         """Read in the background; a newer wish takes the place of an older one."""
+        if self._seeking:
+            self._changed()  # What came while the window ran ahead is yet to be shown.
         self._failed = self._dry = self._seeking = False
         self._worker = self.run_worker(self._guarded(work), group="transcript", exclusive=True)
 
@@ -114,6 +116,9 @@ class PagedView(FlowView):
             self.read_failed(clean(str(error)))
             self.refresh()
             later(self, RETRY_S, self._try_again)
+        else:
+            if self.document is not None and not self.document.opened:
+                self._changed()  # It was rewritten meanwhile: what was read counts no more.
 
     def _try_again(self) -> None:
         if self._failed:

@@ -116,7 +116,8 @@ class Notifier:
                 self._call(self._take, {(int(change), path) for change, path in changes})
         except (OSError, RuntimeError) as error:
             ended = _plain(str(error))
-        self._call(self._finish, ended)
+        finally:
+            self._call(self._finish, ended)  # Whatever ended it: somebody waits.
 
     def _take(self, changes: Told) -> None:
         self._told |= changes

@@ -50,6 +50,14 @@ def kind_of(mode: int) -> str:
     return "not a regular file"
 
 
+def leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether it is a symbolic link to a folder; one that cannot be followed is none."""
+    try:
+        return entry.is_symlink() and entry.is_dir()
+    except OSError:  # in a circle, through a file, or to where we may not look
+        return False
+
+
 def may_read(found: os.stat_result, name: str, folder: int) -> bool:
     """Tell whether a file may be read; asks the system only where the mode leaves a doubt."""
     mode = found.st_mode
@@ -113,12 +121,15 @@ class _Walk:
             if not name.endswith(suffix):
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(name)
-                elif entry.is_symlink() and entry.is_dir():
+                elif leads_to_folder(entry):
                     self._warn(prefix + name, "a symbolic link to a folder")
                 continue
             try:
                 found = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
+                continue
+            except OSError as error:
+                batch.warnings.append(clean(f"passed over: {explain(error, prefix + name)}"))
                 continue
             if found.st_mode & kind != regular:
                 self._warn(prefix + name, kind_of(found.st_mode))
@@ -257,6 +268,6 @@ def find_folders(root: Root, under: tuple[str, ...] = ()) -> tuple[set[str], str
                     below = f"{relative}/{entry.name}" if relative else entry.name
                     if entry.is_dir(follow_symlinks=False):
                         todo.append(below)
-                    elif link is None and entry.is_symlink() and entry.is_dir():
+                    elif link is None and leads_to_folder(entry):
                         link = root.path(below)
     return found, link

@@ -186,7 +186,7 @@ class _Feed:
                         pause = self._pace.rearm_s * 2.0 ** min(failures, 10)
                         failures += 1
                         await self._look(mark, str(error), min(pause, self._pace.check_s))
-                except StorageError as error:
+                except (StorageError, OSError) as error:
                     self._say(
                         FeedState(
                             "none", live=False, error=clean(str(error)), retry_s=self._pace.root_s

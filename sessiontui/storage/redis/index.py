@@ -87,7 +87,10 @@ async def scan_contents(link: Link, keys: Keys, *, count: int) -> AsyncIterator[
 async def _sent(
     link: Link, commands: list[Command], at: Link | None = None
 ) -> asyncio.Task[list[Any]]:
-    """Send commands; who is not interested in the replies any more need not look at them."""
+    """Send commands; who is not interested in the replies any more need not look at them.
+
+    The link of a cluster has not sent them yet: it first asks which server has what.
+    """
     asked = asyncio.get_running_loop().create_task(link.ask(commands, at=at))
     asked.add_done_callback(lambda task: task.cancelled() or task.exception())
     for _ in range(_TURNS):

@@ -253,17 +253,20 @@ class _Titles:
                 await self._task
 
     async def _run(self) -> None:
+        failed = False
         while True:
             try:
                 known = self._digest.known
                 changed = await self._digest.update()
                 if known:
                     self._tell(map(decode, changed))
-                elif self._news.is_set():
+                elif failed or self._news.is_set():
                     self._rescan("titles changed")
+                failed = False
             except StorageError as error:
                 # The feed finds out by itself whether the server is gone.
                 self._digest.forget()
+                failed = True
                 self._rescan(f"the titles could not be read: {error}")
             await asyncio.sleep(self._digest.rest_s)
             await self._news.wait()
