@@ -11,7 +11,14 @@ import pytest
 from sessiontui.errors import InvalidPathError
 from sessiontui.storage.backend import Stat
 from sessiontui.storage.directory.backend import DirectoryBackend
-from tests.unit.directory_support import batches, open_files, put, scanned
+from tests.unit.directory_support import (
+    batches,
+    open_files,
+    put,
+    run_script,
+    scanned,
+    without_rights,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +69,8 @@ async def test_what_is_passed_over_is_named_and_safe_to_show(
     (root / "up").symlink_to(root.parent)
     (root / "loop").symlink_to(root)
     (root / "log").symlink_to(root.parent / "outside.jsonl")
+    (root / "circle").symlink_to("circle")
+    (root / "through").symlink_to(root.parent / "outside.jsonl" / "x")
     (batch,) = await batches(backend)
     assert [stat.path for stat in batch.stats] == ["/folder.jsonl/inside.jsonl"]
     assert sorted(batch.warnings) == [
@@ -168,3 +177,32 @@ async def test_a_tree_deeper_than_any_path_ends_in_a_warning(
     assert batch.warnings == (
         "passed over (more than 64 folders deep): /" + "/".join(["deep"] * 64),
     )
+
+
+def test_what_this_user_may_not_look_at_is_named_and_hides_no_other(tmp_path: Path) -> None:
+    root = tmp_path / "sessions"
+    put(root / "listed" / "b.jsonl")
+    put(root / "open" / "a.jsonl")
+    put(tmp_path / "closed" / "c.jsonl")
+    (root / "open" / "link").symlink_to(tmp_path / "closed" / "folder")
+    (tmp_path / "closed").chmod(0)
+    (root / "listed").chmod(0o444)
+    done = run_script(
+        """
+        root = sys.argv[1]
+        async def main():
+            backend = DirectoryBackend(root, trash_root=root + "-trash")
+            async for batch in backend.scan():
+                print([stat.path for stat in batch.stats], *batch.warnings, sep="\\n")
+            await backend.aclose()
+        asyncio.run(main())
+        """,
+        root,
+        within=without_rights(),
+    )
+    (root / "listed").chmod(0o755)
+    (tmp_path / "closed").chmod(0o755)
+    assert done.stdout.splitlines() == [
+        "['/open/a.jsonl']",
+        "passed over: no permission: /listed/b.jsonl",
+    ]

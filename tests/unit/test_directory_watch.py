@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import Dirty, FeedState, Range, Rescan
 from sessiontui.storage.directory.backend import DirectoryBackend
 from sessiontui.storage.directory.pace import Pace
@@ -29,7 +30,7 @@ from tests.unit.directory_support import (
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator
     from pathlib import Path
 
     from sessiontui.storage.backend import Signal
@@ -364,6 +365,54 @@ async def test_a_link_that_comes_in_a_folder_is_found(
         (root.parent / "outside").rename(root / "p")
         await until(lambda: told.states[-1].tier == "polling")
         await until(partial(told.has, "/p/a.jsonl"))
+
+
+async def test_a_link_that_leads_nowhere_is_no_hindrance(
+    backend: DirectoryBackend, root: Path
+) -> None:
+    put(root / "p" / "a.jsonl")
+    put(root.parent / "outside" / "b.jsonl")
+    (root.parent / "outside" / "circle").symlink_to("circle")
+    async with SessionStorage(backend) as storage:
+        await storage.load()
+        (root.parent / "outside").rename(root / "q")
+        await until(lambda: storage.exists_sync("/q/b.jsonl"))
+        (root / "p" / "circle").symlink_to("circle")
+        await storage.load()
+        add(root / "p" / "a.jsonl", b"more\n")
+        await until(lambda: storage.stat_sync("/p/a.jsonl").size == 8)
+        assert storage.feed_state == FeedState("inotify", live=True)
+
+
+async def test_a_session_too_deep_to_be_one_keeps_no_other_from_being_followed(
+    backend: DirectoryBackend, root: Path
+) -> None:
+    put(root / "p" / "a.jsonl")
+    deep = root.joinpath(*["d"] * 70)
+    deep.mkdir(parents=True)
+    async with SessionStorage(backend) as storage:
+        await storage.load()
+        put(deep / "b.jsonl")
+        add(root / "p" / "a.jsonl", b"more\n")
+        await until(lambda: storage.stat_sync("/p/a.jsonl").size == 8)
+        await storage.refresh()
+        assert [stat.path for stat in storage.stats()] == ["/p/a.jsonl"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_however_the_watch_of_the_system_ends_it_is_told(
+    backend: DirectoryBackend, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def watch(*_: object, **__: object) -> Iterator[None]:
+        yield from ()
+        raise LookupError("unheard of")
+
+    monkeypatch.setattr("watchfiles.watch", watch)
+    put(root / "p" / "a.jsonl")
+    async with watching(backend) as told:
+        assert told.states[0].tier == "polling"
+        add(root / "p" / "a.jsonl", b"more\n")
+        await until(lambda: told.has("/p/a.jsonl"))
 
 
 async def test_a_name_that_is_no_utf_8_is_followed_by_looking(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from sessiontui.catalogue.figures import Count, SessionFigures
 from sessiontui.errors import BackendDownError
+from sessiontui.index.lock import WriteLock
 from sessiontui.index.place import index_file
 from sessiontui.models.decode import decode_lines
 from sessiontui.models.source import parse_source
@@ -215,6 +217,31 @@ async def test_figures_of_the_session_that_is_looked_at_need_no_index() -> None:
         assert workspace.session_figures(path_of("b")) is None
 
 
+class FailingOnce(MemoryBackend):
+    """Does not answer one read, when it is told to."""
+
+    failing = False
+
+    async def read(self, ranges: Sequence[Range]) -> list[bytes | None]:
+        if self.failing:
+            self.failing = False
+            raise BackendDownError("away for a moment")
+        return await super().read(ranges)
+
+
+async def test_figures_come_after_a_read_that_failed() -> None:
+    backend = FailingOnce()
+    backend.store.write(path_of("a"), said("one"))
+    async with open_workspace(
+        SOURCE, connect=lambda *_: backend, library=Library(None)
+    ) as workspace:
+        await workspace.settled()
+        backend.failing = True
+        await workspace.open_document(path_of("a"))
+        await until(lambda: workspace.session_figures(path_of("a")) == counted(said("one")))
+        assert not backend.failing
+
+
 async def test_sessions_leave_and_move_in_the_index_too(tmp_path: Path) -> None:
     store = MemoryStore()
     for name in ("a", "b", "c", "d"):
@@ -251,6 +278,25 @@ async def test_two_at_once_share_one_index_and_one_of_them_writes(tmp_path: Path
         assert second.session_figures(path_of("a")) == counted(said("needle"))
         for workspace in (first, second):
             assert len(await search(workspace, "needle")) == 2
+
+
+async def test_the_index_of_a_process_that_ended_early_is_finished_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessiontui.workspace.indexing._AGAIN_S", 0.01)
+    store = MemoryStore()
+    for name in "abc":
+        store.write(path_of(name), said("needle"))
+    file = index_file(tmp_path, SOURCE)
+    lock = WriteLock(file)
+    assert lock.take()
+    async with opened(store, tmp_path) as workspace:
+        indexing = workspace.library.indexing
+        await asyncio.sleep(0.2)  # Several looks, in vain; then nothing changes any more.
+        assert (indexing.ours, len(indexing.known)) == (False, 0)
+        lock.release()
+        await until(lambda: len(indexing.known) == 3)
+        assert indexing.ours
 
 
 @pytest.mark.parametrize("broken", [b"", b"nonsense" * 1000], ids=["empty", "nonsense"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sessiontui.config import Config
-from sessiontui.errors import ReadOnlyError
+from sessiontui.errors import BackendDownError, ReadOnlyError, StorageError
 from sessiontui.models.source import parse_source
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.directory.backend import DirectoryBackend
@@ -149,6 +149,35 @@ async def test_what_becomes_of_the_server_is_noticed_when_it_is_back(
             await client.execute_command("REPLICAOF", "NO", "ONE")
             await client.execute_command("CLIENT", "KILL", "TYPE", "PUBSUB")
             await until(lambda: workspace.state.read_only is None)
+
+
+class Unsure(MemoryBackend):
+    """Says what may be changed, or that it cannot say just now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: list[str | StorageError | None] = ["a replica"]
+
+    async def read_only(self) -> str | None:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, StorageError):
+            raise answer
+        return answer
+
+
+async def test_what_may_be_changed_is_asked_again_where_it_could_not_be_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sessiontui.workspace.rights._RETRY_S", 0.01)
+    backend = Unsure()
+    source = parse_source("/nowhere")
+    async with open_workspace(source, connect=lambda *_: backend) as workspace:
+        await until(lambda: workspace.state.read_only == "a replica")
+        backend.answers = [BackendDownError("not yet"), None]
+        backend.store.break_feeds()
+        await until(lambda: not workspace.state.feed.live)
+        backend.store.mend_feeds()
+        await until(lambda: workspace.state.read_only is None)
 
 
 @contextmanager

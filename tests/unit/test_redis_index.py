@@ -10,11 +10,13 @@ from sessiontui.errors import AccessError
 from sessiontui.storage.backend import ScanBatch, Stat
 from sessiontui.storage.redis import index
 from sessiontui.storage.redis.backend import RedisBackend
+from sessiontui.storage.redis.link import Link
 from tests.unit.redis_parts import FILE, META, PASSWORD, TITLE, indexed, opened, user
 
 if TYPE_CHECKING:
     import redis.asyncio
 
+    from sessiontui.storage.redis.link import _Job
     from tests.servers import RealServer
 
 WEIRD = [
@@ -168,3 +170,26 @@ async def test_contents_are_not_asked_for_at_once_where_the_server_holds_much(
         assert [batch async for batch in backend.scan_contents()] == [
             ScanBatch((Stat("/a", 3, None),))
         ]
+
+
+@pytest.mark.parametrize("contents", [False, True])
+async def test_the_server_is_asked_for_more_before_a_part_is_taken_in(
+    redis_client: redis.asyncio.Redis, contents: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(200):
+        await redis_client.set(FILE + b"/%d" % number, b"x")
+    sent: list[int] = []
+    usual = Link._exchange
+
+    async def exchange(link: Link, batch: list[_Job]) -> None:
+        sent.append(len(batch))
+        await usual(link, batch)
+
+    async with opened(redis_client) as backend:
+        await indexed(backend)
+        monkeypatch.setattr(Link, "_exchange", exchange)
+        scan = index.scan_contents if contents else index.scan_index
+        first = await anext(scan(backend._reads, backend._keys, count=20))
+    assert first.stats
+    # The keys, what of the first of them, and of the next ones; whether little is held at all.
+    assert len(sent) == 3 + contents

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sessiontui.errors import BackendDownError
 from sessiontui.storage.backend import Dirty, FeedState, Rescan
 from sessiontui.storage.redis.keys import Keys
 from sessiontui.storage.redis.link import Link
+from sessiontui.storage.redis.poll import HashDigest
 from sessiontui.storage.redis.settings import Settings
 from sessiontui.storage.redis.watch import Pace, RedisWatch
 from tests.servers import real_server
@@ -128,6 +130,29 @@ async def test_the_session_whose_title_changed_is_told_and_no_other(
             else:
                 await each_redis.hset(TITLE, field, value)
             await told.tells({field})
+
+
+async def test_titles_are_told_after_they_could_not_be_read(
+    each_redis: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, failing = HashDigest._read, False
+
+    async def read(digest: HashDigest) -> object:
+        if failing:
+            raise BackendDownError("busy")
+        return await usual(digest)
+
+    monkeypatch.setattr(HashDigest, "_read", read)
+    async with heard(each_redis) as told:
+        await each_redis.hset(TITLE, "/a", "1")
+        await until(lambda: "/a" in told.dirty or "titles changed" in told.rescans)
+        failing = True
+        await each_redis.hset(TITLE, "/a", "2")
+        await until(lambda: any("could not be read" in reason for reason in told.rescans))
+        failing = False
+        told.forget()
+        await each_redis.hset(TITLE, "/a", "3")
+        await until(lambda: "/a" in told.dirty or "titles changed" in told.rescans)
 
 
 async def test_an_emptied_database_calls_for_a_rescan(each_redis: redis.asyncio.Redis) -> None:

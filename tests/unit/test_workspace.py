@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from sessiontui.errors import (
 )
 from sessiontui.models.encode import encode_entries
 from sessiontui.models.source import parse_source
+from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from sessiontui.workspace import (
     DocumentChanged,
     DocumentGone,
@@ -29,6 +31,8 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from sessiontui.storage.backend import ScanBatch
 
 NOW = 1_790_000_000_000
 """The clock of these tests, in milliseconds since the epoch."""
@@ -269,3 +273,39 @@ async def test_a_session_of_pi_gets_no_title_before_its_header(
     with pytest.raises(WrongTypeError, match="pi cannot open"):
         await workspace.rename(path_of(workspace, "pi.jsonl"), title="Mine")
     assert (root / "-notes/pi.jsonl").read_bytes() == data
+
+
+class CutOnce(MemoryBackend):
+    """Tells the index, and fails once it is told to."""
+
+    cut: asyncio.Event | None = None
+
+    async def scan(self) -> AsyncIterator[ScanBatch]:
+        async for batch in super().scan():
+            yield batch
+        if self.cut is not None:
+            await self.cut.wait()
+            raise BackendDownError("away")
+
+
+async def test_a_document_that_grew_while_nothing_listened_is_read_again() -> None:
+    store, path = MemoryStore(), "/sessions/-code-api/a.jsonl"
+    store.append(path, header("a"))
+    connections: list[CutOnce] = []
+
+    def connect(*_: object) -> CutOnce:
+        connections.append(CutOnce(store))
+        if len(connections) == 1:
+            connections[0].cut = asyncio.Event()
+        return connections[-1]
+
+    async with open_workspace(parse_source("/nowhere"), connect=connect) as workspace:
+        await until(lambda: workspace.row(path))
+        document = await workspace.open_document(path)
+        await document.open_tail()
+        cut = connections[0].cut
+        assert cut is not None
+        cut.set()
+        await until(lambda: not workspace.state.feed.live)
+        store.append(path, message("more"))
+        await until(lambda: document.size == store.stat(path).size)
