@@ -355,7 +355,7 @@ class Chain:
                 del self._tails[path]
         del self._tasks[operation]
         if self.finished is not None:
-            self.finished.update(operation.paths)
+            self.finished.update(operation.paths, operation.touched)
         if left := {path for path in self.wanted if operation.covers(path)}:
             self.wanted -= left
             self._mark(left)

@@ -316,6 +316,31 @@ async def test_a_session_that_grew_since_the_index_was_asked_for_is_no_loss() ->
         assert not storage.warnings
 
 
+class BesideBackend(MemoryBackend):
+    """Tells of what belongs to A after that was deleted with it, and of nothing as it happens."""
+
+    storage: SessionStorage | None = None
+
+    async def scan(self) -> AsyncIterator[ScanBatch]:
+        stats = [stat async for batch in super().scan() for stat in batch.stats]
+        if (storage := self.storage) is not None:
+            self.storage = None
+            await storage.trash_session(A)
+        yield ScanBatch(tuple(stats))
+
+
+async def test_an_index_that_is_late_brings_back_nothing_that_was_deleted_with_a_session() -> None:
+    backend, draft = BesideBackend(), A.removesuffix(".jsonl") + "/draft.jsonl"
+    backend.store.append(A, b"one\n")
+    async with SessionStorage(backend, contents="on_demand") as storage:
+        await storage.load()
+        backend.store.break_feeds()
+        backend.store.append(draft, b"one\n")
+        backend.storage = storage
+        await storage.load()
+        assert storage.stats() == []
+
+
 class SickBackend(MemoryBackend):
     """Cannot read one of its sessions."""
 
