@@ -81,6 +81,10 @@ def _needs_terminal() -> None:
         raise click.UsageError("the app needs a terminal; in a pipe there is: sessiontui ls")
     if not is_terminal(sys.stderr):  # Textual draws there.
         raise click.UsageError("the app draws on standard error too: do not redirect it")
+    if os.environ.get("TERM", "").lower() == "dumb":
+        raise click.UsageError(
+            "this terminal cannot show the app (TERM=dumb): set TERM, or use sessiontui ls"
+        )
 
 
 def _run_app(
@@ -144,7 +148,9 @@ def _run_app(
                     asyncio.get_running_loop().set_exception_handler(note)
                 loading = asyncio.create_task(_collect_after_loading(workspace))
                 with _ended_by_signals(app):
-                    await app.run_async()
+                    columns, rows = os.get_terminal_size()
+                    # Rich guesses it for terminals of an unknown kind; two sizes never settle.
+                    await app.run_async(size=(columns, rows))
                 waiting.pop_all()  # The app gave the screen back itself.
                 loading.cancel()
                 failure = app.failure or (unheard[0] if unheard else None)

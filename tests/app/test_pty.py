@@ -166,6 +166,26 @@ def test_a_terminal_without_a_size_gets_one(folder: Path, environ: dict[str, str
         assert terminal.restored
 
 
+def test_a_terminal_of_an_unknown_kind_is_as_good_as_any(
+    folder: Path, environ: dict[str, str]
+) -> None:
+    with Terminal([str(folder)], environ=environ | {"TERM": "unknown"}) as terminal:
+        terminal.until(b"Title alpha", b"live")
+        terminal.rest()
+        terminal.press(b"q")
+        assert terminal.finish() == 0
+        assert terminal.restored
+
+
+def test_a_terminal_that_cannot_move_its_cursor_is_refused(
+    folder: Path, environ: dict[str, str]
+) -> None:
+    with Terminal([str(folder)], environ=environ | {"TERM": "dumb"}) as terminal:
+        assert terminal.finish() == 2
+        assert b"TERM=dumb" in terminal.output
+        assert b"\x1b" not in terminal.output
+
+
 def test_an_unreachable_server_is_told_and_can_be_left(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
