@@ -1,8 +1,9 @@
 """`python -m tests.benchmarks.soak [--minutes X]`: what the program holds as time goes by.
 
 Runs the program in a terminal, following an agent that writes 1,000 lines a second,
-while other sessions are created, grow, and are deleted. Prints memory and processor
-time once in a while; the memory should stay level after the first minute.
+while other sessions are created, grow, and are deleted. Prints memory, processor time
+and how old the newest line on the screen is once in a while; the memory should stay
+level after the first minute.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import redis
 
-from tests.benchmarks.agents import agents, line
+from tests.benchmarks.agents import agents, line, stamps
 from tests.benchmarks.data import PREFIX, fill_redis, lines, server, session_path
 from tests.benchmarks.harness import expect
 from tests.benchmarks.terminal import terminal
@@ -32,6 +33,8 @@ SESSIONS: Final = 1000
 _ALIVE: Final = 50
 """How many of the sessions that come and go are there at a time."""
 _ROUND_S: Final = 0.2
+_LOST_S: Final = 30.0
+"""A newest line as old as this is none that is followed."""
 
 
 def main(arguments: list[str]) -> int:
@@ -55,7 +58,10 @@ def main(arguments: list[str]) -> int:
 
 def soak(screen: Terminal, url: str, seconds: float, every: float) -> None:
     """Let sessions come and go beside the agent; print a line every so many seconds."""
-    click.echo(f"{'minutes':>7} {'RSS MB':>7} {'CPU %':>6} {'created':>8} {'deleted':>8}")
+    columns = (
+        f"{'minutes':>7} {'RSS MB':>7} {'CPU %':>6} {'age s':>6} {'created':>8} {'deleted':>8}"
+    )
+    click.echo(columns)
     with (
         agents(url, rate=RATE, seconds=seconds, sessions=1, first=SESSIONS - 1) as total,
         redis.Redis.from_url(url, protocol=2) as client,
@@ -74,10 +80,12 @@ def soak(screen: Terminal, url: str, seconds: float, every: float) -> None:
             if now - told >= every:
                 share = (screen.cpu_seconds() - used) / (now - told) * 100
                 gone = max(0, created - SESSIONS - _ALIVE)
+                age = time.time() - max(stamps(bytes(screen.output)), default=0.0)
                 click.echo(
                     f"{(now - began) / 60:7.2f} {screen.resident_mb():7.1f} {share:6.1f} "
-                    f"{created - SESSIONS:8} {gone:8}"
+                    f"{age:6.2f} {created - SESSIONS:8} {gone:8}"
                 )
+                expect(age < _LOST_S, "lines that are written are not shown any more")
                 told, used = now, screen.cpu_seconds()
         if not shown:
             screen.wait_for(last)
