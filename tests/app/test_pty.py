@@ -106,6 +106,14 @@ def test_it_starts_answers_keys_and_leaves_the_terminal_as_it_was(terminal: Term
     assert terminal.restored
 
 
+def test_editing_keys_and_letters_of_one_read_are_taken_in_order(terminal: Terminal) -> None:
+    terminal.until(b"Title alpha", BRIGHT_FOOTER)
+    terminal.press(b"/nothing\x15xeta\x1b[H\x1b[3~b\r")
+    terminal.until(b"1 match")
+    terminal.press(b"q")
+    assert terminal.finish() == 0
+
+
 @pytest.mark.parametrize("keys", [b"\x03", b"\x11"])
 def test_control_keys_quit(terminal: Terminal, keys: bytes) -> None:
     terminal.until(b"Title alpha")

@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 from sessiontui.app import format as formats
 from sessiontui.app.format import SAFE_TEXT
 from sessiontui.app.screens.dialog import Choice, Dialog, button_label
+from sessiontui.app.widgets.field import Field
 from sessiontui.catalogue.projects import home_relative
 from sessiontui.export import EXTENSIONS, FORMATS, Options
 from sessiontui.models.text import clean
@@ -104,7 +105,7 @@ class ExportDialog(Dialog[Wanted]):
             compact=True,
         )
         yield Label("Folder" if self._many else "File", classes="field-name")
-        yield Input(
+        yield Field(
             self._offered(self._first),
             id="place",
             restrict=SAFE_TEXT,

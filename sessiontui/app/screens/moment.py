@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 from sessiontui.app import format as figures
 from sessiontui.app.format import SAFE_TEXT
 from sessiontui.app.screens.dialog import Choice, Dialog
+from sessiontui.app.widgets.field import Field
 from sessiontui.models.times import EARLIEST_MS
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class MomentDialog(Dialog[int]):
 
     def body(self) -> Iterable[Widget]:
         """Yield the field, and the line that says what is meant."""
-        yield Input(
+        yield Field(
             id="moment",
             placeholder="14:02, 2026-11-20 14:02, or -2h from its end",
             restrict=SAFE_TEXT,

@@ -14,6 +14,7 @@ from textual.reactive import reactive
 from textual.widgets import Input, Static
 
 from sessiontui.app.format import as_sentence
+from sessiontui.app.widgets.field import Field
 from sessiontui.models.source import DirectorySource, RedisSource
 from sessiontui.models.text import clean
 
@@ -50,7 +51,7 @@ def _acl_command(problem: Problem, source: Source) -> str | None:
     return f"ACL SETUSER {clean(user or 'default')} {clean(right)}"
 
 
-class PasswordInput(Input):
+class PasswordInput(Field):
     """The field for a password; Escape leaves it, so that keys are commands again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,tab", "leave", show=False)]

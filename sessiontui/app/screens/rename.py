@@ -11,6 +11,7 @@ from textual.widgets import Button, Input, Label, Static
 
 from sessiontui.app.format import SAFE_TEXT, as_sentence
 from sessiontui.app.screens.dialog import Choice, Dialog, button_label
+from sessiontui.app.widgets.field import Field
 from sessiontui.models.text import clean
 from sessiontui.models.title_slot import make_slot, normal_title, parse_slot
 
@@ -79,7 +80,7 @@ class RenameDialog(Dialog[NewNames]):
     def body(self) -> Iterable[Widget]:
         """Yield the two fields and the line that says what will happen."""
         yield Label("Title", classes="field-name")
-        yield Input(
+        yield Field(
             self._shown_title,
             id="title",
             restrict=SAFE_TEXT,
@@ -90,7 +91,7 @@ class RenameDialog(Dialog[NewNames]):
         if self._untitled is not None:
             yield Static(Content.styled(self._untitled, "$past"), id="untitled")
         yield Label("Path", classes="field-name")
-        yield Input(
+        yield Field(
             self._shown_path, id="path", restrict=SAFE_TEXT, max_length=_LONGEST, compact=True
         )
         yield Static(id="outcome")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from textual import on
@@ -19,6 +20,7 @@ from sessiontui.app.format import SAFE_TEXT
 from sessiontui.app.later import later
 from sessiontui.app.snippets import snippet, speaker
 from sessiontui.app.widgets.choices import Choices
+from sessiontui.app.widgets.field import Field
 from sessiontui.catalogue.order import shown_title
 from sessiontui.errors import StorageError, TooSlowError
 from sessiontui.models.text import clean
@@ -78,7 +80,7 @@ class _Item(NamedTuple):
     """Whether it is the first of its session, which is told above it."""
 
 
-class SearchInput(Input):
+class SearchInput(Field):
     """The field itself; Enter searches, or goes on to what was found."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -221,7 +223,7 @@ class SearchScreen(Screen[Place | None]):
             self._tell("")
             return
         self._tell("searching…")
-        self._looking = self.run_worker(self._look(self._wanted), group="search")
+        self._looking = self.run_worker(partial(self._look, self._wanted), group="search")
 
     async def _look(self, wanted: Sought) -> None:
         waiting: list[Found] = []

@@ -13,6 +13,7 @@ from textual.widgets import Button, Input, Label, Static
 from sessiontui.app import format as formats
 from sessiontui.app.format import SAFE_TEXT
 from sessiontui.app.screens.dialog import Choice, Dialog
+from sessiontui.app.widgets.field import Field
 from sessiontui.errors import ConfigError
 from sessiontui.models.text import clean
 from sessiontui.workspace.values import reason_of
@@ -43,7 +44,7 @@ class Target:
     force: bool
 
 
-class PlaceInput(Input):
+class PlaceInput(Field):
     """A field with places to choose from by the arrow keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -137,7 +138,7 @@ class TransferDialog(Dialog[Target]):
         yield Label(Content.assemble("To", (hint, "$faint")), classes="field-name")
         yield PlaceInput(self._places)
         yield Label("Folder of the project", classes="field-name")
-        yield Input(
+        yield Field(
             id="cwd",
             placeholder="as it is",
             restrict=SAFE_TEXT,

@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 
 from sessiontui.app import format as formats
 from sessiontui.app.format import SAFE_TEXT
+from sessiontui.app.widgets.field import Field
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -29,7 +30,7 @@ _MARGINS = 4
 """Cells beside the count."""
 
 
-class FilterInput(Input):
+class FilterInput(Field):
     """The field itself; arrows and Enter go on to the list, Escape takes the filter away."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -156,7 +157,7 @@ class FindView(PagedView):
 
     def _search_on(self) -> None:
         if self._finder is not None:
-            self._finding = self.run_worker(self._search(self._finder), group="find")
+            self._finding = self.run_worker(partial(self._search, self._finder), group="find")
 
     async def _search(self, finder: Finder) -> None:
         problem = ""

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from sessiontui.app.format import SAFE_TEXT, counted
+from sessiontui.app.widgets.field import Field
 from sessiontui.app.widgets.transcript_find import FindView, Found
 from sessiontui.app.widgets.transcript_lens import LensState, LensView
 from sessiontui.transcript.search import sought
@@ -30,7 +31,7 @@ _LONGEST = 256
 _HINT = "text, or re:/pattern/"
 
 
-class TranscriptFindInput(Input):
+class TranscriptFindInput(Field):
     """The field itself; Enter goes on to the transcript, Escape ends the search."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
