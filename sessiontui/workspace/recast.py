@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sessiontui.catalogue.heads import read_head
 from sessiontui.errors import WrongTypeError
 from sessiontui.models.encode import encode_entry
 from sessiontui.models.times import time_ms
@@ -77,8 +78,9 @@ def recast(
 ) -> Recast:
     """Return how the copy of a session begins.
 
-    A title of the field, which a folder has not, goes into the title line. In Redis the
-    field says what the title line does, as omp leaves it.
+    A title of the field, which a folder has not, goes into the title line; not before a
+    header of pi, which could not open it then. In Redis the field says what the title line
+    does, as omp leaves it.
 
     Args:
         data: The original from its first byte, with the whole header.
@@ -120,6 +122,8 @@ def _title(
     if field is not None:
         if not to_folder:
             return line, stat.title
+        if slot is None and read_head(data, complete=len(data) == stat.size).agent == "pi":
+            return line, None
         when = time_ms(field.updated_at) or stat.mtime_ms or 0
         if slot is None or (slot.title, slot.source) != (field.title, field.source):
             line = make_slot(field.title, source=field.source, updated_at=when)

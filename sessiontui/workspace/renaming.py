@@ -5,28 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import ReadOnlyError, SessionHeldError, WrongTypeError
-from sessiontui.models.source import DirectorySource
 
 if TYPE_CHECKING:
     from sessiontui.catalogue.row import Row
-    from sessiontui.models.source import Source
     from sessiontui.workspace.workspace import Workspace
 
 _AGENTS = {"claude": "Claude Code", "codex": "Codex"}
 
 
-def no_title(row: Row, source: Source) -> str | None:
+def no_title(row: Row) -> str | None:
     """Return why a session's title cannot be stored, a sentence, or None where it can.
 
-    Args:
-        row: The session.
-        source: Where it is. pi knows no server, so what looks like pi's there is an old omp's.
+    It is the same wherever the session is: pi opens it again once it is copied to a folder.
     """
     if row.agent in _AGENTS:
         return f"{_AGENTS[row.agent]} keeps no title in its sessions; only the path can change."
     if row.read and row.agent == "unknown" and not row.has_slot:
         return "This is no session that can keep a title; only the path can change."
-    if row.agent == "pi" and not row.has_slot and isinstance(source, DirectorySource):
+    if row.agent == "pi" and not row.has_slot:
         return "pi cannot open a session with a title before its header; only the path can change."
     return None
 
@@ -45,7 +41,7 @@ async def rename(
         if moves and reason is not None and not insist:
             raise SessionHeldError(path, reason)
         for row in rows if title is not None else ():
-            if (refusal := no_title(row, workspace.source)) is not None:
+            if (refusal := no_title(row)) is not None:
                 raise WrongTypeError(refusal, path=path)
         growth = None if insist else holding.growth(path)
         if title is not None:

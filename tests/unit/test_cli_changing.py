@@ -13,8 +13,10 @@ import pytest
 import redis
 
 from sessiontui.demo.sessions import demo_sessions
+from sessiontui.models.encode import encode_entries
 from tests.app.terminal import Terminal
 from tests.command import NOW_MS, ROOT, Command, command_environment, write_sessions
+from tests.sessions import pi_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,6 +171,20 @@ def test_a_title_on_a_server_is_in_the_hash(remote: Command, server: redis.Redis
     assert json.loads(field)["title"] == "Anders: 日本"
     assert json.loads(field)["source"] == "user"
     assert _path(remote, "Anders: 日本") == path
+
+
+def test_a_session_of_pi_gets_no_title_on_a_server_either(
+    remote: Command, server: redis.Redis
+) -> None:
+    path = "/sessions/-srv-app/pi.jsonl"
+    data = encode_entries(pi_session())
+    server.set(f"{PREFIX}file:{path}", data)
+    server.hset(f"{PREFIX}meta", path, str(NOW_MS))
+    done = remote("rename", path, "--title", "Mine")
+    assert done.returncode == 1
+    assert "pi cannot open a session with a title before its header" in done.stderr
+    assert server.get(f"{PREFIX}file:{path}") == data
+    assert not server.hexists(f"{PREFIX}title", path)
 
 
 def test_raw_bytes_from_a_server_are_exact(remote: Command, server: redis.Redis) -> None:

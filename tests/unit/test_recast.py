@@ -9,13 +9,14 @@ import pytest
 
 from sessiontui.agents.layout import project_folder, session_file
 from sessiontui.errors import WrongTypeError
-from sessiontui.models.encode import encode_entry
+from sessiontui.models.encode import encode_entries, encode_entry
 from sessiontui.models.title_slot import make_slot, parse_slot, title_field
 from sessiontui.storage.backend import Stat
 from sessiontui.workspace.pouring import Digest
 from sessiontui.workspace.recast import Beginning, Recast, recast
 from sessiontui.workspace.transfers import is_debris
 from tests.omp_reader import folder_name
+from tests.sessions import pi_session
 
 WHEN = 1_790_000_000_123
 HEADER = {"type": "session", "version": 3, "id": "1", "cwd": "/a", "note": "\ud800é", "n": 1.5}
@@ -92,6 +93,11 @@ def test_a_title_field_that_counts_becomes_the_title_line_of_a_file(first: bytes
         assert copy[256:] == data[len(first) :]
     for worthless in (b"{", b'{"title":"x"}', b""):
         assert made(data, worthless)[0] == data
+
+
+def test_no_title_field_comes_before_a_header_of_pi() -> None:
+    data = encode_entries(pi_session())
+    assert made(data, title_field("Mine", "user", WHEN)) == (data, None)
 
 
 def test_in_redis_a_title_field_stays_and_an_exact_title_line_gets_one() -> None:

@@ -54,7 +54,7 @@ class Changing:
         dialog = RenameDialog(
             row,
             held=self._workspace.held(path),
-            untitled=no_title(row, self._workspace.source),
+            untitled=no_title(row),
             taken=lambda new: new in self._workspace.catalogue.rows,
             unit=self._conversation.unit,
             enter_key=self._keys.written("enter"),
