@@ -44,7 +44,7 @@ class Entry(msgspec.Struct, gc=False):
     version: int = 0
     """Another number whenever bytes changed in another way than by growing."""
     dated: bool = True
-    """Whether the store has a valid time; else `mtime_ms` is when we first saw it."""
+    """Whether the store has a valid time; else `mtime_ms` is when we saw it come or grow."""
     head: bytes | int | None = None
     """The first bytes, once known and not in `content` anyway; as `head_mark` says."""
     overlap: bytes | int | None = None
@@ -273,6 +273,8 @@ class Mirror:
             self.due.add(path)
         if entry.own:
             entry.own = tuple(span for span in entry.own if span[1] > entry.size)
+        if mtime_ms is None and not entry.dated:
+            entry.mtime_ms = self._clock()
         self._date(entry, mtime_ms)
         self._publish(Appended(path, start, data, entry.mtime_ms), own)
 

@@ -7,10 +7,11 @@ turn at the store (`Holding.guard`), with what stands there then. The rules are
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
+from sessiontui.catalogue.activity import GREW_MS
 from sessiontui.catalogue.facts import held
 from sessiontui.workspace.values import Held
 
@@ -24,8 +25,18 @@ if TYPE_CHECKING:
 _CHANGED = "it changed just now"
 
 
+class _Own(NamedTuple):
+    """The time of a session that is the time of a change of ours."""
+
+    mtime_ms: int
+    before_ms: int
+    """What it was before: when somebody else changed it last."""
+
+
 class Holding:
     """Judges sessions by their rows.
+
+    What this process itself changed within the last minute does not count; no other can tell.
 
     Args:
         row: Returns the row of a session, or None.
@@ -42,11 +53,37 @@ class Holding:
         self._row = row
         self._size = size
         self._clock = clock
+        self._own: dict[str, _Own] = {}
+
+    def changed_ms(self, path: str) -> int:
+        """Return when somebody else changed a session last, by its time; 0: unknown."""
+        row = self._row(path)
+        return 0 if row is None else self._by_others(path, row.mtime_ms)
+
+    def changed_by_us(self, path: str, mtime_ms: int, *, before_ms: int) -> None:
+        """Note that a session's time is that of a change of ours, and what it was before."""
+        old = self._clock() - GREW_MS
+        self._own = {one: own for one, own in self._own.items() if own.mtime_ms >= old}
+        self._own[path] = _Own(mtime_ms, before_ms)
+
+    def moved_by_us(self, path: str, new_path: str) -> None:
+        """Note that we moved a session, which changes no time."""
+        own = self._own.pop(path, None)
+        if own is not None:
+            self._own[new_path] = own
+
+    def _by_others(self, path: str, mtime_ms: int) -> int:
+        own = self._own.get(path)
+        return mtime_ms if own is None or own.mtime_ms != mtime_ms else own.before_ms
+
+    def _why(self, row: Row) -> str | None:
+        row = replace(row, mtime_ms=self._by_others(row.path, row.mtime_ms))
+        return held(row, now_ms=self._clock())
 
     def item(self, path: str) -> Held | None:
         """Return why an agent may hold a session open, or None."""
         row = self._row(path)
-        reason = None if row is None else held(row, now_ms=self._clock())
+        reason = None if row is None else self._why(row)
         return None if row is None or reason is None else Held(path, row.title, reason)
 
     def guard(self, path: str, *, growth: bool = True, conversation: bool = True) -> Guard:
@@ -69,7 +106,7 @@ class Holding:
                 row = replace(row, mtime_ms=row.last_message_ms or 0, grew_ms=None)
             if not conversation:
                 row = replace(row, tail=replace(row.tail, ending=None))
-            return held(row, now_ms=self._clock())
+            return self._why(row)
 
         return why
 

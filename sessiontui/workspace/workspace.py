@@ -220,6 +220,7 @@ class Workspace:
         """
         with self.notes.reporting():
             await self.storage.load()
+        self.notes.forget_failures()
 
     async def rename(
         self,

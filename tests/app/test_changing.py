@@ -10,14 +10,24 @@ from textual.widgets import Button, Input, Static
 from sessiontui.app.screens.delete import DeleteDialog
 from sessiontui.app.screens.dialog import Question
 from sessiontui.app.screens.leave import LeaveDialog
-from sessiontui.app.screens.rename import RenameDialog
+from sessiontui.app.screens.rename import NO_ROOM, RenameDialog
 from sessiontui.errors import SessionExistsError
 from sessiontui.models.encode import encode_entries
 from sessiontui.models.title_slot import parse_slot
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from sessiontui.storage.operation import PendingWrite
 from sessiontui.workspace.connect import open_backend
-from tests.app.support import NOW_MS, app_of, path_of, running, session, settle, shows, store_with
+from tests.app.support import (
+    HOUR_MS,
+    NOW_MS,
+    app_of,
+    path_of,
+    running,
+    session,
+    settle,
+    shows,
+    store_with,
+)
 from tests.sessions import claude_session
 from tests.waiting import until
 
@@ -315,7 +325,7 @@ async def test_a_session_that_keeps_no_title_can_change_its_path_alone() -> None
         await pilot.press("escape")
 
 
-async def test_a_failure_leaves_its_row_with_the_next_success_or_later_when_one_moves_on() -> None:
+async def test_a_failure_leaves_its_row_with_the_next_success_or_a_refresh_or_by_itself() -> None:
     now = [NOW_MS]
     store = store_with("alpha", "beta")
     async with running(store, clock=lambda: now[0]) as (app, pilot):
@@ -336,13 +346,76 @@ async def test_a_failure_leaves_its_row_with_the_next_success_or_later_when_one_
         await workspace.rename(path_of("beta"), title="Better")
         assert told() == ""
         await fail()
-        await pilot.press("down")
-        await settle(pilot)
-        assert told()
+        await pilot.press("f5")
+        await until(lambda: told() == "")
+        await fail()
         now[0] += 10_000
-        await pilot.press("up")
+        await until(lambda: told() == "")
+
+
+async def test_a_refusal_is_told_in_full_until_the_user_goes_on() -> None:
+    now = [NOW_MS]
+    store = MemoryStore(clock=lambda: NOW_MS)
+    store.write(path_of("alpha"), session("Alpha", slot=False), mtime_ms=NOW_MS - 3 * HOUR_MS)
+    async with running(store, clock=lambda: now[0]) as (app, pilot):
+        await dialog(pilot, "r")
+        await pilot.press(*"Mine")
+        store.append(path_of("alpha"), b"{}\n", mtime_ms=NOW_MS - 2000)
+        await until(lambda: app.workspace.held(path_of("alpha")))
+        await pilot.press("enter")
+        await closed(pilot)
+        await until(lambda: shows(app, "Not renamed: an agent may be at work on it"))
+        await until(lambda: shows(app, " failed "))
+        details = " ".join(app.main.details.render().plain.split())
+        assert "it grew just now, and nothing says that its agent has left" in details
+        now[0] += 10_000
+        await pilot.press("down")
+        await until(lambda: not shows(app, " failed "))
+
+
+async def test_a_held_session_without_room_for_a_title_says_so_beforehand() -> None:
+    store = MemoryStore(clock=lambda: NOW_MS)
+    for name, slot in (("with", True), ("without", False)):
+        data = session(name, session_id=name, slot=slot)
+        store.write(path_of(name), data, mtime_ms=NOW_MS - 2000 - slot)
+    async with running(store) as (app, pilot):
+        await dialog(pilot, "r")
+        why = str(app.screen.query_one("#untitled", Static).content)
+        assert why == f"It grew 2 s ago, and nothing says that its agent has left. {NO_ROOM}"
+        assert app.screen.query_one("#title", Input).disabled
+        await pilot.press("escape")
+        await closed(pilot)
+        await pilot.press("down")
+        await dialog(pilot, "r")
+        await pilot.press(*"Mine")
+        told = str(app.screen.query_one("#outcome", Static).content)
+        assert told.endswith("Its agent may set its own title again.")
+        await pilot.press("enter")
+        await closed(pilot)
+        await until(lambda: shows(app, "Renamed “Mine”"))
+
+
+async def test_a_title_of_ours_does_not_count_as_work_of_an_agent() -> None:
+    store = store_with("alpha")
+    async with running(store) as (app, pilot):
+        workspace = app.workspace
+        await workspace.rename(path_of("alpha"), title="Mine")
         await settle(pilot)
-        assert told() == ""
+        assert workspace.held(path_of("alpha")) is None
+        await workspace.rename(path_of("alpha"), new_path=path_of("moved"))
+        await settle(pilot)
+        assert workspace.held(path_of("moved")) is None
+        store.append(path_of("moved"), b"{}\n", mtime_ms=NOW_MS)
+        await until(lambda: workspace.held(path_of("moved")))
+
+
+async def test_a_title_of_ours_hides_no_work_before_it() -> None:
+    store = store_with("alpha")
+    store.append(path_of("alpha"), b"{}\n", mtime_ms=NOW_MS - 2000)
+    async with running(store) as (app, pilot):
+        await app.workspace.rename(path_of("alpha"), title="Mine")
+        await settle(pilot)
+        assert app.workspace.held(path_of("alpha"))
 
 
 async def test_a_dialog_takes_the_whole_width_where_there_is_little() -> None:

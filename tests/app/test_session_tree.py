@@ -7,6 +7,7 @@ import pytest
 from rich.cells import cell_len
 from textual.events import MouseScrollDown
 
+from sessiontui.app.columns import COLUMNS
 from sessiontui.app.theme import DARK, LIGHT
 from sessiontui.app.widgets.session_tree import SessionTree
 from sessiontui.app.widgets.sort_header import SortHeader
@@ -119,6 +120,17 @@ async def test_symbols_have_ascii_stand_ins() -> None:
         await pilot.pause()
         assert all(line.isascii() for line in app.shown())
         assert app.shown()[5] == "       + Y Move CI, second try                        1d"
+
+
+async def test_a_failure_takes_no_room_from_the_title_and_the_columns() -> None:
+    why = "an agent may be at work on it: it changed just now: /s/a/very/long/path.jsonl"
+    app = ListApp(catalogue_of(row("a", "Fix the retry test", note=why, failed=True)))
+    async with app.run_test(size=(120, 20)) as pilot:
+        app.sessions.columns = tuple(column.id for column in COLUMNS)
+        await pilot.pause()
+        [line] = [line for line in app.shown() if "failed" in line]
+        assert "Fix the retry test" in line
+        assert line.endswith("1.2 MB   now")
 
 
 async def test_hostile_titles_paths_and_notes_reach_the_screen_harmless() -> None:

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    import redis.asyncio
+
     from sessiontui.storage.backend import ScanBatch
+    from tests.servers import RealServer
 
 NOW = 1_790_000_000_000
 """The clock of these tests, in milliseconds since the epoch."""
@@ -309,3 +312,20 @@ async def test_a_document_that_grew_while_nothing_listened_is_read_again() -> No
         await until(lambda: not workspace.state.feed.live)
         store.append(path, message("more"))
         await until(lambda: document.size == store.stat(path).size)
+
+
+async def test_the_age_of_a_key_without_a_time_follows_its_growth(
+    redis_server: RealServer, redis_client: redis.asyncio.Redis
+) -> None:
+    path = "/s/untimed.jsonl"
+    await redis_client.set(f"omp:sessions:file:{path}", header("eeee5555"))
+    async with open_workspace(parse_source(redis_server.url)) as workspace:
+        await workspace.settled()
+        before = workspace.row(path)
+        assert before is not None
+        await until(lambda: workspace.clock() > before.mtime_ms)
+        await redis_client.append(f"omp:sessions:file:{path}", message("Hello"))
+        await until(lambda: (row := workspace.row(path)) is not None and row.size > before.size)
+        after = workspace.row(path)
+        assert after is not None
+        assert after.mtime_ms > before.mtime_ms

@@ -264,6 +264,9 @@ class MainPanes(Screen[None]):
             self._search(self.filter_line.text)
 
     def _tick(self) -> None:
+        told = self.footer.note
+        if told is None or told.tone != "failed":
+            self.workspace.notes.forget_failures(older_than_ms=_FAILURE_MS)
         self._show_details()
         self._count_down()
 
@@ -292,7 +295,6 @@ class MainPanes(Screen[None]):
         if self.reading.lost is not None and self.has_class("-reading"):
             return  # Shown until the reader goes away from it.
         self.reading.wish(event.key)
-        self.workspace.notes.forget_failures(older_than_ms=_FAILURE_MS)
         self._place_rule()
         self._show_details()
 

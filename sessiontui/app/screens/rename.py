@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 
 _LONGEST = 1024
+NO_ROOM = "It has no room for a title, and gets none while an agent may be at work on it."
+"""Why a session without a title slot cannot be given a title now: its length would change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class RenameDialog(Dialog[NewNames]):
             Choice("rename", "Rename", enter_key),
         )
         self._asked = False
+        if untitled is None and held is not None and row.read and not row.has_slot:
+            untitled = f"{as_sentence(held)} {NO_ROOM}"
         self._untitled = untitled
         self._shown_title = clean(row.title)
         self._shown_path = clean(row.path)

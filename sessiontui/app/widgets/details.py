@@ -52,14 +52,23 @@ class Details(Widget):
         if self.size.height < 3:
             return self._beside(Content.styled(title, "bold"), self._state(row), width)
         changed = Content.styled(self._exact(row.mtime_ms), "$past")
+        heading = self._beside(Content.styled(title, "bold"), changed, width)
+        if row.failed:
+            return Content("\n").join((heading, *self._failure(row, width)))
         where = Content.styled(formats.cut_middle(self._place(row), width), "$past")
         facts = Content.styled(" · ", "$faint").join([self._state(row), *self._facts(row)])
         lines = [
-            self._beside(Content.styled(title, "bold"), changed, width),
+            heading,
             Content(" " * _MARGIN) + facts.truncate(width, ellipsis=True),
             Content(" " * _MARGIN) + where,
         ]
         return Content("\n").join(lines)
+
+    def _failure(self, row: Row, width: int) -> Iterable[Content]:
+        """Yield why an action of ours failed, in as many lines as it needs and there are."""
+        told = Content.styled(clean(row.note), "$failed")
+        for line in told.wrap(width)[: self.size.height - 1]:
+            yield Content(" " * _MARGIN) + line.truncate(width, ellipsis=True)
 
     def _farewell(self, title: str, width: int) -> Content:
         """Return what is said over what was read of a session that is gone."""

@@ -45,7 +45,7 @@ _NARROW = 18
 _LEAST_MORE = 8
 """Cells below which nothing else is told after a title, unless it is shorter."""
 _TOOL = 12
-"""Cells for the name of a tool."""
+"""Cells for the name of a tool, or for what an action of ours does."""
 _BEFORE_HIT, _EXCERPT = 10, 100
 """Characters shown before something that fits the search, and in all."""
 _LONGEST_TITLE = 400
@@ -168,12 +168,13 @@ def _mark(line: RowLine, view: View) -> str:
 def _now(row: Row, doing: str, sign: formats.Sign, view: View) -> tuple[str, str]:
     """Return what a session does now, as far as there is room, and in which style.
 
-    What an action of ours does, or why it failed, has precedence and is told
-    however narrow the list is.
+    What an action of ours does, or that it failed, has precedence and is told
+    however narrow the list is; why it failed has room elsewhere.
     """
+    if row.failed:
+        return "failed", "failed"
     if row.note:
-        room = max(8, view.width // (2 if view.width >= _MIDDLE else 3))
-        return formats.cut_end(clean(row.note), room), "failed" if row.failed else "attention"
+        return formats.cut_end(clean(row.note), _TOOL), "attention"
     if view.width < _MIDDLE or not any(column.id == "now" for column in view.columns):
         return "", sign.tone
     if doing != "running" or row.tool is None:
