@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+OMP: Final = "omp"
+"""Stands for omp's own folder where a place to copy to is named."""
 
 
 def session_roots(environ: Mapping[str, str], home: Path) -> list[Path]:

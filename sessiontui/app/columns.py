@@ -129,7 +129,6 @@ def row_cells(
     columns: Sequence[Column],
     *,
     now_ms: int,
-    sort: Sort,
     figures: Callable[[str], SessionFigures | None],
 ) -> Iterator[str]:
     """Yield what stands in the columns of a session, each with the space before it."""
@@ -150,8 +149,7 @@ def row_cells(
             case "size":
                 text = formats.size(row.size)
             case "age":
-                when = row.created_ms if sort == "created" else None
-                text = formats.age(row.mtime_ms if when is None else when, now_ms)
+                text = formats.age(row.mtime_ms, now_ms)
             case _:
                 text = "" if told is None else _COUNTED[column.id](told)
         yield right(text, column.cells)

@@ -296,7 +296,6 @@ class Catalogue:
     def _outline_of(self, scores: Mapping[str, int]) -> Outline:
         """Return the outline, still empty, of sessions that were found, the best first."""
         layout = found_layout(
-            self.sort,
             self._place(),
             flat=self.flat,
             scores=scores if self._search.ranked else None,

@@ -23,8 +23,6 @@ class Layout(msgspec.Struct, frozen=True):
     """Where a group stands; None: where its first session does."""
     lifted: bool
     """Whether a family stands where its first member would, rather than where its head would."""
-    by_creation: bool = False
-    """Whether places are times of creation, so that a group tells that of its first place."""
     grouped: bool = True
     nested: bool = True
     width: int = 2
@@ -73,20 +71,18 @@ def layout_of(sort: Sort, place: Callable[[Row], Place], *, reverse: bool, flat:
         place=place,
         group_place=group_place,
         lifted=sort != "title",
-        by_creation=sort == "created",
         grouped=not flat,
     )
 
 
 def found_layout(
-    sort: Sort, place: Callable[[Row], Place], *, flat: bool, scores: Mapping[str, int] | None
+    place: Callable[[Row], Place], *, flat: bool, scores: Mapping[str, int] | None
 ) -> Layout:
     """Return how found sessions are arranged: by their scores first, where there are any."""
     return Layout(
         place=place if scores is None else lambda row: (-scores[row.path], *place(row)),
         group_place=None,
         lifted=False,
-        by_creation=sort == "created",
         grouped=not flat,
         nested=False,
         width=2 if scores is None else 3,

@@ -78,8 +78,8 @@ def place_of(
 ) -> Callable[[Row], Place]:
     """Return the function that gives a row its place.
 
-    Not reversed: the newest first, the largest first, titles from A to Z. A
-    session without a known beginning counts as created when it was modified.
+    Not reversed: the newest first, the largest first, titles from A to Z. What
+    is not known, when a session was begun say, comes last either way.
     Numbers are floats, exact up to 2**53, because they sort twice as fast.
     """
     if sort == "title":
@@ -87,13 +87,13 @@ def place_of(
     sign = 1.0 if reverse else -1.0
     if sort == "size":
         return lambda row: (sign * row.size, row.path)
+    last = float("inf")
     if sort == "created":
         return lambda row: (
-            sign * (row.mtime_ms if row.created_ms is None else row.created_ms),
+            last if row.created_ms is None else sign * row.created_ms,
             row.path,
         )
     if (figure := _FIGURES.get(sort)) is not None:
-        last = float("inf")
 
         def place(row: Row) -> Place:
             told = figures(row.path)

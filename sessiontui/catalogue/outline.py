@@ -397,14 +397,11 @@ class Outline:
             group.newest_ms = max(
                 self._spots[member].row.mtime_ms for member in self._members(group)
             )
-        time_ms = group.newest_ms
-        if self.layout.by_creation:
-            time_ms = abs(int(group.keys[0][self.layout.width - 2]))
         return GroupLine(
             key=group.key,
             sessions=group.sessions,
             bytes=group.bytes,
-            time_ms=time_ms,
+            time_ms=group.newest_ms,
             fold="closed" if group.key in self.folds.groups else "open",
         )
 

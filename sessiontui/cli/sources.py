@@ -22,9 +22,6 @@ NOWHERE = (
     "or try it out with: sessiontui demo"
 )
 
-OMP = "omp"
-"""Stands for omp's own folder where a second source is named."""
-
 
 @dataclass(slots=True)
 class Place:
@@ -72,13 +69,12 @@ def other_source(text: str, password_file: Path | None) -> tuple[Source, str | N
     Raises:
         ConfigError: It cannot be used.
     """
+    from sessiontui.agents.roots import OMP, session_roots
     from sessiontui.config import load_config
     from sessiontui.models.source import DirectorySource, parse_source
     from sessiontui.paths import config_file
 
     if text == OMP:
-        from sessiontui.agents.roots import session_roots
-
         return DirectorySource(session_roots(os.environ, Path.home())[0]), None
     config = load_config(config_file(), source=text, password_file=password_file)
     password = None if password_file is None else config.password()

@@ -186,6 +186,16 @@ async def test_the_footer_offers_the_keys_of_the_focused_pane() -> None:
         assert "q quit" in rows(app)[-1]
 
 
+async def test_beneath_a_dialog_the_footer_offers_nothing() -> None:
+    async with running(store_with("alpha")) as (app, pilot):
+        for key in ("r", "d", "c", "C", "?"):
+            await pilot.press(key)
+            await until(lambda: app.screen is not app.main)
+            await until(lambda: not shows(app, "q quit"))
+            await pilot.press("escape")
+            await until(lambda: app.screen is app.main and shows(app, "q quit"))
+
+
 async def test_in_a_narrow_terminal_the_footer_still_offers_what_is_wanted_most() -> None:
     async with running(store_with("alpha"), size=(80, 24)) as (app, pilot):
         offered = ("read", "find", "search", "sort", "rename", "delete", "keys", "quit")

@@ -219,6 +219,14 @@ async def test_columns_are_chosen_seen_at_once_and_taken_back() -> None:
         await until(lambda: app.main.caption.heads != "")
 
 
+async def test_when_sessions_were_begun_stands_under_its_own_heading() -> None:
+    async with running(two_projects(), size=(160, 30)) as (app, pilot):
+        assert not app.main.caption.heads
+        await pilot.press("s")
+        await until(lambda: shows(app, "newest created"))
+        assert app.main.caption.heads.split() == ["created", "size", "age"]
+
+
 async def test_a_click_on_a_heading_sorts_by_it_and_turns_it_round() -> None:
     async with running(two_projects(), size=(160, 30)) as (app, pilot):
         app.main.listing.show_columns(("turns", "size", "age"))

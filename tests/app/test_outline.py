@@ -103,6 +103,15 @@ async def test_the_turn_one_reads_is_highlighted(tmp_path: Path) -> None:
         assert app.screen.query_one(OptionList).highlighted == 18
 
 
+@pytest.mark.parametrize("size", [(100, 30), (60, 15)])
+async def test_the_turn_one_reads_is_in_view(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with reading(write(tmp_path, turns(60)), size=size) as (app, pilot, _source):
+        await listed(app, pilot)
+        turns_shown = app.screen.query_one(OptionList)
+        assert turns_shown.highlighted == 59
+        await until(lambda: turns_shown.scroll_y == turns_shown.max_scroll_y > 0)
+
+
 async def test_turns_far_from_what_is_read_are_reached(tmp_path: Path) -> None:
     entries = [message("user", "the very first"), *turns(3)]
     entries += [message("assistant", "x" * 100_000) for _ in range(120)]

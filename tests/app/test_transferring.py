@@ -136,7 +136,7 @@ async def test_the_dialog_objects_while_one_types_and_offers_places(tmp_path: Pa
             ("", "", "Type where to"),
             ("ftp://x", "", "ftp:// is not known"),
             ("redis://cache:6379", "", "that is where the sessions are already"),
-            ("/tmp/x", "work", "the folder of a project begins with / or ~"),
+            (str(tmp_path), "work", "the folder of a project begins with / or ~"),
         ):
             field.value = to
             app.screen.query_one("#cwd", Input).value = cwd
@@ -151,10 +151,33 @@ async def test_the_dialog_objects_while_one_types_and_offers_places(tmp_path: Pa
 
 async def test_a_place_that_is_not_there_is_told(tmp_path: Path) -> None:
     async with running(store_with("alpha")) as (app, pilot):
+        place = tmp_path / "place"
+        place.mkdir()
         await asked(pilot, "c", str(tmp_path / "nowhere"))
+        assert shows(app, "there is no folder")
+        app.screen.query_one("#to", Input).value = str(place)
+        await pilot.pause()
+        place.rmdir()
+        await pilot.press("enter")
+        await until(lambda: shows(app, "there is no folder"))
+        await pilot.press("escape")
+        await over(pilot)
+        await asked(pilot, "c")
+        assert app.screen.query_one("#to", Input).value != str(place)
+        assert shows(app, "↑↓ known places")
+
+
+async def test_what_omp_stands_for_is_the_same_as_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PI_CODING_AGENT_SESSION_DIR", str(tmp_path / "own"))
+    async with running(store_with("alpha")) as (app, pilot):
+        await asked(pilot, "c", "omp")
         await pilot.press("enter")
         await over(pilot)
-        assert shows(app, "Not copied: the folder is not there")
+        assert len(copies(tmp_path / "own")) == 1
+        await asked(pilot, "c")
+        assert app.screen.query_one("#to", Input).value == "omp"
 
 
 async def test_nothing_is_copied_where_the_user_wants_no_change(tmp_path: Path) -> None:

@@ -77,7 +77,9 @@ class Listing:
     def show_heads(self) -> None:
         """Let the headings stand over their columns, where there are others than the usual ones."""
         shown = self._sessions.shown_columns
-        usual = self._sessions.columns == columns.USUAL
+        usual = self._sessions.columns == columns.USUAL and all(
+            column.id in columns.USUAL for column in shown
+        )
         self._caption.heads = "" if usual else columns.heads(shown)
 
     def show_columns(self, chosen: tuple[ColumnId, ...]) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from sessiontui.agents.roots import session_roots
+from sessiontui.agents.roots import OMP, session_roots
 from sessiontui.app import format as formats
 from sessiontui.errors import ConfigError, ReadOnlyError, SessionExistsError, SessionTuiError
 from sessiontui.models.progress import Progress
 from sessiontui.models.source import DirectorySource, parse_source
 from sessiontui.models.text import clean
+from sessiontui.paths import is_folder
 from sessiontui.workspace.rights import ASKED
 from sessiontui.workspace.values import reason_of
 
@@ -43,7 +44,7 @@ class Transferring:
         self._keys = conversation.keys
         self._tell = conversation.tell
         self._last: str | None = None
-        """The place that was typed last."""
+        """The place that something was copied to last."""
 
     async def transfer(self, paths: Sequence[str], *, move: bool) -> None:
         """Copy or move sessions where the user wants."""
@@ -77,6 +78,7 @@ class Transferring:
                 self._conversation.title(plan.paths[0]),
                 move=move,
                 places=self._places(),
+                first=self._first(),
                 parse=self._parse,
                 project=self._project,
                 unit=self._conversation.unit,
@@ -85,7 +87,6 @@ class Transferring:
         )
         if target is None or not target.paths:
             return
-        self._last = target.text
         wish = Wish(move=move, cwd=target.cwd, force=target.force)
         outcome = await self._run(target, target.paths, wish)
         blocked = [
@@ -103,6 +104,8 @@ class Transferring:
             outcome = Outcome(
                 outcome.done + again.done, others + again.failed, outcome.left + again.left
             )
+        if outcome.done:
+            self._last = target.text
         self._told(outcome.or_error(), target.source, names, move=move)
 
     async def _run(self, target: Target, paths: Sequence[str], wish: Wish) -> Outcome[Transferred]:
@@ -167,8 +170,6 @@ class Transferring:
         workspace = self._workspace
         omp = session_roots(os.environ, Path(workspace.home))[0]
         offered = [self._last, workspace.config.source, str(omp), _USUAL_SERVER]
-        if isinstance(workspace.source, DirectorySource):
-            offered = [self._last, workspace.config.source, _USUAL_SERVER, str(omp)]
         places: list[str] = []
         for text in offered:
             if text is not None and text not in places:
@@ -179,13 +180,30 @@ class Transferring:
                 places.append(text)
         return places
 
+    def _first(self) -> str:
+        """Return the place that one Enter would take: one that the user named, or that is there."""
+        for place in self._places():
+            if place in (self._last, self._workspace.config.source) or is_folder(Path(place)):
+                return place
+        return ""
+
     def _parse(self, text: str) -> Source:
         from sessiontui.workspace.destination import same_place
 
         workspace = self._workspace
-        source = parse_source(text, home=Path(workspace.home), tls=workspace.config.tls)
+        home = Path(workspace.home)
+        own = session_roots(os.environ, home)
+        if text == OMP:
+            text = str(own[0])
+        source = parse_source(text, home=home, tls=workspace.config.tls)
         if same_place(source, workspace.source):
             raise ConfigError("that is where the sessions are already")
+        if (
+            isinstance(source, DirectorySource)
+            and source.path not in own
+            and not is_folder(source.path)
+        ):
+            raise ConfigError(f"there is no folder {source.path}")
         return source
 
     def _project(self, text: str) -> str:

@@ -26,6 +26,14 @@ class MainScreen(MainPanes):
             return False
         return super().check_action(action, parameters)
 
+    def on_screen_suspend(self) -> None:
+        """Offer no keys while others count."""
+        self.footer.covered = True
+
+    def on_screen_resume(self) -> None:
+        """Offer the keys again."""
+        self.footer.covered = False
+
     @on(FindView.FindChanged)
     def _found(self, event: FindView.FindChanged) -> None:
         """Offer the ways between hits as long as there are some."""

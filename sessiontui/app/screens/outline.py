@@ -94,6 +94,7 @@ class OutlineScreen(ListedScreen[Entry]):
         if turns.highlighted == self._placed:
             last = bisect_right(self._entries, self._here, key=lambda entry: entry.offset) - 1
             turns.highlighted = self._placed = max(0, last)
+            turns.call_after_refresh(turns.scroll_to_highlight)
 
     def _line(self, turn: Turn) -> Content:
         when = ""

@@ -52,11 +52,11 @@ class PlaceInput(Field):
         Binding("down", "step(1)", show=False),
     ]
 
-    def __init__(self, places: Sequence[str]) -> None:
+    def __init__(self, places: Sequence[str], first: str) -> None:
         super().__init__(
-            places[0] if places else "",
+            first,
             id="to",
-            placeholder="redis://…, unix://… or a folder",
+            placeholder="redis://…, unix://…, a folder, or omp",
             restrict=SAFE_TEXT,
             max_length=_LONGEST,
             compact=True,
@@ -86,6 +86,7 @@ class TransferDialog(Dialog[Target]):
         *,
         move: bool,
         places: Sequence[str],
+        first: str,
         parse: Callable[[str], Source],
         project: Callable[[str], str],
         unit: str,
@@ -98,6 +99,7 @@ class TransferDialog(Dialog[Target]):
             title: Title of the session, if there is just one; as stored.
             move: Whether they are moved, else copied.
             places: Places to offer, the likeliest first.
+            first: The one that stands in the field already; empty for none.
             parse: Reads a place; raises `ConfigError` where it cannot be used.
             project: Makes an absolute path of a typed folder; raises `ConfigError` too.
             unit: What the source keeps: `key` or `file`.
@@ -107,6 +109,7 @@ class TransferDialog(Dialog[Target]):
         self.plan = plan
         self._move = move
         self._places = places
+        self._first = first
         self._parse = parse
         self._project = project
         self._unit = unit
@@ -134,9 +137,9 @@ class TransferDialog(Dialog[Target]):
 
     def body(self) -> Iterable[Widget]:
         """Yield the fields and what would happen."""
-        hint = "   ↑↓ known places" if len(self._places) > 1 else ""
+        hint = "   ↑↓ known places" if any(place != self._first for place in self._places) else ""
         yield Label(Content.assemble("To", (hint, "$faint")), classes="field-name")
-        yield PlaceInput(self._places)
+        yield PlaceInput(self._places, self._first)
         yield Label("Folder of the project", classes="field-name")
         yield Field(
             id="cwd",
@@ -216,8 +219,11 @@ class TransferDialog(Dialog[Target]):
     def choose(self, choice_id: str) -> None:
         """Answer."""
         wanted = self._wanted()
-        if choice_id == "cancel" or isinstance(wanted, str):
+        if choice_id == "cancel":
             self.dismiss(None)
+            return
+        if isinstance(wanted, str):
+            self._tell()
             return
         text, source, cwd = wanted
         force = choice_id == "all"

@@ -52,6 +52,8 @@ class Footer(Widget):
     """How much is marked, told before the keys; what they do is about that."""
     finding: reactive[bool] = reactive(False)
     """Whether something was found in the transcript: then the ways between hits come first."""
+    covered: reactive[bool] = reactive(False)
+    """Whether a dialog stands over the screen: its keys are not these."""
     note: reactive[Note | None] = reactive[Note | None](None)
 
     @dataclass
@@ -81,6 +83,9 @@ class Footer(Widget):
             style = "" if tone == "plain" else f"${tone}"
             line = Content.styled(clean(self.note.text), style)
             return Content(" ") + line.truncate(width, ellipsis=True)
+        if self.covered:
+            self._places = []
+            return Content()
         if self.hints:
             self._places = []
             hints = [

@@ -188,9 +188,7 @@ def _now(row: Row, doing: str, sign: formats.Sign, view: View) -> tuple[str, str
 def _right(line: RowLine, view: View) -> str:
     if not view.columns:
         return ""
-    cells = columns.row_cells(
-        line, view.columns, now_ms=view.now_ms, sort=view.sort, figures=view.figures
-    )
+    cells = columns.row_cells(line, view.columns, now_ms=view.now_ms, figures=view.figures)
     return "".join(cells) + " "
 
 
