@@ -162,7 +162,9 @@ class SearchScreen(Screen[Place | None]):
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
         self._wait_no_more()
-        if len(event.value.strip()) >= _LEAST:
+        text = event.value.strip()
+        # Of keys that come together, Enter has searched already what the field tells of here.
+        if len(text) >= _LEAST and text != self._text:
             self._timer = later(self, _TYPING_S, self._search)
 
     def action_search_now(self) -> None:
