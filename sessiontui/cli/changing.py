@@ -11,6 +11,7 @@ from sessiontui.cli.choosing import label, named, the_session, the_sessions
 from sessiontui.cli.output import Output
 from sessiontui.cli.progress import shown_progress, tell_rest
 from sessiontui.cli.running import CommandError, complain
+from sessiontui.cli.sources import command_line
 from sessiontui.models.text import clean
 from sessiontui.models.title_slot import normal_title
 from sessiontui.workspace import last_deletion
@@ -47,12 +48,12 @@ async def rename_session(
     said = []
     if title is not None:
         title = normal_title(_without_controls(title))
-        said.append(f"title {clean(title)}" if title else "title taken away")
+        said.append(f"title {named(title)}" if title else "title taken away")
     if path is not None:
         said.append(f"path {clean(path)}")
     await workspace.rename(row.path, title=title, new_path=path, insist=force)
     await workspace.drain()
-    Output().line(f"renamed {label(row)}: {', '.join(said)}")
+    Output().line(f"renamed {named(label(row))}: {', '.join(said)}")
 
 
 def _without_controls(title: str) -> str:
@@ -126,10 +127,10 @@ def _tell_deleted(output: Output, items: Sequence[TrashItem], called: Mapping[st
     """Say what was deleted, and how to get it back."""
     if len(items) > _MOST_TOLD:
         deleted = counted(len(items), "session")
-        output.line(f"deleted {deleted}; bring them back with: sessiontui restore")
+        output.line(f"deleted {deleted}; bring them back with: {command_line('restore')}")
         return
     for item in items:
-        again = f"bring it back with: sessiontui restore {item.id}"
+        again = f"bring it back with: {command_line('restore', item.id)}"
         output.line(f"deleted {called[item.path]}; {again}")
 
 
@@ -211,9 +212,11 @@ def _trash_item(items: Sequence[TrashItem], name: str) -> TrashItem:
     found = [item for item in items if name in (item.id, item.path)]
     found = found or [item for item in items if item.id.startswith(name)]
     if not found:
-        raise CommandError(f"nothing in the trash is called {name!r}; see: sessiontui trash")
+        raise CommandError(f"nothing in the trash is called {name!r}; see: {command_line('trash')}")
     if len({item.path for item in found}) > 1:
-        raise CommandError(f"{name!r} may be any of {len(found)} deletions; see: sessiontui trash")
+        raise CommandError(
+            f"{name!r} may be any of {len(found)} deletions; see: {command_line('trash')}"
+        )
     return found[0]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +11,7 @@ import click
 from sessiontui.app.format import cut_end
 from sessiontui.catalogue.order import shown_title
 from sessiontui.cli.running import CommandError, complain
-from sessiontui.cli.sources import Place
-from sessiontui.models.source import DirectorySource
+from sessiontui.cli.sources import command_line
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
@@ -41,9 +39,7 @@ async def the_session(workspace: Workspace, name: str) -> Row:
     if not rows and (name.endswith(".jsonl") or "/" in name):
         rows = await workspace.find(_from_here(name))
     if not rows:
-        raise CommandError(
-            f"no session is called {name!r}; list them with: {_list_command(workspace)}"
-        )
+        raise CommandError(f"no session is called {name!r}; list them with: {command_line('ls')}")
     if len(rows) == 1:
         return rows[0]
     complain(f"{name!r} may be any of {len(rows)} sessions:")
@@ -82,16 +78,6 @@ async def matching_sessions(workspace: Workspace, query: str) -> list[Row]:
     catalogue.figures = counts.get
     catalogue.figured(counts)
     return [catalogue.rows[path] for path in catalogue.fitting]
-
-
-def _list_command(workspace: Workspace) -> str:
-    """Return the command that lists the same source: with `--source` if that was said."""
-    place = click.get_current_context().find_object(Place)
-    if place is None or place.source is None:
-        return "sessiontui ls"
-    source = workspace.source
-    name = str(source.path) if isinstance(source, DirectorySource) else source.label
-    return f"sessiontui ls --source {shlex.quote(name)}"
 
 
 def _from_here(name: str) -> str:

@@ -14,6 +14,7 @@ from sessiontui.cli.asking import confirmed
 from sessiontui.cli.output import Output
 from sessiontui.cli.progress import StatusLine
 from sessiontui.cli.running import CommandError, complain, is_terminal
+from sessiontui.cli.sources import command_line
 from sessiontui.doctor import KINDS, Finding, fix_words, waits_for_agents
 from sessiontui.errors import StorageError
 from sessiontui.models.text import clean
@@ -159,7 +160,7 @@ def _tell_outcomes(
         else:
             output.line(f"repaired: {clean(finding.path)}")
     if any(reason == "" for reason in outcomes.values()):
-        output.line("Take it back with: sessiontui doctor --undo")
+        output.line(f"Take it back with: {command_line('doctor', '--undo')}")
 
 
 def _held(workspace: Workspace, finding: Finding) -> str | None:

@@ -67,7 +67,7 @@ async def export_sessions(
             raise click.UsageError("several sessions need a folder: -o FOLDER")
         await export_to(workspace, rows[0], write_bytes, kind or "md", options)
         return
-    chosen = kind or _by_name(output) or "md"
+    chosen = kind or (_by_name(output) if len(rows) == 1 else None) or "md"
     exports = _places(rows, output, chosen)
     standing = in_the_way(exports)
     if standing and not force:
@@ -89,8 +89,18 @@ async def export_sessions(
 
 
 def _by_name(output: str) -> Format | None:
-    """Return the format that a file's name ends with."""
+    """Return the format that a file's name ends with; None for a folder or without an ending.
+
+    Raises:
+        click.UsageError: It ends with something else.
+    """
     found = [name for name, extension in EXTENSIONS.items() if output.endswith(extension)]
+    place = typed_path(output)
+    if not found and place.suffix and not is_folder(place) and not output.endswith("/"):
+        known = ", ".join(EXTENSIONS.values())
+        raise click.UsageError(
+            f"no format has the ending {clean(place.suffix)}: name one of {known}, or --format"
+        )
     return found[0] if found else None
 
 

@@ -9,6 +9,7 @@ import click
 from sessiontui.app.format import counted, size
 from sessiontui.cli.output import Output
 from sessiontui.cli.running import CommandError
+from sessiontui.cli.sources import command_line
 from sessiontui.index import file as files
 from sessiontui.index.lock import WriteLock
 from sessiontui.index.reader import IndexReader
@@ -41,9 +42,8 @@ def tell_index(file: Path, label: str, *, as_json: bool) -> None:
         return
     output.line(clean(str(file)))
     if not there:
-        output.line(
-            f"no index of {clean(label)} yet: the app builds it, or sessiontui index --build"
-        )
+        build = command_line("index", "--build")
+        output.line(f"no index of {clean(label)} yet: the app builds it, or {build}")
         return
     output.line(
         f"{counted(contents.sessions, 'session')}, the text of {contents.texts:,} "

@@ -15,6 +15,7 @@ from sessiontui.agents.roots import session_roots
 from sessiontui.cli.choosing import label, named, the_session
 from sessiontui.cli.output import Output
 from sessiontui.cli.running import CommandError, with_workspace
+from sessiontui.cli.sources import command_line
 from sessiontui.config import without_secrets
 from sessiontui.errors import ReadOnlyError
 from sessiontui.models.source import DirectorySource
@@ -81,7 +82,7 @@ async def _run(
         root = session_roots(os.environ, Path.home())[0]
         raise CommandError(
             "omp resumes only from disk, and this session is in Redis; copy it: "
-            f"sessiontui cp --to omp {session_id}; then: "
+            f"{command_line('cp', '--to', 'omp', session_id)}; then: "
             f"sessiontui resume --source {shlex.quote(str(root))} {session_id}"
         )
     command = resume_command(

@@ -55,9 +55,18 @@ def run(arguments: Sequence[str] | None) -> int:
     except (click.ClickException, ConfigError, QueryError) as error:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
         return _fail(message, USAGE)
-    except (SessionTuiError, OSError) as error:
+    except SessionTuiError as error:
         return _fail(str(error), FAILED)
+    except OSError as error:
+        return _fail(_plain(error), FAILED)
     return code if isinstance(code, int) else 0
+
+
+def _plain(error: OSError) -> str:
+    """Return what the system refused, without its number."""
+    words = error.strerror or str(error)
+    where = f": {error.filename}" if error.filename else ""
+    return words[:1].lower() + words[1:] + where
 
 
 def with_workspace(

@@ -7,9 +7,13 @@ configuration file, omp's own folder, pi's.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+import shlex
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, urlencode
+
+import click
 
 from sessiontui.errors import ConfigError
 
@@ -79,3 +83,44 @@ def other_source(text: str, password_file: Path | None) -> tuple[Source, str | N
     config = load_config(config_file(), source=text, password_file=password_file)
     password = None if password_file is None else config.password()
     return parse_source(text, password=password, tls=config.tls), password
+
+
+def command_line(*words: str) -> str:
+    """Return a command on the same source, to be pasted into a shell; it holds no password.
+
+    Args:
+        words: The command and its arguments, without `sessiontui`.
+    """
+    place = click.get_current_context().find_object(Place)
+    command, *arguments = words
+    options: list[str] = []
+    if place is not None and place.source is not None:
+        options += ["--source", _without_password(place.source)]
+    if place is not None and place.password_file is not None:
+        options += ["--password-file", str(place.password_file)]
+    return shlex.join(["sessiontui", command, *options, *arguments])
+
+
+def _without_password(text: str) -> str:
+    """Return a source as it was named, a folder with its whole path, a server without secrets."""
+    from sessiontui.models.source import DirectorySource, parse_source
+
+    source = parse_source(text)
+    if isinstance(source, DirectorySource):
+        return str(source.path)
+    if source.password is None and source.sentinel_password is None:
+        return text
+    base, _, query = text.partition("?")
+    scheme, _, place = base.partition("://")
+    fields = [
+        (name, value)
+        for name, value in parse_qsl(query, keep_blank_values=True)
+        if name not in {"password", "sentinel_password", "user", "username"}
+    ]
+    if source.username is not None:
+        fields.append(("user", source.username))
+    shown = f"{scheme}://{place.rpartition('@')[2]}"
+    shown += f"?{urlencode(fields, safe=':{}/', quote_via=quote)}" if fields else ""
+    # What is not the same place without a password may be part of one.
+    same = parse_source(shown) == replace(source, password=None, sentinel_password=None)
+    return shown if same else source.server

@@ -10,6 +10,7 @@ from sessiontui.cli.choosing import label, named, the_sessions
 from sessiontui.cli.output import Output
 from sessiontui.cli.progress import shown_progress, tell_rest
 from sessiontui.cli.running import CommandError, complain
+from sessiontui.cli.sources import command_line
 from sessiontui.errors import ReadOnlyError
 from sessiontui.models.text import clean
 from sessiontui.workspace.destination import open_destination
@@ -104,7 +105,7 @@ def _tell(output: Output, title: str, one: Transferred, done: str) -> None:
     if one.replaced is not None:
         text += f"; what was there is in its trash as {clean(one.replaced.id)}"
     if one.item is not None:
-        text += f"; bring the original back with: sessiontui restore {one.item.id}"
+        text += f"; bring the original back with: {command_line('restore', one.item.id)}"
     output.line(text)
 
 

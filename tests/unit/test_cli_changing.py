@@ -100,14 +100,18 @@ def test_a_new_title_is_everywhere_and_nothing_else_changed(
 
 
 @pytest.mark.parametrize(
-    ("given", "stored"), [("two\nlines\tand a tab", "two lines and a tab"), (" \r\n ", "")]
+    ("given", "stored", "told"),
+    [
+        ("two\nlines\tand a tab", "two lines and a tab", "“two lines and a tab”"),
+        (" \r\n ", "", "taken away"),
+    ],
 )
 def test_a_title_is_told_as_it_is_stored(
-    command: Command, files: dict[str, Path], given: str, stored: str
+    command: Command, files: dict[str, Path], given: str, stored: str, told: str
 ) -> None:
     done = command("rename", str(files[RETRY]), "--title", given)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith(f": title {stored or 'taken away'}\n")
+    assert done.stdout.endswith(f": title {told}\n")
     slot = json.loads(files[RETRY].read_bytes().partition(b"\n")[0])
     assert slot["title"] == stored
 

@@ -152,3 +152,14 @@ def test_the_summary_is_plain_json(
     out = command.raw("export", "--json", "-o", str(tmp_path / "a.md"), str(files[RETRY]))
     assert out.isascii()
     assert json.loads(out)[0]["format"] == "md"
+
+
+def test_an_ending_that_no_format_has_is_refused(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "session.foo"
+    name = command.json("ls", "--json")[0]["id"]
+    done = command("export", "-o", str(file), name)
+    assert done.returncode == 2
+    assert "no format has the ending .foo: name one of .md, .html, .json, .jsonl" in done.stderr
+    assert not file.exists()
+    assert command("export", "--format", "md", "-o", str(file), name).returncode == 0
+    assert file.exists()

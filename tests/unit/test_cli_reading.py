@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,11 +15,11 @@ from rich.cells import cell_len
 
 from tests.app.terminal import Terminal
 from tests.command import Command, command_environment, write_sessions
+from tests.servers import real_server
 from tests.waiting import until_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 RETRY = "Fix the flaky retry test"
 LONG = "Why do p99 latencies double at noon?"
@@ -272,6 +273,44 @@ def test_an_unknown_name_says_so(command: Command) -> None:
     assert done.stderr == (
         "sessiontui: no session is called 'nobody'; list them with: sessiontui ls\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("unix://{socket}", "unix://{socket}"),
+        ("unix://{socket}?prefix=omp:sessions:", "'unix://{socket}?prefix=omp:sessions:'"),
+        ("unix://:s%2Fcret@{socket}?db=0", "'unix://{socket}?db=0'"),
+        ("unix://default:s%2Fcret@{socket}", "'unix://{socket}?user=default'"),
+        ("unix://{socket}?password=s/cret", "unix://{socket}"),
+    ],
+)
+def test_what_is_to_be_pasted_names_the_server_and_no_password(
+    command: Command, source: str, shown: str
+) -> None:
+    with real_server(arguments=("--requirepass", "s/cret")) as server:
+        socket = str(server.socket)
+        done = command(
+            *("show", "--source", source.format(socket=socket), "nobody"),
+            SESSIONTUI_PASSWORD="s/cret",
+        )
+        assert done.stderr == (
+            "sessiontui: no session is called 'nobody'; list them with: sessiontui ls --source "
+            f"{shown.format(socket=socket)}\n"
+        )
+
+
+def test_a_full_disk_is_told_in_plain_words(command: Command) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command.line("ls"),
+            env=command.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "sessiontui: no space left on device\n")
 
 
 def test_what_lists_the_sessions_repeats_the_source(command: Command, folder: Path) -> None:
