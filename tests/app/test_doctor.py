@@ -293,3 +293,21 @@ async def test_a_title_that_somebody_gives_meanwhile_stays() -> None:
             await repairs.fix(finding)
         assert repairs.made() == []
     assert bytes(store.sessions[path].data) == newer
+
+
+async def test_who_leaves_while_it_examines_is_back_in_the_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def examine(_checkup: Checkup, *, deep: bool) -> AsyncIterator[Progress]:
+        while True:
+            yield Progress("Looking", int(deep), 3)
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Checkup, "examine", examine)
+    async with running(broken_store()) as (app, pilot):
+        for _ in range(5):
+            await pilot.press("D")
+            await until(lambda: isinstance(app.screen, DoctorScreen))
+            await pilot.press("escape")
+            await until(lambda: app.screen is app.main)
+        assert app.failure is None

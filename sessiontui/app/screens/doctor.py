@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
+    from textual.await_complete import AwaitComplete
     from textual.binding import BindingType
 
     from sessiontui.doctor import Finding
@@ -292,6 +293,12 @@ class DoctorScreen(ModalScreen[str | None]):
         if finding is not None:
             self.dismiss(finding.path)
 
+    def dismiss(self, result: str | None = None) -> AwaitComplete:
+        """Go away, maybe to a session; what is not examined or repaired by then is left."""
+        self.workers.cancel_node(self)
+        self._stale = False
+        return super().dismiss(result)
+
     def action_close(self) -> None:
-        """Close; what is being examined is left."""
+        """Close."""
         self.dismiss(None)
