@@ -148,9 +148,8 @@ def _run_app(
                     asyncio.get_running_loop().set_exception_handler(note)
                 loading = asyncio.create_task(_collect_after_loading(workspace))
                 with _ended_by_signals(app):
-                    columns, rows = os.get_terminal_size()
                     # Rich guesses it for terminals of an unknown kind; two sizes never settle.
-                    await app.run_async(size=(columns, rows))
+                    await app.run_async(size=os.get_terminal_size())
                 waiting.pop_all()  # The app gave the screen back itself.
                 loading.cancel()
                 failure = app.failure or (unheard[0] if unheard else None)

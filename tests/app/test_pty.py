@@ -165,19 +165,13 @@ def test_a_keyboard_that_cannot_be_read_ends_it_with_a_word(terminal: Terminal) 
     assert b"internal error: ValueError; a report" in terminal.output
 
 
-def test_a_terminal_without_a_size_gets_one(folder: Path, environ: dict[str, str]) -> None:
-    with Terminal([str(folder)], environ=environ, size=(0, 0)) as terminal:
-        terminal.until(b"Title alpha", b"live")
-        terminal.rest()
-        terminal.press(b"q")
-        assert terminal.finish() == 0
-        assert terminal.restored
-
-
-def test_a_terminal_of_an_unknown_kind_is_as_good_as_any(
-    folder: Path, environ: dict[str, str]
+@pytest.mark.parametrize(
+    ("kind", "size"), [("xterm-256color", (0, 0)), ("unknown", (100, 30))], ids=["size", "kind"]
+)
+def test_a_terminal_that_does_not_say_all_of_itself_is_as_good_as_any(
+    folder: Path, environ: dict[str, str], kind: str, size: tuple[int, int]
 ) -> None:
-    with Terminal([str(folder)], environ=environ | {"TERM": "unknown"}) as terminal:
+    with Terminal([str(folder)], environ=environ | {"TERM": kind}, size=size) as terminal:
         terminal.until(b"Title alpha", b"live")
         terminal.rest()
         terminal.press(b"q")

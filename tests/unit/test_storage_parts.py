@@ -286,30 +286,29 @@ class LateBackend(MemoryBackend):
         yield ScanBatch(tuple(stat for stat in stats if stat.path == B))
 
 
-async def test_an_index_that_is_late_brings_no_session_back() -> None:
+@asynccontextmanager
+async def told_late(*, grows: bool) -> AsyncIterator[SessionStorage]:
+    """Open a storage whose next index is late, with B in view."""
     backend = LateBackend()
     for path in (A, B):
         backend.store.append(path, b"one\n")
     async with SessionStorage(backend, contents="on_demand") as storage:
         await storage.load()
         storage.visible = {B}
-        backend.storage = storage
-        async with storage.changes() as changes:
-            await storage.load()
-            assert storage.exists_sync(A)
-            assert not storage.exists_sync(B)
-            assert isinstance(await anext(changes), Removed)
+        backend.storage, backend.grows = storage, grows
+        yield storage
+
+
+async def test_an_index_that_is_late_brings_no_session_back() -> None:
+    async with told_late(grows=False) as storage, storage.changes() as changes:
+        await storage.load()
+        assert storage.exists_sync(A)
+        assert not storage.exists_sync(B)
+        assert isinstance(await anext(changes), Removed)
 
 
 async def test_a_session_that_grew_since_the_index_was_asked_for_is_no_loss() -> None:
-    backend = LateBackend()
-    for path in (A, B):
-        backend.store.append(path, b"one\n")
-    async with SessionStorage(backend, contents="on_demand") as storage:
-        await storage.load()
-        storage.visible = {B}
-        backend.storage = storage
-        backend.grows = True
+    async with told_late(grows=True) as storage:
         storage._follower._note(Rescan("another server answers", moved=True))
         await storage.load()
         assert storage.exists_sync(B)

@@ -264,8 +264,7 @@ class MainPanes(Screen[None]):
             self._search(self.filter_line.text)
 
     def _tick(self) -> None:
-        told = self.footer.note
-        if told is None or told.tone != "failed":
+        if (told := self.footer.note) is None or told.tone != "failed":
             self.workspace.notes.forget_failures(older_than_ms=_FAILURE_MS)
         self._show_details()
         self._count_down()
