@@ -133,7 +133,7 @@ class TranscriptView(LensView):
             self.go(0)
             self.current = next(iter(self.entries_in_view()), None)
         else:
-            self._read(self._open(document, 0))
+            self._read(lambda: self._open(document, 0))
 
     def action_next_turn(self) -> None:
         """Go to what the user wrote next, else to the end."""
@@ -195,7 +195,7 @@ class TranscriptView(LensView):
                 self._anchor = Anchor(found[0], 0, found[1], 0, screen)
                 self._sync()
 
-        self._read(find())
+        self._read(find)
 
     def action_next_entry(self) -> None:
         """Make the next entry the current one."""

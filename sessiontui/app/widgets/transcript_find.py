@@ -258,7 +258,7 @@ class FindView(PagedView):
             self._show_hit(hit)
             await self._fill()
 
-        self._read(reach())
+        self._read(reach)
 
     def _go_home(self) -> None:
         """Go back to where the search began: fewer letters led away, and these are nowhere."""
@@ -267,7 +267,9 @@ class FindView(PagedView):
             return
         self._follow(following=following)
         self._anchor = anchor
-        self._read(self._open(document, None if following or anchor is None else anchor.offset))
+        self._read(
+            lambda: self._open(document, None if following or anchor is None else anchor.offset)
+        )
 
     @property
     def _hit_row(self) -> int:

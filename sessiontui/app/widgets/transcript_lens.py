@@ -140,7 +140,7 @@ class LensView(FindView):
                 self.current = above[-1] if above else self.current
                 self.refresh()
 
-        self._read(reach())
+        self._read(reach)
 
     def _lower(self) -> None:
         """Bring the line of the anchor to the end of the screen."""
@@ -172,7 +172,7 @@ class LensView(FindView):
             dialog = MomentDialog(latest, zone=self._look.zone)
             self.app.push_screen(dialog, lambda when: self._at_time(document, when))
 
-        self._read(ask())
+        self._read(ask)
 
     def _at_time(self, document: Document, wanted_ms: int | None) -> None:
         if wanted_ms is None or document is not self.document:
@@ -185,7 +185,7 @@ class LensView(FindView):
             else:
                 self.go_to(offset)
 
-        self._read(find())
+        self._read(find)
 
     # -- which branch
 
@@ -225,7 +225,7 @@ class LensView(FindView):
         if document.at_end:
             self.settle()
         else:
-            self._read(self._open(document, None))
+            self._read(lambda: self._open(document, None))
 
     def action_context(self) -> None:
         """Show only what the model sees, or everything that is stored."""

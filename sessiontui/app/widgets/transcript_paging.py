@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.reactive import reactive
@@ -83,7 +84,7 @@ class PagedView(FlowView):
         self._say("No session chosen" if document is None else "Reading…")
         if document is not None:
             self._stop_listening = document.listen(self._changed)
-            self._read(self._open(document, None))
+            self._read(lambda: self._open(document, None))
         self.settle()
 
     def on_unmount(self) -> None:
@@ -99,16 +100,18 @@ class PagedView(FlowView):
             self._worker = None
         self._failed = self._dry = self._seeking = False
 
-    def _read(self, work: Coroutine[None, None, None]) -> None:
+    def _read(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """Read in the background; a newer wish takes the place of an older one."""
         if self._seeking:
             self._changed()  # What came while the window ran ahead is yet to be shown.
         self._failed = self._dry = self._seeking = False
-        self._worker = self.run_worker(self._guarded(work), group="transcript", exclusive=True)
+        self._worker = self.run_worker(
+            partial(self._guarded, work), group="transcript", exclusive=True
+        )
 
-    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+    async def _guarded(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         try:
-            await work
+            await work()
         except StorageError as error:
             self._failed = True
             self._seeking = False
@@ -183,7 +186,9 @@ class PagedView(FlowView):
         if not document.opened or (lost and not self.at_bottom and document.size):
             where = None if self.at_bottom or anchor is None else anchor.offset
             if not self._failed and not self._busy:
-                self._read(self._open(document, where and min(where, max(0, document.size - 1))))
+                self._read(
+                    lambda: self._open(document, where and min(where, max(0, document.size - 1)))
+                )
             return
         if self.flow is None or self.flow.document is not document:
             self._look = replace(self._look, width=self.cells_in_view or 80, now_ms=self._now())
@@ -228,7 +233,7 @@ class PagedView(FlowView):
         """Tell about new lines, and read on before the reader comes to the window's edge."""
         self._tell()
         if self._wanted() is not None and not self._busy:
-            self._read(self._fill())
+            self._read(lambda: self._fill())
 
     def _wanted(self) -> Callable[[], Coroutine[None, None, bool]] | None:
         """Return what reads the page that the reader comes near to.
@@ -278,6 +283,6 @@ class PagedView(FlowView):
         elif self.scroll_offset.y == before and not self._busy:
             sealed = document.lens.sealed and not self._look.raw
             if rows < 0 and not document.at_start and not sealed:
-                self._read(self._fill(document.load_before))
+                self._read(lambda: self._fill(document.load_before))
             elif rows > 0 and not document.at_end:
-                self._read(self._fill(document.load_after))
+                self._read(lambda: self._fill(document.load_after))
