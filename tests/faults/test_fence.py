@@ -14,7 +14,7 @@ from sessiontui.storage.redis.backend import RedisBackend
 from sessiontui.storage.redis.settings import Settings
 from tests.faults.proxy import Proxy, proxied
 from tests.servers import real_server
-from tests.unit.redis_parts import FILE, META, PASSWORD, answer, user
+from tests.unit.redis_parts import FILE, META, PASSWORD, answer, opened, user
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -89,6 +89,22 @@ async def test_where_connections_may_not_be_killed_a_key_keeps_late_writes_out(
         (fence,) = [key async for key in each_redis.scan_iter(match="omp:sessions:fence:*")]
         assert 0 < await each_redis.ttl(fence) <= 86_400
         await backend.aclose()
+
+
+async def test_a_write_that_was_given_up_says_so_and_changes_nothing(
+    each_redis: redis.asyncio.Redis,
+) -> None:
+    async with opened(each_redis) as backend:
+        await backend.append("/a", b"1\n", mtime_ms=1)
+        fence = backend._keys.fence(backend._writes.token, "/a")
+        await each_redis.set(fence, "1")
+        with pytest.raises(BackendDownError, match="given up when the connection broke"):
+            await backend.append("/a", b"2\n", mtime_ms=2)
+        assert await each_redis.get(FILE + b"/a") == b"1\n"
+        assert await each_redis.hget(META, "/a") == b"1"
+        await each_redis.delete(fence)
+        await backend.append("/a", b"2\n", mtime_ms=2)
+        assert await each_redis.get(FILE + b"/a") == b"1\n2\n"
 
 
 async def test_a_fence_that_cannot_be_raised_says_so(

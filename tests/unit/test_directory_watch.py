@@ -15,6 +15,7 @@ import pytest_asyncio
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import Dirty, FeedState, Range, Rescan
 from sessiontui.storage.directory.backend import DirectoryBackend
+from sessiontui.storage.directory.notify import Notifier
 from sessiontui.storage.directory.pace import Pace
 from sessiontui.storage.directory.watch import MAX_DIRTY
 from tests.unit.directory_support import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sessiontui.storage.backend import Signal
+    from sessiontui.storage.directory.notify import Told as Changes
 
 QUICK = Pace(
     visible_s=0.02,
@@ -202,6 +204,28 @@ async def test_a_folder_that_comes_with_its_sessions_is_told(
         told.forget()
         add(root / "project" / "deep" / "3.jsonl", b"more\n")
         await until(lambda: "/project/deep/3.jsonl" in told.paths)
+
+
+async def test_what_the_system_does_not_tell_of_a_folder_that_appeared_is_found_a_moment_later(
+    backend: DirectoryBackend, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deaf(Notifier):
+        """Tells of folders, and of nothing inside them."""
+
+        async def changes(self, wait_s: float) -> Changes:
+            return {
+                (change, file)
+                for change, file in await super().changes(wait_s)
+                if not file.endswith(".jsonl")
+            }
+
+    monkeypatch.setattr("sessiontui.storage.directory.watch.Notifier", Deaf)
+    async with watching(backend) as told:
+        put(root / "project" / "first.jsonl")
+        await until(lambda: "/project/first.jsonl" in told.paths)
+        put(root / "project" / "second.jsonl")
+        await until(lambda: "/project/second.jsonl" in told.paths)
+        assert told.rescans == []
 
 
 async def test_a_folder_that_is_moved_away_or_renamed_is_a_reason_to_compare(

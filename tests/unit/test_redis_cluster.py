@@ -11,9 +11,13 @@ import pytest
 from sessiontui.errors import ConfigError
 from sessiontui.models.source import RedisSource, parse_source
 from sessiontui.storage import Retries, SessionStorage
+from sessiontui.storage.backend import FeedState
 from sessiontui.storage.redis.backend import RedisBackend
+from sessiontui.storage.redis.cluster import ClusterLink
+from sessiontui.storage.redis.cluster_watch import ClusterWatch
 from sessiontui.storage.redis.keys import slot_of
 from sessiontui.storage.redis.signals import Signals
+from sessiontui.storage.redis.watch import Pace
 from tests.groups import ask, cluster
 from tests.waiting import until
 
@@ -145,6 +149,35 @@ async def test_an_error_in_following_one_primary_reaches_whoever_listens(
     try:
         with pytest.raises(LookupError):
             await listen()
+    finally:
+        await backend.aclose()
+
+
+async def test_one_primary_that_does_not_answer_is_told_though_the_others_do(
+    group: Cluster,
+) -> None:
+    backend = backend_of(group, TAGGED)
+    reads = backend._reads
+    assert isinstance(reads, ClusterLink)
+    states: list[FeedState] = []
+    quick = Pace(ping=0.05, pong=0.2, first_retry=0.05, longest_retry=0.1)
+    try:
+        async with ClusterWatch(reads, backend._keys, tuple, quick) as signals:
+
+            async def listen() -> None:
+                async for signal in signals:
+                    if isinstance(signal, FeedState):
+                        states.append(signal)
+
+            listening = asyncio.create_task(listen())
+            await until(lambda: states and states[-1].live)
+            with group.servers[1].frozen():
+                await until(lambda: not states[-1].live)
+                assert states[-1].error is not None
+                assert str(group.servers[1].port) in states[-1].error
+            await until(lambda: states[-1].live)
+            listening.cancel()
+            await asyncio.wait([listening])
     finally:
         await backend.aclose()
 

@@ -13,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiontui.errors import InvalidPathError, StorageError
-from sessiontui.models.changes import Appended, Change, Removed, Renamed, Retitled, Rewritten
+from sessiontui.models.changes import (
+    Appended,
+    Change,
+    Created,
+    Removed,
+    Renamed,
+    Retitled,
+    Rewritten,
+)
 from sessiontui.storage import SessionStorage, feed
 from sessiontui.storage.artifacts import belongs, moved, stem_of
 from sessiontui.storage.backend import HEAD_BYTES, Rescan, ScanBatch, Stat
@@ -139,6 +147,28 @@ async def test_a_time_that_follows_its_append_is_no_rewrite() -> None:
     assert await watched.look(A) == [Retitled(A, None, 1001)]
     watched.store.retitle(A, None, mtime_ms=1002)
     assert await watched.look(A) == [Rewritten(A, 8, 1002)]
+
+
+async def test_where_a_store_has_no_time_the_moment_something_was_seen_counts() -> None:
+    watched = Watched()
+
+    async def look_without_a_time(path: str) -> list[Change]:
+        watched.store.sessions[path].mtime_ms = None
+        return await watched.look(path)
+
+    watched.mirror.indexed([Stat(A, 4, None)])
+    assert watched.changes == [Created(A, 4, 1000)]
+    watched.store.append(A, b"one\n")
+    watched.time = 2000
+    assert await look_without_a_time(A) == []
+    watched.store.append(A, b"two\n")
+    assert await look_without_a_time(A) == [Appended(A, 4, b"two\n", 2000)]
+    watched.time = 3000
+    watched.store.write(A, b"other\n")
+    assert await look_without_a_time(A) == [Rewritten(A, 6, 2000)]
+    watched.store.append(B, b"one\n")
+    assert await look_without_a_time(B) == [Created(B, 4, 3000)]
+    assert watched.mirror.next_mtime() > 3000
 
 
 async def test_a_time_alone_is_no_rewrite_where_the_bytes_are_known_to_be_the_same() -> None:

@@ -136,6 +136,17 @@ async def test_records_of_codex_show() -> None:
     assert body(blocks[-2]) == "ok"
 
 
+def test_codex_tells_what_was_used_so_far() -> None:
+    total = {"input_tokens": 900, "cached_input_tokens": 700, "output_tokens": 50}
+    info = {"total_token_usage": total}
+    (block,) = one(type="event_msg", payload={"type": "token_count", "info": info})
+    assert (block.heading, block.detail) == ("tokens", "so far")
+    assert block.usage is not None
+    assert block.usage.tokens == 950
+    (before_anything,) = one(type="event_msg", payload={"type": "token_count", "info": None})
+    assert (before_anything.heading, before_anything.usage) == ("tokens", None)
+
+
 def test_the_output_of_a_codex_command_is_parted_from_what_stands_before_it() -> None:
     output = (
         "Chunk ID: 1\nWall time: 1.5000 seconds\nProcess exited with code 2\n"
