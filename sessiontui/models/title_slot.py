@@ -134,6 +134,23 @@ def title_field(title: str, source: TitleSource | None, updated_at: int) -> byte
     return to_json(fields | {"updatedAt": iso_time(updated_at)}).encode()
 
 
+def field_of_slot(data: bytes) -> bytes | None:
+    """Return the title field that goes with a session's first bytes, as omp writes both at once.
+
+    Args:
+        data: The session from its first byte, at least the slot.
+
+    Returns:
+        The same facts as the slot's; None where there is no exact slot with a time, for omp
+        lays the field over the first 256 bytes of whatever stands there.
+    """
+    slot = parse_slot(data[:SLOT_BYTES])
+    if slot is None or not slot.exact or not slot.updated_at:
+        return None
+    source = {"source": slot.source} if slot.source else {}
+    return to_json({"title": slot.title, **source, "updatedAt": slot.updated_at}).encode()
+
+
 def _cut(title: str, room: int) -> bytes:
     """Return the JSON form of as many whole code points as `room` bytes hold."""
     pieces: list[bytes] = []

@@ -194,10 +194,8 @@ class Mirror:
         view.size += len(data)
         view.mtime_ms = mtime_ms
 
-    def sketch_write(self, path: str, data: bytes, mtime_ms: int) -> None:
+    def sketch_write(self, path: str, data: bytes, mtime_ms: int, title: bytes | None) -> None:
         """Show `data` as the whole session."""
-        view = self.view(path)
-        title = view.title if view else None
         self._views[path] = View(len(data), mtime_ms, title, [bytearray(data)])
 
     def sketch_move(self, source: str, target: str) -> None:

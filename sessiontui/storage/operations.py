@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
+from sessiontui.models.title_slot import field_of_slot
 from sessiontui.storage.backend import HEAD_BYTES, Range, Stat
 from sessiontui.storage.mirror import OVERLAP_BYTES
 from sessiontui.storage.operation import Operation
@@ -177,7 +178,7 @@ class Append(Operation):
 
 
 class Write(Operation):
-    """Replaces a whole session, or creates it."""
+    """Replaces a whole session, or creates it; its title field is that of the new bytes' slot."""
 
     action: ClassVar[str] = "write"
 
@@ -194,6 +195,7 @@ class Write(Operation):
         self._data = data
         self._mtime_ms = mtime_ms
         self._expected_size = expected_size
+        self._title = field_of_slot(data)
         self._writer = writer
 
     async def attempt(self) -> Stat:
@@ -203,16 +205,24 @@ class Write(Operation):
             self._data,
             mtime_ms=self._mtime_ms,
             expected_size=self._expected_size,
+            title=self._title,
         )
 
     async def look(self) -> Stat | None:
-        """Tell by the bytes; what a peer added after them counts as written too."""
+        """Tell by the bytes; what a peer added after them counts as written too.
+
+        Where the session had the very same bytes before, time and title tell.
+        """
         (path,) = self.paths
         entry = self.mirror.confirmed.get(path)
         start = overlap_start(entry) if entry else 0
         (seen,) = await self.backend.probe([Range(path, start, entry.size if entry else 0)])
         if seen is None or seen.stat.size < len(self._data) or not await self._begins():
             return None
+        if entry is not None and still_there(entry, seen, start):
+            mtime_ms = entry.mtime_ms if entry.dated else None
+            if seen.stat == Stat(path, entry.size, mtime_ms, entry.title):
+                return None
         if seen.stat.size > len(self._data):
             # Ours and more, or what was there before and happens to begin alike?
             alike = entry is not None and len(self._data) <= entry.size
@@ -223,7 +233,7 @@ class Write(Operation):
 
     def sketch(self) -> None:
         """Show the new bytes."""
-        self.mirror.sketch_write(self.paths[0], self._data, self._mtime_ms)
+        self.mirror.sketch_write(self.paths[0], self._data, self._mtime_ms, self._title)
 
     def confirm(self, answer: Stat) -> None:
         """Take them in."""

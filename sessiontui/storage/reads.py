@@ -124,7 +124,12 @@ class SessionReads:
         return self._mirror.exists(path)
 
     async def read_text(self, path: str) -> str:
-        """Return a session as text, what is no UTF-8 replaced; raises as `read_range`."""
+        """Return a session as text, what is no UTF-8 replaced; raises as `read_range`.
+
+        It is what is stored, byte by byte: a slot is there as its line of 256 bytes, pad and
+        all, and may be staler than the title field, which is never laid over it. So what is
+        read and written again stays the same, up to the field, which follows the slot then.
+        """
         return (await self.read_range(path, 0, None)).decode("utf-8", "replace")
 
     async def read_text_prefix(self, path: str, max_bytes: int) -> str:

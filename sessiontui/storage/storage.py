@@ -199,7 +199,7 @@ class SessionStorage(StorageState, SessionReads):
     # Changing.
 
     def write_text_sync(self, path: str, content: str) -> None:
-        """Show a session with this content and queue the write.
+        """Show a session with this content and queue the write; its title as by `write_text`.
 
         Raises:
             RuntimeError: No event loop runs.
@@ -212,11 +212,15 @@ class SessionStorage(StorageState, SessionReads):
     async def write_text(
         self, path: str, content: str, *, expected_size: int | None = None
     ) -> None:
-        """Replace a session or create it.
+        """Replace a session or create it; its title becomes that of the new slot.
+
+        The title field is written from the slot that `content` begins with, and removed
+        where it begins with none, as omp does: one that is left of other bytes would hide
+        the session.
 
         Args:
             path: The session.
-            content: All of it.
+            content: All of it, with its slot.
             expected_size: How many bytes it must have just before, -1: it must not
                 exist; None: any.
 
@@ -390,7 +394,7 @@ class SessionStorage(StorageState, SessionReads):
         Args:
             path: The session.
             flags: `a` adds to it, and creates nothing before the first line; `w`
-                empties it at once.
+                empties it at once, its title field with it.
             on_error: Called once, with the first error.
 
         Raises:

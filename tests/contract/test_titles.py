@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import pytest
 
-from sessiontui.errors import SessionNotFoundError, TitleNeedsRewriteError, WrongTypeError
+from sessiontui.errors import (
+    SessionNotFoundError,
+    StorageError,
+    TitleNeedsRewriteError,
+    WriteConflictError,
+    WrongTypeError,
+)
 from sessiontui.models.title_slot import parse_slot, title_field
 from tests.contract.titles import HEADER, SLOTTED
 
@@ -141,14 +147,142 @@ async def test_the_title_field_moves_and_vanishes_with_its_session(world: World)
     assert await world.peer.title("/p/c.jsonl") is None
 
 
-async def test_lines_and_whole_writes_keep_the_title_field(world: World) -> None:
+STALE = title_field("Stale", "user", 1_790_000_000_000)
+SLOT_FIELD = {"title": "First", "source": "auto", "updatedAt": "2026-09-21T14:13:20.000Z"}
+
+
+async def test_lines_keep_the_title_field(world: World) -> None:
     if not world.peer.has_titles:
         pytest.skip("a folder has no title field")
-    field = title_field("Named", "user", 1_790_000_000_000)
-    await world.peer.write(A, b"a\n", title=field)
+    await world.peer.write(A, b"a\n", title=STALE)
     storage = await world.open(follow=False)
     await storage.open_writer(A).write_line("b\n")
-    assert await world.peer.title(A) == field
-    await storage.write_text(A, "whole")
-    assert await world.peer.title(A) == field
-    assert [stat.title for stat in storage.stats()] == [field]
+    assert await world.peer.title(A) == STALE
+    assert [stat.title for stat in storage.stats()] == [STALE]
+
+
+Writing = Literal["write_text", "write_text_sync", "open_writer"]
+
+
+async def write_whole(storage: SessionStorage, how: Writing, text: str) -> None:
+    if how == "write_text":
+        await storage.write_text(A, text)
+    elif how == "write_text_sync":
+        storage.write_text_sync(A, text)
+    else:
+        writer = storage.open_writer(A, "w")
+        for line in text.splitlines(keepends=True):
+            writer.write_line_sync(line)
+        await writer.close()
+    await storage.drain()
+
+
+async def titles_of(storage: SessionStorage, world: World) -> list[bytes | None]:
+    """Return the title field in the store, in the mirror, and in a mirror built anew."""
+    mirrored = [stat.title for stat in storage.stats() if stat.path == A]
+    await storage.refresh()
+    mirrored += [stat.title for stat in storage.stats() if stat.path == A]
+    return [await world.peer.title(A), *mirrored]
+
+
+@pytest.mark.parametrize("how", get_args(Writing))
+async def test_a_whole_write_without_a_slot_takes_the_title_field_away(
+    world: World, how: Writing
+) -> None:
+    await world.peer.write(A, b"a\n", title=STALE)
+    storage = await world.open(follow=False)
+    await write_whole(storage, how, HEADER)
+    assert await world.peer.data(A) == HEADER.encode()
+    assert await titles_of(storage, world) == [None] * 3
+
+
+@pytest.mark.parametrize("how", ["write_text", "write_text_sync"])
+async def test_a_whole_write_sets_the_title_field_from_its_slot(world: World, how: Writing) -> None:
+    await world.peer.write(A, b"a\n", title=STALE)
+    storage = await world.open(follow=False)
+    await write_whole(storage, how, SLOTTED)
+    titles = await titles_of(storage, world)
+    if world.peer.has_titles:
+        assert [json.loads(title or b"") for title in titles] == [SLOT_FIELD] * 3
+    else:
+        assert titles == [None] * 3
+
+
+async def test_lines_behind_a_slot_set_no_title_field_after_the_session_was_emptied(
+    world: World,
+) -> None:
+    await world.peer.write(A, b"a\n", title=STALE)
+    storage = await world.open(follow=False)
+    await write_whole(storage, "open_writer", SLOTTED)
+    assert await world.peer.data(A) == SLOTTED.encode()
+    assert await titles_of(storage, world) == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type":"title","v":1,"title":"Short","updatedAt":"2026-09-21T14:13:20.000Z"}\n' + HEADER,
+        SLOTTED[:200],
+        SLOTTED.replace(
+            ',"updatedAt":"2026-09-21T14:13:20.000Z"', ',"__dated__":"' + "0" * 24 + '"'
+        ),
+        "no json\n",
+        "",
+    ],
+)
+async def test_what_is_no_exact_slot_with_a_time_sets_no_title_field(
+    world: World, text: str
+) -> None:
+    await world.peer.write(A, b"a\n", title=STALE)
+    storage = await world.open(follow=False)
+    await storage.write_text(A, text)
+    assert await titles_of(storage, world) == [None] * 3
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("text", [HEADER, SLOTTED])
+async def test_a_whole_write_of_the_same_bytes_mends_the_title_field_over_a_dying_connection(
+    world: World, text: str, side: Literal["before", "after"]
+) -> None:
+    await world.peer.write(A, text.encode(), title=STALE)
+    storage = await world.open(follow=False)
+    world.flaky.faults.append(side)
+    await storage.write_text(A, text)
+    found = [None if one is None else json.loads(one) for one in await titles_of(storage, world)]
+    slot_field = SLOT_FIELD if text == SLOTTED and world.peer.has_titles else None
+    assert found == [slot_field] * 3
+
+
+async def test_a_conflict_leaves_the_title_field_alone(world: World) -> None:
+    if not world.peer.has_titles:
+        pytest.skip("a folder has no title field")
+    await world.peer.write(A, b"a\n", title=STALE)
+    storage = await world.open(follow=False)
+    with pytest.raises(WriteConflictError):
+        await storage.write_text(A, SLOTTED, expected_size=1)
+    assert await titles_of(storage, world) == [STALE] * 3
+
+
+async def test_a_whole_write_on_its_way_shows_its_title_field(world: World) -> None:
+    if not world.peer.has_titles:
+        pytest.skip("a folder has no title field")
+    await world.peer.write(A, b"a\n", title=STALE)
+    storage = await world.open(follow=False)
+    world.flaky.open.clear()
+    storage.write_text_sync(A, HEADER)
+    assert [stat.title for stat in storage.stats()] == [None]
+    world.flaky.faults.append(StorageError("refused"))
+    world.flaky.open.set()
+    with pytest.raises(StorageError):
+        await storage.drain()
+    assert await titles_of(storage, world) == [STALE] * 3
+
+
+async def test_text_is_read_as_it_is_stored_with_its_slot(
+    storage: SessionStorage, world: World
+) -> None:
+    await storage.write_text(A, SLOTTED)
+    assert await storage.read_text(A) == SLOTTED
+    if world.peer.has_titles:
+        await world.peer.retitle(A, STALE)
+        assert await storage.read_text(A) == SLOTTED

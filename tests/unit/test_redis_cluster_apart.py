@@ -16,6 +16,7 @@ from sessiontui.errors import (
     WriteConflictError,
 )
 from sessiontui.models.source import RedisSource, parse_source
+from sessiontui.models.title_slot import field_of_slot
 from sessiontui.storage import Retries, SessionStorage
 from sessiontui.storage.backend import FieldChange, Stat, TrashItem, new_token
 from sessiontui.storage.redis import apart_backend
@@ -23,6 +24,7 @@ from sessiontui.storage.redis.apart_backend import ApartBackend
 from sessiontui.storage.redis.backend import RedisBackend
 from sessiontui.storage.redis.keys import slot_of, tag_of
 from sessiontui.storage.redis.steps import run_step
+from tests.contract.titles import HEADER, SLOTTED
 from tests.groups import cluster
 from tests.waiting import until
 
@@ -320,6 +322,34 @@ async def test_a_storage_does_not_write_twice_what_is_there_without_its_time(
             await storage.open_writer(A).write_line("once\n")
         assert not cuts
         assert await client.get(FILE + A) == DATA + b"once\n"
+
+
+@pytest.mark.parametrize("text", [HEADER, SLOTTED])
+@pytest.mark.parametrize("cuts", [0, 1])
+async def test_a_whole_write_sets_the_title_of_its_slot_also_where_that_follows_later(
+    group: Cluster, text: str, cuts: int
+) -> None:
+    async with opened(group) as (backend, client):
+        link = backend._writes
+        ask = link.ask
+
+        async def cut_once(commands: Any, **options: Any) -> Any:
+            nonlocal cuts
+            listed = list(commands)
+            if cuts and listed[0][0] in (b"HSET", b"HDEL"):
+                cuts -= 1
+                raise OutcomeUnknownError("cut")
+            return await ask(listed, **options)
+
+        link.ask = cut_once
+        retries = Retries(attempts=8, first_s=0.0, longest_s=0.0)
+        async with SessionStorage(backend, follow=False, retries=retries) as storage:
+            await storage.load()
+            await storage.write_text(A, text, expected_size=len(DATA))
+            titles = {stat.path: stat.title for stat in storage.stats()}
+        assert not cuts
+        assert titles[A] == await client.hget(TITLE, A) == field_of_slot(text.encode())
+        assert await client.get(FILE + A) == text.encode()
 
 
 async def test_a_rename_goes_on_while_the_slots_of_both_paths_move(group: Cluster) -> None:

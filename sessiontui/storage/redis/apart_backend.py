@@ -30,8 +30,9 @@ from sessiontui.errors import (
 from sessiontui.models.times import now_ms
 from sessiontui.storage.backend import Range, TrashItem
 from sessiontui.storage.redis import scripts
-from sessiontui.storage.redis.apart import probe_apart
+from sessiontui.storage.redis.apart import pay, probe_apart
 from sessiontui.storage.redis.backend import RedisBackend
+from sessiontui.storage.redis.cluster import ClusterLink
 from sessiontui.storage.redis.errors import reply_error
 from sessiontui.storage.redis.keys import ApartKeys, decode, field
 from sessiontui.storage.redis.reads import read_ranges
@@ -71,6 +72,12 @@ class ApartBackend(RedisBackend):
     async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
         """Return each session with some of its bytes, each of a snapshot of its own."""
         return await probe_apart(self._reads, self._keys, ranges)
+
+    async def fence(self) -> None:
+        """Return once nothing sent earlier can take effect, and times and titles have followed."""
+        await super().fence()
+        if isinstance(self._writes, ClusterLink):
+            await pay(self._writes)
 
     # Removing.
 
