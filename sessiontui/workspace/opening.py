@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sessiontui.config import Config
 from sessiontui.models.times import now_ms
+from sessiontui.storage.tasks import end_task
 from sessiontui.workspace.connect import open_backend
 from sessiontui.workspace.library import Library
 from sessiontui.workspace.workspace import Workspace
@@ -63,6 +64,4 @@ async def open_workspace(
     try:
         yield workspace
     finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        await end_task(running)

@@ -19,6 +19,7 @@ from sessiontui.errors import BackendDownError, SessionTuiError, StorageError
 from sessiontui.models.changes import Created
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import FeedState
+from sessiontui.storage.tasks import heed_cancellation
 from sessiontui.workspace.connect import first_error, problem_of
 from sessiontui.workspace.deletions import Deletions
 from sessiontui.workspace.documents import OpenDocuments
@@ -293,6 +294,7 @@ class Workspace:
         """Connect, load and follow until cancelled; `open_workspace` starts it."""
         while True:
             error = await self._serve()
+            heed_cancellation()
             retry_s = self._retry_s if isinstance(error, BackendDownError) else None
             self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
             self._retry.clear()

@@ -25,8 +25,9 @@ from sessiontui.workspace import (
     Workspace,
     open_workspace,
 )
+from tests.servers import free_port
 from tests.sessions import pi_session
-from tests.waiting import until
+from tests.waiting import DEADLINE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -245,6 +246,26 @@ async def test_a_missing_folder_is_a_problem_until_it_appears(tmp_path: Path) ->
         (root / "x.jsonl").write_bytes(header("eeee5555"))
         await workspace.retry()
         await until(lambda: workspace.state.problem is None and workspace.state.sessions == 1)
+
+
+@pytest.mark.parametrize("kind", ["server", "file"])
+async def test_a_source_that_is_away_is_closed_however_far_a_try_has_come(
+    kind: str, tmp_path: Path
+) -> None:
+    (tmp_path / "notes").write_text("no sessions")
+    url = f"redis://127.0.0.1:{free_port()}" if kind == "server" else str(tmp_path / "notes")
+    for turns in range(30):
+        closing = asyncio.create_task(closed_after(url, turns))
+        done, _ = await asyncio.wait({closing}, timeout=DEADLINE_S)
+        assert done, f"still open after it was closed in turn {turns}"
+        await closing
+
+
+async def closed_after(url: str, turns: int) -> None:
+    """Open a source and close it after so many turns of the loop."""
+    async with open_workspace(parse_source(url)):
+        for _ in range(turns):
+            await asyncio.sleep(0)
 
 
 async def test_a_document_of_an_unknown_session_is_refused(workspace: Workspace) -> None:

@@ -33,6 +33,7 @@ from sessiontui.storage.directory.notify import APPEARED, VANISHED, Notifier, No
 from sessiontui.storage.directory.pace import Looks, Pace
 from sessiontui.storage.directory.paths import is_session_name
 from sessiontui.storage.directory.walk import find_folders, walk_sessions
+from sessiontui.storage.tasks import end_task
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable
@@ -93,9 +94,7 @@ async def watch_folder(
         await feed.begun.wait()
         yield _Signals(feed, task)
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end_task(task)
 
 
 class _Signals:

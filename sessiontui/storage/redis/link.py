@@ -21,6 +21,7 @@ from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseE
 
 from sessiontui.errors import BackendDownError, OutcomeUnknownError, StorageError
 from sessiontui.storage.redis.errors import connection_error, reply_error
+from sessiontui.storage.tasks import end_task
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -254,13 +255,14 @@ class Link:
     async def aclose(self) -> None:
         """Close the connection; what still waits for an answer fails."""
         self._closed = True
-        if self._serving is not None:
-            self._serving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._serving
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await close(connection)
+        try:
+            if self._serving is not None:
+                await end_task(self._serving)
+        finally:
+            self._fail_waiting(self._jobs)  # Where serving had not begun yet.
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await close(connection)
 
     async def _serve(self) -> None:
         batch: list[_Job] = []
@@ -270,9 +272,14 @@ class Link:
                 await self._exchange(batch)
         finally:
             self._serving = None
-            for job in (*batch, *self._jobs):
-                job.fail(OutcomeUnknownError("the connection was closed meanwhile"))
-            self._jobs.clear()
+            self._fail_waiting(batch)
+            self._fail_waiting(self._jobs)
+
+    @staticmethod
+    def _fail_waiting(jobs: deque[_Job] | list[_Job]) -> None:
+        for job in jobs:
+            job.fail(OutcomeUnknownError("the connection was closed meanwhile"))
+        jobs.clear()
 
     def _next_batch(self) -> list[_Job]:
         batch: list[_Job] = []

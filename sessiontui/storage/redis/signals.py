@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final, Self
 
 from sessiontui.storage.backend import Dirty, FeedState, Rescan, Signal
+from sessiontui.storage.tasks import end_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,9 +60,7 @@ class Signals(AsyncIterator[Signal]):
 
     async def _stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end_task(self._task)
 
     def _ended(self, _: asyncio.Task[None]) -> None:
         """Let nobody wait for what does not run any more."""

@@ -14,7 +14,6 @@ once a minute in any case. `meta` is not listened to, for agents touch it with e
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -31,6 +30,7 @@ from sessiontui.storage.redis.keys import decode, starting_with
 from sessiontui.storage.redis.link import close, open_connection, read_reply
 from sessiontui.storage.redis.poll import HashDigest, Poller
 from sessiontui.storage.redis.signals import Signals
+from sessiontui.storage.tasks import end_task
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -156,8 +156,10 @@ class RedisWatch(Signals):
             titles.start()
             await self._read_pushes(connection, titles)
         finally:
-            await titles.stop()
-            await close(connection)
+            try:
+                await titles.stop()
+            finally:
+                await close(connection)
 
     async def _track(self, connection: AbstractConnection) -> None:
         client_id = await _ask(connection, (b"CLIENT", b"ID"))
@@ -248,9 +250,7 @@ class _Titles:
     async def stop(self) -> None:
         """Read no more."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end_task(self._task)
 
     async def _run(self) -> None:
         failed = False
