@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from sessiontui.catalogue.activity import activity, held
 from sessiontui.catalogue.heads import HeadFacts, read_head
+from sessiontui.catalogue.housekeeping import line_says_nothing
 from sessiontui.catalogue.row import Tail, shared_number, shared_tail
 from sessiontui.catalogue.tails import REST_BYTES, TailFacts, TailState, read_tail
 from sessiontui.catalogue.titles import choose_title, first_line, flat_text, pack_titles
@@ -74,7 +75,9 @@ def row_from(previous: Row, head: HeadFacts, tail: TailFacts, *, zone: tzinfo | 
         has_slot=head.has_slot,
         first_message=head.first_message,
         model=tail.model or head.model,
-        **_tail_fields(tail, answered=answered, grows=previous.grew_ms is not None),
+        **_tail_fields(
+            tail, answered=answered, quiet=head.quiet, grows=previous.grew_ms is not None
+        ),
     )
     return _named(row, titles, row.title_field, zone)
 
@@ -101,12 +104,15 @@ def append_facts(row: Row, data: bytes, *, zone: tzinfo | None = None) -> Row:
     text = rest + data
     end = text.rfind(b"\n") + 1
     start = 0
+    quiet = row.tail.quiet
     while start < end:
         newline = text.find(b"\n", start)
         state.take_line(text[start:newline], len(text) - start)
+        quiet = quiet and line_says_nothing(text[start:newline])
         start = newline + 1
     tail = state.facts(rest=text[end:] if len(text) - end <= REST_BYTES else None)
-    fields = _tail_fields(tail, answered=tail.answered, grows=row.grew_ms is not None)
+    grows = row.grew_ms is not None
+    fields = _tail_fields(tail, answered=tail.answered, quiet=quiet, grows=grows)
     grown = replace(row, **fields, model=tail.model, read=row.read and not state.branched)
     if tail.name is not None and tail.name is not titles.entry:
         titles = replace(titles, entry=tail.name)
@@ -155,7 +161,7 @@ def created_from_path(path: str) -> int | None:
     return time_ms(f"{day}T{hour}:{minute}:{second}.{millisecond}Z")
 
 
-def _tail_fields(facts: TailFacts, *, answered: bool, grows: bool) -> dict[str, Any]:
+def _tail_fields(facts: TailFacts, *, answered: bool, quiet: bool, grows: bool) -> dict[str, Any]:
     tail = Tail(
         ending=facts.ending,
         word=facts.word,
@@ -163,6 +169,7 @@ def _tail_fields(facts: TailFacts, *, answered: bool, grows: bool) -> dict[str, 
         closed=facts.closed,
         exit_kind=facts.exit_kind,
         answered=answered,
+        quiet=quiet,
         rest=facts.rest,
         leaf=facts.leaf if grows else "",
     )

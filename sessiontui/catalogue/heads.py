@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from sessiontui.catalogue.housekeeping import says_nothing
 from sessiontui.catalogue.signs import read_sign
 from sessiontui.catalogue.titles import NO_TITLES, Name, Titles, first_line, flat_text, shared
 from sessiontui.models.decode import decode_line
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sessiontui.catalogue.row import Agent
+    from sessiontui.models.entries import Item
 
 _MAX_ENTRIES: Final = 200
 _OMP_HEADER: Final = (
@@ -43,6 +45,7 @@ _OMP_TYPES: Final = frozenset(
         "archive",
     }
 )
+_HEADERS: Final = frozenset({"session", "session_meta"})
 _CODEX_TYPES: Final = frozenset({"session_meta", "response_item", "event_msg", "turn_context"})
 
 _SHARED = frozenset(("cwd", "model"))
@@ -62,6 +65,9 @@ class HeadFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     first_message: str = ""
     model: str | None = None
     answered: bool = False
+    quiet: bool = False
+    """Whether there is a header, these bytes are the whole session, and none of its whole lines
+    says anything."""
     complete: bool
     """Whether these bytes are the whole session."""
     enough: bool
@@ -82,7 +88,16 @@ def read_head(head: bytes, *, complete: bool) -> HeadFacts:
     entries: list[Entry] = []
     model: str | None = None
     answered, first_message = False, ""
-    for entry in _entries(head, complete):
+    quiet = complete
+    whole = head.rfind(b"\n") + 1
+    for item in _items(head, complete):
+        quiet = quiet and (says_nothing(item) or item.offset >= whole)
+        if not isinstance(item, Entry):
+            continue
+        if len(entries) >= _MAX_ENTRIES:
+            quiet = False
+            break
+        entry = item
         entries.append(entry)
         sign = read_sign(entry)
         if sign is None:
@@ -112,22 +127,17 @@ def read_head(head: bytes, *, complete: bool) -> HeadFacts:
         titles=titles,
         first_message=first_message,
         answered=answered,
+        quiet=quiet and (agent == "claude" or any(one.type in _HEADERS for one in entries)),
         complete=complete,
         enough=complete or known,
         **header,
     )
 
 
-def _entries(head: bytes, complete: bool) -> Iterable[Entry]:
-    count = 0
+def _items(head: bytes, complete: bool) -> Iterable[Item]:
     for line in split_lines(head):
         cut = not complete and line.offset + line.size == len(head)
-        for item in decode_line(line.data, line.offset, size=line.size + 1 if cut else None):
-            if isinstance(item, Entry):
-                yield item
-                count += 1
-        if count >= _MAX_ENTRIES:
-            return
+        yield from decode_line(line.data, line.offset, size=line.size + 1 if cut else None)
 
 
 def _agent_of(entries: list[Entry]) -> Agent:

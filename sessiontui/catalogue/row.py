@@ -65,6 +65,9 @@ class Tail(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What the last `session_exit` says where `closed`: normal, signal, fatal, process_exit."""
     answered: bool = False
     """Whether the agent ever answered, as far as is known."""
+    quiet: bool = False
+    """Whether all of the session was seen, a header is there, and no whole line of it says
+    anything; see `is_empty`."""
     rest: bytes | None = b""
     """The line still being written; None where it is too long to keep."""
     leaf: str = ""
@@ -173,15 +176,3 @@ def shared_tail(tail: Tail) -> Tail:
 def shared_number(number: int | None) -> int | None:
     """Return the number, as one object for all sessions in which it was found lately."""
     return number
-
-
-def is_empty(row: Row) -> bool:
-    """Tell whether a session that was read holds no message; what is no session may hold a lot."""
-    return (
-        row.read
-        and (row.agent != "unknown" or row.size == 0)
-        and row.tail.ending is None
-        and row.message_bytes is None
-        and not row.tail.answered
-        and not row.first_message
-    )

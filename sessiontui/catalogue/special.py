@@ -2,18 +2,19 @@
 
 Pinned ones stand above all projects, with what is beneath them. A subagent whose
 session is gone stands among the others below all projects, where it floods
-nothing. Without any message a session is empty: begun, and left. It is hidden
-unless the user named or pinned it or something stands beneath it.
+nothing. A session in which nobody said anything, nor in a subagent beneath it, is
+empty: begun, and left. It is hidden unless the user named or pinned it or something
+stands beneath it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from sessiontui.catalogue.housekeeping import is_empty
 from sessiontui.catalogue.lines import PINNED
 from sessiontui.catalogue.order import folder_of, is_sidecar
 from sessiontui.catalogue.projects import NO_PROJECT
-from sessiontui.catalogue.row import is_empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -86,7 +87,7 @@ class Special:
             now=now,
             project=project,
             pinned=lambda path: path in self.pins,
-            empty=is_empty,
+            empty=self.is_empty,
             kinds=self.kinds,
             figures=figures,
         )
@@ -145,6 +146,12 @@ class Special:
             self.placed[path] = group
         else:
             self.placed.pop(path, None)
+
+    def is_empty(self, row: Row) -> bool:
+        """Tell whether it is certain that nobody said anything in a session or its subagents."""
+        return is_empty(row) and not any(
+            self._families.is_subagent(child) for child in self._families.children(row.path)
+        )
 
     def _is_to_hide(self, row: Row) -> bool:
         return (

@@ -147,7 +147,9 @@ FIT: list[tuple[str, dict[str, Any], bool]] = [
     ("is:fork", {"parent": "gone"}, True),
     ("is:orphan", {"parent": "gone"}, True),
     ("is:fork", {}, False),
-    ("is:empty", {"ending": None, "first_message": "", "message_bytes": None}, True),
+    ("is:empty", {"ending": None, "first_message": "", "message_bytes": None}, False),
+    ("is:empty", {"ending": None, "first_message": "", "message_bytes": None, "quiet": True},
+     True),
     ("has:subagents", {}, False),
     ("cost:>0.5", {}, True),
     ("cost:>1", {}, False),
@@ -261,8 +263,9 @@ def test_a_session_that_is_read_now_comes_in_or_is_counted_no_more() -> None:
     catalogue = catalogue_of(*unread)
     catalogue.filter("model:opus")
     assert (catalogue.shown, len(catalogue.unsure)) == (0, 2)
-    catalogue.upsert([replace(unread[0], read=True, agent="omp", model="opus-5", tail=Tail())])
-    catalogue.upsert([replace(unread[1], read=True, agent="omp", model="sonnet", tail=Tail())])
+    quiet = Tail(quiet=True)
+    catalogue.upsert([replace(unread[0], read=True, agent="omp", model="opus-5", tail=quiet)])
+    catalogue.upsert([replace(unread[1], read=True, agent="omp", model="sonnet", tail=quiet)])
     assert (catalogue.shown, len(catalogue.unsure)) == (0, 0)
     said = Tail(ending="answer")
     catalogue.upsert([replace(unread[0], read=True, agent="omp", model="opus-5", tail=said)])

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from sessiontui.catalogue.lines import PINNED, GroupLine, RowLine
-from sessiontui.catalogue.row import NO_TAIL
+from sessiontui.catalogue.row import NO_TAIL, Tail
 from sessiontui.catalogue.special import MOST_PINS
 from tests.unit.test_catalogue import catalogue_of, read, row, text
 
 if TYPE_CHECKING:
     from sessiontui.catalogue.catalogue import Catalogue
 
-EMPTY: dict[str, Any] = {"tail": NO_TAIL, "agent": "omp"}
+EMPTY: dict[str, Any] = {"tail": Tail(quiet=True), "agent": "omp"}
 LOST = "/s/2026-01-01T00-00-00-000Z_gone/agent.jsonl"
 
 
