@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
-from sessiontui.cli.sources import choose_source
+from sessiontui.cli.sources import choose_source, command_line
 from sessiontui.errors import ConfigError, QueryError, ReadOnlyError, SessionTuiError
 from sessiontui.models.text import one_line
 
@@ -30,6 +30,10 @@ INTERRUPTED = 130
 PASSWORD_VARIABLE = "SESSIONTUI_PASSWORD"
 DEBUG_VARIABLE = "SESSIONTUI_DEBUG"
 """Environment variable that, when set, shows the traceback of an error nobody expected."""
+
+
+_MOST_ODD_NAMES = 3
+"""How many names that no session can have are told one by one."""
 
 
 class CommandError(SessionTuiError):
@@ -109,6 +113,7 @@ def with_workspace(
             except SessionTuiError as error:
                 raise CommandError(f"{error}{_hint(workspace.state.problem)}") from error
             opened.append(workspace)
+            _tell_odd_names(workspace)
             reason = workspace.state.read_only
             if changes and reason is not None:
                 raise ReadOnlyError(reason)
@@ -126,6 +131,17 @@ def with_workspace(
         for workspace in opened:
             keep_given_up(workspace)
     raise click.exceptions.Exit(code or 0)
+
+
+def _tell_odd_names(workspace: Workspace) -> None:
+    """Say which keys or files no command takes, since no session can be called so."""
+    from sessiontui.storage.artifacts import ODD_NAME
+
+    odd = [warning for warning in workspace.state.warnings if warning.startswith(ODD_NAME)]
+    for warning in odd[:_MOST_ODD_NAMES]:
+        complain(warning)
+    if (more := len(odd) - _MOST_ODD_NAMES) > 0:
+        complain(f"and {more} more; list them with: {command_line('doctor')}")
 
 
 def keep_given_up(workspace: Workspace) -> None:

@@ -19,6 +19,7 @@ Kind = Literal[
     "loose",
     "time",
     "leftover",
+    "passed",
     "broken",
     "duplicate",
     "parent",
@@ -47,6 +48,12 @@ KINDS: Final[dict[Kind, About]] = {
         "The title field stands for the first 256 bytes, but this session has no room for a title "
         "there: omp reads the title over its header, and can neither list nor open it.",
         "The session is rewritten with room for the title, unless an agent holds it open.",
+    ),
+    "passed": About(
+        "What is passed over",
+        "It stands where sessions do and can be none: its name or its kind does not allow it. No "
+        "list shows it, and no command takes it.",
+        "It is only told: it may hold work. Give it another name or place yourself.",
     ),
     "broken": About(
         "Broken lines",

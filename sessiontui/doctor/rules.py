@@ -15,7 +15,7 @@ from sessiontui.doctor.findings import (
     JoinTail,
     RewriteSlot,
 )
-from sessiontui.models.changes import is_session
+from sessiontui.models.changes import is_session, why_no_session
 from sessiontui.models.times import iso_time, time_ms
 from sessiontui.models.title_slot import (
     SLOT_BYTES,
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sessiontui.catalogue.row import Row
-    from sessiontui.storage.backend import Field
+    from sessiontui.storage.backend import Field, PassedOver
 
 OLD_MS: Final = 86_400_000
 """What was touched more recently may be in use."""
 _DEBRIS = re.compile(
     r"(?P<folder>.*/|)(?:\.(?P<hidden>[^/]+\.jsonl)\.(?:lock|lock\.os|[^/]+\.tmp)"
-    r"|(?P<beside>[^/]+\.jsonl)\.[^/]+\.bak)"
+    r"|(?P<beside>[^/]+\.jsonl)\.[^/]+\.bak)",
+    re.DOTALL,
 )
 _DRAFTS = ("draft.txt", ".draft-only-session")
 _HEADED: Final = ("omp", "pi", "unknown")
@@ -232,6 +233,22 @@ def of_family(rows: Collection[Row]) -> Iterator[Finding]:
             )
 
 
+def passed_over(stats: Iterable[Stat], others: Iterable[PassedOver]) -> Iterator[Finding]:
+    """Yield what stands where a session could, and is none.
+
+    Args:
+        stats: All that the store holds; names that no session can have are told.
+        others: What has the name of a session and is of another kind.
+    """
+    for stat in stats:
+        if (why := why_no_session(stat.path)) is not None:
+            seen = f"No session can have this name: {why}. It holds {stat.size:,} bytes."
+            yield Finding(kind="passed", path=stat.path, evidence=(seen,))
+    for other in others:
+        seen = f"It has the name of a session, and is {other.reason}."
+        yield Finding(kind="passed", path=other.path, evidence=(seen,))
+
+
 def leftovers(stats: Collection[Stat], *, keys: bool, now_ms: int) -> Iterator[Finding]:
     """Yield what belongs to no session, and what nobody has tidied up.
 
@@ -245,6 +262,8 @@ def leftovers(stats: Collection[Stat], *, keys: bool, now_ms: int) -> Iterator[F
     found: defaultdict[str, list[Stat]] = defaultdict(list)
     for stat in stats:
         if is_session(stat.path) or (stat.mtime_ms or 0) > now_ms - OLD_MS:
+            continue
+        if why_no_session(stat.path) is not None:
             continue
         debris = _DEBRIS.fullmatch(stat.path)
         owner = _owner(stat.path, sessions)

@@ -7,7 +7,13 @@ Offsets and sizes are bytes, times are integer milliseconds since the epoch.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+_SUFFIX: Final = ".jsonl"
+_NAMELESS: Final = ("/.jsonl", "/..jsonl", "/...jsonl")
+"""Their own folder would be the one they lie in, or the one above."""
 
 
 class Created(msgspec.Struct, frozen=True, gc=False):
@@ -67,4 +73,13 @@ Change = Created | Appended | Rewritten | Removed | Renamed | Retitled
 
 def is_session(path: str) -> bool:
     """Tell whether a path is a session's; drafts and logs beside one are not."""
-    return path.endswith(".jsonl")
+    return path.endswith(_SUFFIX) and not f"/{path}".endswith(_NAMELESS)
+
+
+def why_no_session(path: str) -> str | None:
+    """Return why nothing of this path can be a session or belong to one; None where it may."""
+    if f"/{path}".endswith(_NAMELESS):
+        return "there is no name before .jsonl"
+    if path.endswith("/"):
+        return "it ends with a slash"
+    return None if path else "it is empty"

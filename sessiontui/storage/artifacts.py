@@ -12,13 +12,19 @@ from posixpath import commonprefix
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.errors import InvalidPathError, SessionNotFoundError
+from sessiontui.models.changes import is_session, why_no_session
+from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from sessiontui.storage.backend import Backend, Stat
 
+ODD_NAME: Final = "passed over, no session can have this name"
+"""How the warning of such a name begins."""
 _SUFFIX: Final = ".jsonl"
+_SHOWN_CHARACTERS: Final = 200
+"""How much of a hostile name a warning shows."""
 _LOCKS: Final = (".lock", ".lock.os")
 
 
@@ -28,10 +34,19 @@ def stem_of(path: str) -> str:
     Raises:
         InvalidPathError: The path is not that of a session: it does not end in `.jsonl`.
     """
-    name = path.rpartition("/")[2]
-    if not name.endswith(_SUFFIX) or name == _SUFFIX:
-        raise InvalidPathError(f"not the path of a session (no .jsonl): {path}", path=path)
+    if not is_session(path):
+        why = why_no_session(path) or "it does not end in .jsonl"
+        raise InvalidPathError(f"not the path of a session ({why}): {path}", path=path)
     return path.removesuffix(_SUFFIX)
+
+
+def odd_names(paths: Iterable[str]) -> list[str]:
+    """Return a warning for each name that neither a session nor what belongs to one can have."""
+    return [
+        f"{ODD_NAME} ({why}): {clean(path[:_SHOWN_CHARACTERS])}"
+        for path in paths
+        if (why := why_no_session(path)) is not None
+    ]
 
 
 def prefixes_of(path: str) -> tuple[str, str, str]:

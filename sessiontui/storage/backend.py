@@ -41,6 +41,14 @@ class Stat(msgspec.Struct, frozen=True, gc=False):
     """The title hash field as stored (JSON); always None in a folder."""
 
 
+class PassedOver(msgspec.Struct, frozen=True, gc=False):
+    """What stands where a session could, and is none."""
+
+    path: str
+    reason: str
+    """What it is, in plain words."""
+
+
 class ScanBatch(msgspec.Struct, frozen=True, gc=False):
     """Some of the sessions of a store; a path may come twice, the later one counts."""
 
@@ -49,6 +57,8 @@ class ScanBatch(msgspec.Struct, frozen=True, gc=False):
     """What was passed over and why, safe to show, naming the key or file."""
     contents: tuple[bytes, ...] | None = None
     """All bytes of each, of the same snapshot; None where they are to be read one by one."""
+    passed: tuple[PassedOver, ...] = ()
+    """What has the name of a session and is none; told by `scan_under` alone."""
 
 
 class Range(msgspec.Struct, frozen=True, gc=False):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from sessiontui.errors import BackendDownError, StorageError
 from sessiontui.models.text import clean
+from sessiontui.storage.artifacts import odd_names
 from sessiontui.storage.backend import Dirty, FeedState, Rescan
 from sessiontui.storage.losses import Losses
 
@@ -268,6 +269,7 @@ class Follower:
 
     async def _looked(self, paths: Sequence[str]) -> list[Finding]:
         findings = await self._observer.look(paths)
+        self.warn(odd_names(finding.path for finding in findings if finding.seen is not None))
         if not self.state.live:
             self._losses.looked(findings)
         return findings
@@ -314,8 +316,7 @@ class Follower:
 
     async def _take(self, batch: ScanBatch, seen: set[str]) -> None:
         """Take in what is new of a part of the index, and mark what differs."""
-        if batch.warnings:
-            self.warn(batch.warnings)
+        self.warn((*batch.warnings, *odd_names(stat.path for stat in batch.stats)))
         confirmed = self._mirror.confirmed
         seen.update([stat.path for stat in batch.stats])
         new = [stat for stat in batch.stats if stat.path not in confirmed]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from sessiontui.storage.artifacts import odd_names
 from sessiontui.storage.backend import Stat
 from sessiontui.storage.feed import chunks
 from sessiontui.storage.operation import Operation
@@ -36,7 +37,7 @@ class Refresh(Operation):
         seen: set[str] = set()
         differing: dict[str, Stat] = {}
         async for batch in self.backend.scan():
-            self._warn(batch.warnings)
+            self._warn((*batch.warnings, *odd_names(stat.path for stat in batch.stats)))
             for stat in batch.stats:
                 seen.add(stat.path)
                 if self._observer.differs(stat):

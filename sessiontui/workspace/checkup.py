@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
     from sessiontui.catalogue.row import Row
-    from sessiontui.storage.backend import Field
+    from sessiontui.storage.backend import Field, PassedOver
     from sessiontui.workspace.workspace import Workspace
 
 _SLICE: Final = 256
@@ -73,14 +73,17 @@ class Checkup:
             StorageError: The source could not be asked.
         """
         stats: list[Stat] = []
+        passed: list[PassedOver] = []
         async for batch in self._storage.survey():
             stats += batch.stats
+            passed += batch.passed
             yield Progress("reading the index", len(stats), 0)
         stats = list({stat.path: stat for stat in stats}.values())
         fields: list[Field] = []
         async for some in self._storage.loose_fields():
             fields += some
         found = await self._of_index(stats, fields)
+        found += rules.passed_over(stats, {one.path: one for one in passed}.values())
         yield Progress("reading the index", len(stats), len(stats), tuple(found))
         paths = [stat.path for stat in stats if is_session(stat.path)]
         async for progress in self._look_at_rows(paths):

@@ -99,7 +99,7 @@ class Destination:
             # What is called in its agent's way, or its store's, stays so.
             if isinstance(origin, RedisSource):
                 return path
-            return f"{self._base}/{above.rpartition('/')[2]}/{name}"
+            return self._path(above.rpartition("/")[2], name)
         project = cwd or beginning.text("cwd")
         file = session_file(
             name,
@@ -107,10 +107,14 @@ class Destination:
             session_id=beginning.header and beginning.header.get("id"),
         )
         if project is None:
-            return f"{self._base}/{above.rpartition('/')[2]}/{file}"
+            return self._path(above.rpartition("/")[2], file)
         known = None if self.is_folder else self._folders.get(project)
         folder = known or f"{self._base}/{project_folder(project, home=self._home)}"
         return f"{folder}/{file}"
+
+    def _path(self, folder: str, name: str) -> str:
+        """Return the path of a file in a folder of the store, or beside these where it has none."""
+        return f"{self._base}/{folder}/{name}" if folder else f"{self._base}/{name}"
 
 
 @asynccontextmanager

@@ -42,6 +42,7 @@ from sessiontui.app.widgets.transcript import TranscriptView
 from sessiontui.app.widgets.transcript_pane import TranscriptPane
 from sessiontui.catalogue.facts import activity
 from sessiontui.catalogue.order import shown_title
+from sessiontui.storage.artifacts import ODD_NAME
 from sessiontui.storage.losses import TOOK_OVER
 from sessiontui.workspace import DocumentGone, RowsChanged, StateChanged
 
@@ -124,6 +125,7 @@ class MainPanes(Screen[None]):
         self._moved: list[DocumentGone] = []
         self._retry_at_ms: int | None = None
         self._loss = ""
+        self._odd_name = ""
 
     def compose(self) -> ComposeResult:
         """Lay out header, panes and footer."""
@@ -227,6 +229,10 @@ class MainPanes(Screen[None]):
         if losses and losses[-1] != self._loss:
             self._loss = losses[-1]
             self.tell(as_sentence(self._loss), "failed")
+        odd = [warning for warning in state.warnings if warning.startswith(ODD_NAME)]
+        if odd and odd[-1] != self._odd_name:
+            self._odd_name = odd[-1]
+            self.tell(as_sentence(self._odd_name), "attention")
         if not state.loading:
             self.sessions.settle()
             if state.feed.live:

@@ -12,6 +12,7 @@ from textual.widgets import Button, Input, Label, Static
 from sessiontui.app.format import SAFE_TEXT, as_sentence
 from sessiontui.app.screens.dialog import Choice, Dialog, button_label
 from sessiontui.app.widgets.field import Field
+from sessiontui.models.changes import is_session
 from sessiontui.models.text import clean
 from sessiontui.models.title_slot import make_slot, normal_title, parse_slot
 
@@ -118,8 +119,7 @@ class RenameDialog(Dialog[NewNames]):
             return None
         if not path.endswith(".jsonl"):
             return "A session's path ends in .jsonl."
-        parts = path.split("/")
-        if not parts[-1].removesuffix(".jsonl") or any(part in ("..", ".") for part in parts):
+        if not is_session(path) or any(part in ("..", ".") for part in path.split("/")):
             return "This is not a path of a session."
         if self._taken(path):
             return "Another session has this path."

@@ -166,14 +166,14 @@ class Root:
         parts = tuple(path[len(self.base) + 1 :].split("/"))
         if "" in parts or "." in parts or ".." in parts or "\0" in path:
             raise InvalidPathError(
-                f"the path has an empty part, '.', '..' or a zero byte: {path!r}", path=path
+                f"the path has an empty part, '.', '..' or a zero byte: {path}", path=path
             )
         if len(parts) > MAX_DEPTH:
             raise InvalidPathError(f"more than {MAX_DEPTH} folders deep: {path}", path=path)
         try:
             os.fsencode(path)
         except UnicodeEncodeError as error:
-            raise InvalidPathError(f"no file can have this name: {path!r}", path=path) from error
+            raise InvalidPathError(f"no file can have this name: {path}", path=path) from error
         return parts
 
     def path(self, relative: str) -> str:

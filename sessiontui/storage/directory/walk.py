@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 
 from sessiontui.errors import InvalidPathError, SessionNotFoundError, StorageError, WrongTypeError
 from sessiontui.models.text import clean
-from sessiontui.storage.backend import ScanBatch, Stat
+from sessiontui.storage.artifacts import odd_names
+from sessiontui.storage.backend import PassedOver, ScanBatch, Stat
 from sessiontui.storage.directory.paths import (
     MAX_DEPTH,
     OPEN_FOLDER,
     SUFFIX,
     explain,
+    is_session_name,
 )
 
 if TYPE_CHECKING:
@@ -70,11 +72,12 @@ def may_read(found: os.stat_result, name: str, folder: int) -> bool:
 class _Batch:
     stats: list[Stat] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    passed: list[PassedOver] = field(default_factory=list)
     limit: int = BATCH // 20
 
     def take(self) -> ScanBatch:
-        batch = ScanBatch(tuple(self.stats), tuple(self.warnings))
-        self.stats, self.warnings, self.limit = [], [], BATCH
+        batch = ScanBatch(tuple(self.stats), tuple(self.warnings), passed=tuple(self.passed))
+        self.stats, self.warnings, self.passed, self.limit = [], [], [], BATCH
         return batch
 
 
@@ -117,6 +120,7 @@ class _Walk:
         for entry in entries:
             name = entry.name
             if name[0] == ".":
+                batch.warnings += odd_names((prefix + name,))
                 continue
             if not name.endswith(suffix):
                 if entry.is_dir(follow_symlinks=False):
@@ -154,12 +158,16 @@ class _Walk:
         """Note whatever is in one folder."""
         batch = self.batch
         for entry in entries:
+            path = prefix + entry.name
             if entry.is_dir(follow_symlinks=False):
                 folders.append(entry.name)
+                if is_session_name(entry.name):
+                    batch.passed.append(PassedOver(path, "a folder"))
                 continue
             with suppress(FileNotFoundError):
                 found = entry.stat(follow_symlinks=False)
-                path = prefix + entry.name
+                if found.st_mode & _KIND != stat.S_IFREG and is_session_name(entry.name):
+                    batch.passed.append(PassedOver(path, kind_of(found.st_mode)))
                 batch.stats.append(Stat(path, found.st_size, found.st_mtime_ns // _MS))
             if len(batch.stats) >= batch.limit:
                 yield batch.take()

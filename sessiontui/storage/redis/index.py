@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
+from sessiontui.models.changes import is_session
 from sessiontui.models.text import clean
-from sessiontui.storage.backend import ScanBatch, Stat
+from sessiontui.storage.backend import PassedOver, ScanBatch, Stat
 from sessiontui.storage.redis.errors import reply_error
 from sessiontui.storage.redis.keys import decode, mtime_ms, starting_with
 
@@ -173,7 +174,8 @@ async def scan_index(
                     at, cursor = nodes.pop(0), b"0"
             split = len(replies) - len(empty)
             still = [stat for stat, here in zip(empty, replies[split:], strict=True) if here == 1]
-            stats, warnings = _answers(keys, found, replies[:split])
+            passed: list[PassedOver] = []
+            stats, warnings = _answers(keys, found, replies[:split], passed)
             # A size of 0 is what a missing key has too: those are asked about in the next step.
             empty = [stat for stat in stats if stat.size == 0]
             commands = _questions(keys, next_found)
@@ -184,7 +186,7 @@ async def scan_index(
             asked = await _sent(link, commands, at) if commands else None
             told = (*still, *(stat for stat in stats if stat.size))
             if told or warnings:
-                yield ScanBatch(told, tuple(warnings))
+                yield ScanBatch(told, tuple(warnings), passed=tuple(passed))
             found = next_found
     finally:
         if asked is not None:
@@ -203,7 +205,10 @@ def _fields(keys: Keys, found: Sequence[bytes]) -> tuple[Command, Command]:
 
 
 def _answers(
-    keys: Keys, found: Sequence[bytes], replies: Sequence[Any]
+    keys: Keys,
+    found: Sequence[bytes],
+    replies: Sequence[Any],
+    passed: list[PassedOver] | None = None,
 ) -> tuple[list[Stat], list[str]]:
     if not found:
         return [], []
@@ -217,6 +222,8 @@ def _answers(
             if not str(size).startswith("WRONGTYPE"):
                 raise reply_error(size)
             warnings.append(f"passed over, not a session but another type of key: {_shown(key)}")
+            if passed is not None and is_session(keys.path(key)):
+                passed.append(PassedOver(keys.path(key), "another type of key"))
             continue
         stats.append(_stat(keys, key, size, time, title, warnings))
     return stats, warnings
