@@ -68,6 +68,8 @@ class Catalogue:
         self._families = Families(self._rows, self.project)
         self._special = Special(self._rows, self._families)
         self._full = self._outline(self._layout(), self._folds)
+        self._nothing = self._outline(self._layout(), Folds())
+        """Stands for what is shown while a query is not understood."""
         self.figures: Callable[[str], SessionFigures | None] = lambda _path: None
         """Tells of a session what only reading it whole does; None: not known yet."""
         around = self._special.around(clock, self.project, lambda path: self.figures(path))
@@ -252,7 +254,7 @@ class Catalogue:
 
     # Searching
 
-    def search(self, text: str) -> Iterator[bool]:
+    def search(self, text: str, *, similar: bool = False, typing: bool = False) -> Iterator[bool]:
         """Search step by step, so that a key pressed meanwhile is not kept waiting.
 
         Yields after every few milliseconds of work, true where more was found to
@@ -261,11 +263,44 @@ class Catalogue:
 
         Args:
             text: What the user typed; blank shows everything again.
+            similar: Whether to show, where nothing holds the words as they were typed, what
+                holds their letters. That never fits: see `similar`.
+            typing: Whether more of it may come; see `waits`.
 
         Raises:
-            QueryError: It cannot be understood; what is shown stays.
+            QueryError: It cannot be understood: nothing fits, and `wrong` tells why.
         """
-        return self._search.start(text, self._sync, self._full.first)
+        return self._search.start(
+            text, self._sync, self._full.first, similar=similar, typing=typing
+        )
+
+    @property
+    def wrong(self) -> str:
+        """Why what was typed last is not understood, so that nothing fits; else empty."""
+        return self._search.wrong
+
+    @property
+    def waits(self) -> bool:
+        """Whether that is the beginning of a query, whose rest is awaited.
+
+        What stands before the condition that is being typed is shown so long; nothing fits.
+        """
+        return self._search.keeps
+
+    def end_typing(self) -> bool:
+        """Expect no more of a query; tell whether something else is shown now."""
+        waited, self._search.keeps = self._search.keeps, False
+        return waited
+
+    @property
+    def similar(self) -> int:
+        """How many sessions are shown that do not fit: their titles hold the words' letters."""
+        self._sync()
+        return self._search.similar
+
+    def is_result_of(self, text: str) -> bool:
+        """Tell whether what fits is the whole result of `text`, not of what was typed before."""
+        return self._search.is_done(text)
 
     @property
     def query(self) -> Query | None:
@@ -307,6 +342,8 @@ class Catalogue:
     @property
     def _shown(self) -> Outline:
         self._sync()
+        if self.wrong and not self.waits:
+            return self._nothing
         found = self._search.found
         return self._full if found is None else found
 
@@ -319,13 +356,15 @@ class Catalogue:
     def shown(self) -> int:
         """How many sessions fit the search, as far as it got; all where there is none."""
         shown = self._shown
-        return shown.sessions if self._search.query is None else self._search.count
+        searched = self.wrong or self._search.query is not None
+        return self._search.count if searched else shown.sessions
 
     @property
     def fitting(self) -> Collection[str]:
         """The sessions that are shown or folded away; with a search all that fit it so far."""
         shown = self._shown
-        return shown.paths if self._search.query is None else self._search.paths
+        searched = self.wrong or self._search.query is not None
+        return self._search.paths if searched else shown.paths
 
     @property
     def marked(self) -> list[str]:

@@ -51,6 +51,8 @@ _STATUS: Final = (
 _AGENTS: Final = ("omp", "pi", "claude", "codex", "unknown")
 _IS: Final = ("pinned", "live", "empty", "fork", "subagent", "orphan")
 _HAS: Final = ("subagents", "forks")
+CHOICES: Final = (_STATUS, _AGENTS, _IS, _HAS)
+"""What there is to choose from, for each key of which that is known."""
 _LIVE: Final = ("running", "thinking", "waiting", "stalled")
 
 _COMPARED = re.compile(r"(>=|<=|>|<|=)?(.+)")

@@ -11,7 +11,7 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sessiontui.catalogue.conditions import KEYS, Condition, condition
+from sessiontui.catalogue.conditions import CHOICES, KEYS, Condition, condition
 from sessiontui.catalogue.patterns import Pattern, safe_pattern
 from sessiontui.errors import QueryError
 
@@ -22,6 +22,12 @@ LONGEST_QUERY: Final = 1_000
 """Characters."""
 _MOST: Final = 32
 """Words and conditions."""
+
+_ENDINGS: Final = (
+    "1", "d", "1d", ">1", ">1d", "..1", "..1d", "d..1d", ".1", ".1d", "2026", "026", "26", "6",
+    "01", "-01", "..2026", ".2026", "omp", "error", "pinned", "forks", "/", "/1/", ")/", "]/", "1/",
+)  # fmt: skip
+"""What may follow the beginning of a condition, one of each kind."""
 
 _KEY = re.compile(r"([A-Za-z]{2,12}):(?!//|:)")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)("?)', re.DOTALL)
@@ -62,8 +68,9 @@ def parse(text: str) -> Iterator[Text | Condition]:
         key = _KEY.match(text, at)
         if text[at] == '"':
             phrase, at = _quoted(text, at)
-            if phrase.strip():
-                yield Text(phrase, exact=True, negated=negated)
+            if not phrase.strip():
+                raise QueryError('there is nothing between the quotes, like "flaky retry"')
+            yield Text(phrase, exact=True, negated=negated)
         elif key is not None and key[1].lower() == "re":
             found, at = _pattern(text, key.end())
             yield Text("", negated=negated, pattern=found)
@@ -74,6 +81,27 @@ def parse(text: str) -> Iterator[Text | Condition]:
             word, at = _plain(text, at)
             yield Text(word, exact=negated, negated=negated)
         at = _past_blanks(text, at)
+
+
+def is_beginning(text: str) -> bool:
+    """Tell whether a query that is not understood would be with more letters at its end."""
+    last = re.split(r"[:,]", text)[-1].lower()
+    words = (word for allowed in CHOICES for word in allowed)
+    endings = [word[len(last) :] for word in words if last and word.startswith(last)]
+    return any(_is_understood(text + ending) for ending in (*_ENDINGS, *endings))
+
+
+def understood_part(text: str) -> str:
+    """Return what stands before the condition that is being typed."""
+    blanks = [match.start() for match in re.finditer(r"\s", text)]
+    return next((text[:end] for end in reversed(blanks) if _is_understood(text[:end])), "")
+
+
+def _is_understood(text: str) -> bool:
+    try:
+        return bool(list(parse(text)))
+    except QueryError:
+        return False
 
 
 def hint(text: str) -> str:

@@ -34,6 +34,9 @@ class Marks:
         self._version = 0
         self.bytes = 0
         """Size of all marked sessions together."""
+        self.asked: str | None = None
+        """What was searched for when all of them were marked at once, empty for nothing; None
+        where some were marked otherwise."""
         self.last: str | None = None
         """The session marked last by itself: where a range begins."""
 
@@ -57,8 +60,17 @@ class Marks:
         """Mark these, or take their marks away where all have one."""
         (self.discard if self._paths.issuperset(paths) else self.add)(paths)
 
-    def add(self, paths: Iterable[str]) -> None:
-        """Mark sessions; unknown ones are no matter."""
+    def add(self, paths: Iterable[str], *, asked: str | None = None) -> None:
+        """Mark sessions; unknown ones are no matter.
+
+        Args:
+            paths: The sessions.
+            asked: What was searched for, where these are all that fit; empty for nothing.
+        """
+        self.asked = asked if not self._paths or asked == self.asked else None
+        self._add(paths)
+
+    def _add(self, paths: Iterable[str]) -> None:
         fresh = set(paths) - self._paths
         fresh &= self._rows.keys()
         self._paths |= fresh
@@ -70,19 +82,24 @@ class Marks:
         self._paths -= gone
         self._count(gone, -1)
 
-    def invert(self, paths: Iterable[str]) -> None:
-        """Mark those of these that are not, and the other way round; others keep theirs."""
+    def invert(self, paths: Iterable[str], *, asked: str | None = None) -> None:
+        """Mark those of these that are not, and the other way round; others keep theirs.
+
+        Args:
+            paths: The sessions.
+            asked: As for `add`.
+        """
         all_of_them = set(paths)
         marked = self._paths & all_of_them
         self.discard(marked)
-        self.add(all_of_them - marked)
+        self.add(all_of_them - marked, asked=asked)
 
     def clear(self) -> None:
         """Take all marks away."""
         self._paths.clear()
         self._groups.clear()
         self._version += 1
-        self.bytes, self.last = 0, None
+        self.bytes, self.last, self.asked = 0, None, None
 
     # What happens to the sessions
 
@@ -103,7 +120,7 @@ class Marks:
     def renamed(self, old: str, new: str) -> None:
         """Let a session keep its mark at its new path; to be told before the old one is gone."""
         if old in self._paths:
-            self.add((new,))
+            self._add((new,))
         if self.last == old:
             self.last = new
 

@@ -1,8 +1,10 @@
 """What the user types to find a session, how well a session fits, and which characters do.
 
 A query is words and conditions; a session fits when all of them do. A word fits
-where it stands in the title, project, id, path or first message, or where its
-letters follow one another in the title or the project. Case makes no difference.
+where it stands in the title, project, path or first message, or at the beginning of
+an id. Case makes no difference. A query can be made `similar`: then a word also fits
+by beginnings of the words of a title or project, for one who looks for something and
+never for what is to be changed.
 """
 
 from __future__ import annotations
@@ -14,7 +16,13 @@ from typing import TYPE_CHECKING, Final
 
 from sessiontui.catalogue.conditions import KEYS, Condition
 from sessiontui.catalogue.grammar import parse
-from sessiontui.catalogue.haystacks import FIELD_LENGTH, fold
+from sessiontui.catalogue.haystacks import (
+    FIELD_LENGTH,
+    MARK,
+    fold,
+    id_starts,
+    words_of_name,
+)
 from sessiontui.catalogue.order import file_name, folder_of
 
 if TYPE_CHECKING:
@@ -25,11 +33,14 @@ if TYPE_CHECKING:
     from sessiontui.catalogue.special import Surroundings
 
 _AT_START, _AT_WORD, _IN_TITLE = 1000, 800, 600
-_INITIALS = 500
 _IN_PROJECT, _IN_NAME, _IN_FOLDER, _IN_MESSAGE = 450, 350, 300, 250
 _LETTERS = 200
-"""Of letters that only follow one another; less the further apart they stand."""
-
+"""Of letters that stand apart; less the further."""
+_LITERALLY = 200
+"""What a word that stands as typed is worth more than any letters."""
+_LEAST_LETTERS = 2
+_BEGIN = re.compile(r"(?<![^\W_]).", re.DOTALL)
+"""The beginning of a word, and what is no letter of one."""
 
 _WORTH: Final = 4
 """Sifting is given up where more than one in so many haystacks may fit."""
@@ -52,48 +63,34 @@ def _hits(texts: Sequence[str], finder: Callable[[str], Callable[[int], int]]) -
 
 
 class _Word:
-    """One word of a query, or a phrase, whose letters must stand together."""
+    """One word of a query, or a phrase."""
 
-    def __init__(self, word: str, *, exact: bool = False) -> None:
+    def __init__(self, word: str) -> None:
         self.text = word
-        self._exact = exact
         self.length = len(word)
-        escaped = [re.escape(char) for char in word]
-        # Possessive and atomic: each letter is taken at its first place and never reconsidered,
-        # which finds every fit and keeps the time linear whatever the text.
-        self._letters = re.compile("".join(f"[^{char}]*+{char}" for char in escaped))
-        self._line = re.compile("".join([escaped[0], *(rf"[^{c}\n]*+{c}" for c in escaped[1:])]))
-        self._initials = re.compile("".join(rf"(?>.*?(?<![^\W_]){char})" for char in escaped))
+        self._marked = MARK + word
 
     def score(self, hay: str) -> int:
-        """Return how well the word fits a haystack; 0: not at all."""
+        """Return how well the word fits a haystack as it was typed; 0: not at all."""
+        ids = hay.rfind("\n")
+        found = hay.find(self.text, 0, ids)
+        if found < 0:
+            return _IN_NAME if hay.find(self._marked, ids) >= 0 else 0
         title_end = hay.find("\n")
-        found = hay.find(self.text)
-        if 0 <= found < title_end:
+        if found < title_end:
             if found == 0:
                 return _AT_START
             return _AT_WORD if hay.find(" " + self.text, 0, title_end) >= 0 else _IN_TITLE
-        if self._exact and found < 0:
-            return 0
-        if (loose := self._loose(hay, 0, title_end)) == _INITIALS:
-            return loose
-        project_end = hay.find("\n", title_end + 1)
-        if found >= 0:
-            return self._elsewhere(hay, found, project_end)
-        return max(loose, self._loose(hay, title_end + 1, project_end) * 3 // 4)
+        return self._elsewhere(hay, found, hay.find("\n", title_end + 1))
 
-    def sift(self, hays: Sequence[str], names: Sequence[str]) -> Iterator[int]:
+    def fits(self, hay: str) -> bool:
+        """Tell whether the word stands in a haystack as it was typed."""
+        ids = hay.rfind("\n")
+        return hay.find(self.text, 0, ids) >= 0 or hay.find(self._marked, ids) >= 0
+
+    def sift(self, hays: Sequence[str], _names: Sequence[str]) -> Iterator[int]:
         """Yield the numbers of all haystacks that may fit, some maybe twice."""
-        yield from _hits(hays, lambda text: lambda at: text.find(self.text, at))
-        if self.length > 1 and not self._exact:
-            yield from _hits(names, self._find_loose)
-
-    def _find_loose(self, text: str) -> Callable[[int], int]:
-        def find(at: int) -> int:
-            match = self._line.search(text, at)
-            return -1 if match is None else match.start()
-
-        return find
+        return _hits(hays, lambda text: lambda at: text.find(self.text, at))
 
     def _elsewhere(self, hay: str, found: int, project_end: int) -> int:
         if found < project_end:
@@ -103,70 +100,136 @@ class _Word:
             return _IN_NAME
         return _IN_FOLDER if found < hay.find("\n", name_end + 1) else _IN_MESSAGE
 
-    def _loose(self, hay: str, start: int, end: int) -> int:
-        """Return how well letters that follow one another between `start` and `end` fit."""
-        match = self._letters.match(hay, start, end)
-        if match is None or self.length == 1:
-            return 0
-        if self._initials.match(hay, start, end):
-            return _INITIALS
-        last = match.end() - 1
-        first = last
-        for char in reversed(self.text[:-1]):
-            first = hay.rfind(char, start, first)
-        return max(1, _LETTERS * self.length // (last - first + 1))
-
-    def positions(self, text: str, *, loose: bool) -> Iterator[int]:
-        """Yield which characters of a folded text fit; `loose` ones only follow one another."""
+    def positions(self, text: str, *, loose: bool) -> Iterator[int]:  # noqa: ARG002 - of `_Letters`
+        """Yield which characters of a folded text fit; `loose` ones may stand apart."""
         found = 0 if text.startswith(self.text) else text.find(" " + self.text) + 1
         if not found and not text.startswith(self.text):
             found = text.find(self.text)
         if found >= 0:
             yield from range(found, found + self.length)
-        elif loose and self.length > 1 and not self._exact:
-            if self._initials.match(text):
-                yield from self._initial_positions(text)
-            elif (match := self._letters.match(text)) is not None:
-                place = match.end()
-                for char in reversed(self.text):
-                    place = text.rfind(char, 0, place)
-                    yield place
 
-    def _initial_positions(self, text: str) -> Iterator[int]:
-        place = -1
-        for char in self.text:
-            place = text.find(char, place + 1)
-            while place > 0 and text[place - 1].isalnum():
-                place = text.find(char, place + 1)
-            yield place
+
+class _Letters(_Word):
+    """A word of which the letters may stand apart: beginnings of words, one after the other."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(word)
+        escaped = [re.escape(char) for char in word]
+        # Possessive: each letter is taken at its first place and never reconsidered,
+        # which keeps the time linear whatever the text.
+        self._line = re.compile("".join([escaped[0], *(rf"[^{c}\n]*+{c}" for c in escaped[1:])]))
+
+    def score(self, hay: str) -> int:
+        """Return how well the word fits a haystack, as it was typed or by its letters."""
+        if score := super().score(hay):
+            return score + _LITERALLY
+        title_end = hay.find("\n")
+        if places := self._places(hay[:title_end]):
+            return _closeness(places)
+        project = hay[title_end + 1 : hay.find("\n", title_end + 1)]
+        return max(1, _closeness(places) * 3 // 4) if (places := self._places(project)) else 0
+
+    def sift(self, hays: Sequence[str], names: Sequence[str]) -> Iterator[int]:
+        """Yield the numbers of all haystacks that may fit, some maybe twice."""
+        yield from super().sift(hays, names)
+        if self.length > 1:
+            yield from _hits(names, self._find)
+
+    def _find(self, text: str) -> Callable[[int], int]:
+        def find(at: int) -> int:
+            match = self._line.search(text, at)
+            return -1 if match is None else match.start()
+
+        return find
+
+    def positions(self, text: str, *, loose: bool) -> Iterator[int]:
+        """Yield which characters of a folded text fit; `loose` ones may stand apart."""
+        if loose and self.text not in text:
+            yield from self._places(text)
+        else:
+            yield from super().positions(text, loose=False)
+
+    def _places(self, text: str) -> list[int]:
+        """Return where the letters stand, each at the beginning of a word or after the last one.
+
+        Sets of places are numbers with a bit for each, so that the time is linear in the word
+        whatever the text.
+        """
+        if self.length < _LEAST_LETTERS or self._line.search(text) is None:
+            return []
+        begins = sum(1 << match.start() for match in _BEGIN.finditer(text))
+        reached = [_bits(text, self.text[0]) & begins]
+        for char in self.text[1:]:
+            last = reached[-1]
+            if not last:
+                return []
+            later = begins & -((last & -last) << 1)
+            reached.append(_bits(text, char) & (last << 1 | later))
+        if not reached[-1]:
+            return []
+        places = [(reached[-1] & -reached[-1]).bit_length() - 1]
+        for before in reversed(reached[:-1]):
+            place = places[-1]
+            if before >> (place - 1) & 1:
+                places.append(place - 1)
+            else:
+                places.append((before & ((1 << place) - 1)).bit_length() - 1)
+        return places[::-1]
+
+
+def _bits(text: str, char: str) -> int:
+    """Return the places of a character as a number with a bit for each."""
+    bits, at = 0, text.find(char)
+    while at >= 0:
+        bits |= 1 << at
+        at = text.find(char, at + 1)
+    return bits
+
+
+def _closeness(places: Sequence[int]) -> int:
+    """Return how close letters stand together."""
+    return max(1, _LETTERS * len(places) // (places[-1] - places[0] + 1))
 
 
 class Query:
     """A parsed query.
 
+    Args:
+        text: What was typed.
+        similar: Whether words fit by their letters too.
+
     Raises:
         QueryError: It cannot be understood.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, similar: bool = False) -> None:
         self.text = text
+        self.similar = similar
+        """Whether sessions fit that do not hold the words as they were typed."""
         terms = list(parse(text))
         self.conditions = [term for term in terms if isinstance(term, Condition)]
         texts = [term for term in terms if not isinstance(term, Condition)]
         self._words = [
-            _Word(word, exact=exact)
+            _Letters(word) if similar and not exact else _Word(word)
             for word, exact in dict.fromkeys(
                 (fold(term.text), term.exact)
                 for term in texts
                 if term.pattern is None and not term.negated
             )
         ]
-        self._barred = [fold(term.text) for term in texts if term.pattern is None and term.negated]
+        self._barred = [
+            _Word(fold(term.text)) for term in texts if term.pattern is None and term.negated
+        ]
         self._patterns = [term for term in texts if term.pattern is not None]
         self.timed = any(KEYS[term.key].changes for term in self.conditions)
         """Whether what fits changes as time goes by."""
         self.about_empty = any("empty" in term.value for term in self.conditions)
         """Whether it asks for sessions without any message."""
+        self.may_be_similar = any(
+            not term.exact and term.pattern is None and len(term.text) >= _LEAST_LETTERS
+            for term in texts
+        )
+        """Whether there are words that could fit by their letters."""
         words_alone = _all_words(texts) and not self.timed
         self._plain = " ".join(fold(text).split()) if words_alone else None
         self._asked = [(term.key, term.value, term.negated) for term in self.conditions]
@@ -192,12 +255,12 @@ class Query:
 
     @property
     def conditional(self) -> bool:
-        """Whether there is more to it than words."""
-        return bool(self.conditions or self._patterns)
+        """Whether there is more to it than words that have to be there."""
+        return bool(self.conditions or self._patterns or self._barred)
 
     def score(self, hay: str) -> int:
         """Return how well the words fit a haystack, larger is better; 0: not at all."""
-        if self._barred and any(barred in hay for barred in self._barred):
+        if self._barred and any(barred.fits(hay) for barred in self._barred):
             return 0
         if len(self._words) == 1:
             return self._words[0].score(hay)
@@ -223,6 +286,8 @@ class Query:
             )
             if found == term.negated:
                 return False
+        if not row.read and (self._barred or any(term.negated for term in self._patterns)):
+            return None  # What must not be in it may yet be found there.
         return told
 
     def sift(self, hays: Sequence[str], names: Sequence[str]) -> Collection[int]:
@@ -253,10 +318,25 @@ class Query:
 
         Args:
             text: As it is shown.
-            loose: Whether letters count that only follow one another.
+            loose: Whether letters count that stand apart, where the query takes such.
         """
         folded = fold(text[:FIELD_LENGTH])
         places = {place for word in self._words for place in word.positions(folded, loose=loose)}
+        return self._with_patterns(places, text)
+
+    def positions_in_name(self, name: str) -> frozenset[int]:
+        """Return which characters of a file's name or an id to light up."""
+        folded = fold(name[:FIELD_LENGTH])
+        spoken = fold(words_of_name(name)[:FIELD_LENGTH])
+        places: set[int] = set()
+        for word in self._words:
+            places.update(word.positions(spoken, loose=False))
+            for start in id_starts(name):
+                if folded.startswith(word.text, start):
+                    places.update(range(start, start + word.length))
+        return self._with_patterns(places, name)
+
+    def _with_patterns(self, places: set[int], text: str) -> frozenset[int]:
         for term in self._patterns:
             if term.pattern is not None and not term.negated:
                 places.update(term.pattern.positions(text))

@@ -1,5 +1,9 @@
 """The search through all sessions, step by step, from the top of the list on.
 
+Where no session holds the words as they were typed, those can be looked for that hold
+their letters; these are only shown, and end as soon as one fits literally. What cannot be
+understood fits nothing.
+
 What was found is shown before everything was looked at, and again when there is
 much more; of many the best are shown, since nobody reads further than that.
 """
@@ -12,9 +16,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.catalogue.haystacks import haystack, names_of
+from sessiontui.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Set
 
     from sessiontui.catalogue.order import Place
     from sessiontui.catalogue.outline import Outline
@@ -83,6 +88,12 @@ class Search:
         """The sessions that fit, in their order."""
         self._whole: Query | None = None
         """The query, once every session was looked at for it."""
+        self._literal: Query | None = None
+        """The query of what is shown as it was typed."""
+        self.wrong = ""
+        """Why what was typed last is not understood; then nothing fits."""
+        self.keeps = False
+        """Whether something is in view nevertheless: the user is still typing."""
         self._scores: dict[str, int] = {}
         self._unsure: set[str] = set()
         """Sessions of which it is not known yet whether they fit."""
@@ -97,7 +108,13 @@ class Search:
         """Sessions that changed while a search was running."""
 
     def start(
-        self, text: str, sync: Callable[[], None], top: Callable[[int], list[str]]
+        self,
+        text: str,
+        sync: Callable[[], None],
+        top: Callable[[int], list[str]],
+        *,
+        similar: bool,
+        typing: bool,
     ) -> Iterator[bool]:
         """Begin to search; what was running ends without effect.
 
@@ -105,34 +122,94 @@ class Search:
             text: What the user typed; blank ends the search at once.
             sync: Has everything that changed told to `follow`.
             top: Returns so many sessions from the top of the list.
+            similar: Whether to look for the letters of words that stand nowhere.
+            typing: Whether more of it may come: where this is but the beginning of a query, what
+                stands before the condition that is being typed is shown, and nothing fits.
 
         Returns:
             The steps, each true where there is more to show than before; once
             they are exhausted the whole result is there.
 
         Raises:
-            QueryError: It cannot be understood; what is shown stays.
+            QueryError: It cannot be understood: nothing fits.
         """
+        from sessiontui.catalogue.grammar import is_beginning, understood_part
         from sessiontui.catalogue.query import Query
 
-        query = Query(text)
+        self._running = None
+        self.wrong, self.keeps = "", False
+        try:
+            query = Query(text)
+        except QueryError as error:
+            self.wrong = str(error)
+            if not (typing and is_beginning(text)):
+                raise
+            self.keeps = True
+            query = Query(understood_part(text))
         if query:
             self._running = query
-            return self._steps(query, sync, top)
+            return self._steps(query, sync, top, similar=similar)
         self.best_first = True
-        self._running = self._whole = self.query = self.found = None
+        self._whole = self._literal = self.query = self.found = None
         self._scores, self._unsure, self._best, self._hays = {}, set(), set(), {}
         self._top = []
         return iter(())
 
     def _steps(
-        self, query: Query, sync: Callable[[], None], top: Callable[[int], list[str]]
+        self,
+        query: Query,
+        sync: Callable[[], None],
+        top: Callable[[int], list[str]],
+        *,
+        similar: bool,
     ) -> Iterator[bool]:
         if self._running is not query:
             return
+        whole, literal = self._whole, query
+        narrows = whole is not None and query.narrows(whole)
+        before = [*self._scores, *self._unsure] if narrows else None
+        # What did not hold the words does not hold more letters of them.
+        known = [] if whole is not None and whole.similar and narrows else before
+        scores, unsure, late = yield from self._look(query, query, sync, top, known)
+        if self._running is not query:
+            return
+        if similar and query.may_be_similar and not scores and not unsure:
+            loose = type(query)(query.text, similar=True)
+            known = before if whole is not None and whole.similar else None
+            alike, maybe, late = yield from self._look(query, loose, sync, top, known)
+            if self._running is not query:
+                return
+            for path in late:  # It may hold the words by now.
+                self._rate(path, query, scores, unsure)
+            if not scores and not unsure:
+                query, scores, unsure = loose, alike, maybe
+        self._running = None
+        self._show(query, scores, unsure)
+        self._whole, self._literal = query, literal
+
+    def _look(
+        self,
+        running: Query,
+        query: Query,
+        sync: Callable[[], None],
+        top: Callable[[int], list[str]],
+        known: list[str] | None,
+    ) -> Generator[bool, None, tuple[dict[str, int], set[str], set[str]]]:
+        """Look at sessions for a query; ends early where another search began.
+
+        Args:
+            running: The search.
+            query: What is looked for.
+            sync: Has everything that changed told to `follow`.
+            top: Returns so many sessions from the top of the list.
+            known: What may fit, if that is known.
+
+        Returns:
+            What fits, what may, and the sessions that changed meanwhile.
+        """
         sync()
         self._late = late = set[str]()
-        paths = self._to_look_at(query, top)
+        paths = self._in_order(top) if known is None else known
         scores: dict[str, int] = {}
         unsure: set[str] = set()
         show_at = FIRST
@@ -145,23 +222,18 @@ class Search:
                 show_at = stop * _MORE
                 self._show(query, scores, unsure)
             yield shows
-            if self._running is not query:
-                return
+            if self._running is not running:
+                return scores, unsure, late
         sync()
         for path in late:
             self._rate(path, query, scores, unsure)
-        self._running = None
-        self._show(query, scores, unsure)
-        self._whole = query
+        return scores, unsure, late
 
-    def _to_look_at(self, query: Query, top: Callable[[int], list[str]]) -> list[str]:
-        """Return what may fit; only what fitted where letters were added.
+    def _in_order(self, top: Callable[[int], list[str]]) -> list[str]:
+        """Return all sessions, the top of the list in front and again among all others.
 
-        The top of the list stands in front, and again among all others: that costs less than
-        leaving it out. It is found once for all that is typed.
+        That costs less than leaving it out there. It is found once for all that is typed.
         """
-        if self._whole is not None and query.narrows(self._whole):
-            return [*self._scores, *self._unsure]
         if not self._top:
             self._top = top(FIRST)
         return [*self._top, *self._rows]
@@ -194,11 +266,39 @@ class Search:
         if self._running is not None:
             self._late.update(changed)
         if self.found is not None and self.query is not None:
+            if self.query.similar and self._is_literal_now(changed):
+                return
             for path in changed:
                 self._rate(path, self.query, self._scores, self._unsure)
             self._best.update(path for path in changed if path in self._scores)
             self._best.intersection_update(self._scores)
             self.found.update(changed, self._best.__contains__)
+
+    def _is_literal_now(self, changed: Collection[str]) -> bool:
+        """Show what holds the words as they were typed, if any of what changed does by now."""
+        query = self._literal
+        if query is None or self._running is not None:
+            return False
+        scores: dict[str, int] = {}
+        for path in changed:
+            self._rate(path, query, scores, set())
+        if scores:
+            self._show(query, scores, set())
+            self._whole = query
+        return bool(scores)
+
+    @property
+    def similar(self) -> int:
+        """How many sessions are shown only because they hold the letters of the words."""
+        return len(self._scores) if self.query is not None and self.query.similar else 0
+
+    def is_done(self, text: str) -> bool:
+        """Tell whether what is shown is the whole result of what was typed."""
+        if self.wrong or self._running is not None:
+            return False
+        if not text.strip():
+            return self.query is None
+        return self._whole is not None and self._whole.text == text
 
     @property
     def ranked(self) -> bool:
@@ -207,18 +307,20 @@ class Search:
 
     @property
     def count(self) -> int:
-        """How many sessions fit, shown or not, as far as was looked."""
-        return len(self._scores)
+        """How many sessions fit, shown or not, as far as was looked; similar ones do not."""
+        return len(self.paths)
 
     @property
     def paths(self) -> Collection[str]:
-        """The sessions that fit, as far as was looked."""
+        """The sessions that fit, as far as was looked; similar ones do not."""
+        if self.wrong or (self.query is not None and self.query.similar):
+            return ()
         return self._scores.keys()
 
     @property
     def unsure(self) -> Collection[str]:
         """The sessions of which it is not known yet whether they fit."""
-        return self._unsure
+        return () if self.wrong else self._unsure
 
     def _look_at(
         self, paths: list[str], query: Query, scores: dict[str, int], unsure: set[str]

@@ -56,6 +56,7 @@ async def the_sessions(
 
     Raises:
         CommandError: A name means none or several, or nothing fits the query.
+        QueryError: The query is not understood.
     """
     rows = [await the_session(workspace, name) for name in names]
     if query is not None:
@@ -69,7 +70,13 @@ async def the_sessions(
 
 
 async def matching_sessions(workspace: Workspace, query: str) -> list[Row]:
-    """Return the sessions that fit a query; read whole is only what nothing else rules out."""
+    """Return the sessions that fit a query, words only as they are written.
+
+    Read whole is only what nothing else rules out.
+
+    Raises:
+        QueryError: It is not understood.
+    """
     catalogue = workspace.catalogue
     await workspace.read_rows(list(catalogue.rows))
     catalogue.show_empty(True)

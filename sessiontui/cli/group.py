@@ -120,17 +120,26 @@ def place_options(command: AnyCallable) -> AnyCallable:
     )(command)
 
 
-FILTER_HELP = "Those too that match, as in the find field."
+FILTER_HELP = "Those too that match, by words as they are written; see docs/find.md."
 
 
 def need_sessions(context: click.Context, sessions: Sequence[str], query: str | None) -> None:
-    """Refuse a command about sessions that names none and has no filter.
+    """Refuse a command about sessions that names none, or asks for them as nobody understands.
+
+    That is before anything is opened or read.
 
     Raises:
-        click.UsageError: It names none.
+        click.UsageError: It names none, or its filter is empty.
+        QueryError: Its filter is not understood.
     """
-    if not sessions and query is None:
-        raise click.UsageError("Missing argument 'SESSION…'.", context)
+    if query is None:
+        if not sessions:
+            raise click.UsageError("Missing argument 'SESSION…'.", context)
+        return
+    from sessiontui.catalogue.query import Query
+
+    if not Query(query):
+        raise click.UsageError("an empty filter fits everything: name the sessions", context)
 
 
 def place_of(context: click.Context) -> Place:

@@ -78,14 +78,19 @@ async def test_what_is_wrong_is_told_whole_where_there_is_little_room(
         assert "read" in rows(app)[-1]
 
 
-async def test_what_is_wrong_with_a_query_stands_beneath_it_and_the_list_stays() -> None:
+async def test_what_is_wrong_with_a_query_stands_beneath_it_and_nothing_matches() -> None:
     async with running(two_projects()) as (app, pilot):
         await type_query(pilot, "title:alpha")
         await until(lambda: listed(app) == ["~/code/api", "Title alpha"])
         await pilot.press(*" size:>5Q")
         await until(lambda: "a size is like >5M" in caption(app))
-        assert shows(app, "size:>5Q: a size is like >5M, <200k or 1M..5M"[:40])
-        assert listed(app) == ["~/code/api", "Title alpha"]
+        assert caption(app).startswith("filter not understood: size:>5Q: a size is like")
+        await until(lambda: shows(app, "Filter not understood: nothing matches"))
+        assert shows(app, "filter not understood: size:>5Q")
+        assert shows(app, "not understood  ")
+        assert not shows(app, "match ")
+        assert not shows(app, "Title alpha")
+        assert listed(app) == []
         assert isinstance(app.focused, FilterInput)
         await pilot.press("backspace", "backspace", "1")
         await until(lambda: caption(app) == "")

@@ -513,7 +513,7 @@ async def test_strips_that_are_kept_stay_within_their_bound() -> None:
 async def test_a_search_shows_where_it_fits_when_the_title_does_not() -> None:
     catalogue = catalogue_of(
         row("a", "Something else", first_message="Please find out why the retry test is flaky"),
-        row("b", "Another title"),
+        row("b", "Different"),
     )
     catalogue.filter("retry")
     app = ListApp(catalogue)
@@ -522,10 +522,10 @@ async def test_a_search_shows_where_it_fits_when_the_title_does_not() -> None:
         assert app.shown()[1].startswith(
             "     ✓ Something else …t why the retry test is fla…    now"
         )
-        catalogue.filter("_b")
+        catalogue.filter("b")
         app.sessions.rows_changed()
         await pilot.pause()
-        assert app.shown()[1].startswith("     ✓ Another title …00-00-000Z_b ")
+        assert app.shown()[1].startswith("     ✓ Different …00-00-000Z_b ")
         await pilot.resize_terminal(24, 10)
-        await until(lambda: app.shown()[1].startswith("   ✓ Another"))
+        await until(lambda: app.shown()[1].startswith("   ✓ Different"))
         assert "_b" not in app.shown()[1]

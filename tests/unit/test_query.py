@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from sessiontui.catalogue.catalogue import Catalogue
 from sessiontui.catalogue.conditions import KEYS
 from sessiontui.catalogue.figures import SessionFigures, Tokens
-from sessiontui.catalogue.grammar import LONGEST_QUERY, hint
+from sessiontui.catalogue.grammar import LONGEST_QUERY, hint, is_beginning
 from sessiontui.catalogue.haystacks import haystack
 from sessiontui.catalogue.patterns import LONGEST, safe_pattern
 from sessiontui.catalogue.query import Query
@@ -74,7 +74,7 @@ FIT: list[tuple[str, dict[str, Any], bool]] = [
     ('"retry flaky"', {}, False),
     ('"FLAKY RETRY', {}, True),
     ('"fthe"', {"title": "for the better"}, False),
-    ("fthe", {"title": "for the better"}, True),
+    ("fthe", {"title": "for the better"}, False),
     (r'"say \"hi\""', {"title": 'Never say "hi"'}, True),
     ("-flaky", {}, False),
     ("-zebra", {}, True),
@@ -205,6 +205,7 @@ def test_every_key_has_a_case_and_its_example_is_understood() -> None:
         ("is:red", "is:red: what it is is pinned, live, empty, fork, subagent or orphan"),
         ("title:", "part of the title"),
         ("staus:error", "staus: is no key: status?  (as text, put it in quotes)"),
+        ('""', 'there is nothing between the quotes, like "flaky retry"'),
         ("re:foo", "a pattern stands between slashes, like re:/time(d )?out/i"),
         ("re:/foo", "the pattern has no slash at its end, like re:/time(d )?out/i"),
         ("re:/foo/x", "after a pattern stand i, s or a, not x"),
@@ -225,13 +226,85 @@ def test_an_unknown_key_is_told_the_known_ones() -> None:
         Query("tool:bash")
 
 
-def test_an_error_leaves_what_was_found() -> None:
-    catalogue = catalogue_of(row())
-    catalogue.filter("retry")
+@pytest.mark.parametrize("before", ["", "retry"])
+def test_what_is_not_understood_fits_nothing_until_it_is_put_right(before: str) -> None:
+    catalogue = catalogue_of(row(), row("other"))
+    catalogue.filter(before)
     with pytest.raises(QueryError):
         catalogue.filter("retry size:>5Q")
-    assert catalogue.query is not None
-    assert (catalogue.query.text, catalogue.shown) == ("retry", 1)
+    assert "a size is like" in catalogue.wrong
+    assert (catalogue.shown, list(catalogue.fitting), catalogue.height) == (0, [], 0)
+    assert not catalogue.is_result_of("retry size:>5Q")
+    assert catalogue.line_of(row().path) is None
+    catalogue.upsert([row("late")])
+    catalogue.remove([row("other").path])
+    assert (catalogue.shown, list(catalogue.fitting), catalogue.height) == (0, [], 0)
+    catalogue.filter("retry size:>1")
+    assert not catalogue.wrong
+    assert sorted(catalogue.fitting) == sorted([row().path, row("late").path])
+    assert catalogue.is_result_of("retry size:>1")
+    with pytest.raises(QueryError):
+        catalogue.filter('""')
+    catalogue.filter("")
+    assert (catalogue.shown, catalogue.height) == (2, 3)
+
+
+@pytest.mark.parametrize("before", ["", "flaky", "age", "zebra", "status:er"])
+def test_while_a_condition_is_typed_what_stands_before_it_is_shown_and_nothing_fits(
+    before: str,
+) -> None:
+    catalogue = catalogue_of(row(), row("other", title="Another"))
+    for _ in catalogue.search(before, typing=True):
+        pass
+    for _ in catalogue.search("flaky age:>3", typing=True):
+        pass
+    assert catalogue.waits
+    assert "an age is like" in catalogue.wrong
+    assert not catalogue.is_result_of("flaky age:>3")
+    assert (catalogue.shown, list(catalogue.fitting), catalogue.height) == (0, [], 2)
+    assert catalogue.end_typing()
+    assert not catalogue.end_typing()
+    assert (catalogue.shown, list(catalogue.fitting), catalogue.height) == (0, [], 0)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["age:", "age:>", "age:>3", "age:1d..", "age:3", "size:1M..", "size:>", "status:", "status:er",
+     "status:error,run", "is:p", "has:", "agent:o", "created:2", "created:2026-", "created:>20",
+     "turns:5..", "title:", 'title:"', "model:", "re:", "re:/", "re:/fo", "re:/(fo", "re:/[a",
+     "api -age:<3", '"'],
+)  # fmt: skip
+def test_a_condition_is_being_typed(query: str) -> None:
+    with pytest.raises(QueryError):
+        Query(query)
+    assert is_beginning(query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["age:>30days", "age:>30da", "age: ", "age:x api", "size:>5Q", "size:>abc", "status:nonsense",
+     "is:nonsense", "has:nonsense", "agent:vim", "cost:>x", "created:2026-99", "created:soon",
+     "turns:>>3", "re:/(/", "re:/(a+)+$/", "staus:error", '""', 'api ""', "x" * 1_001],
+)  # fmt: skip
+def test_no_letters_more_make_a_query_of_it(query: str) -> None:
+    with pytest.raises(QueryError):
+        Query(query)
+    assert not is_beginning(query)
+
+
+def test_whether_a_result_is_that_of_what_is_typed() -> None:
+    catalogue = catalogue_of(*(row(f"{number}") for number in range(2 * SLICE)))
+    assert catalogue.is_result_of("")
+    steps = catalogue.search("flaky")
+    assert not catalogue.is_result_of("flaky")
+    next(steps)
+    assert not catalogue.is_result_of("flaky")
+    assert not catalogue.is_result_of("")
+    for _ in steps:
+        pass
+    assert catalogue.is_result_of("flaky")
+    assert not catalogue.is_result_of("flaky ")
+    assert not catalogue.is_result_of("")
 
 
 @pytest.mark.parametrize("query", ["cost:>1", "-cost:>1", "retry tokens:<5", "turns:3"])
@@ -240,7 +313,11 @@ def test_a_session_without_figures_does_not_fit_and_is_counted(query: str) -> No
     assert fits(f"{query} zebra", row()) is False
 
 
-@pytest.mark.parametrize("query", ["model:opus", "status:error", "agent:omp", "created:>2020"])
+@pytest.mark.parametrize(
+    "query",
+    ["model:opus", "status:error", "agent:omp", "created:>2020", "is:empty", "-draft", '-"a b"',
+     "-re:/draft/"],
+)  # fmt: skip
 def test_a_session_not_read_yet_does_not_fit_and_is_counted(query: str) -> None:
     unread = Row(path="/s/a.jsonl", size=1, mtime_ms=1)
     assert fits(query, unread) is None

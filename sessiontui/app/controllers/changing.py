@@ -153,6 +153,7 @@ class Changing:
                 DeleteDialog(
                     plan,
                     self._conversation.title(plan.paths[0]),
+                    about=self._conversation.about(plan.paths),
                     unit=self._conversation.unit,
                     days=self._workspace.config.retention_days,
                     undo_key=self._keys.first("undo"),

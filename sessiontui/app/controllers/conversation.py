@@ -11,7 +11,7 @@ from sessiontui.models.source import DirectorySource
 from sessiontui.models.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from textual.screen import Screen
 
@@ -24,6 +24,10 @@ Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 
 _NAME_CELLS: Final = 40
+_FILTER_CELLS: Final = 60
+_MANY: Final = 2
+_NAMED: Final = 3
+"""So many of many are named in a question."""
 
 
 class Conversation:
@@ -86,6 +90,22 @@ class Conversation:
         """Return what a session is called as a whole, which is not safe yet; else its path."""
         row = self.workspace.row(path)
         return path if row is None else shown_title(row)
+
+    def about(self, paths: Sequence[str]) -> str:
+        """Return which sessions a question is about where it counts them, safe to show.
+
+        That is how they were chosen, if by a filter alone, and what the first are called.
+        """
+        if len(paths) < _MANY:
+            return ""
+        names = ", ".join(self.name(path) for path in paths[:_NAMED])
+        more = len(paths) - _NAMED
+        text = f"{names} and {more:,} more" if more > 0 else names
+        marks = self.workspace.catalogue.marks
+        if marks.asked is None or not all(path in marks for path in paths):
+            return text
+        asked = formats.cut_end(clean(marks.asked), _FILTER_CELLS)
+        return f"{f'Filter: {asked}' if asked else 'No filter'}\n{text}"
 
     def name(self, path: str) -> str:
         """Return a session's title in quotes, or its path; safe to show."""

@@ -57,6 +57,7 @@ class Exporting:
         wanted = await self._conversation.ask(
             ExportDialog(
                 rows,
+                about=self._conversation.about([row.path for row in rows]),
                 folder=self.folder or Path.cwd(),
                 home=self._workspace.home,
                 last=self._last,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sessiontui.app import columns
 from sessiontui.app import format as formats
+from sessiontui.app.controllers.searching import PREFIX
 from sessiontui.catalogue.order import COUNTED, SORTS
 from sessiontui.errors import QueryError
 
@@ -59,17 +60,35 @@ class Listing:
         self._sort_header = sort_header
         self._caption = caption
         self._tell = tell
-        self._wrong = ""
-        """What is wrong with what is typed."""
-        self.typing = False
+        self._typing = False
+        sessions.pending = lambda: not self._catalogue.is_result_of(self.wanted)
+
+    @property
+    def wanted(self) -> str:
+        """The filter as it is typed now; what is for the search of all texts is none."""
+        text = self._filter_line.text
+        return "" if text.lstrip().startswith(PREFIX) else text
+
+    @property
+    def typing(self) -> bool:
         """Whether the find field has the focus."""
+        return self._typing
+
+    @typing.setter
+    def typing(self, typing: bool) -> None:
+        if self._typing and not typing and self._catalogue.end_typing():
+            self._sessions.rows_changed(None)
+        self._typing = typing
 
     def show(self) -> None:
         """Let everything around the list tell how it stands."""
         catalogue = self._catalogue
         self._sort_header.show(catalogue)
-        filtered = bool(self._filter_line.text)
-        shown = catalogue.shown if filtered else None
+        shown: int | str | None = catalogue.shown if self._filter_line.text else None
+        if catalogue.similar:
+            shown = f"{catalogue.similar:,} similar"
+        if catalogue.wrong:
+            shown = "…" if self._catalogue.waits else "not understood"
         self._filter_line.tell(shown, len(catalogue.unsure), of=len(catalogue.rows))
         self._caption.told = self._told()
         self.show_heads()
@@ -98,8 +117,13 @@ class Listing:
                 self._changed()
 
     def _told(self) -> tuple[str, Tone]:
-        if self._wrong:
-            return self._wrong, "attention"
+        wrong = self._catalogue.wrong
+        if wrong and self._catalogue.waits:
+            return wrong, "past"
+        if wrong:
+            return f"filter not understood: {wrong}", "attention"
+        if self._catalogue.similar:
+            return f"no literal match · {self._catalogue.similar:,} similar", "past"
         if self.typing:
             from sessiontui.catalogue.grammar import hint
 
@@ -118,12 +142,10 @@ class Listing:
     async def search(self, text: str) -> None:
         """Filter in slices that no key has to wait for, and show what is found so far."""
         try:
-            steps = self._catalogue.search(text)
-        except QueryError as error:
-            self._wrong = str(error)
-            self.show()
+            steps = self._catalogue.search(text, similar=True, typing=self._typing)
+        except QueryError:
+            self._changed()
             return
-        self._wrong = ""
         self.show()
         for more in steps:
             if more:
@@ -145,7 +167,7 @@ class Listing:
     def ages(self) -> bool:
         """Whether what fits the query changes as time goes by."""
         query = self._catalogue.query
-        return query is not None and query.timed and not self._wrong
+        return query is not None and query.timed and not self._catalogue.wrong
 
     def step_order(self) -> None:
         """Sort by the next key."""

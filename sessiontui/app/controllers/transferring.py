@@ -76,6 +76,7 @@ class Transferring:
             TransferDialog(
                 plan,
                 self._conversation.title(plan.paths[0]),
+                about=self._conversation.about(plan.paths),
                 move=move,
                 places=self._places(),
                 first=self._first(),

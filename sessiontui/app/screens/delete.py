@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from sessiontui.app import format as formats
 from sessiontui.app.format import as_sentence
-from sessiontui.app.screens.dialog import Choice, Dialog
+from sessiontui.app.screens.dialog import Choice, Dialog, about_many
 from sessiontui.models.changes import is_session
 from sessiontui.models.text import clean
 
@@ -37,19 +37,28 @@ class DeleteDialog(Dialog["DeletePlan"]):
     ]
 
     def __init__(
-        self, plan: DeletePlan, title: str, *, unit: str, days: int, undo_key: str
+        self,
+        plan: DeletePlan,
+        title: str,
+        *,
+        about: str = "",
+        unit: str,
+        days: int,
+        undo_key: str,
     ) -> None:
         """Make the dialog for a plan.
 
         Args:
             plan: What a deletion would take.
             title: Title of the session, if there is just one; as stored.
+            about: Which ones, if there are several; safe to show.
             unit: What the source keeps: `key` or `file`.
             days: How long the trash keeps it.
             undo_key: Key that brings it back.
         """
         super().__init__()
         self.plan = plan
+        self._about = about
         self._unit = unit
         self._days = days
         self._undo_key = undo_key
@@ -80,6 +89,7 @@ class DeleteDialog(Dialog["DeletePlan"]):
 
     def body(self) -> Iterable[Widget]:
         """Yield what goes, how it comes back, and which sessions are in use."""
+        yield from about_many(self._about)
         yield Static(self._amount(), classes="consequence")
         it = "it" if self._one else "them"
         yield Static(

@@ -88,6 +88,12 @@ class Dialog(ModalScreen[Answer | None]):
             self.choose(choice_id)
 
 
+def about_many(about: str) -> Iterable[Widget]:
+    """Yield which sessions a question is about, where it counts them; nothing for one."""
+    if about:
+        yield Static(Content(about), classes="consequence about")
+
+
 def button_label(choice: Choice) -> Content:
     """Return what a button shows: what it does and its key."""
     return Content.assemble(f"{choice.label}  ", (choice.key, "dim"))

@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from sessiontui.app import format as formats
 from sessiontui.app.format import SAFE_TEXT
-from sessiontui.app.screens.dialog import Choice, Dialog, button_label
+from sessiontui.app.screens.dialog import Choice, Dialog, about_many, button_label
 from sessiontui.app.widgets.field import Field
 from sessiontui.catalogue.projects import home_relative
 from sessiontui.export import EXTENSIONS, FORMATS, Options
@@ -65,6 +65,7 @@ class ExportDialog(Dialog[Wanted]):
         self,
         rows: Sequence[Row],
         *,
+        about: str = "",
         folder: Path,
         home: str,
         last: Wanted | None,
@@ -74,6 +75,7 @@ class ExportDialog(Dialog[Wanted]):
 
         Args:
             rows: At least one, heads and tails read.
+            about: Which ones, if there are several; safe to show.
             folder: Where to write unless the user says otherwise.
             home: The home folder, shown as `~`.
             last: What was wanted the last time.
@@ -81,6 +83,7 @@ class ExportDialog(Dialog[Wanted]):
         """
         super().__init__()
         self._rows = rows
+        self._about = about
         self._many = len(rows) > 1
         self._home = home
         self._folder = folder
@@ -95,6 +98,7 @@ class ExportDialog(Dialog[Wanted]):
 
     def body(self) -> Iterable[Widget]:
         """Yield the formats, the place and what of the session is wanted."""
+        yield from about_many(self._about)
         yield OptionList(
             *(
                 Option(Content.assemble(f"{FORMATS[kind]:<{_NAME_CELLS}}", (_ABOUT[kind], "$past")))

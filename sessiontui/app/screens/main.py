@@ -64,8 +64,9 @@ class MainScreen(MainPanes):
         self.searching.open()
 
     def action_clear_filter(self) -> None:
-        """Take the marks away; where there are none, show every session again."""
-        if self.workspace.catalogue.marks:
+        """Take the marks away; without any, or with a filter that is none, show every session."""
+        catalogue = self.workspace.catalogue
+        if catalogue.marks and not catalogue.wrong:
             self.workspace.catalogue.marks.clear()
             self.sessions.rows_changed()
             self.show_marks()
@@ -119,6 +120,9 @@ class MainScreen(MainPanes):
 
         Marked ones come in the order of the list. Where it is about none, that is told.
         """
+        if self.workspace.catalogue.wrong:
+            self.tell(f"Nothing to {verb}: the filter is not understood", "attention")
+            return []
         marked = self.workspace.catalogue.marked
         if marked:
             return marked

@@ -267,7 +267,7 @@ class MainPanes(Screen[None]):
 
     def _search_again(self) -> None:
         if self.listing.ages:
-            self._search(self.filter_line.text)
+            self._search(self.listing.wanted)
 
     def _tick(self) -> None:
         if (told := self.footer.note) is None or told.tone != "failed":
@@ -313,6 +313,10 @@ class MainPanes(Screen[None]):
     def _marked(self) -> None:
         self.show_marks()
 
+    @on(SessionTree.NotMarked)
+    def _not_marked(self, event: SessionTree.NotMarked) -> None:
+        self.tell(f"Not marked: {event.reason}", "attention")
+
     @on(SessionTree.ViewChanged)
     def _view_changed(self, event: SessionTree.ViewChanged) -> None:
         self.workspace.show(event.keys)
@@ -327,8 +331,8 @@ class MainPanes(Screen[None]):
 
     @on(FilterLine.Changed)
     def _filter_changed(self, event: FilterLine.Changed) -> None:
-        # What is for the search of all texts is no filter.
-        self._search("" if event.text.lstrip().startswith(SEARCH_PREFIX) else event.text)
+        event.stop()
+        self._search(self.listing.wanted)
 
     @work(group="filter", exclusive=True)
     async def _search(self, text: str) -> None:

@@ -12,7 +12,7 @@ from textual.widgets import Button, Input, Label, Static
 
 from sessiontui.app import format as formats
 from sessiontui.app.format import SAFE_TEXT
-from sessiontui.app.screens.dialog import Choice, Dialog
+from sessiontui.app.screens.dialog import Choice, Dialog, about_many
 from sessiontui.app.widgets.field import Field
 from sessiontui.errors import ConfigError
 from sessiontui.models.text import clean
@@ -84,6 +84,7 @@ class TransferDialog(Dialog[Target]):
         plan: DeletePlan,
         title: str,
         *,
+        about: str = "",
         move: bool,
         places: Sequence[str],
         first: str,
@@ -97,6 +98,7 @@ class TransferDialog(Dialog[Target]):
         Args:
             plan: The sessions and what belongs to them.
             title: Title of the session, if there is just one; as stored.
+            about: Which ones, if there are several; safe to show.
             move: Whether they are moved, else copied.
             places: Places to offer, the likeliest first.
             first: The one that stands in the field already; empty for none.
@@ -107,6 +109,7 @@ class TransferDialog(Dialog[Target]):
         """
         super().__init__()
         self.plan = plan
+        self._about = about
         self._move = move
         self._places = places
         self._first = first
@@ -137,6 +140,7 @@ class TransferDialog(Dialog[Target]):
 
     def body(self) -> Iterable[Widget]:
         """Yield the fields and what would happen."""
+        yield from about_many(self._about)
         hint = "   ↑↓ known places" if any(place != self._first for place in self._places) else ""
         yield Label(Content.assemble("To", (hint, "$faint")), classes="field-name")
         yield PlaceInput(self._places, self._first)

@@ -101,15 +101,17 @@ class FilterLine(Horizontal):
         """Take the filter away."""
         self.query_one(FilterInput).value = ""
 
-    def tell(self, shown: int | None, unsure: int = 0, *, of: int = 0) -> None:
+    def tell(self, shown: int | str | None, unsure: int = 0, *, of: int = 0) -> None:
         """Say how many sessions match; None for no filter.
 
         Args:
-            shown: How many match.
+            shown: How many match, or why that cannot be told.
             unsure: Of how many it is not known yet: they have to be read first.
             of: How many there are in all; there is room for these while one types.
         """
-        text = "" if shown is None else formats.counted(shown, "match", "matches")
+        text = shown if isinstance(shown, str) else ""
+        if isinstance(shown, int):
+            text = formats.counted(shown, "match", "matches")
         if text and unsure:
             text += f" · {unsure:,} not read yet"
         room = cell_len(text)

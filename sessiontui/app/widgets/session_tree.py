@@ -82,6 +82,18 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
             """The tree, so that `@on(SessionTree.Marked, "#id")` can select it."""
             return self.session_tree
 
+    @dataclass
+    class NotMarked(Message):
+        """What the user wanted to mark cannot be told for certain."""
+
+        session_tree: SessionTree
+        reason: str
+
+        @property
+        def control(self) -> SessionTree:
+            """The tree, so that `@on(SessionTree.NotMarked, "#id")` can select it."""
+            return self.session_tree
+
     def __init__(
         self,
         *,
@@ -92,6 +104,8 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         super().__init__(now=now, ascii_only=ascii_only, id=id)
         self._cursor: _Cursor | None = None
         self._settled = False
+        self.pending: Callable[[], bool] = lambda: False
+        """Tells whether another search is wanted than the one of which the result is shown."""
         self._wished: str | None = None
         """Session to highlight as soon as it is there, unless the user chooses first."""
 
@@ -336,6 +350,8 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
 
     def action_mark_range(self) -> None:
         """Mark from the session marked last to the highlighted line."""
+        if self._refuses(alike=True):
+            return
         catalogue, line = self._catalogue, self._highlighted_line()
         if catalogue is None or line is None or self._cursor_line is None:
             return
@@ -346,16 +362,41 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
     def action_mark_all(self) -> None:
         """Mark all that fit the search, folded away or not."""
         self.rows_changed()
-        if self._catalogue is not None:
-            self._catalogue.marks.add(self._catalogue.fitting)
+        if self._catalogue is not None and not self._refuses():
+            self._catalogue.marks.add(self._catalogue.fitting, asked=self._asked)
             self._marked()
 
     def action_mark_invert(self) -> None:
         """Of all that fit the search mark those that are not, and the other way round."""
         self.rows_changed()
-        if self._catalogue is not None:
-            self._catalogue.marks.invert(self._catalogue.fitting)
+        if self._catalogue is not None and not self._refuses():
+            self._catalogue.marks.invert(self._catalogue.fitting, asked=self._asked)
             self._marked()
+
+    @property
+    def _asked(self) -> str:
+        """What is searched for, empty for nothing."""
+        return "" if self._query is None else self._query.text.strip()
+
+    def _refuses(self, *, alike: bool = False) -> bool:
+        """Tell whether it is not certain what fits the search, and say so.
+
+        Args:
+            alike: Whether sessions may be marked that but resemble what is searched for.
+        """
+        catalogue = self._catalogue
+        reason = ""
+        if catalogue is None:
+            return True
+        if catalogue.wrong:
+            reason = "the filter is not understood"
+        elif self.pending():
+            reason = "the filter is still at work"
+        elif catalogue.similar and not alike:
+            reason = "no literal match; mark similar ones one by one"
+        if reason:
+            self.post_message(self.NotMarked(self, reason))
+        return bool(reason)
 
     def _mark(self, line: Line) -> None:
         catalogue = self._catalogue
@@ -363,6 +404,8 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
             return
         if isinstance(line, RowLine):
             catalogue.marks.toggle(line.key)
+        elif self._refuses():
+            return
         else:
             catalogue.marks.toggle_all(catalogue.members(line.key))
         self._marked()
@@ -415,6 +458,8 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
             self._mark(seen)
             return
         if event.shift:
+            if self._refuses(alike=True):
+                return
             self._mark_lines(where if start is None else start, where)
             return
         width = self.scrollable_content_region.width

@@ -190,13 +190,14 @@ class SessionCanvas(ScrollView):
             line, catalogue = self._lines[offset], self._catalogue
             mark = "none" if catalogue is None else catalogue.mark_of(line)
             return face_of(line, view, cursor=y == self._cursor_line, mark=mark)
-        if self._lines or self._query is None:
+        wrong = self._catalogue is not None and self._catalogue.wrong
+        if self._lines or (self._query is None and not wrong):
             return ""
         first = max(0, self.size.height // 2 - 1)
-        texts = (
-            f"Nothing matches “{clean(self._query.text.strip())}”",
-            "Escape shows every session",
-        )
+        told = "Filter not understood: nothing matches"
+        if self._query is not None and not wrong:
+            told = f"Nothing matches “{clean(self._query.text.strip())}”"
+        texts = (told, "Escape shows every session")
         return texts[y - first] if first <= y < first + len(texts) else ""
 
     def render_line(self, y: int) -> Strip:

@@ -198,14 +198,24 @@ def _hits(query: Query | None, text: str, *, loose: bool) -> frozenset[int]:
 
 def _evidence(row: Row, query: Query) -> tuple[str, frozenset[int]]:
     """Return some of the first message or the file's name around what fits there."""
-    for text in (row.first_message, file_name(row.path), row.id or ""):
-        hits = query.positions(text, loose=False)
+    hits = query.positions(row.first_message, loose=False)
+    if hits:
+        shown, _ = _around(row.first_message, min(hits))
+        return shown, query.positions(shown, loose=False)
+    for name in (file_name(row.path), row.id or ""):
+        hits = query.positions_in_name(name)
         if hits:
-            start = max(0, min(hits) - _BEFORE_HIT)
-            shown = clean(text[start : start + _EXCERPT])
-            shown = f"…{shown}" if start else shown
-            return shown, query.positions(shown, loose=False)
+            shown, shift = _around(name, min(hits))
+            moved = (hit + shift for hit in hits)
+            return shown, frozenset(place for place in moved if 0 <= place < len(shown))
     return "", _NO_HITS
+
+
+def _around(text: str, hit: int) -> tuple[str, int]:
+    """Return some of a text around a place, and by how much its characters were shifted."""
+    start = max(0, hit - _BEFORE_HIT)
+    shown = clean(text[start : start + _EXCERPT])
+    return (f"…{shown}", 1 - start) if start else (shown, 0)
 
 
 def _arrow(line: RowLine, *, ascii_only: bool) -> str:
