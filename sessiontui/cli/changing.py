@@ -53,7 +53,17 @@ async def rename_session(
         said.append(f"path {clean(path)}")
     await workspace.rename(row.path, title=title, new_path=path, insist=force)
     await workspace.drain()
-    Output().line(f"renamed {named(label(row))}: {', '.join(said)}")
+    output = Output()
+    output.line(f"renamed {named(label(row))}: {', '.join(said)}")
+    output.flush()
+    if path is not None:
+        await tell_written_again(workspace, [row.path])
+
+
+async def tell_written_again(workspace: Workspace, paths: Sequence[str]) -> None:
+    """Say at which paths, from which sessions were just taken, an agent has written meanwhile."""
+    for path in await workspace.written_again(paths):
+        complain(f"an agent wrote at the old path meanwhile: its version is kept at {clean(path)}")
 
 
 def _without_controls(title: str) -> str:
@@ -120,6 +130,7 @@ async def remove_sessions(
     else:
         _tell_deleted(output, outcome.done, called)
     output.flush()
+    await tell_written_again(workspace, [item.path for item in outcome.done])
     return tell_rest(outcome, called, "deleted")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessiontui.app.format import counted, size
 from sessiontui.cli.asking import agreed, not_running
+from sessiontui.cli.changing import tell_written_again
 from sessiontui.cli.choosing import label, named, the_sessions
 from sessiontui.cli.output import Output
 from sessiontui.cli.progress import shown_progress, tell_rest
@@ -94,6 +95,7 @@ async def transfer_sessions(
         for one in outcome.done:
             _tell(output, called[one.path], one, done)
     output.flush()
+    await tell_written_again(workspace, [one.path for one in outcome.done if one.item is not None])
     return tell_rest(outcome, called, done)
 
 

@@ -69,6 +69,12 @@ def belongs(candidate: str, path: str) -> bool:
     return False
 
 
+def is_unfinished(candidate: str, path: str) -> bool:
+    """Tell whether something is a write of the session `path` that an agent has not finished."""
+    hidden = _hidden(path)
+    return candidate.startswith(hidden) and _is_between(candidate.removeprefix(hidden), ".tmp")
+
+
 def moved(candidate: str, path: str, new_path: str) -> str:
     """Return where something that belongs to `path` goes when that becomes `new_path`."""
     if candidate.startswith(path):

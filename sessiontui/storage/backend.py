@@ -323,8 +323,12 @@ class Backend(Protocol):
         """Drop what was staged, and what was by processes that are no more."""
         ...
 
-    async def trash(self, item: TrashItem) -> None:
+    async def trash(self, item: TrashItem) -> tuple[Stat, ...] | None:
         """Move what `item.stats` lists to where no agent looks, with everything `restore` needs.
+
+        Returns:
+            What went, the session first: it may be newer than what was listed. None where that
+            is not told.
 
         Raises:
             SessionNotFoundError: The session itself is missing; nothing moved.

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
-from sessiontui.errors import SessionNotFoundError
+from sessiontui.errors import (
+    SessionExistsError,
+    SessionHeldError,
+    SessionNotFoundError,
+    StorageError,
+)
 from sessiontui.models.changes import is_session
-from sessiontui.storage.artifacts import belongs, find_artifacts, moved, prefixes_of
+from sessiontui.storage.artifacts import (
+    belongs,
+    find_artifacts,
+    is_unfinished,
+    moved,
+    prefixes_of,
+)
 from sessiontui.storage.backend import Range, TrashItem
 from sessiontui.storage.operation import Operation, PendingWrite, refuse_held
 from sessiontui.storage.operations import Append
@@ -21,6 +32,10 @@ if TYPE_CHECKING:
     from sessiontui.storage.operation import Guard
     from sessiontui.storage.pending import Chain
     from sessiontui.storage.writer import SessionStorageWriter
+
+
+_LISTINGS: Final = 10
+"""How often to look for what belongs to a session whose agent is at work."""
 
 
 async def _seen(backend: Backend, *paths: str) -> list[Seen | None]:
@@ -81,14 +96,30 @@ class Move(Operation):
 
     async def attempt(self) -> dict[str, str]:
         """Rename; returns what moved where."""
+        for _ in range(_LISTINGS):
+            await self._list()
+            try:
+                await self.backend.rename(tuple(self._tried.items()), overwrite=self._overwrite)
+            except SessionNotFoundError as error:
+                # An agent at work makes and removes drafts, logs and locks all the time.
+                if not self._artifacts or error.path == self.source:
+                    raise
+                gone = error
+            else:
+                return self._tried
+        raise gone
+
+    async def _list(self) -> None:
+        """Find out what moves; a write that an agent has not finished stays, to be finished."""
         self._tried = {self.source: self.target}
-        if self._artifacts:
-            stats = await find_artifacts(self.backend, self.source)
-            refuse_held(self._guard, stats[0])
-            for stat in stats:
+        if not self._artifacts:
+            return
+        session, *others = await find_artifacts(self.backend, self.source)
+        refuse_held(self._guard, session)
+        for stat in others:
+            newer = (stat.mtime_ms or 0) >= (session.mtime_ms or 0)
+            if not (newer and is_unfinished(stat.path, self.source)):
                 self._tried[stat.path] = moved(stat.path, self.source, self.target)
-        await self.backend.rename(tuple(self._tried.items()), overwrite=self._overwrite)
-        return self._tried
 
     async def look(self) -> dict[str, str] | None:
         """Tell by what stands at the two paths now."""
@@ -224,7 +255,22 @@ class Trash(Operation):
             for seen in (session, *others):
                 if seen is not None:
                     refuse_held(self._guard, seen.stat)
-        await self.backend.trash(self.item)
+        taken = await self.backend.trash(self.item)
+        try:
+            for stat in (taken or ())[: None if self._whole else 1]:
+                refuse_held(self._guard, stat)
+        except SessionHeldError as error:
+            # Its agent wrote between the last look and the step that took it.
+            try:
+                await self.backend.restore(self.item.id)
+            except SessionExistsError:
+                path = self.item.path
+                raise StorageError(
+                    f"its agent wrote it anew meanwhile: that stays at {path}, and what was there "
+                    f"before is in the trash as {self.item.id}",
+                    path=path,
+                ) from error
+            raise
         return self.item
 
     async def look(self) -> TrashItem | None:

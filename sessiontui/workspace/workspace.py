@@ -18,7 +18,7 @@ from sessiontui.catalogue.facts import id_from_path
 from sessiontui.errors import BackendDownError, SessionTuiError, StorageError
 from sessiontui.models.changes import Created
 from sessiontui.storage import SessionStorage
-from sessiontui.storage.backend import FeedState
+from sessiontui.storage.backend import FeedState, Range
 from sessiontui.storage.tasks import heed_cancellation
 from sessiontui.workspace.connect import first_error, problem_of
 from sessiontui.workspace.deletions import Deletions
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from sessiontui.models.progress import Progress
     from sessiontui.models.source import Source
     from sessiontui.storage import ChangeFeed
-    from sessiontui.storage.backend import Backend, Range, TrashItem
+    from sessiontui.storage.backend import Backend, TrashItem
     from sessiontui.storage.operation import PendingWrite
     from sessiontui.transcript.document import Document
     from sessiontui.workspace.deletions import Trashed
@@ -249,6 +249,17 @@ class Workspace:
             StorageError: It failed; the row is as before and says why.
         """
         await rename(self, path, title=title, new_path=new_path, insist=insist)
+
+    async def written_again(self, paths: Sequence[str]) -> list[str]:
+        """Return those paths, of sessions just moved or deleted, where something stands again.
+
+        An agent that goes on writes there; what it wrote stays. None where the source does not say.
+        """
+        try:
+            seen = await self.storage.probe([Range(path, 0, 0) for path in paths])
+        except StorageError:
+            return []
+        return [path for path, one in zip(paths, seen, strict=True) if one is not None]
 
     async def plan_delete(self, paths: Sequence[str]) -> DeletePlan:
         """Find out what a deletion would take; see `Deletions.plan`."""

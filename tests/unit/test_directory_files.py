@@ -20,6 +20,7 @@ from sessiontui.errors import (
     WrongTypeError,
 )
 from sessiontui.storage.backend import Range, Stat
+from sessiontui.storage.directory import atomic
 from sessiontui.storage.directory.io import set_mtime
 from tests.unit.directory_support import (
     PROJECT,
@@ -302,17 +303,21 @@ async def test_a_write_asks_for_the_size_that_was_seen(
     assert (root / "p" / "b.jsonl").read_bytes() == b"b"
 
 
+@pytest.mark.parametrize("exchange", [True, False])
 async def test_what_a_peer_appends_in_the_last_instant_is_not_lost(
-    backend: DirectoryBackend, root: Path, monkeypatch: pytest.MonkeyPatch
+    backend: DirectoryBackend, root: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool
 ) -> None:
     file = put(root / "p" / "a.jsonl", b"old\n")
-    replace = os.replace
+    if not exchange:
+        monkeypatch.setattr(atomic, "_function", lambda: None)
+    module, name = (atomic, "system_rename") if exchange else (os, "replace")
+    replace = getattr(module, name)
 
     def meanwhile(*arguments: Any, **options: Any) -> None:
         add(file, b"peer\n")
         replace(*arguments, **options)
 
-    monkeypatch.setattr(os, "replace", meanwhile)
+    monkeypatch.setattr(module, name, meanwhile)
     first = await backend.prepend(A, b"slot\n", expected_size=4, mtime_ms=7, title=b"")
     assert first == Stat(A, 9, 7)
     assert file.read_bytes() == b"slot\nold\npeer\n"

@@ -14,6 +14,7 @@ from sessiontui.errors import (
     SessionExistsError,
     SessionNotFoundError,
 )
+from sessiontui.storage.directory import atomic
 from tests.unit.directory_support import names, put, run_script, with_mounts
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def failing(function: Callable[..., None], number: int, code: int) -> Callable[.
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize("name", ["link", "unlink", "replace"])
+@pytest.mark.parametrize("name", ["system_rename", "rename", "link", "unlink", "replace"])
 @pytest.mark.parametrize("number", range(1, 7))
 @pytest.mark.parametrize("code", [errno.EPERM, errno.EACCES])
 async def test_a_move_that_fails_anywhere_leaves_everything_as_it_was(
@@ -141,7 +142,10 @@ async def test_a_move_that_fails_anywhere_leaves_everything_as_it_was(
         ("/p/a/2.log", "/q/b/2.log"),
     ]
     with monkeypatch.context() as patched:
-        patched.setattr(os, name, failing(getattr(os, name), number, code))
+        module = atomic if name == "system_rename" else os
+        if name != "system_rename":  # As where the system knows no such step.
+            patched.setattr(atomic, "_function", lambda: None)
+        patched.setattr(module, name, failing(getattr(module, name), number, code))
         try:
             await backend.rename(moves, overwrite=overwrite)
         except AccessError:

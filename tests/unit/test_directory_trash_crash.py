@@ -14,6 +14,7 @@ from sessiontui.errors import (
     AccessError,
     StorageError,
 )
+from sessiontui.storage.directory import atomic
 from sessiontui.storage.directory.backend import DirectoryBackend
 from tests.unit.directory_support import names, put, run_script, with_mounts
 from tests.unit.directory_trash_support import (
@@ -122,6 +123,7 @@ async def test_what_is_refused_in_the_middle_is_undone(
     with monkeypatch.context() as patched:
         patched.setattr(os, "link", refusing(os.link, number, code))
         patched.setattr(os, "replace", refusing(os.replace, 1, code))
+        patched.setattr(atomic, "system_rename", refusing(atomic.system_rename, 1, code))
         with pytest.raises(AccessError):
             await backend.restore(item().id)
     assert names(root) == {"p", "p/b.jsonl"}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SPLIT = "Its agent would go on writing to the old path, and its work would be split in two."
 """What happens to an agent whose session is moved."""
+_AGAIN = "; an agent wrote at the old path meanwhile: its version is kept there"
+"""Ends what is said of a session that was taken from an agent at work."""
 
 
 class Changing:
@@ -76,7 +78,9 @@ class Changing:
             self._tell(f"Not renamed: {reason_of(error)}", "failed")
         else:
             name = self._conversation.name(wanted.path or path)
-            self._tell(f"Renamed {quoted(wanted.title) if wanted.title else name}", "plain")
+            text = f"Renamed {quoted(wanted.title) if wanted.title else name}"
+            again = wanted.path is not None and await self._workspace.written_again([path])
+            self._tell(text + _AGAIN if again else text, "failed" if again else "plain")
 
     async def _move_anyway(self, reason: str) -> bool:
         """Ask again about a session that an agent took up while its new path was typed."""
@@ -114,9 +118,11 @@ class Changing:
         except SessionTuiError as error:
             self._tell(f"Not deleted: {reason_of(error)}", "failed")
             return
+        again = await self._workspace.written_again([item.path for item in outcome.done])
         key = self._keys.first("undo")
         it = "it" if len(outcome.done) == 1 else "them"
-        self._tell_outcome("Deleted", outcome, self._deleted, f"   {key} brings {it} back")
+        hint = _AGAIN if again else f"   {key} brings {it} back"
+        self._tell_outcome("Deleted", outcome, self._deleted, hint, warn=bool(again))
 
     async def _planned(self, paths: Sequence[str]) -> DeletePlan:
         return await self._conversation.while_shown(
@@ -126,7 +132,13 @@ class Changing:
         )
 
     def _tell_outcome(
-        self, done: str, outcome: Outcome[TrashItem], names: Mapping[str, str], hint: str = ""
+        self,
+        done: str,
+        outcome: Outcome[TrashItem],
+        names: Mapping[str, str],
+        hint: str = "",
+        *,
+        warn: bool = False,
     ) -> None:
         """Say in one line what was done to how many, and what was not and why."""
         paths = [item.path for item in outcome.done]
@@ -141,7 +153,7 @@ class Changing:
             name = names.get(first.path) or self._conversation.name(first.path)
             text += f"; {len(outcome.failed):,} failed: {name}: {first.reason}"
         told = text + hint if paths else text
-        self._tell(told, "failed" if outcome.failed else "plain")
+        self._tell(told, "failed" if outcome.failed or warn else "plain")
 
     async def _agreed(self, plan: DeletePlan) -> DeletePlan | None:
         """Return what the user agreed to; asks again if an agent took up one meanwhile."""

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from sessiontui import paths
 from sessiontui.models.times import now_ms
+from sessiontui.storage.backend import Stat
 from sessiontui.storage.directory.files import Files
+from sessiontui.storage.directory.io import milliseconds
 from sessiontui.storage.directory.joining import join
 from sessiontui.storage.directory.moves import Moves
 from sessiontui.storage.directory.pace import Pace
@@ -50,7 +52,6 @@ if TYPE_CHECKING:
         ScanBatch,
         Seen,
         Signal,
-        Stat,
         TrashItem,
     )
 
@@ -276,13 +277,16 @@ class DirectoryBackend:
         """Drop what was staged."""
         await self._change(self._staging.unstage, token)
 
-    async def trash(self, item: TrashItem) -> None:
-        """Move a session and what goes with it to the trash.
+    async def trash(self, item: TrashItem) -> tuple[Stat, ...]:
+        """Move a session and what goes with it to the trash; return what went.
 
         Raises:
             SessionNotFoundError: The session itself is missing; nothing moved.
         """
-        await self._change(self._trash.trash, item)
+        taken = await self._change(self._trash.trash, item)
+        return tuple(
+            Stat(path, found.st_size, milliseconds(found)) for path, found in taken.items()
+        )
 
     async def restore(self, item_id: str) -> TrashItem:
         """Bring back exactly what was deleted.

@@ -31,6 +31,7 @@ from sessiontui.errors import (
     WrongTypeError,
 )
 from sessiontui.storage.backend import HEAD_BYTES, Range, Seen, Stat
+from sessiontui.storage.directory.atomic import put_new, replace_exactly
 from sessiontui.storage.directory.io import (
     copy_bytes,
     identity,
@@ -38,7 +39,6 @@ from sessiontui.storage.directory.io import (
     look,
     milliseconds,
     opened,
-    put_new,
     read_bytes,
     set_mtime,
     temporary,
@@ -150,9 +150,7 @@ class Files:
                 end = _append(descriptor, data, path)
                 set_mtime(descriptor, mtime_ms)
                 written = os.fstat(descriptor)
-                current = look(folder, name, path)
-        if current is None or identity(current) != identity(written):
-            raise OutcomeUnknownError(f"another program replaced it meanwhile: {path}", path=path)
+                _still_there(folder, name, written, path)
         return Stat(path, end, milliseconds(written))
 
     def write(
@@ -227,7 +225,12 @@ class Files:
                 or current.st_size != expected_size
             ):
                 raise _conflict(path, expected_size, current)
-            os.replace(temporary_name, name, src_dir_fd=folder, dst_dir_fd=folder)
+            try:
+                replaced = replace_exactly(temporary_name, name, folder, before)
+            except FileNotFoundError:
+                replaced = False
+            if not replaced:
+                raise _conflict(path, expected_size, look(folder, name, path))
             late = os.fstat(old).st_size
             if late > expected_size:
                 copy_bytes(old, new, expected_size, late)
@@ -242,6 +245,7 @@ class Files:
             SessionNotFoundError: There is no such file.
             WriteConflictError: It does not begin with `old`; nothing changed.
             InvalidPathError: The lengths differ, which would move every other byte.
+            OutcomeUnknownError: Another file took the path in the same instant.
         """
         if len(old) != len(new):
             raise InvalidPathError(f"a patch must keep the length: {path}", path=path)
@@ -254,7 +258,19 @@ class Files:
                 _patch(descriptor, old, new)
                 set_mtime(descriptor, mtime_ms)
                 after = os.fstat(descriptor)
+                _still_there(folder, name, after, path)
         return Stat(path, after.st_size, milliseconds(after))
+
+
+def _still_there(folder: int, name: str, written: os.stat_result, path: str) -> None:
+    """Look whether what was written to still has its path.
+
+    Raises:
+        OutcomeUnknownError: Another file has it.
+    """
+    current = look(folder, name, path)
+    if current is None or identity(current) != identity(written):
+        raise OutcomeUnknownError(f"another program replaced it meanwhile: {path}", path=path)
 
 
 def _conflict(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sessiontui.errors import SessionNotFoundError, StorageError, WriteConflictError
 from sessiontui.storage.backend import Range
+from sessiontui.storage.directory.io import identity
 
 if TYPE_CHECKING:
     from sessiontui.storage.backend import Stat, TrashItem
@@ -29,17 +30,19 @@ def join(
 ) -> Stat:
     """Join two files; see `Backend.join`."""
     [stat] = item.stats
-    [data, head] = files.read([Range(stat.path, 0, None), Range(target.path, -1, None)])
-    if data is None:
+    [seen, head] = files.probe([Range(stat.path, 0, None), Range(target.path, -1, None)])
+    if seen is None:
         raise SessionNotFoundError(stat.path)
-    if len(data) != stat.size:
-        raise WriteConflictError(stat.path, expected_size=stat.size, actual_size=len(data))
+    if len(seen.data) != stat.size:
+        raise WriteConflictError(stat.path, expected_size=stat.size, actual_size=len(seen.data))
     if head is None:
         raise WriteConflictError(target.path, expected_size=target.size, actual_size=None)
-    trash.trash(item)
+    taken = trash.trash(item)[stat.path]
     try:
+        if (taken.st_size, identity(taken)) != (stat.size, seen.identity):
+            raise WriteConflictError(stat.path, expected_size=stat.size, actual_size=taken.st_size)
         return files.append(
-            target.path, between + data[skip:], mtime_ms=mtime_ms, expected_size=target.size
+            target.path, between + seen.data[skip:], mtime_ms=mtime_ms, expected_size=target.size
         )
     except StorageError:
         trash.restore(item.id)

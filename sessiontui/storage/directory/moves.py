@@ -1,12 +1,11 @@
 """Move and remove files of a folder of sessions, all or none, without ever copying on a disk.
 
-A move gives the file its second name first and takes away the first name
-after, so that no file is without a name at any moment and none is ever
-written over: the second name must be free for the system to give it. All
-files get their second names before any loses its first. Where the file system
-has no hard links, a name is claimed by an empty file, which is then replaced.
-Only where two folders of a store lie on different disks is a file copied, beside its
-second name, and forced to the disk there.
+A file is renamed in one step that needs a free name: whatever stands at its path in that
+instant goes along, nothing is ever written over, and what an agent puts at the old path later
+stays there. The session goes last. So a move that is killed half way leaves the session and
+what has not moved at the old path, and the same move finishes it. Only where two
+folders of a store lie on different disks is a file copied, beside its new name, and forced to
+the disk there, before exactly that file goes.
 
 All of this blocks and runs in a worker thread.
 """
@@ -28,13 +27,11 @@ from sessiontui.errors import (
     StorageError,
 )
 from sessiontui.models.text import clean
+from sessiontui.storage.directory.atomic import put_new, remove_exactly, rename_new
 from sessiontui.storage.directory.io import (
-    NO_LINKS,
-    claim,
     copy_bytes,
     look,
     opened,
-    put_new,
     spare_name,
     take_over,
     temporary,
@@ -54,6 +51,9 @@ if TYPE_CHECKING:
 
     from sessiontui.storage.directory.paths import Handles, Root
 
+_COPIES = 3
+"""How often a file is copied to another disk that is replaced meanwhile."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -61,17 +61,10 @@ _log = logging.getLogger(__name__)
 class _Move:
     source: str
     target: str
-    how: Literal["linked", "claimed", "copied", "same"] = "linked"
-    placed: bool = False
-    """Whether the target stands."""
-    taken: bool = False
-    """Whether the source is gone."""
+    how: Literal["renamed", "copied", "same"] = "renamed"
+    done: bool = False
     aside: str | None = None
     """Name, in the target's folder, of what stood at the target before."""
-    moved_aside: bool = False
-    """Whether it has that name alone, for want of hard links."""
-    copied: int = 0
-    """Bytes that were copied to another disk."""
 
 
 class Moves:
@@ -93,13 +86,13 @@ class Moves:
             planned = [_Move(source, target) for source, target in moves if source != target]
             for source, target in moves:
                 _check(handles, source, target)
+            for move in planned:
+                _look_ahead(handles, move, overwrite=overwrite)
             try:
-                for move in planned:
-                    _place(handles, move, overwrite=overwrite)
-                for move in planned:
-                    _take_away(handles, move)
-            except StorageError:
                 for move in reversed(planned):
+                    _carry_out(handles, move, overwrite=overwrite)
+            except StorageError:
+                for move in planned:
                     _undo(handles, move)
                 remove_empty(handles, handles.made)
                 raise
@@ -197,29 +190,76 @@ def _check(handles: Handles, source: str, target: str) -> None:
         raise SessionNotFoundError(source)
 
 
-def _place(handles: Handles, move: _Move, *, overwrite: bool) -> None:
-    """Make the target stand while the source stays; only a claimed target is still empty."""
+def _look_ahead(handles: Handles, move: _Move, *, overwrite: bool) -> None:
+    """Refuse a taken target before anything moves."""
+    try:
+        folder, name = handles.parent(move.target)
+    except SessionNotFoundError:
+        return
+    with explained(move.target):
+        found = _stat(folder, name)
+    if found is not None:
+        _meets(handles, move, found, overwrite=overwrite)
+
+
+def _meets(handles: Handles, move: _Move, found: os.stat_result, *, overwrite: bool) -> None:
+    """Decide what becomes of a file at the target.
+
+    Raises:
+        SessionExistsError: It stays.
+        InvalidPathError: It is the source in another spelling.
+        WrongTypeError: It is a folder.
+    """
+    folder, name = handles.parent(move.target)
+    source_folder, source_name = handles.parent(move.source)
+    with explained(move.source):
+        source = os.stat(source_name, dir_fd=source_folder, follow_symlinks=False)
+    with explained(move.target):
+        _refuse_other_spelling(move.target, (source_folder, source_name), (folder, name))
+    move.how = "same" if os.path.samestat(found, source) else "renamed"
+    if move.how == "same":
+        return
+    if not overwrite:
+        raise SessionExistsError(move.target)
+    if stat.S_ISDIR(found.st_mode):
+        refuse_special(found, move.target)
+
+
+def _carry_out(handles: Handles, move: _Move, *, overwrite: bool) -> None:
+    """Take the source to the target, which must be free unless it is to be written over."""
     handles.parent(move.source)
     folder, name = handles.parent(move.target, create=True)
     with explained(move.target):
         found = _stat(folder, name)
-        if found is not None:
-            source_folder, source_name = handles.parent(move.source)
-            source = os.stat(source_name, dir_fd=source_folder, follow_symlinks=False)
-            _refuse_other_spelling(move.target, (source_folder, source_name), (folder, name))
-            if os.path.samestat(found, source):
-                move.how, move.placed = "same", True  # an earlier move ended half way
-                return
-            if not overwrite:
+    if found is not None:
+        _meets(handles, move, found, overwrite=overwrite)
+    source_folder, source_name = handles.parent(move.source)
+    with explained(move.source):
+        if found is not None and move.how == "same":
+            if not remove_exactly(source_folder, source_name, found, move.source):
                 raise SessionExistsError(move.target)
-            if stat.S_ISDIR(found.st_mode):
-                refuse_special(found, move.target)
-            _keep_aside(folder, name, move)
-        try:
-            _give_name(handles, move, free=found is None or move.moved_aside)
-        except FileExistsError:
-            raise SessionExistsError(move.target) from None
-        move.placed = True
+        else:
+            _rename(source_folder, source_name, folder, name, move, aside=found is not None)
+        move.done = True
+
+
+def _rename(
+    source_folder: int, source_name: str, folder: int, name: str, move: _Move, *, aside: bool
+) -> None:
+    """Rename the source to the target, what stands there to another name first if `aside`."""
+    if aside:
+        spare = spare_name(name)
+        os.rename(name, spare, src_dir_fd=folder, dst_dir_fd=folder)
+        move.aside = spare
+    try:
+        rename_new(source_name, name, source_folder=source_folder, folder=folder)
+    except FileExistsError:
+        raise SessionExistsError(move.target) from None
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        move.how = "copied"
+        _copy(source_folder, source_name, folder, name, move)
 
 
 def _refuse_other_spelling(target: str, source: tuple[int, str], found: tuple[int, str]) -> None:
@@ -250,108 +290,56 @@ def _stat(folder: int, name: str) -> os.stat_result | None:
         return None
 
 
-def _keep_aside(folder: int, name: str, move: _Move) -> None:
-    """Give what stands at the target another name, to be put back by an undo."""
-    aside = spare_name(name)
-    try:
-        os.link(name, aside, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
-        move.moved_aside = True
-    move.aside = aside
+def _copy(source_folder: int, source_name: str, folder: int, name: str, move: _Move) -> None:
+    """Move a file to another disk, with owner, permissions and times.
 
-
-def _give_name(handles: Handles, move: _Move, *, free: bool) -> None:
-    """Give the source its second name, in the place of another file unless it must be `free`."""
-    source_folder, source_name = handles.parent(move.source)
-    folder, name = handles.parent(move.target)
-    second = name if free else spare_name(name)
-    try:
-        os.link(
-            source_name, second, src_dir_fd=source_folder, dst_dir_fd=folder, follow_symlinks=False
-        )
-    except OSError as error:
-        if error.errno == errno.EXDEV:
-            move.how = "copied"
-            move.copied = _copy(source_folder, source_name, folder, name, move, free=free)
-        elif error.errno in NO_LINKS:
-            move.how = "claimed"
-            if free:
-                claim(folder, name)
-        else:
-            raise
-        return
-    if not free:
-        try:
-            os.replace(second, name, src_dir_fd=folder, dst_dir_fd=folder)
-        except OSError:
-            os.unlink(second, dir_fd=folder)
-            raise
-
-
-def _copy(
-    source_folder: int, source_name: str, folder: int, name: str, move: _Move, *, free: bool
-) -> int:
-    """Copy a file to another disk, with owner, permissions and times; returns its size."""
-    with (
-        opened(move.source, source_name, os.O_RDONLY, source_folder) as old,
-        temporary(folder, name) as (new, temporary_name),
-    ):
-        size = os.fstat(old).st_size
-        copy_bytes(old, new, 0, size)
-        take_over(old, new)
-        if free:
-            put_new(folder, temporary_name, name)
-        else:
-            os.replace(temporary_name, name, src_dir_fd=folder, dst_dir_fd=folder)
-        return size
-
-
-def _take_away(handles: Handles, move: _Move) -> None:
-    """Take the first name away, once all second names stand."""
-    source_folder, source_name = handles.parent(move.source)
-    folder, name = handles.parent(move.target)
-    with explained(move.source):
-        if move.how == "claimed":
-            os.replace(source_name, name, src_dir_fd=source_folder, dst_dir_fd=folder)
-        else:
-            if move.how == "copied":
-                _copy_late(source_folder, source_name, folder, name, move)
-            os.unlink(source_name, dir_fd=source_folder)
-        move.taken = True
-
-
-def _copy_late(source_folder: int, source_name: str, folder: int, name: str, move: _Move) -> None:
-    """Copy what was appended to the source since it was copied."""
-    with opened(move.source, source_name, os.O_RDONLY, source_folder) as old:
-        found = os.fstat(old)
-        if found.st_size > move.copied:
-            with opened(move.target, name, os.O_WRONLY | os.O_APPEND, folder) as new:
-                copy_bytes(old, new, move.copied, found.st_size)
-                os.utime(new, ns=(found.st_atime_ns, found.st_mtime_ns))
+    Raises:
+        SessionExistsError: The target is taken.
+        StorageError: Another program replaces it faster than it can be copied.
+    """
+    for _ in range(_COPIES):
+        with (
+            opened(move.source, source_name, os.O_RDONLY, source_folder) as old,
+            temporary(folder, name) as (new, temporary_name),
+        ):
+            size = os.fstat(old).st_size
+            copy_bytes(old, new, 0, size)
+            take_over(old, new)
+            try:
+                put_new(folder, temporary_name, name)
+            except FileExistsError:
+                raise SessionExistsError(move.target) from None
+            if remove_exactly(source_folder, source_name, os.fstat(old), move.source):
+                late = os.fstat(old)
+                if late.st_size > size:  # appended since it was copied
+                    copy_bytes(old, new, size, late.st_size)
+                    os.utime(new, ns=(late.st_atime_ns, late.st_mtime_ns))
+                return
+            remove_exactly(folder, name, os.fstat(new), move.target)
+    raise StorageError(f"it is replaced faster than it can be copied: {move.source}")
 
 
 def _undo(handles: Handles, move: _Move) -> None:
-    """Put back what a move did; where even that fails, both names are left and it is logged."""
+    """Put back what a move did; what has a new owner's file in its place stays, and is logged."""
     try:
-        stands = move.placed and move.how != "same"
-        if move.taken:
-            back = _Move(move.target, move.source)
-            _place(handles, back, overwrite=False)
-            if back.how == "claimed":
-                _take_away(handles, back)
-                stands = False
-        folder, name = handles.parent(move.target)
-        with explained(move.target):
-            if move.aside is not None:
-                os.replace(move.aside, name, src_dir_fd=folder, dst_dir_fd=folder)
-                _forget_aside(handles, move)  # two names of one file: the system left both
-            elif stands:
-                os.unlink(name, dir_fd=folder)
+        if move.done and move.how == "same":
+            _link_back(handles, move)
+        elif move.done:
+            _carry_out(handles, _Move(move.target, move.source), overwrite=False)
+        if move.aside is not None:
+            folder, name = handles.parent(move.target)
+            with explained(move.target):
+                rename_new(move.aside, name, source_folder=folder, folder=folder)
     except StorageError as error:
         _log.warning("could not undo a move: %s", clean(str(error)))
+
+
+def _link_back(handles: Handles, move: _Move) -> None:
+    """Give a file that had both names the first one again."""
+    source_folder, source_name = handles.parent(move.source)
+    folder, name = handles.parent(move.target)
+    with explained(move.source):
+        os.link(name, source_name, src_dir_fd=folder, dst_dir_fd=source_folder)
 
 
 def _forget_aside(handles: Handles, move: _Move) -> None:

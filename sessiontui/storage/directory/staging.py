@@ -20,7 +20,7 @@ from sessiontui.errors import (
     StorageError,
     WriteConflictError,
 )
-from sessiontui.storage.directory.io import FILE_MODE, runs, set_mtime, sync_folder
+from sessiontui.storage.directory.io import FILE_MODE, milliseconds, runs, set_mtime, sync_folder
 from sessiontui.storage.directory.moves import exists, remove_empty
 from sessiontui.storage.directory.paths import (
     FOLDER_MODE,
@@ -102,7 +102,7 @@ class Staging:
                         os.fsync(handles.parent(stat.path)[0])
             except StorageError:
                 for number in reversed(placed):
-                    move_in(handles, files[number].path, folder / str(number))
+                    _take_back(handles, files[number], folder / str(number))
                 remove_empty(handles, handles.made)
                 raise
         self.unstage(token)
@@ -155,6 +155,16 @@ class Staging:
             token = _TOKEN.fullmatch(folder.name)
             if token is not None and not runs(int(token[1], 16)):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take_back(handles: Handles, stat: Stat, built: Path) -> None:
+    """Take a file out of its place again; what another program put there meanwhile stays."""
+    if not move_in(handles, stat.path, built):
+        return
+    with explained(stat.path):
+        found = built.lstat()
+    if (found.st_size, milliseconds(found)) != (stat.size, stat.mtime_ms or milliseconds(found)):
+        move_out(handles, built, stat.path)
 
 
 def _not_whole(stat: Stat, size: int) -> WriteConflictError:

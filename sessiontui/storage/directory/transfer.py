@@ -13,14 +13,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import AccessError, SessionNotFoundError, StorageError
+from sessiontui.storage.directory.atomic import put_new, remove_exactly, rename_new
 from sessiontui.storage.directory.io import (
     NO_LINKS,
     begins_with,
     copy_bytes,
     is_abandoned,
     opened,
-    put_new,
-    replace_claim,
     sync_folder,
     take_over,
     temporary,
@@ -53,8 +52,10 @@ def move_in(handles: Handles, path: str, target: Path) -> bool:
             if error.errno != errno.EXDEV:
                 raise
             with opened(path, name, os.O_RDONLY, folder) as old:
-                _copy_out(old, target)
-            os.unlink(name, dir_fd=folder)
+                copied = _copy_out(old, target)
+                # What another program put there since then stays.
+                remove_exactly(folder, name, os.fstat(old), path)
+                _copy_late(old, target, copied)
     return True
 
 
@@ -76,7 +77,7 @@ def move_out(handles: Handles, source: Path, path: str) -> None:
                 _copy_in(source, folder, name)
                 os.fsync(folder)
             elif error.errno in NO_LINKS:
-                replace_claim(folder, name, source, None)
+                rename_new(source, name, folder=folder)
                 return
             else:
                 raise
@@ -143,8 +144,12 @@ def _outside(source: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _copy_out(old: int, target: Path) -> None:
-    """Copy an open file, with owner, permissions and times, to a free place on another disk."""
+def _copy_out(old: int, target: Path) -> int:
+    """Copy an open file, with owner, permissions and times, to a free place on another disk.
+
+    Returns:
+        How many bytes were copied.
+    """
     part = target.with_name(f"{target.name}.part")
     part.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -162,6 +167,19 @@ def _copy_out(old: int, target: Path) -> None:
         raise
     finally:
         os.close(new)
+    return copied
+
+
+def _copy_late(old: int, target: Path, copied: int) -> None:
+    """Copy what was appended to a file since it was copied out."""
+    late = os.fstat(old)
+    if late.st_size > copied:
+        new = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            copy_bytes(old, new, copied, late.st_size)
+            take_over(old, new)
+        finally:
+            os.close(new)
 
 
 def _copy_in(source: Path, folder: int, name: str) -> None:

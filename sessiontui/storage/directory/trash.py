@@ -102,8 +102,12 @@ class Trash:
         self._told: dict[Path, str] = {}
         """What was warned of; no more than lies in the trash unreadable."""
 
-    def trash(self, item: TrashItem) -> None:
+    def trash(self, item: TrashItem) -> dict[str, os.stat_result]:
         """Move what the item lists out of the store, all or none.
+
+        Returns:
+            What went by its path, the session first; another program may have put it there in
+            the very last instant.
 
         Raises:
             SessionNotFoundError: The session itself is missing; nothing moved.
@@ -127,11 +131,15 @@ class Trash:
                     except (OSError, StorageError):  # the disk is full, say; nothing has moved
                         shutil.rmtree(moving, ignore_errors=True)
                         raise
-                self._take(handles, moving, manifest)
+                taken = self._take(handles, moving, manifest)
                 prune_sidecar(handles, item.path)
                 with explained(item.path):
                     moving.rename(place / folder_name)
                     sync_folder(place)
+                    return {
+                        path: (place / folder_name / str(number)).lstat()
+                        for number, path in taken.items()
+                    }
 
     def restore(self, item_id: str) -> TrashItem:
         """Bring an item back, all or nothing.
@@ -241,21 +249,37 @@ class Trash:
         finally:
             os.close(lock)
 
-    def _take(self, handles: Handles, folder: Path, manifest: Manifest) -> None:
-        """Move the files of the manifest in, the session first; on a failure all go back."""
-        taken: list[int] = []
+    def _take(self, handles: Handles, folder: Path, manifest: Manifest) -> dict[int, str]:
+        """Move the files of the manifest in, the session first; on a failure all go back.
+
+        Where another program has written anew at a place, what was there stays in the trash.
+
+        Returns:
+            The paths of those that were there.
+        """
+        taken: dict[int, str] = {}
         try:
             for number, path in enumerate(manifest.paths(self._root)):
                 if move_in(handles, path, folder / str(number)):
-                    taken.append(number)
+                    taken[number] = path
                 elif number == 0:
                     raise SessionNotFoundError(path)
-        except StorageError:
-            paths = manifest.paths(self._root)
-            for number in reversed(taken):
-                move_out(handles, folder / str(number), paths[number])
+        except StorageError as error:
+            for number, path in reversed(taken.items()):
+                try:
+                    move_out(handles, folder / str(number), path)
+                except SessionExistsError:
+                    settled = folder.with_name(manifest.id)
+                    with explained(path):
+                        folder.rename(settled)
+                    raise StorageError(
+                        f"{error}; another program wrote anew at {path}: what was there before "
+                        f"is in the trash as {manifest.id}",
+                        path=path,
+                    ) from error
             _remove(folder)
             raise
+        return taken
 
     def _give_back(self, handles: Handles, folder: Path, manifest: Manifest) -> None:
         """Move the files of an item out, the session last; on a failure all go in again."""
