@@ -44,6 +44,11 @@ class Findings:
         """How many of them can be repaired."""
         return sum(found.fix is not None for some in self._of.values() for found in some.values())
 
+    @property
+    def notes(self) -> int:
+        """How many of them are notes: nothing is wrong with these."""
+        return sum(found.note for some in self._of.values() for found in some.values())
+
     def clear(self) -> None:
         """Forget all."""
         self._of.clear()

@@ -3,7 +3,8 @@
 The title field of Redis, the slot, the header, the last title an entry gave, a
 compaction's short summary, the first line the user wrote, and if there is
 none of these `Untitled · HH:MM`. A blank field masks the slot and the header, a
-blank slot the header. A title that the agent made never replaces the user's.
+blank slot the header; a blank one of the user's masks what entries gave, too. A title that the
+agent made never replaces the user's.
 """
 
 from __future__ import annotations
@@ -124,6 +125,9 @@ def choose_title(
         masking = titles.slot or titles.header or Name("")
     if masking.text:
         return masking
+    if masking.source == "user":
+        # Taken away: what entries said before counts no more.
+        return Name(titles.message or _untitled(time_ms, zone))
     if titles.entry is not None and titles.entry.text:
         return titles.entry
     return Name(titles.summary or titles.message or _untitled(time_ms, zone))

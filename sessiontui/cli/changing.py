@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sessiontui.app.format import age, counted, cut_middle, duration, size
+from sessiontui.app.format import age, as_sentence, counted, cut_middle, duration, size
 from sessiontui.cli.asking import agreed, not_running
 from sessiontui.cli.choosing import label, named, the_session, the_sessions
 from sessiontui.cli.output import Output
@@ -16,6 +16,7 @@ from sessiontui.models.text import clean
 from sessiontui.models.title_slot import normal_title
 from sessiontui.workspace import last_deletion
 from sessiontui.workspace.bulk import each
+from sessiontui.workspace.renaming import MAY_SET_AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,9 +32,15 @@ _LEAST_PATH = 20
 
 
 async def rename_session(
-    workspace: Workspace, name: str, *, title: str | None, path: str | None, force: bool
+    workspace: Workspace,
+    name: str,
+    *,
+    title: str | None,
+    path: str | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
-    """Give a session another title, another path, or both.
+    """Give a session another title, another path, or both; say what a running agent will do.
 
     Raises:
         CommandError: A running agent may hold it open, and `force` is false.
@@ -53,8 +60,26 @@ async def rename_session(
         said.append(f"path {clean(path)}")
     await workspace.rename(row.path, title=title, new_path=path, insist=force)
     await workspace.drain()
+    warning = None
+    if title is not None and reason is not None:
+        warning = f"{as_sentence(reason)} {MAY_SET_AGAIN}"
     output = Output()
-    output.line(f"renamed {named(label(row))}: {', '.join(said)}")
+    if as_json:
+        output.json_array(
+            [
+                {
+                    "path": row.path,
+                    "new_path": row.path if path is None else path,
+                    "title": row.title if title is None else title,
+                    "running": reason,
+                    "warning": warning,
+                }
+            ]
+        )
+    else:
+        output.line(f"renamed {named(label(row))}: {', '.join(said)}")
+        if warning is not None:
+            complain(warning)
     output.flush()
     if path is not None:
         await tell_written_again(workspace, [row.path])

@@ -31,8 +31,18 @@ _SHOWN_OTHERS = 5
 """How many more paths of one finding are listed."""
 
 
-async def examine(workspace: Workspace, *, fix: bool, deep: bool, yes: bool, as_json: bool) -> int:
+async def examine(
+    workspace: Workspace, *, fix: bool, deep: bool, yes: bool, force: bool, as_json: bool
+) -> int:
     """Tell what is wrong, and repair it where that was asked for; return the exit code.
+
+    Args:
+        workspace: What to look over.
+        fix: Repair too.
+        deep: Look for broken lines in every byte.
+        yes: Do not ask.
+        force: Repair sessions too that an agent may hold open.
+        as_json: Tell as JSON.
 
     Raises:
         click.UsageError: Nobody can be asked and `yes` is false.
@@ -51,18 +61,18 @@ async def examine(workspace: Workspace, *, fix: bool, deep: bool, yes: bool, as_
             output.flush()
             if not await confirmed(f"Repair {counted(len(fixable), 'finding')}?"):
                 raise CommandError("nothing was repaired")
-        outcomes = await _repair(workspace, fixable)
+        outcomes = await _repair(workspace, fixable, force=force)
     if as_json:
         output.json_array(
             _facts(workspace, finding, outcomes.get(finding.key)) for finding in findings
         )
     elif fix:
         _tell_outcomes(output, fixable, outcomes)
-    left = sum(outcomes.get(finding.key) != "" for finding in findings)
-    return 1 if left else 0
+    left = [finding for finding in findings if outcomes.get(finding.key) != ""]
+    return 1 if any(not finding.note or outcomes.get(finding.key) for finding in left) else 0
 
 
-async def take_back(workspace: Workspace, *, as_json: bool) -> int:
+async def take_back(workspace: Workspace, *, force: bool, as_json: bool) -> int:
     """Take back the repairs of the last run that made some; return the exit code.
 
     Raises:
@@ -77,7 +87,7 @@ async def take_back(workspace: Workspace, *, as_json: bool) -> int:
     for repair in made:
         error = ""
         try:
-            await repairs.take_back(repair)
+            await repairs.take_back(repair, insist=force)
         except StorageError as failure:
             error = reason_of(failure)
         told.append(
@@ -107,13 +117,15 @@ async def _found(workspace: Workspace, *, deep: bool) -> list[Finding]:
     return sorted(findings, key=lambda finding: (order.index(finding.kind), finding.path))
 
 
-async def _repair(workspace: Workspace, findings: Sequence[Finding]) -> dict[tuple[str, str], str]:
+async def _repair(
+    workspace: Workspace, findings: Sequence[Finding], *, force: bool
+) -> dict[tuple[str, str], str]:
     """Return for each finding why it could not be repaired, empty where it was."""
     repairs = Repairs(workspace)
     outcomes: dict[tuple[str, str], str] = {}
     for finding in findings:
         try:
-            await repairs.fix(finding)
+            await repairs.fix(finding, insist=force)
         except StorageError as error:
             outcomes[finding.key] = reason_of(error)
         else:
@@ -141,13 +153,22 @@ def _tell(output: Output, workspace: Workspace, findings: Sequence[Finding]) -> 
                 output.line(f"    repair: {clean(fix_words(finding.fix))}")
             reason = _held(workspace, finding)
             if reason is not None:
-                output.line(output.style(f"    held open: {clean(reason)}", tone="attention"))
+                output.line(
+                    output.style(
+                        f"    held open: {clean(reason)}; wait, or use --force", tone="attention"
+                    )
+                )
         output.line()
     if not findings:
         output.line("Nothing is wrong.")
         return
     can = sum(finding.fix is not None for finding in findings)
-    output.line(f"{counted(len(findings), 'finding')}, {can} can be repaired.")
+    notes = sum(finding.note for finding in findings)
+    wrong = counted(len(findings) - notes, "finding") if len(findings) > notes else ""
+    told = ", ".join(part for part in (wrong, counted(notes, "note") if notes else "") if part)
+    output.line(f"{told}, {can} can be repaired.")
+    if not wrong:
+        output.line("Nothing is wrong.")
 
 
 def _tell_outcomes(
@@ -171,6 +192,7 @@ def _held(workspace: Workspace, finding: Finding) -> str | None:
 def _facts(workspace: Workspace, finding: Finding, outcome: str | None) -> dict[str, Any]:
     return {
         "kind": finding.kind,
+        "severity": "note" if finding.note else "finding",
         "path": finding.path,
         "others": list(finding.others),
         "evidence": list(finding.evidence),

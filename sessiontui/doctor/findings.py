@@ -68,7 +68,7 @@ KINDS: Final[dict[Kind, About]] = {
     "slot": About(
         "Titles that disagree",
         "The title in the session is not the one in the title field, which counts. omp leaves the "
-        "session's behind when it changes a title.",
+        "session's behind when it changes a title; that is a note, and nothing is wrong.",
         "The field's title is written into the session, in place; its length stays.",
     ),
     "loose": About(
@@ -178,6 +178,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     fix: Fix | None = None
     places: tuple[Place, ...] = ()
     """Broken lines, the first ones."""
+    note: bool = False
+    """Whether this is how its agent leaves it: worth knowing, and nothing is wrong."""
 
     @property
     def key(self) -> tuple[Kind, str]:

@@ -59,6 +59,14 @@ def may_be_piece(row: Row) -> bool:
     return row.read and row.cwd is None and row.agent in _HEADED
 
 
+def may_hold_parent(row: Row, pieces: Iterable[Piece]) -> bool:
+    """Tell whether a session was there before one of the pieces began."""
+    if row.cwd is None or row.agent not in _HEADED:
+        return False
+    begun = row.created_ms
+    return any(begun is None or piece.time_ms is None or begun <= piece.time_ms for piece in pieces)
+
+
 def may_be_head(row: Row, pieces: Iterable[Piece]) -> bool:
     """Tell whether a session may be what one of the pieces went on from."""
     if row.cwd is None or row.agent not in _HEADED:
@@ -68,7 +76,12 @@ def may_be_head(row: Row, pieces: Iterable[Piece]) -> bool:
 
 
 def of_piece(
-    piece: Piece, heads: Sequence[Stat], in_trash: Sequence[str], *, now_ms: int
+    piece: Piece,
+    heads: Sequence[Stat],
+    in_trash: Sequence[str],
+    *,
+    now_ms: int,
+    within: bool = False,
 ) -> Finding:
     """Return what is to be said of a session without a head.
 
@@ -77,21 +90,25 @@ def of_piece(
         heads: Sessions whose last entry is the one that it follows.
         in_trash: Ids of what was deleted from its path.
         now_ms: The time now; for a session that has none.
+        within: Whether it is an earlier entry of theirs instead, after which they went on.
     """
+    entry = "an entry" if within else "the last entry"
     path = piece.stat.path
     evidence = [f"It begins with an entry that follows {piece.parent_id}, not with a header."]
     fix = None
     if len(heads) == 1:
         head = heads[0]
-        evidence.append(f"That is the last entry of {head.path}.")
+        evidence.append(f"That is {entry} of {head.path}.")
+        if within:
+            evidence.append("What follows it there stays, as another branch.")
         if piece.stat.size > JOIN_BYTES:
             evidence.append("It is too long to be joined in one step.")
         else:
             fix = JoinTail(_timed(piece.stat, now_ms), _timed(head, now_ms))
     elif heads:
-        evidence.append(f"That is the last entry of {len(heads)} sessions: copies of each other?")
+        evidence.append(f"That is {entry} of {len(heads)} sessions: copies of each other?")
     else:
-        evidence.append("No session here ends with that entry.")
+        evidence.append("No session here has that entry.")
         if in_trash:
             evidence.append(
                 f"The trash holds {in_trash[0]} of this path: move this piece to another path, "
@@ -196,6 +213,8 @@ def of_titles(row: Row, head: bytes) -> Finding | None:
             f"The session says “{slot.title}”{by[slot.source]}, since {_day(slot.updated_at)}.",
         ),
         fix=RewriteSlot(row.path, head[:SLOT_BYTES], new, row.mtime_ms),
+        # omp changes the field alone, so that the session's own title is older.
+        note=(time_ms(field.updated_at) or 0) >= (time_ms(slot.updated_at) or 0),
     )
 
 

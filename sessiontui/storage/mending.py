@@ -94,13 +94,13 @@ class GiveSlot(Retitle):
         title: Its title.
         source: Who gave it.
         mtime_ms: Its new time.
-        guard: Refuses it in its turn.
+        guard: Refuses it in its turn, if given.
     """
 
     def __init__(
-        self, stat: Stat, title: str, source: TitleSource, *, mtime_ms: int, guard: Guard
+        self, stat: Stat, title: str, source: TitleSource, *, mtime_ms: int, guard: Guard | None
     ) -> None:
-        super().__init__(stat.path, title, source, mtime_ms, allow_rewrite=guard)
+        super().__init__(stat.path, title, source, mtime_ms, allow_rewrite=guard or True)
         self._stat = stat
 
     async def attempt(self) -> Titled:
@@ -179,7 +179,7 @@ class Join(Operation):
         head: The other one, with the size it must have.
         item: Its place in the trash, without what it lists.
         mtime_ms: The new time of the other one.
-        guards: Refuse it in its turn: for the session, for the other one.
+        guards: Refuse it in its turn, if given: for the session, for the other one.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ class Join(Operation):
         item: TrashItem,
         *,
         mtime_ms: int,
-        guards: tuple[Guard, Guard],
+        guards: tuple[Guard | None, Guard | None],
     ) -> None:
         super().__init__((tail.path, head.path))
         self.item = msgspec.structs.replace(item, stats=(tail,))

@@ -136,6 +136,8 @@ class Mirror:
         self.confirmed: dict[str, Entry] = {}
         self.due: set[str] = set()
         """Sessions that were seen growing: their time alone may still follow, once."""
+        self.taken: set[str] = set()
+        """What we removed, and nobody else since: as many as this process removes."""
         self._views: dict[str, View | None] = {}
         self._clock = clock
         self._publish = publish
@@ -347,7 +349,11 @@ class Mirror:
     def removed(self, path: str, *, own: bool) -> None:
         """Take in that a session is gone; nothing if it was not known."""
         self.due.discard(path)
+        if own:
+            self.taken.add(path)
         if self.confirmed.pop(path, None) is not None:
+            if not own:
+                self.taken.discard(path)
             self._publish(Removed(path), own)
 
     def ours_beyond(self, path: str, start: int, stop: int) -> None:

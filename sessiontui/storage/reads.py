@@ -184,6 +184,10 @@ class SessionReads:
         """
         return await find_all_artifacts(self._backend, paths)
 
+    def took(self, path: str) -> bool:
+        """Tell whether it was this process that removed what was at a path last."""
+        return path in self._mirror.taken
+
     async def survey(self) -> AsyncIterator[ScanBatch]:
         """Yield all that the store holds, listed as a session or not, as it is read.
 

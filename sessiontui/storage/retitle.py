@@ -19,6 +19,7 @@ from sessiontui.errors import (
     WriteConflictError,
     WrongTypeError,
 )
+from sessiontui.models.encode import to_json
 from sessiontui.models.title_slot import (
     SLOT_BYTES,
     make_slot,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _LINE_BYTES = 1 << 16
 """How much is read to see the title line and the header."""
+_TITLE_KEYS = frozenset(("title", "titleSource"))
 _LOOKS = 5
 """How often to look again when the session keeps changing between look and write."""
 
@@ -47,7 +49,9 @@ class Titled:
     stat: Stat | None
     """The session afterwards; None: an agent's title gave way to the user's, nothing changed."""
     replaced: int = 0
-    """How many of the first bytes the slot has taken the place of; 0: it was put before them."""
+    """How many of the first bytes were replaced; 0: the slot was put before them."""
+    new: bytes = b""
+    """What stands there now."""
 
 
 class Retitle(Operation):
@@ -79,7 +83,8 @@ class Retitle(Operation):
         self._allow_rewrite = allow_rewrite
         self._slot = make_slot(title, source=source, updated_at=mtime_ms)
         self._field = title_field(title, source, mtime_ms)
-        self._replaced = 0
+        self._written = (0, self._slot)
+        """How many of the first bytes are replaced, and by what."""
         self.applied = False
         """Whether the title was set, once it is done."""
 
@@ -97,13 +102,14 @@ class Retitle(Operation):
     async def look(self) -> Titled | None:
         """Tell by the slot: it holds the time of the change."""
         seen = await self._seen()
-        return Titled(seen.stat, self._replaced) if seen.data.startswith(self._slot) else None
+        replaced, new = self._written
+        return Titled(seen.stat, replaced, new) if seen.data.startswith(new) else None
 
     def confirm(self, answer: Titled) -> None:
         """Take in the slot; what else may have changed is looked at."""
         if answer.stat is not None:
             self.applied = True
-            self.mirror.patched(answer.stat, answer.replaced, self._slot)
+            self.mirror.patched(answer.stat, answer.replaced, answer.new)
             self.look_at = self.paths
 
     async def _seen(self) -> Seen:
@@ -119,22 +125,15 @@ class Retitle(Operation):
         if self._source == "auto" and _named_by_user(seen):
             return Titled(None)
         if slot is not None and slot.exact:
-            self._replaced = SLOT_BYTES
-            stat = await self.backend.patch(
-                path,
-                old=seen.data[:SLOT_BYTES],
-                new=self._slot,
-                mtime_ms=self._mtime_ms,
-                title=self._field,
-            )
-            return Titled(stat, SLOT_BYTES)
+            old = seen.data[:SLOT_BYTES]
+            return await self._patch(old, self._slot, seen.data[SLOT_BYTES:])
         if _header(seen.data) is None:
             raise WrongTypeError(f"line 1 is not the header of a session: {path}", path=path)
         if not self._allow_rewrite:
             raise TitleNeedsRewriteError(path)
         if callable(self._allow_rewrite):
             refuse_held(self._allow_rewrite, seen.stat)
-        self._replaced = 0
+        self._written = (0, self._slot)
         stat = await self.backend.prepend(
             path,
             self._slot,
@@ -142,7 +141,55 @@ class Retitle(Operation):
             mtime_ms=self._mtime_ms,
             title=self._field,
         )
-        return Titled(stat)
+        if self._title:
+            return Titled(stat, *self._written)
+        titled = await self._patch(self._slot, self._slot, seen.data)
+        header = titled.replaced - SLOT_BYTES
+        return Titled(titled.stat, header, titled.new)
+
+    async def _patch(self, old: bytes, new: bytes, rest: bytes) -> Titled:
+        """Write over the slot in place; a title that is taken away leaves the header as well.
+
+        Args:
+            old: The slot as it is.
+            new: The slot as it is to be.
+            rest: What follows it, as much as was read.
+        """
+        if not self._title:
+            header, _, _ = rest.partition(b"\n")
+            old, new = old + header, new + _untitled(rest)
+        self._written = (len(old), new)
+        stat = await self.backend.patch(
+            *self.paths, old=old, new=new, mtime_ms=self._mtime_ms, title=self._field
+        )
+        return Titled(stat, *self._written)
+
+
+def _untitled(data: bytes) -> bytes:
+    """Return line 1, a session's header, without its title and as long as it was.
+
+    It stays as it is where that cannot be told apart from a loss: its bytes are no UTF-8, say.
+    """
+    line, _, _ = data.partition(b"\n")
+    header = _header(data)
+    if header is None or not header.keys() & _TITLE_KEYS:
+        return line
+    kept = {key: value for key, value in header.items() if key not in _TITLE_KEYS}
+    try:
+        shorter = to_json(kept).encode()
+    except ValueError:  # A number that JSON has not.
+        return line
+    room = len(line) - len(shorter)
+    blanked = shorter[:-1] + b" " * room + b"}"
+    return blanked if room >= 0 and _says(blanked, kept) and _says(line, header) else line
+
+
+def _says(line: bytes, fields: dict[str, object]) -> bool:
+    """Tell whether a line is UTF-8 and just these fields."""
+    try:
+        return bool(json.loads(line.decode("utf-8")) == fields)
+    except ValueError:
+        return False
 
 
 def _named_by_user(seen: Seen) -> bool:

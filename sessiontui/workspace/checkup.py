@@ -19,7 +19,7 @@ from sessiontui.doctor.rules import Piece
 from sessiontui.errors import SessionNotFoundError
 from sessiontui.models.changes import is_session
 from sessiontui.models.decode import decode_line
-from sessiontui.models.entries import BadLine
+from sessiontui.models.entries import BadLine, Entry
 from sessiontui.models.lines import LineBuffer
 from sessiontui.models.source import RedisSource
 from sessiontui.storage.backend import Range, Stat
@@ -147,18 +147,52 @@ class Checkup:
                     heads[last].append(Stat(row.path, row.size, row.mtime_ms))
             yield Progress("looking for heads", min(start + _SLICE, len(rows)), len(rows))
             await asyncio.sleep(0)
+        lost = {piece.parent_id for piece in pieces if not heads[piece.parent_id or ""]} - {None}
+        within: defaultdict[str, list[Stat]] = defaultdict(list)
+        if lost:
+            orphans = [piece for piece in pieces if piece.parent_id in lost]
+            rows = [row for path in paths if path not in found and (row := self._rows.get(path))]
+            rows = [row for row in rows if rules.may_hold_parent(row, orphans)]
+            for number, row in enumerate(rows, 1):
+                for one in await self._held_ids(row, {one for one in lost if one is not None}):
+                    within[one].append(Stat(row.path, row.size, row.mtime_ms))
+                yield Progress("looking for heads", number, len(rows))
+                await asyncio.sleep(0)
         trashed = await self._storage.trashed() if pieces else []
         now = self._workspace.clock()
         findings = [
             rules.of_piece(
                 piece,
-                heads[piece.parent_id or ""],
+                heads[piece.parent_id or ""] or within[piece.parent_id or ""],
                 [item.id for item in trashed if item.path == piece.stat.path],
                 now_ms=now,
+                within=piece.parent_id in within,
             )
             for piece in pieces
         ]
         yield Progress("looking for heads", len(rows), len(rows), tuple(findings))
+
+    async def _held_ids(self, row: Row, wanted: set[str]) -> set[str]:
+        """Return which ids are those of entries of a session; it is read in pieces."""
+        held: set[str] = set()
+        lines = LineBuffer()
+        marks = {one: one.encode("utf-8", "replace") for one in wanted}
+        for start in range(0, row.size, _WINDOW):
+            stop = min(start + _WINDOW, row.size)
+            try:
+                data = await self._storage.read_range(row.path, start, stop)
+            except SessionNotFoundError:
+                return set()
+            whole = lines.feed(data)
+            if stop == row.size and lines.rest_size:
+                whole += lines.feed(b"\n")
+            for line in whole:
+                if any(mark in line.data for one, mark in marks.items() if one not in held):
+                    entries = decode_line(line.data, line.offset, size=line.size)
+                    ids = {entry.id for entry in entries if isinstance(entry, Entry)}
+                    held |= wanted & ids
+            await asyncio.sleep(0)
+        return held
 
     async def _pieces(self, paths: list[str]) -> list[Piece]:
         rows = [row for path in paths if (row := self._rows.get(path)) and rules.may_be_piece(row)]

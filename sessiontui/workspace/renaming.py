@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from sessiontui.catalogue.row import Row
     from sessiontui.workspace.workspace import Workspace
 
+MAY_SET_AGAIN = "Its agent may set its own title again."
+"""What becomes of a title that is given while an agent may hold the session open."""
 _AGENTS = {"claude": "Claude Code", "codex": "Codex"}
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from sessiontui.doctor.findings import Finding, Fix, Undo
     from sessiontui.storage.backend import FieldChange
+    from sessiontui.storage.operation import Guard
     from sessiontui.workspace.workspace import Workspace
 
 _DAY_MS: Final = 86_400_000
@@ -58,8 +59,12 @@ class Repairs:
         self._file = journal or paths.data_dir() / "repairs" / f"{key[:16]}.jsonl"
         self._run = secrets.token_hex(4)
 
-    async def fix(self, finding: Finding) -> Repair:
+    async def fix(self, finding: Finding, *, insist: bool = False) -> Repair:
         """Put right what was found; looked at once more in the step that does it.
+
+        Args:
+            finding: What to put right.
+            insist: Also where an agent may hold a session of it open.
 
         Raises:
             SessionHeldError: An agent may hold a session of it open.
@@ -69,10 +74,10 @@ class Repairs:
         if finding.fix is None:
             raise StorageError("there is no fix for this", path=finding.path)
         # Who stops waiting does not keep it from the journal.
-        working = asyncio.create_task(self._fix(finding, finding.fix))
+        working = asyncio.create_task(self._fix(finding, finding.fix, insist=insist))
         return await asyncio.shield(working)
 
-    async def _fix(self, finding: Finding, fix: Fix) -> Repair:
+    async def _fix(self, finding: Finding, fix: Fix, *, insist: bool) -> Repair:
         now = self._workspace.clock()
         repair = Repair(
             id=f"{now:014d}-{secrets.token_hex(4)}",
@@ -87,7 +92,7 @@ class Repairs:
                 # Noted before: whoever dies in between can still take it back.
                 _add(journal, repair)
             try:
-                undo = await self._carry_out(fix)
+                undo = await self._carry_out(fix, insist=insist)
             except StorageError as error:
                 # Where the source went away it may have happened all the same.
                 if repair.undo and not isinstance(error, BackendDownError):
@@ -117,8 +122,12 @@ class Repairs:
         made = self.made()
         return [repair for repair in reversed(made) if repair.run == made[-1].run]
 
-    async def take_back(self, repair: Repair) -> None:
+    async def take_back(self, repair: Repair, *, insist: bool = False) -> None:
         """Make everything as it was before a repair.
+
+        Args:
+            repair: What to take back.
+            insist: Also where an agent may hold a session of it open.
 
         Raises:
             StorageError: It has changed since, or failed; the repair stays, and can be tried again.
@@ -127,19 +136,19 @@ class Repairs:
             with self._workspace.notes.reporting():
                 for number, step in enumerate(repair.undo):
                     try:
-                        await self._take_back(step)
+                        await self._take_back(step, insist=insist)
                     except StorageError:
                         if number:  # The next time only the rest is to be taken back.
                             _add(journal, replace(repair, undo=repair.undo[number:]))
                         raise
             _add(journal, TakenBack(repair.id))
 
-    async def _carry_out(self, fix: Fix) -> tuple[Undo, ...]:
+    async def _carry_out(self, fix: Fix, *, insist: bool) -> tuple[Undo, ...]:
         """Do it; returns what takes it back."""
         storage = self._workspace.storage
         match fix:
             case JoinTail():
-                return await self._join(fix)
+                return await self._join(fix, insist=insist)
             case ChangeTimesAndTitles(changes=changes):
                 await self._change(changes)
             case RewriteSlot(path=path, old=old, new=new, mtime_ms=mtime_ms):
@@ -147,36 +156,39 @@ class Repairs:
                     mending.Overwrite(path, old=old, new=new, mtime_ms=mtime_ms)
                 )
             case GiveSlot():
-                return await self._give_slot(fix)
+                return await self._give_slot(fix, insist=insist)
             case Discard(stats=stats):
                 discard = mending.Discard(stats, self._item(stats[0].path))
                 await storage.carry_out(discard)
                 return (PutBack(discard.item.id),)
         return _known_undo(fix)
 
-    async def _join(self, fix: JoinTail) -> tuple[Undo, ...]:
+    async def _join(self, fix: JoinTail, *, insist: bool) -> tuple[Undo, ...]:
         tail, head = fix.tail, fix.head
         holding = self._workspace.holding
+        guards: tuple[Guard | None, Guard | None] = (None, None)
+        if not insist:
+            # The agent of the head has gone on in the tail.
+            guards = holding.guard(tail.path), holding.guard(head.path, conversation=False)
         join = mending.Join(
             tail,
             head,
             self._item(tail.path),
             mtime_ms=max(tail.mtime_ms or 0, head.mtime_ms or 0),
-            # The agent of the head has gone on in the tail.
-            guards=(holding.guard(tail.path), holding.guard(head.path, conversation=False)),
+            guards=guards,
         )
         await self._workspace.storage.carry_out(join)
         cut = CutBack(head.path, 0, head.size, join.joined_size, head.mtime_ms or 0)
         return cut, PutBack(join.item.id)
 
-    async def _give_slot(self, fix: GiveSlot) -> tuple[Undo, ...]:
+    async def _give_slot(self, fix: GiveSlot, *, insist: bool) -> tuple[Undo, ...]:
         stat = fix.stat
         slot = mending.GiveSlot(
             stat,
             fix.title,
             fix.source or "user",
             mtime_ms=max(self._workspace.clock(), (stat.mtime_ms or 0) + 1),
-            guard=self._workspace.holding.guard(stat.path),
+            guard=None if insist else self._workspace.holding.guard(stat.path),
         )
         await self._workspace.storage.carry_out(slot)
         long = stat.size + SLOT_BYTES
@@ -195,7 +207,7 @@ class Repairs:
                 f"it is not as it was found any more: {changes[0].path}", path=changes[0].path
             )
 
-    async def _take_back(self, step: Undo) -> None:
+    async def _take_back(self, step: Undo, *, insist: bool) -> None:
         storage = self._workspace.storage
         match step:
             case PutBack(item_id=item_id):
@@ -214,7 +226,7 @@ class Repairs:
                     expected_size=step.expected_size,
                     mtime_ms=step.mtime_ms,
                     title="keep" if title is None else title,
-                    guard=self._workspace.holding.guard(path, growth=False),
+                    guard=None if insist else self._workspace.holding.guard(path, growth=False),
                 )
                 await storage.carry_out(keep)
 

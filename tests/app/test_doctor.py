@@ -16,7 +16,17 @@ from sessiontui.models.title_slot import make_slot, title_field
 from sessiontui.storage.memory import MemoryBackend
 from sessiontui.workspace.checkup import Checkup, Progress
 from sessiontui.workspace.repairs import Repairs
-from tests.app.support import HOUR_MS, NOW_MS, app_of, path_of, running, session, shows, store_with
+from tests.app.support import (
+    HOUR_MS,
+    NOW_MS,
+    app_of,
+    path_of,
+    running,
+    session,
+    settle,
+    shows,
+    store_with,
+)
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -172,10 +182,53 @@ async def test_a_piece_that_grew_just_now_waits_and_says_why() -> None:
     async with running(store) as (app, pilot):
         doctor = await opened(pilot)
         assert shows(app, "It waits for an agent that may hold it open: it grew 5 s ago")
-        await agree(pilot, doctor, "f")
+        await agree(pilot, doctor, "F")
         assert shows(app, "not repaired: an agent may be at work on it: it grew 5 s ago")
         assert shows(app, "4 findings")
-    assert snapshot(store) == before
+        assert snapshot(store) == before
+        await pilot.press("f")
+        await until(lambda: isinstance(app.screen, Question))
+        asked = app.screen
+        assert isinstance(asked, Question)
+        told = [line.plain for line in asked.lines]
+        assert any("Its agent would lose the rest of its work." in line for line in told)
+        await until(lambda: shows(app, "Repair it anyway"))
+        await pilot.press("n")
+        await until(lambda: app.screen is doctor and doctor.quiet)
+        assert snapshot(store) == before
+        await agree(pilot, doctor, "f")
+        assert shows(app, "3 findings")
+    assert TAIL not in store.sessions
+
+
+async def test_a_repair_of_our_own_is_not_told_as_somebody_elses_deletion() -> None:
+    store = broken_store()
+    async with running(store) as (app, pilot):
+        app.main.sessions.select(TAIL)
+        await settle(pilot)
+        assert app.main.reading.path == TAIL
+        doctor = await opened(pilot)
+        await agree(pilot, doctor, "f")
+        assert TAIL not in store.sessions
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+        await settle(pilot)
+        assert not shows(app, "deleted elsewhere")
+    async with running(store) as (app, pilot):
+        app.main.sessions.select(path_of("head"))
+        await settle(pilot)
+        store.delete(path_of("head"))
+        await until(lambda: shows(app, "deleted elsewhere"))
+
+
+async def test_what_omp_leaves_behind_is_a_note() -> None:
+    store = store_with("alpha")
+    held = store.sessions[path_of("alpha")]
+    later = title_field("Newer", "auto", NOW_MS)
+    store.retitle(path_of("alpha"), later, mtime_ms=held.mtime_ms)
+    async with running(store) as (app, pilot):
+        await opened(pilot)
+        assert shows(app, "nothing is wrong, 1 note, 1 can be repaired")
 
 
 async def test_enter_goes_to_the_session() -> None:

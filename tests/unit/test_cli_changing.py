@@ -14,9 +14,10 @@ import redis
 
 from sessiontui.demo.sessions import demo_sessions
 from sessiontui.models.encode import encode_entries
+from sessiontui.models.title_slot import title_field
 from tests.app.terminal import Terminal
 from tests.command import NOW_MS, ROOT, Command, command_environment, write_sessions
-from tests.sessions import pi_session
+from tests.sessions import START_MS, Omp, pi_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,6 +115,83 @@ def test_a_title_is_told_as_it_is_stored(
     assert done.stdout.endswith(f": title {told}\n")
     slot = json.loads(files[RETRY].read_bytes().partition(b"\n")[0])
     assert slot["title"] == stored
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("where", ["folder", "server"])
+def test_a_title_beside_an_agent_says_what_that_may_do(
+    where: str, as_json: bool, request: pytest.FixtureRequest
+) -> None:
+    if where == "folder":
+        files: dict[str, Path] = request.getfixturevalue("files")
+        command: Command = request.getfixturevalue("command")
+        os.utime(files[RETRY])
+    else:
+        client: redis.Redis = request.getfixturevalue("server")
+        command = request.getfixturevalue("remote")
+        now = str(time.time_ns() // 1_000_000)
+        client.hset(f"{PREFIX}meta", _path(command, RETRY), now)
+    path = _path(command, RETRY)
+    arguments = ("--json",) if as_json else ()
+    done = command("rename", path, "--title", "By hand", *arguments)
+    assert done.returncode == 0
+    said = "Its agent may set its own title again."
+    if as_json:
+        [told] = json.loads(done.stdout)
+        assert done.stderr == ""
+        assert (told["path"], told["new_path"], told["title"]) == (path, path, "By hand")
+        assert told["warning"].endswith(f". {said}")
+        assert told["running"]
+    else:
+        assert done.stdout.endswith(": title “By hand”\n")
+        assert done.stderr.endswith(f". {said}\n")
+        assert len(done.stderr.splitlines()) == 1
+    assert _path(command, "By hand") == path
+
+
+@pytest.mark.parametrize("slot", [True, False])
+@pytest.mark.parametrize("where", ["folder", "server"])
+def test_a_title_that_is_taken_away_is_nowhere_any_more(
+    where: str, slot: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    header = {"title": "Old “title”", "titleSource": "auto", "more": [1, {"title": "kept"}, "é"]}
+    session = Omp(title="Old title" if slot else None, header=header)
+    session.user("First words.")
+    session.add("title_change", title="Old title", source="auto")
+    session.assistant()
+    session.exited()
+    body = session.data
+    if where == "folder":
+        file = tmp_path / "own" / "p" / "a.jsonl"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(body)
+        os.utime(file, (START_MS / 1000, START_MS / 1000))
+        command = Command(tmp_path, str(tmp_path / "own"))
+    else:
+        client: redis.Redis = request.getfixturevalue("server")
+        command = request.getfixturevalue("remote")
+        client.flushall()
+        client.set(f"{PREFIX}file:/p/a.jsonl", body)
+        client.hset(f"{PREFIX}meta", "/p/a.jsonl", str(START_MS))
+        if slot:
+            client.hset(f"{PREFIX}title", "/p/a.jsonl", title_field("Old title", "auto", START_MS))
+    assert command.json("ls", "--json")[0]["title"].startswith("Old")
+    [path] = [item["path"] for item in command.json("ls", "--json")]
+    done = command("rename", path, "--title", "")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [item["title"] for item in command.json("ls", "--json")] == ["First words."]
+    data = command.raw("show", "--raw", path)
+    own, first, *rest = data.split(b"\n")
+    assert (json.loads(own)["title"], len(own)) == ("", 255)
+    told = json.loads(first)
+    assert not told.keys() & {"title", "titleSource"}
+    before = body.split(b"\n")[1:] if slot else body.split(b"\n")
+    kept = json.loads(before[0])
+    assert told == {key: kept[key] for key in kept if key not in ("title", "titleSource")}
+    assert (len(first), rest) == (len(before[0]), before[1:])
+    if where == "server":
+        field = json.loads(client.hget(f"{PREFIX}title", path) or b"{}")
+        assert field["title"] == ""
 
 
 def test_a_new_path_takes_the_draft_along(command: Command, files: dict[str, Path]) -> None:

@@ -22,7 +22,7 @@ from sessiontui.catalogue.titles import (
     unpack_titles,
 )
 from sessiontui.models.encode import encode_entries
-from sessiontui.models.title_slot import make_slot, title_field
+from sessiontui.models.title_slot import TitleSource, make_slot, title_field
 from tests.sessions import (
     START_MS,
     Omp,
@@ -40,6 +40,7 @@ def titled(
     change: str | None = None,
     summary: str | None = None,
     message: str | None = None,
+    by: TitleSource = "auto",
 ) -> Row:
     session = Omp(title=slot, header={} if header is None else {"title": header})
     if message is not None:
@@ -48,7 +49,7 @@ def titled(
         session.add("title_change", title=change, source="user")
     if summary is not None:
         session.add("compaction", summary="long", shortSummary=summary)
-    stored = None if field is None else title_field(field, "user", START_MS)
+    stored = None if field is None else title_field(field, by, START_MS)
     return row_of(session.data, field=stored)
 
 
@@ -73,6 +74,13 @@ def titled(
 )
 def test_the_title_follows_omps_order_of_sources(sources: dict[str, str], title: str) -> None:
     assert titled(**sources).title == title
+
+
+def test_a_title_that_the_user_took_away_is_not_found_in_the_entries_either() -> None:
+    row = titled(field="", slot="S", header="H", change="C", summary="M", message="U", by="user")
+    assert row.title == "U"
+    assert titled(field="", change="C", by="user").title == "Untitled · 00:26"
+    assert titled(field="", change="C", message="U", by="auto").title == "C"
 
 
 def test_untitled_tells_the_time_in_the_zone_asked_for() -> None:

@@ -114,10 +114,13 @@ class DoctorScreen(ModalScreen[str | None]):
 
     def _sum_up(self, told: str = "", style: str = "$past") -> None:
         """Say in the heading how many findings there are, and what was done last."""
-        count, can = len(self.findings), self.findings.repairable
-        what = f"{formats.counted(count, 'finding')}, {can or 'none'} can be repaired"
-        if not count:
-            what = "nothing is wrong"
+        notes, can = self.findings.notes, self.findings.repairable
+        wrong = len(self.findings) - notes
+        what = formats.counted(wrong, "finding") if wrong else "nothing is wrong"
+        if notes:
+            what += f", {formats.counted(notes, 'note')}"
+        if wrong or notes:
+            what += f", {can or 'none'} can be repaired"
         parts = [Content.styled(what, "$past")]
         if told:
             parts.append(Content.styled(told, style))
@@ -164,11 +167,12 @@ class DoctorScreen(ModalScreen[str | None]):
         finding = self.highlighted
         told = Content()
         if finding is not None:
-            held = None
-            if waits_for_agents(finding.fix):
-                held = self._workspace.held(finding.path)
-            told = self.findings.told(finding, held)
+            told = self.findings.told(finding, self._held(finding))
         self.query_one("#doctor-told", Static).update(told)
+
+    def _held(self, finding: Finding) -> str | None:
+        """Return why a repair has to wait for an agent, or None."""
+        return self._workspace.held(finding.path) if waits_for_agents(finding.fix) else None
 
     # Repairing.
 
@@ -190,7 +194,12 @@ class DoctorScreen(ModalScreen[str | None]):
             return
         path = formats.cut_middle(clean(finding.path), _PATH_CELLS)
         lines = [Content(f"It will {clean(fix_words(finding.fix))}.")]
-        await self._repair_if_agreed(Content(f"Repair {path}?"), lines, [finding])
+        held = self._held(finding)
+        if held is not None:
+            told = f"{formats.as_sentence(held)} Its agent would lose the rest of its work."
+            lines.append(Content.styled(told, "$attention"))
+        question = Content(f"Repair {path}?")
+        await self._repair_if_agreed(question, lines, [finding], insist=held is not None)
 
     @work(group="repair")
     async def action_repair_all(self) -> None:
@@ -207,25 +216,31 @@ class DoctorScreen(ModalScreen[str | None]):
         await self._repair_if_agreed(question, [Content(about.remedy)], some)
 
     async def _repair_if_agreed(
-        self, question: Content, lines: list[Content], findings: Sequence[Finding]
+        self,
+        question: Content,
+        lines: list[Content],
+        findings: Sequence[Finding],
+        *,
+        insist: bool = False,
     ) -> None:
         lines.append(Content.styled("u takes it back.", "$past"))
         self._busy, self.quiet = True, False
         try:
-            asked = Question(question, lines, yes="Repair", no="Leave it")
+            yes = "Repair it anyway" if insist else "Repair"
+            asked = Question(question, lines, yes=yes, no="Leave it")
             if await self.app.push_screen_wait(asked) is not None:
-                await self._repair(findings)
+                await self._repair(findings, insist=insist)
         finally:
             self._busy = False
             self.quiet = True
 
-    async def _repair(self, findings: Sequence[Finding]) -> None:
+    async def _repair(self, findings: Sequence[Finding], *, insist: bool) -> None:
         done = failed = 0
         last = ""
         for number, finding in enumerate(findings):
             self._head(f"repairing {number + 1} of {len(findings)}…")
             try:
-                await self._repairs.fix(finding)
+                await self._repairs.fix(finding, insist=insist)
             except StorageError as error:
                 failed += 1
                 last = reason_of(error)

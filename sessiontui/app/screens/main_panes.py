@@ -208,7 +208,7 @@ class MainPanes(Screen[None]):
         elsewhere = (
             gone.new_path is None
             and gone.path == self.reading.path
-            and not self.changing.has_deleted(gone.path)
+            and not self.workspace.storage.took(gone.path)
         )
         if elsewhere and not reading and self.details.row is not None:
             self.tell(f"{quoted(shown_title(self.details.row))} was deleted elsewhere", "attention")

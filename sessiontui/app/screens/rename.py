@@ -15,6 +15,7 @@ from sessiontui.app.widgets.field import Field
 from sessiontui.models.changes import is_session
 from sessiontui.models.text import clean
 from sessiontui.models.title_slot import make_slot, normal_title, parse_slot
+from sessiontui.workspace.renaming import MAY_SET_AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -148,7 +149,7 @@ class RenameDialog(Dialog[NewNames]):
             )
         elif wanted.title is not None and self.held is not None:
             yield Content.styled(
-                f"{as_sentence(self.held)} Its agent may set its own title again.",
+                f"{as_sentence(self.held)} {MAY_SET_AGAIN}",
                 "$attention",
             )
 

@@ -13,12 +13,22 @@ from sessiontui.cli.group import FILTER_HELP, cli, need_sessions, place_of, plac
 @click.option("--title", metavar="TITLE", help="The new title; empty takes it away.")
 @click.option("--path", metavar="PATH", help="The new path; drafts and the like move along.")
 @click.option("--force", is_flag=True, help="Move it though its agent is running.")
+@click.option("--json", "as_json", is_flag=True, help="Tell as JSON what changed.")
 @click.argument("session", shell_complete=complete_sessions)
 @click.pass_context
 def rename_command(
-    context: click.Context, session: str, *, title: str | None, path: str | None, force: bool
+    context: click.Context,
+    session: str,
+    *,
+    title: str | None,
+    path: str | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Give a session another title, another path, or both.
+
+    An agent that has the session open may set its own title again; then that
+    is said.
 
     \b
     Examples:
@@ -32,7 +42,9 @@ def rename_command(
         raise click.UsageError("say what to change: --title, --path or both", context)
     with_workspace(
         place_of(context),
-        lambda workspace: rename_session(workspace, session, title=title, path=path, force=force),
+        lambda workspace: rename_session(
+            workspace, session, title=title, path=path, force=force, as_json=as_json
+        ),
         changes=True,
     )
 

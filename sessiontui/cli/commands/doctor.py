@@ -12,18 +12,26 @@ from sessiontui.cli.group import cli, place_of, place_options
 @click.option("--fix", is_flag=True, help="Repair what can be repaired, after asking.")
 @click.option("--deep", is_flag=True, help="Read every line of every session too.")
 @click.option("--undo", is_flag=True, help="Take back what was repaired last.")
+@click.option("--force", is_flag=True, help="Repair sessions too whose agent is running.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="One array of objects.")
 @click.pass_context
 def doctor_command(
-    context: click.Context, *, fix: bool, deep: bool, undo: bool, yes: bool, as_json: bool
+    context: click.Context,
+    *,
+    fix: bool,
+    deep: bool,
+    undo: bool,
+    force: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Find what is broken: pieces of sessions, titles and times that fit nothing, leftovers.
 
     Nothing is changed without --fix, and every repair can be taken back with
-    --undo. Sessions that an agent may hold open are left alone.
+    --undo. Sessions that an agent may hold open are left alone without --force.
 
-    Exit codes: 0 nothing is wrong (any more), 1 something is, 2 wrong usage.
+    Exit codes: 0 nothing is wrong (any more; notes do not count), 1 something is, 2 wrong usage.
 
     \b
     Examples:
@@ -39,10 +47,14 @@ def doctor_command(
         raise click.UsageError("--undo goes alone", context)
     if undo:
         with_workspace(
-            place_of(context), lambda workspace: take_back(workspace, as_json=as_json), changes=True
+            place_of(context),
+            lambda workspace: take_back(workspace, force=force, as_json=as_json),
+            changes=True,
         )
     with_workspace(
         place_of(context),
-        lambda workspace: examine(workspace, fix=fix, deep=deep, yes=yes, as_json=as_json),
+        lambda workspace: examine(
+            workspace, fix=fix, deep=deep, yes=yes, force=force, as_json=as_json
+        ),
         changes=fix,
     )
