@@ -17,6 +17,7 @@ SessionTuiError
     ├── TitleNeedsRewriteError   a title has no room in the session yet: ask, then allow it
     ├── SessionHeldError         a running agent may hold it open: ask, then insist
     ├── WriterClosedError        a line was written after `close`
+    ├── WritesRefusedError       full, or cannot save: no writes now   the command did not run
     ├── AccessError              no permission, or a wrong password
     │   └── ReadOnlyError        nothing may be changed here, as asked or by what the source allows
     └── BackendDownError         no connection; the command did not run
@@ -160,6 +161,13 @@ class ReadOnlyError(AccessError):
 
     def __init__(self, reason: str, *, path: str | None = None) -> None:
         super().__init__(f"read-only ({reason}): nothing was changed", path=path)
+
+
+class WritesRefusedError(StorageError):
+    """The source takes no writes for now, as its memory or disk is full, say; nothing was changed.
+
+    It stays so until somebody makes room, so who waits for a change is told at once.
+    """
 
 
 class BackendDownError(StorageError):

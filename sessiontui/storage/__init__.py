@@ -25,6 +25,7 @@ from sessiontui.errors import (
     TitleNeedsRewriteError,
     WriteConflictError,
     WriterClosedError,
+    WritesRefusedError,
     WrongTypeError,
 )
 from sessiontui.storage.hub import ChangeFeed
@@ -59,5 +60,6 @@ __all__ = [
     "Unwritten",
     "WriteConflictError",
     "WriterClosedError",
+    "WritesRefusedError",
     "WrongTypeError",
 ]

@@ -2,9 +2,10 @@
 
 An operation waits for the operations before it that concern the same paths,
 and for nothing else. It runs until the store has answered: a store that is away
-is asked again, with growing pauses, a bounded number of times; a change whose
-outcome is unknown is looked for before it is tried again. What is confirmed
-goes into the mirror; what failed is taken out of it. No caller sees a retry.
+is asked again, with growing pauses, a bounded number of times; so is one that takes no
+writes for now, as it is full, say, unless somebody waits for the outcome: then that is
+told at once. A change whose outcome is unknown is looked for before it is tried again.
+What is confirmed goes into the mirror; what failed is taken out of it. No caller sees a retry.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sessiontui.errors import (
     OutcomeUnknownError,
     ReadOnlyError,
     StorageError,
+    WritesRefusedError,
 )
 from sessiontui.storage.operation import Unwritten
 
@@ -274,7 +276,7 @@ class Chain:
             if not isinstance(outcome, Exception):
                 return None, OutcomeUnknownError("stopped before the store answered")
             unknown = unknown or isinstance(outcome, OutcomeUnknownError)
-            if not isinstance(outcome, BackendDownError):
+            if not _may_pass(outcome, waited_for=not (unknown or operation.unheard)):
                 return None, outcome
             self._tell(outcome)
             failures += 1
@@ -384,3 +386,10 @@ class Chain:
         if error is not self.last_error:
             self.last_error = error
             self._notify()
+
+
+def _may_pass(error: Exception, *, waited_for: bool) -> bool:
+    """Tell whether to try again: a store that is away comes back, a full one if somebody helps."""
+    if isinstance(error, WritesRefusedError):
+        return not waited_for
+    return isinstance(error, BackendDownError)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from sessiontui.errors import BackendDownError, StorageError
+from sessiontui.errors import BackendDownError, StorageError, WritesRefusedError
 from sessiontui.workspace.values import reason_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ async def each(
     """Do `work` to each session until all are done or it is stopped.
 
     One that fails does not keep the others from it; only where the source
-    cannot be reached there is no use in going on.
+    cannot be reached, or takes no writes, there is no use in going on.
 
     Args:
         paths: The sessions.
@@ -78,7 +78,7 @@ async def each(
         except StorageError as error:
             failed.append(Failure(path, error))
             progress.over(failed=True)
-            if isinstance(error, BackendDownError):
+            if isinstance(error, BackendDownError | WritesRefusedError):
                 return Outcome(tuple(done), tuple(failed), tuple(paths[number + 1 :]))
         else:
             progress.over()

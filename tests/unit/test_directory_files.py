@@ -134,7 +134,7 @@ def test_a_line_that_does_not_fit_on_the_disk_is_taken_back(tmp_path: Path) -> N
         within=with_mounts(),
     )
     assert done.stdout.splitlines() == [
-        "StorageError the disk is full: /a.jsonl",
+        "WritesRefusedError the disk is full: /a.jsonl",
         "True ['a.jsonl']",
     ] * 3 + ["40001"]
 

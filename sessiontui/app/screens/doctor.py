@@ -17,7 +17,7 @@ from sessiontui.app.findings import Findings
 from sessiontui.app.screens.dialog import Question
 from sessiontui.app.widgets.choices import Choices
 from sessiontui.doctor import KINDS, fix_words, waits_for_agents
-from sessiontui.errors import BackendDownError, StorageError
+from sessiontui.errors import BackendDownError, StorageError, WritesRefusedError
 from sessiontui.models.text import clean
 from sessiontui.workspace.checkup import Checkup
 from sessiontui.workspace.repairs import Repairs
@@ -245,7 +245,7 @@ class DoctorScreen(ModalScreen[str | None]):
                 failed += 1
                 last = reason_of(error)
                 self.findings.refused(finding, last)
-                if isinstance(error, BackendDownError):
+                if isinstance(error, BackendDownError | WritesRefusedError):
                     break
             else:
                 done += 1

@@ -29,6 +29,7 @@ from sessiontui.errors import (
     SessionExistsError,
     SessionNotFoundError,
     StorageError,
+    WritesRefusedError,
     WrongTypeError,
 )
 
@@ -83,8 +84,8 @@ _PLAIN: dict[int, tuple[type[StorageError], str]] = {
     errno.EACCES: (AccessError, "no permission"),
     errno.EPERM: (AccessError, "no permission"),
     errno.EROFS: (AccessError, "the file system is read-only"),
-    errno.ENOSPC: (StorageError, "the disk is full"),
-    errno.EDQUOT: (StorageError, "the disk quota is used up"),
+    errno.ENOSPC: (WritesRefusedError, "the disk is full"),
+    errno.EDQUOT: (WritesRefusedError, "the disk quota is used up"),
     errno.EFBIG: (StorageError, "the file would grow larger than the system allows"),
     errno.EMFILE: (StorageError, "too many files are open"),
     errno.ENFILE: (StorageError, "too many files are open"),

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 
-from sessiontui.errors import BackendDownError, OutcomeUnknownError, StorageError
+from sessiontui.errors import (
+    BackendDownError,
+    OutcomeUnknownError,
+    StorageError,
+    WritesRefusedError,
+)
 from sessiontui.storage.backend import HEAD_BYTES, Seen, Stat
 from sessiontui.storage.redis.errors import reply_error
 from sessiontui.storage.redis.index import fields_of
@@ -67,7 +72,7 @@ async def run_apart(
         link.owed[hashes[kind], name] = value[1:] if value.startswith(b"+") else None
     try:
         await pay(link)
-    except BackendDownError as error:
+    except (BackendDownError, WritesRefusedError) as error:
         raise OutcomeUnknownError(f"the session changed, its time did not: {error}") from error
     return list(reply)
 
@@ -89,7 +94,7 @@ async def pay(link: ClusterLink) -> None:
             del link.owed[item[0]]
         if isinstance(reply, RedisError):
             problem = reply_error(reply)
-            if isinstance(problem, BackendDownError):
+            if isinstance(problem, BackendDownError | WritesRefusedError):
                 link.owed.setdefault(*item)
             raise problem
 

@@ -16,16 +16,19 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import RedisError
 
 from sessiontui.errors import (
+    BackendDownError,
     InvalidPathError,
     SessionExistsError,
     SessionNotFoundError,
     StorageError,
     WriteConflictError,
+    WritesRefusedError,
 )
 from sessiontui.models.times import now_ms
 from sessiontui.storage.backend import Range, TrashItem
@@ -61,6 +64,13 @@ if ARGV[3] == '-' then redis.call('HDEL', KEYS[1], ARGV[1])
 else redis.call('HSET', KEYS[1], ARGV[1], string.sub(ARGV[3], 2)) end
 return {1}
 """
+_RECORD_STEP: Final = b"""
+redis.call('PERSIST', KEYS[1])
+for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return {1}
+"""
+"""Writes a record of the trash. A full server lets it pass behind what takes no memory."""
 
 
 class ApartBackend(RedisBackend):
@@ -74,10 +84,11 @@ class ApartBackend(RedisBackend):
         return await probe_apart(self._reads, self._keys, ranges)
 
     async def fence(self) -> None:
-        """Return once nothing sent earlier can take effect, and times and titles have followed."""
+        """Return once nothing sent earlier can take effect; let times and titles follow."""
         await super().fence()
         if isinstance(self._writes, ClusterLink):
-            await pay(self._writes)
+            with suppress(BackendDownError, WritesRefusedError):  # They may be late.
+                await pay(self._writes)
 
     # Removing.
 
@@ -112,7 +123,7 @@ class ApartBackend(RedisBackend):
             if stat.title is not None:
                 fields[b"title:%d" % number] = stat.title
         flat = [part for pair in fields.items() for part in pair]
-        await self._told([(b"HSET", record, *flat), (b"PEXPIRE", record, life)])
+        await self._told([(b"EVAL", _RECORD_STEP, b"1", record, life, *flat)])
         await self._throw(item, life)
 
     async def _throw(self, item: TrashItem, life: bytes) -> None:

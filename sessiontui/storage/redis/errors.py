@@ -25,7 +25,13 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from sessiontui.errors import AccessError, BackendDownError, StorageError, WrongTypeError
+from sessiontui.errors import (
+    AccessError,
+    BackendDownError,
+    StorageError,
+    WritesRefusedError,
+    WrongTypeError,
+)
 from sessiontui.models.text import clean
 from sessiontui.storage.redis.tls import tls_reason
 
@@ -46,14 +52,18 @@ _CODES: tuple[tuple[type[RedisError], str], ...] = (
 
 _NOT_NOW = {
     "LOADING": "the server is still loading its data",
-    "OOM": "the server is out of memory and takes no writes",
     "MASTERDOWN": "the replica has lost its primary",
     "BUSY": "the server is busy with a script of someone else",
-    "MISCONF": "the server cannot save its data and takes no writes",
-    "NOREPLICAS": "the server has too few replicas and takes no writes",
     "CLUSTERDOWN": "the cluster is down",
     "TRYAGAIN": "the cluster is moving these keys",
 }
+OUT_OF_MEMORY = "the server is out of memory and takes no writes"
+_NO_WRITES = {
+    "OOM": OUT_OF_MEMORY,
+    "MISCONF": "the server cannot save its data and takes no writes: is its disk full? see its log",
+    "NOREPLICAS": "the server has too few replicas and takes no writes (min-replicas-to-write)",
+}
+"""What stays so until somebody does something about it."""
 _CLUSTER = {
     "CROSSSLOT": "in a cluster the prefix needs a hash tag in braces, such as {omp}:sessions:",
     "MOVED": "this cluster node does not hold the sessions: connect to the one that does",
@@ -94,6 +104,9 @@ def refusal(
     for code, reason in _NOT_NOW.items():
         if code in words:
             return BackendDownError(reason, path=path)
+    for code, reason in _NO_WRITES.items():
+        if code in words:
+            return WritesRefusedError(reason, path=path)
     for code, reason in _CLUSTER.items():
         if code in words:
             return StorageError(reason, path=path)

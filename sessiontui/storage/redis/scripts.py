@@ -5,6 +5,10 @@ changed), then changes, and undoes what it did when the server refuses one of
 the changes: a user may lack the right to one command, or a string may become
 too long. Each touches the keys of one session, or of the few that go with it.
 
+A full server refuses what may take memory as a script's first write, and lets what comes behind
+another write pass, so that no script stops half way. So what only moves and removes begins with
+that, and works on a full server too; what adds begins with what is refused there.
+
 A script answers with a list: `ok, …`, or why it changed nothing:
 `missing, number` | `exists, number` | `conflict, size or -1` | `fenced` |
 `refused, command, key, text`. Numbers count the sessions from 1.
@@ -204,8 +208,9 @@ RENAME = _script("""
   for i = 1, count do
     local source, target = ARGV[1 + 2 * i], ARGV[2 + 2 * i]
     for _, hash in ipairs({META, TITLE}) do
-      put(hash, target, look('HGET', hash, source))
+      local value = look('HGET', hash, source)
       put(hash, source, false)
+      put(hash, target, value)
     end
   end
   for i = 1, count do move(KEYS[1 + 2 * i], KEYS[2 + 2 * i]) end
@@ -303,6 +308,7 @@ JOIN = _script("""
   if size ~= tonumber(ARGV[6]) then stop('conflict', size) end
   if before ~= tonumber(ARGV[8]) then stop('conflict', before or -1) end
   if look('EXISTS', record) == 1 then stop('exists', 1) end
+  look('SETRANGE', head, 0, '')  -- changes nothing; refused where there is no room
   local added = ARGV[9] .. look('GETRANGE', tail, ARGV[10], -1)
   local fields = {'deleted', ARGV[3], 'expires', ARGV[4], 'count', 1, 'path:1', path}
   local facts = {size = size, mtime = look('HGET', META, path), title = look('HGET', TITLE, path)}
@@ -359,11 +365,11 @@ RESTORE = _script("""
   for i = 1, count do
     local number, path, kept, file = ARGV[2 * i], ARGV[1 + 2 * i], KEYS[2 + 2 * i], KEYS[3 + 2 * i]
     if size_of(kept) then
-      put(META, path, look('HGET', record, 'mtime:' .. number))
-      put(TITLE, path, look('HGET', record, 'title:' .. number))
       local life = look('PTTL', kept)
       move(kept, file)
       change({'PEXPIRE', file, life}, 'PERSIST', file)
+      put(META, path, look('HGET', record, 'mtime:' .. number))
+      put(TITLE, path, look('HGET', record, 'title:' .. number))
       back[#back + 1] = tonumber(number)
     end
   end
@@ -433,10 +439,10 @@ BRING = _script("""
   local kept, file = KEYS[3], KEYS[4]
   if not size_of(kept) then stop('missing', 1) end
   if size_of(file) then stop('exists', 1) end
+  move(kept, file)
+  change({'PEXPIRE', file, look('PTTL', file)}, 'PERSIST', file)
   put(META, ARGV[2], ARGV[3] ~= '' and ARGV[3])
   put(TITLE, ARGV[2], ARGV[4] ~= '' and ARGV[4])
-  move(kept, file)
-  change(nil, 'PERSIST', file)
   return {'ok'}
 """)
 """Brings a session back. KEYS meta, title, trash key, file; ARGV fence, path, mtime, title."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from sessiontui.errors import (
     BackendDownError,
@@ -10,17 +11,23 @@ from sessiontui.errors import (
     SessionNotFoundError,
     StorageError,
     WriteConflictError,
+    WritesRefusedError,
 )
+from sessiontui.models.text import clean
 from sessiontui.storage.redis.apart import run_apart
 from sessiontui.storage.redis.cluster import ClusterLink
-from sessiontui.storage.redis.errors import refusal
-from sessiontui.storage.redis.keys import ApartKeys
+from sessiontui.storage.redis.errors import OUT_OF_MEMORY, refusal
+from sessiontui.storage.redis.keys import ApartKeys, decode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sessiontui.storage.redis.keys import Keys
     from sessiontui.storage.redis.link import Link, Script
+
+
+_LIMIT: Final = re.compile(rb"^maxmemory_human:(\S+)", re.MULTILINE)
+_POLICY: Final = re.compile(rb"^maxmemory_policy:([a-z-]+)", re.MULTILINE)
 
 
 async def run_step(
@@ -53,8 +60,46 @@ async def run_step(
         SessionNotFoundError: It answers `missing`.
         SessionExistsError: It answers `exists`.
         WriteConflictError: It answers `conflict`.
+        WritesRefusedError: The server takes no writes for now, and why.
         StorageError: The server refuses, or cannot be reached.
     """
+    try:
+        return await _run(link, keys, script, names, arguments, paths, targets, expected_size)
+    except WritesRefusedError as error:
+        if str(error) != OUT_OF_MEMORY:
+            raise
+        raise WritesRefusedError(await _full(link, keys), path=paths[0]) from error
+
+
+async def _full(link: Link, keys: Keys) -> str:
+    """Return what is full, as far as this user may know, and what makes room."""
+    limit = ""
+    try:
+        [info] = await link.ask([(b"INFO", b"memory")])
+    except StorageError:
+        info = None
+    if isinstance(info, bytes):
+        found = [facts.search(info) for facts in (_LIMIT, _POLICY)]
+        told = [decode(one.group(1)) for one in found if one is not None]
+        limit = f" (maxmemory {', '.join(told)})" if len(told) == len(found) else ""
+    trash = clean(decode(keys.trash))
+    return (
+        f"the server's memory is full{limit}, and it takes no writes; raise its maxmemory, "
+        f"or remove keys there: {trash}* holds what was deleted"
+    )
+
+
+async def _run(
+    link: Link,
+    keys: Keys,
+    script: Script,
+    names: Sequence[bytes],
+    arguments: Sequence[bytes],
+    paths: Sequence[str],
+    targets: Sequence[str] | None,
+    expected_size: int | None,
+) -> list[Any]:
+    """Run a script and turn its answer into a result or an error; see `run_step`."""
     fence = keys.fence(link.token, paths[0])
     if isinstance(link, ClusterLink) and isinstance(keys, ApartKeys):
         answer = await run_apart(link, keys, script, names[2:], [fence, *arguments], paths[0])
