@@ -40,7 +40,9 @@ def not_running(plan: DeletePlan, loss: str, *, leave_out: bool) -> DeletePlan:
         )
     rest = plan.without_held()
     if not rest.paths:
-        raise CommandError("an agent may hold each of them open; wait, or use --force")
+        raise CommandError(
+            f"an agent may hold each of them open ({name}: {held.reason}); wait, or use --force"
+        )
     for held in plan.held:
         complain(f"left out: {named(held.title or held.path)} is held open: {held.reason}")
     return rest

@@ -1,8 +1,9 @@
 """Whether a running agent may hold a session open: the one judgement, and what it is asked for.
 
 Whatever would take an agent's work from it asks here before, and once more in its
-turn at the store (`Holding.guard`), with what stands there then. The rules are
-`catalogue.activity.held`.
+turn at the store (`Holding.guard`), with what stands there then. What agents tell of
+themselves counts first (`workspace.live`); where they tell nothing, how long ago anything
+happened (`catalogue.activity.held`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sessiontui.workspace.values import Held
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sessiontui.agents.evidence import Evidence
     from sessiontui.catalogue.row import Row
     from sessiontui.storage.backend import Stat
     from sessiontui.storage.operation import Guard
@@ -42,6 +44,7 @@ class Holding:
         row: Returns the row of a session, or None.
         size: Returns how long a session is by the last word of the store.
         clock: The time in milliseconds since the epoch.
+        live: Returns what agents tell of a session.
     """
 
     def __init__(
@@ -49,10 +52,12 @@ class Holding:
         row: Callable[[str], Row | None],
         size: Callable[[str], int | None],
         clock: Callable[[], int],
+        live: Callable[[Row], Evidence | None] = lambda _row: None,
     ) -> None:
         self._row = row
         self._size = size
         self._clock = clock
+        self._live = live
         self._own: dict[str, _Own] = {}
 
     def changed_ms(self, path: str) -> int:
@@ -78,7 +83,20 @@ class Holding:
 
     def _why(self, row: Row) -> str | None:
         row = replace(row, mtime_ms=self._by_others(row.path, row.mtime_ms))
-        return held(row, now_ms=self._clock())
+        now_ms = self._clock()
+        evidence = self._live(row)
+        if evidence is not None and evidence.state != "gone":
+            return evidence.reason
+        grows = row.grew_ms is not None and now_ms - row.grew_ms <= GREW_MS
+        if evidence is not None and not grows:
+            return None
+        return held(row, now_ms=now_ms)
+
+    def running(self, path: str) -> str | None:
+        """Return what tells that an agent has a session open now, however long it was silent."""
+        row = self._row(path)
+        evidence = None if row is None else self._live(row)
+        return None if evidence is None or evidence.state == "gone" else evidence.reason
 
     def item(self, path: str) -> Held | None:
         """Return why an agent may hold a session open, or None."""
@@ -111,7 +129,7 @@ class Holding:
         return why
 
     def growth(self, path: str) -> Guard:
-        """Return what refuses a session that somebody else has written to from now on.
+        """Return what refuses a session that somebody else has taken up from now on.
 
         For the second of two changes of ours: the first has set the time of the session.
         """
@@ -120,6 +138,8 @@ class Holding:
         def why(stat: Stat) -> str | None:
             now = self._row(path)
             grew = before is None or now is None or now.grew_ms != before.grew_ms
-            return _CHANGED if grew or stat.size != self._size(path) else None
+            if grew or stat.size != self._size(path):
+                return _CHANGED
+            return self.running(path)
 
         return why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from sessiontui.workspace.library import Library
 from sessiontui.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from sessiontui.models.source import Source
     from sessiontui.storage.backend import Backend
@@ -31,6 +32,7 @@ async def open_workspace(
     connect: Callable[[Source, str | None], Backend] = open_backend,
     library: Library | None = None,
     failed: Callable[[], None] | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[Workspace]:
     """Yield a workspace at once; it connects and loads in the background.
 
@@ -43,6 +45,7 @@ async def open_workspace(
         home: The home folder, shown as `~`; the user's own if None.
         connect: Opens the backend of the source, with a password typed by the user.
         library: Keeps the index; none is kept if None.
+        environ: Environment variables, which may move the folders of agents.
         failed: Called where it ends by an error nobody expected, which is raised on the way out.
     """
     workspace = Workspace(
@@ -52,6 +55,7 @@ async def open_workspace(
         home=str(Path.home()) if home is None else home,
         connect=connect,
         library=Library() if library is None else library,
+        environ=environ,
     )
 
     def stopped(running: asyncio.Task[None]) -> None:

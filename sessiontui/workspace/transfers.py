@@ -165,7 +165,7 @@ class Transfers:
             keep_ms=self._keep_ms,
             mark=mark,
             stats=stats,
-            guard=_unchanged(copying.originals),
+            guard=self._still_free(path, copying.originals, wish),
             whole=True,
         )
         return Transferred(
@@ -188,6 +188,18 @@ class Transfers:
             await destination.storage.unstage(token)
         if same:
             raise ConfigError(SAME_PLACE)
+
+    def _still_free(self, path: str, originals: Mapping[str, Stat], wish: Wish) -> Guard:
+        """Return what refuses a session that is not what was copied, or that is in use now."""
+        unchanged = _unchanged(originals)
+
+        def why(stat: Stat) -> str | None:
+            reason = unchanged(stat)
+            if reason is None and not wish.force and stat.path == path:
+                return self._workspace.holding.running(path)
+            return reason
+
+        return why
 
     def _refuse_held(self, stats: Sequence[Stat]) -> None:
         for stat in stats:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
+from sessiontui.agents.live import LiveAgents
 from sessiontui.catalogue.catalogue import Catalogue
 from sessiontui.catalogue.facts import id_from_path
 from sessiontui.errors import BackendDownError, SessionTuiError, StorageError
 from sessiontui.models.changes import Created
+from sessiontui.models.source import DirectorySource
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import FeedState, Range
 from sessiontui.storage.tasks import heed_cancellation
@@ -24,6 +27,7 @@ from sessiontui.workspace.connect import first_error, problem_of
 from sessiontui.workspace.deletions import Deletions
 from sessiontui.workspace.documents import OpenDocuments
 from sessiontui.workspace.holding import Holding
+from sessiontui.workspace.live import LiveSessions
 from sessiontui.workspace.notes import Notes
 from sessiontui.workspace.reader import RowReader
 from sessiontui.workspace.renaming import rename
@@ -40,7 +44,7 @@ from sessiontui.workspace.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sessiontui.catalogue.row import Row
     from sessiontui.config import Config
@@ -77,6 +81,7 @@ class Workspace:
         home: str,
         connect: Callable[[Source, str | None], Backend],
         library: Library,
+        environ: Mapping[str, str],
     ) -> None:
         self.source = source
         self.config = config
@@ -112,7 +117,12 @@ class Workspace:
             failed=lambda reason: self._set_state(last_error=reason),
         )
         """What rows say of actions of ours."""
-        self.holding = Holding(self.row, self._size, clock)
+        live = LiveSessions(
+            LiveAgents(environ, Path(home), clock),
+            self.catalogue.rows,
+            on_disk=isinstance(source, DirectorySource),
+        )
+        self.holding = Holding(self.row, self._size, clock, live.evidence)
         """The judgement whether agents hold sessions open."""
         self.deletions = Deletions(self.row, self.holding, self.notes.on, config.retention_days)
 
