@@ -45,6 +45,7 @@ class Holding:
         size: Returns how long a session is by the last word of the store.
         clock: The time in milliseconds since the epoch.
         live: Returns what agents tell of a session.
+        guess: Returns what its processes make likely.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class Holding:
         size: Callable[[str], int | None],
         clock: Callable[[], int],
         live: Callable[[Row], Evidence | None] = lambda _row: None,
+        guess: Callable[[Row], Evidence | None] = lambda _row: None,
     ) -> None:
         self._row = row
         self._size = size
         self._clock = clock
         self._live = live
+        self._guess = guess
         self._own: dict[str, _Own] = {}
 
     def changed_ms(self, path: str) -> int:
@@ -88,15 +91,22 @@ class Holding:
         if evidence is not None and evidence.state != "gone":
             return evidence.reason
         grows = row.grew_ms is not None and now_ms - row.grew_ms <= GREW_MS
-        if evidence is not None and not grows:
-            return None
-        return held(row, now_ms=now_ms)
+        if evidence is None or grows:
+            reason = held(row, now_ms=now_ms)
+            if reason is not None:
+                return reason
+        guess = self._guess(row)
+        return None if guess is None else guess.reason
 
     def running(self, path: str) -> str | None:
         """Return what tells that an agent has a session open now, however long it was silent."""
         row = self._row(path)
-        evidence = None if row is None else self._live(row)
-        return None if evidence is None or evidence.state == "gone" else evidence.reason
+        if row is None:
+            return None
+        evidence = self._live(row)
+        if evidence is None or evidence.state == "gone":
+            evidence = self._guess(row)
+        return None if evidence is None else evidence.reason
 
     def item(self, path: str) -> Held | None:
         """Return why an agent may hold a session open, or None."""

@@ -11,7 +11,7 @@ from heapq import nlargest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.agents.evidence import Evidence, strongest
+from sessiontui.agents.evidence import Evidence
 from sessiontui.agents.live import Again, LiveAgents
 from sessiontui.catalogue.activity import TOOL_MS
 from sessiontui.catalogue.facts import id_from_path
@@ -43,26 +43,27 @@ class LiveSessions:
         self._guessed = Again(self._guess)
 
     def evidence(self, row: Row) -> Evidence | None:
-        """Return what counts of all that agents tell of a session; None where they tell nothing.
+        """Return what registries and locks tell of a session; None where they tell nothing.
 
         Args:
             row: The session, with the time at which somebody else changed it last.
         """
-        file = Path(row.path) if self._on_disk else None
-        found = self._agents.running(_ids(row), file)
-        if found is not None and found.state != "gone":
-            return _safe(found)
-        if found is not None and found.as_of_ms is not None:
+        found = self._agents.running(_ids(row), Path(row.path) if self._on_disk else None)
+        if found is not None and found.state == "gone" and found.as_of_ms is not None:
             changed_ms = max(row.mtime_ms, row.last_message_ms or 0)
             if changed_ms > found.as_of_ms + _LATER_MS:
-                found = None  # Another has gone on with it since, and told nothing.
-        if file is None:
-            return found
-        guess = self._agents.writer(file)
-        if guess is None and found is None and not row.closed:
-            guess = self._guessed.look().get(row.path)
-        counts = strongest((found, guess))
-        return None if counts is None else _safe(counts)
+                return None  # Another has gone on with it since, and told nothing.
+        return found
+
+    def guess(self, row: Row) -> Evidence | None:
+        """Return what makes it likely that a process has a session, where nothing proves it."""
+        if not self._on_disk:
+            return None
+        found = self._agents.writer(Path(row.path))
+        if found is None and not row.closed:
+            found = self._guessed.look().get(row.path)
+        # Processes choose their names.
+        return found and found._replace(reason=one_line(found.reason))
 
     def _guess(self) -> dict[str, Evidence]:
         """Return the sessions that agents of which nothing is known may have, by path.
@@ -114,8 +115,3 @@ def _ids_of_folders(folder: str) -> tuple[str, ...]:
     """Return the ids of the sessions that a folder, and those above it, are named after."""
     found = (id_from_path(f"{name}.jsonl") for name in folder.split("/") if name)
     return tuple(one for one in found if one)
-
-
-def _safe(evidence: Evidence) -> Evidence:
-    """Return it with a reason that can be shown: processes choose their names."""
-    return evidence._replace(reason=one_line(evidence.reason))

@@ -122,7 +122,7 @@ class Workspace:
             self.catalogue.rows,
             on_disk=isinstance(source, DirectorySource),
         )
-        self.holding = Holding(self.row, self._size, clock, live.evidence)
+        self.holding = Holding(self.row, self._size, clock, live.evidence, live.guess)
         """The judgement whether agents hold sessions open."""
         self.deletions = Deletions(self.row, self.holding, self.notes.on, config.retention_days)
 

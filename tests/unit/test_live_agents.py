@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -464,19 +463,24 @@ async def test_an_agent_in_the_project_may_have_its_newest_session_and_no_other(
             assert [path for path in paths if workspace.held(path)] == [older, newer]
 
 
-def test_an_agent_in_the_registry_is_not_taken_for_one_in_another_session_of_its_project(
-    command: Command, tmp_path: Path, root: Path
+async def test_an_agent_in_the_registry_is_not_taken_for_one_in_another_session_of_its_project(
+    tmp_path: Path, root: Path
 ) -> None:
     project = tmp_path / "web"
     project.mkdir()
     entries = [{**entry, "cwd": str(project)} for entry in claude_session()]
-    other = "7f3c9a52-1d2e-4f60-8a1b-000000000000"
-    folder = root / "projects" / "-web"
+    path = root / "projects" / "-web" / "7f3c9a52-1d2e-4f60-8a1b-000000000000.jsonl"
     with agent(called="claude", cwd=project) as process:
-        file = written(folder / f"{other}.jsonl", entries, ago_s=-3600)
-        rows = command.json("ls", "--source", str(root / "projects"), "--json")
-        assert json.dumps(rows).count("works in its folder") == 1
-        register(root, process.pid, procStart=ticks(process.pid))
-        rows = command.json("ls", "--source", str(root / "projects"), "--json")
-        assert "works in its folder" not in json.dumps(rows)
-        assert file.exists()
+        file = str(written(path, entries, ago_s=-1))
+        for registered in (False, True):
+            if registered:
+                register(root, process.pid, procStart=ticks(process.pid))
+            async with open_workspace(
+                DirectorySource(root / "projects"),
+                home=str(tmp_path),
+                environ={},
+                clock=lambda: now_ms() + 24 * HOUR_S * 1000,
+            ) as workspace:
+                await workspace.ready()
+                await workspace.read_rows([file])
+                assert (workspace.held(file) is None) == registered
