@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sessiontui.app.later import later
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from textual.screen import Screen
+    from textual.worker import Worker
 
     from sessiontui.app.widgets.transcript import TranscriptView
     from sessiontui.workspace import Workspace
@@ -46,6 +48,7 @@ class Reading:
         self._view = view
         self._failed = failed
         self._timer: TimerHandle | None = None
+        self._opening: Worker[None] | None = None
         self.path: str | None = None
         """Session whose transcript is shown."""
         self.wanted: str | None = None
@@ -111,7 +114,8 @@ class Reading:
 
     def _start(self) -> None:
         self._missed = False
-        self._screen.run_worker(self._open(self.wanted), group="reading", exclusive=True)
+        opening = partial(self._open, self.wanted)
+        self._opening = self._screen.run_worker(opening, group="reading", exclusive=True)
 
     async def _open(self, path: str | None) -> None:
         document = None

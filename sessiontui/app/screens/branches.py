@@ -50,7 +50,7 @@ class BranchesScreen(ListedScreen[Branch]):
 
     def on_mount(self) -> None:
         """Begin to look."""
-        self.look(self._look())
+        self.look(self._look)
 
     async def _look(self) -> None:
         size = self._document.size

@@ -13,7 +13,7 @@ from textual.widgets import Static
 from sessiontui.app.widgets.choices import Choices
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from textual.app import ComposeResult
     from textual.await_complete import AwaitComplete
@@ -48,7 +48,7 @@ class ListedScreen(ModalScreen[Answer | None]):
         """The list."""
         return self.query_one(Choices)
 
-    def look(self, work: Coroutine[None, None, None]) -> None:
+    def look(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """Fill the list."""
         self.tell("looking…")
         self._looking = self.run_worker(work)

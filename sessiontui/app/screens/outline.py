@@ -62,7 +62,7 @@ class OutlineScreen(ListedScreen[Entry]):
 
     def on_mount(self) -> None:
         """Begin to look."""
-        self.look(self._look())
+        self.look(self._look)
 
     async def _look(self) -> None:
         stop = self._document.size

@@ -68,7 +68,7 @@ class StoredScreen(ModalScreen[None]):
         """Read the line."""
         self.query_one(VerticalScroll).focus()
         self._tell("")
-        self._reading = self.run_worker(self._read())
+        self._reading = self.run_worker(self._read)
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         """Go away, also while the line is still read."""

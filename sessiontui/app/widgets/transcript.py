@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import work
 from textual.message import Message
 
 from sessiontui.app.actions import bindings
@@ -268,8 +269,9 @@ class TranscriptView(LensView):
             self.fail("This stands for other entries: unfold it, or go to one of them")
         elif document is not None and entry is not None:
             text = whole_text(document, *entry, stored=self._look.raw)
-            self.run_worker(self._page(text), group="pager", exclusive=True)
+            self._page(text)
 
+    @work(group="pager", exclusive=True)
     async def _page(self, text: AsyncIterator[str]) -> None:
         from sessiontui.app.pager import show_in_pager
 
