@@ -9,5 +9,6 @@
 | `widgets/` | the list, the transcript and what stands around them |
 | `format`, `columns`, `findings`, `snippets` | values as text: sizes, times, cells, lines |
 | `theme`, `ascii` | colours and signs |
+| `terminal`, `driver` | whether the terminal is still there, and how it is read and written |
 | `lending`, `pager` | the terminal given to another program |
 """

@@ -13,6 +13,7 @@ from sessiontui.app.actions import CHANGING, Keys
 from sessiontui.app.ascii import AsciiFilter
 from sessiontui.app.screens.main import MainScreen
 from sessiontui.app.screens.main_panes import LOW, NARROW
+from sessiontui.app.terminal import HUNG_UP
 from sessiontui.app.theme import DARK, LIGHT, themes, token_defaults
 from sessiontui.errors import ConfigError
 from sessiontui.models.text import clean
@@ -146,10 +147,13 @@ class SessionApp(App[None], inherit_bindings=False):
     def end(self, code: int) -> None:
         """End with an exit code; what is only half composed cannot be taken down, so not before.
 
-        While another program has the terminal, ctrl+c is for that one.
+        While another program has the terminal, ctrl+c is for that one. Without a
+        terminal there is nobody who would wait for anything.
         """
         if self._terminal_is_lent and code == _INTERRUPTED:
             return
+        if code == HUNG_UP:
+            self.workspace.hurry()
         self._end_code = code
         if self._is_ready:
             self.exit(return_code=code)

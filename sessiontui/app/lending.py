@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import termios
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sessiontui.app.terminal import is_gone
 from sessiontui.config import without_secrets
 from sessiontui.models.text import clean
 
@@ -44,14 +47,14 @@ async def lend_terminal(
 async def _run(command: Sequence[str], cwd: str | None, *, linger: bool) -> str:
     """Run the program to its end; raises nothing, which would leave the app suspended."""
     try:
-        process = await asyncio.create_subprocess_exec(*command, cwd=cwd, env=without_secrets())
+        process = _started(command, cwd)
     except OSError as error:
         return clean(error.strerror or str(error))
     try:
-        code = await process.wait()
+        code = await _ended(process)
     finally:
         if process.returncode is None:
-            process.terminate()
+            _take_away(process)
     if not code:
         return ""
     name = clean(Path(command[0]).name)
@@ -63,6 +66,42 @@ async def _run(command: Sequence[str], cwd: str | None, *, linger: bool) -> str:
     return problem
 
 
+def _started(command: Sequence[str], cwd: str | None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, cwd=cwd, env=without_secrets())
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a program in a thread that holds nobody up: the app may end before it.
+
+    asyncio's own way kills a program that is still there when the loop ends, in the midst of
+    what it does to end well.
+    """
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+
+    def wait() -> None:
+        process.wait()
+        with suppress(RuntimeError):  # the loop is closed: nobody is there to be told
+            loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=wait, name="sessiontui-lent", daemon=True).start()
+    await ended.wait()
+    return process.wait()
+
+
+def _take_away(process: subprocess.Popen[bytes]) -> None:
+    """Tell a program that the terminal is not there for it any more, and leave it alone."""
+    if not _is_gone():
+        process.terminate()
+        return
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGCONT)  # One that is stopped would not hear of it.
+
+
+def _is_gone() -> bool:
+    return sys.__stdin__ is not None and is_gone(sys.__stdin__.fileno())
+
+
 async def _until_read(notice: str) -> None:
     """Let the user read the terminal until Enter, or until nobody can press it."""
     if sys.__stdin__ is None or sys.__stdout__ is None:
@@ -71,11 +110,16 @@ async def _until_read(notice: str) -> None:
     keyboard = sys.__stdin__.fileno()
 
     def read() -> None:
-        if os.read(keyboard, 1024)[-1:] in (b"\n", b"\r", b""):
+        try:
+            end = os.read(keyboard, 1024)[-1:]
+        except OSError:
+            end = b""
+        if end in (b"\n", b"\r", b""):
             pressed.set()
 
-    sys.__stdout__.write(notice)
-    sys.__stdout__.flush()
+    with suppress(OSError):
+        sys.__stdout__.write(notice)
+        sys.__stdout__.flush()
     loop.add_reader(keyboard, read)
     try:
         await pressed.wait()
@@ -108,4 +152,5 @@ def _modes_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+        with suppress(termios.error):  # it is gone
+            termios.tcsetattr(keyboard, termios.TCSADRAIN, before)

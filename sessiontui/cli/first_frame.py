@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from sessiontui.models.text import clean
 
@@ -28,7 +29,8 @@ def enter(place: str, *, ascii_only: bool) -> None:
 
 def leave() -> None:
     """Switch back: the app, which would do it at its end, has not begun."""
-    _write(_LEAVE)
+    with suppress(OSError):
+        _write(_LEAVE)
 
 
 def _write(text: str) -> None:

@@ -6,23 +6,23 @@ import difflib
 import gc
 import io
 import os
-import signal
 import sys
-from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from sessiontui.app.terminal import HUNG_UP
 from sessiontui.cli import first_frame
-from sessiontui.cli.running import DEBUG_VARIABLE, FAILED, complain, is_terminal, keep_given_up
+from sessiontui.cli.ending import Ending
+from sessiontui.cli.running import DEBUG_VARIABLE, FAILED, GivenUp, complain, is_terminal
 from sessiontui.cli.sources import choose_source
 from sessiontui.errors import SessionTuiError
 from sessiontui.models.source import DirectorySource, RedisSource
 from sessiontui.paths import index_dir, state_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from sessiontui.app.app import SessionApp
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from sessiontui.storage.backend import Backend
     from sessiontui.workspace import Workspace
 
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _SWITCH_S = 0.001
 """How long the thread that writes to the terminal waits for its turn, several times a picture."""
 _COLLECT_AFTER = 10_000
@@ -62,7 +61,8 @@ def open_source(place: Place, *, commands: Sequence[str]) -> None:
         meant = f"; did you mean {close[0]!r}?" if close else ""
         raise click.UsageError(f"{word!r} is neither a command nor a folder{meant}")
     _needs_terminal()
-    _run_app(source, config, index=index_dir(), lists=state_dir() / "lists")
+    with Ending() as ending:
+        _run_app(source, config, ending, index=index_dir(), lists=state_dir() / "lists")
 
 
 def open_demo(*, folder: bool, seed: int) -> None:
@@ -72,8 +72,9 @@ def open_demo(*, folder: bool, seed: int) -> None:
     from sessiontui.demo.stage import demo_stage
     from sessiontui.paths import config_file
 
-    with demo_stage(folder=folder, seed=seed) as stage:
-        _run_app(stage.source, load_config(config_file()), stage.connect, index=stage.index)
+    with Ending() as ending, demo_stage(folder=folder, seed=seed) as stage:
+        config = load_config(config_file())
+        _run_app(stage.source, config, ending, stage.connect, index=stage.index)
 
 
 def _needs_terminal() -> None:
@@ -90,6 +91,7 @@ def _needs_terminal() -> None:
 def _run_app(
     source: Source,
     config: Config,
+    ending: Ending,
     connect: Callable[[Source, str | None], Backend] | None = None,
     *,
     index: Path,
@@ -100,13 +102,12 @@ def _run_app(
     Args:
         source: What to show.
         config: Settings.
+        ending: Sees to it that the process ends.
         connect: Opens the backend of the source, if not in the usual way.
         index: Folder of the index.
         lists: Folder where it is remembered how lists are shown; None: nowhere.
     """
     with ExitStack() as waiting:
-        for number in _SIGNALS:
-            signal.signal(number, _end_now)
         waiting.callback(first_frame.leave)
         _give_size()
         first_frame.enter(source.label, ascii_only=config.ascii)
@@ -124,6 +125,8 @@ def _run_app(
 
         apps: list[SessionApp] = []
         unheard: list[BaseException] = []
+        given_up = GivenUp()
+        ending.last_act = given_up.keep
 
         def note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
             error = context.get("exception")
@@ -134,10 +137,11 @@ def _run_app(
             for app in apps:
                 app.end(FAILED)
 
-        async def body() -> tuple[Workspace, int]:
+        async def body() -> int:
             async with open_workspace(
                 source, config=config, connect=opens, library=library, failed=end
             ) as workspace:
+                given_up.workspace = workspace
                 app = SessionApp(
                     workspace, list_file=None if lists is None else ListFile(lists, source)
                 )
@@ -147,18 +151,23 @@ def _run_app(
                     app.error_console.file = io.StringIO()
                     asyncio.get_running_loop().set_exception_handler(note)
                 loading = asyncio.create_task(_collect_after_loading(workspace))
-                with _ended_by_signals(app):
+                with ending.through(app.end):
                     # Rich guesses it for terminals of an unknown kind; two sizes never settle.
                     await app.run_async(size=os.get_terminal_size())
                 waiting.pop_all()  # The app gave the screen back itself.
                 loading.cancel()
+                if ending.hung_up:
+                    return HUNG_UP  # What failed without a terminal is no error.
                 failure = app.failure or (unheard[0] if unheard else None)
                 if failure is not None and not os.environ.get(DEBUG_VARIABLE):
                     _report(failure, workspace)
-                return workspace, app.return_code or 0
+                return app.return_code or 0
 
-        workspace, code = asyncio.run(body())
-        keep_given_up(workspace)
+        try:
+            code = asyncio.run(body())
+        finally:
+            if words := given_up.keep():
+                complain(words)
     raise click.exceptions.Exit(code)
 
 
@@ -190,30 +199,6 @@ def _report(error: BaseException, workspace: Workspace) -> None:
         **numbers,
     }
     complain(in_one_line(error, write_report(error, about)))
-
-
-def _end_now(number: int, _frame: object) -> NoReturn:
-    """End with the exit code of a signal; whoever holds something gives it back on the way."""
-    raise SystemExit(128 + number)
-
-
-@contextmanager
-def _ended_by_signals(app: SessionApp) -> Iterator[None]:
-    """Let signals end the app properly, however far it is; before and after, they end all at once.
-
-    They are never without a handler while the screen is not the user's own.
-    """
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, partial(app.end, 128 + number))
-    try:
-        yield
-    finally:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
-            signal.signal(number, _end_now)
 
 
 async def _collect_after_loading(workspace: Workspace) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
@@ -129,7 +131,8 @@ def with_workspace(
         raise click.exceptions.Exit(INTERRUPTED) from None
     finally:
         for workspace in opened:
-            keep_given_up(workspace)
+            if words := GivenUp(workspace).keep():
+                complain(words)
     raise click.exceptions.Exit(code or 0)
 
 
@@ -144,21 +147,30 @@ def _tell_odd_names(workspace: Workspace) -> None:
         complain(f"and {more} more; list them with: {command_line('doctor')}")
 
 
-def keep_given_up(workspace: Workspace) -> None:
-    """Keep what the source did not confirm in a file and say where; a closed workspace is asked."""
-    from sessiontui.paths import state_dir
-    from sessiontui.workspace.unconfirmed import save_unconfirmed
+class GivenUp:
+    """Keeps what a source did not confirm, once, whoever asks for it and in whatever thread."""
 
-    writes = workspace.given_up
-    if not writes:
-        return
-    count = f"{len(writes)} {'write was' if len(writes) == 1 else 'writes were'} not confirmed"
-    try:
-        path = save_unconfirmed(writes, state_dir(), now_ms=workspace.clock())
-    except OSError as error:
-        complain(f"{count} by the source, and could not be kept: {error.strerror}")
-    else:
-        complain(f"{count} by the source; kept in {path}")
+    def __init__(self, workspace: Workspace | None = None) -> None:
+        self.workspace = workspace
+        self._turn = threading.Lock()
+
+    def keep(self) -> str:
+        """Write it to a file and return what to say of it; nothing where there is nothing."""
+        with self._turn:
+            workspace, self.workspace = self.workspace, None
+            writes = () if workspace is None else workspace.unconfirmed
+            if workspace is None or not writes:
+                return ""
+            from sessiontui.paths import state_dir
+            from sessiontui.workspace.unconfirmed import save_unconfirmed
+
+            count = f"{len(writes)} {'write was' if len(writes) == 1 else 'writes were'}"
+            try:
+                path = save_unconfirmed(writes, state_dir(), now_ms=workspace.clock())
+            except OSError as error:
+                left = f"could not be kept: {error.strerror}"
+                return f"{count} not confirmed by the source, and {left}"
+        return f"{count} not confirmed by the source; kept in {path}"
 
 
 def _hint(problem: Problem | None) -> str:
@@ -171,8 +183,9 @@ def _hint(problem: Problem | None) -> str:
 
 
 def complain(message: str) -> None:
-    """Say `message` on stderr, on one line that is safe to show."""
-    print(f"sessiontui: {one_line(message)}", file=sys.stderr)  # noqa: T201 - this is the output
+    """Say `message` on stderr, on one line that is safe to show, if anybody can read it."""
+    with suppress(OSError):
+        print(f"sessiontui: {one_line(message)}", file=sys.stderr)  # noqa: T201 - this is the output
 
 
 def _fail(message: str, code: int) -> int:

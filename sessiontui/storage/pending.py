@@ -135,8 +135,11 @@ class Chain:
         return (operation for operation in self._tasks if not operation.started)
 
     def described(self) -> tuple[PendingWrite, ...]:
-        """Return the changes whose outcome is not known yet, in the order of their calls."""
-        return tuple(operation.described() for operation in self._tasks if operation.action)
+        """Return the changes whose outcome is not known yet, in the order of their calls.
+
+        May be called in any thread.
+        """
+        return tuple(operation.described() for operation in list(self._tasks) if operation.action)
 
     def retarget(self, operation: Operation, path: str) -> None:
         """Let an operation on one path that has not started have another."""
@@ -164,13 +167,14 @@ class Chain:
         if failure is not None:
             raise failure
 
-    async def give_up(self, patience_s: float | None) -> None:
-        """Wait so long for what is pending, in seconds, then let the rest fail; None: no bound."""
+    async def give_up(self, patience_s: float | None, grace_s: float | None = None) -> None:
+        """Wait for what is pending, then let the rest fail; see `SessionStorage.aclose`."""
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=patience_s)
         self._given_up.set()
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=self._retries.longest_s)
+            grace_s = self._retries.longest_s if grace_s is None else grace_s
+            await asyncio.wait(self._tasks.values(), timeout=grace_s)
         for task in list(self._tasks.values()):
             task.cancel()
         if self._tasks:

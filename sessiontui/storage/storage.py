@@ -145,12 +145,16 @@ class SessionStorage(StorageState, SessionReads):
         """
         await self._chain.drain()
 
-    async def aclose(self, *, patience_s: float | None = None) -> None:
+    async def aclose(
+        self, *, patience_s: float | None = None, grace_s: float | None = None
+    ) -> None:
         """Drain, end all feeds, close what was opened.
 
         Args:
             patience_s: How long to wait for pending writes, in seconds, before those
                 left fail and are in `unwritten`; None waits as long as retries last.
+            grace_s: How long what is under way to the store may still take then, in
+                seconds; None: as long as the longest pause between two tries.
 
         Raises:
             Exception: As `drain`.
@@ -159,7 +163,7 @@ class SessionStorage(StorageState, SessionReads):
             return
         self._closed = True
         try:
-            await self._chain.give_up(patience_s)
+            await self._chain.give_up(patience_s, grace_s)
             await self._chain.drain()
         finally:
             await self._follower.stop()

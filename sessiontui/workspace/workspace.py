@@ -62,6 +62,8 @@ _LONGEST_RETRY_S: Final = 5.0
 _COUNT_EVERY_S: Final = 1.0
 PATIENCE_S: Final = 10.0
 """How long closing waits for writes that are pending, in seconds."""
+_HURRY_S: Final = 0.3
+"""How long it waits in a hurry."""
 
 
 class Workspace:
@@ -91,12 +93,14 @@ class Workspace:
         self.catalogue = Catalogue(home=home, clock=clock)
         self.state = WorkspaceState()
         self.patience_s = PATIENCE_S
+        self._grace_s: float | None = None
         self.given_up: tuple[PendingWrite, ...] = ()
         """Changes that were still pending when closing had waited long enough."""
         self._connect = connect
         self._password: str | None = None
         self._listeners: list[Callable[[Update], None]] = []
         self._storage: SessionStorage | None = None
+        self._latest: SessionStorage | None = None
         self._loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._retry_s = _FIRST_RETRY_S
         self._retry = asyncio.Event()
@@ -303,6 +307,18 @@ class Workspace:
         """Wait for every pending write; raise the first failure since the last time."""
         await self.storage.drain()
 
+    @property
+    def unconfirmed(self) -> tuple[PendingWrite, ...]:
+        """Changes that were given up or are still pending; may be asked in any thread."""
+        storage = self._latest
+        if storage is None:
+            return self.given_up
+        return (*self.given_up, *storage.given_up, *storage.pending_writes)
+
+    def hurry(self) -> None:
+        """Let closing hardly wait for what is pending."""
+        self.patience_s = self._grace_s = min(self.patience_s, _HURRY_S)
+
     async def retry(self, password: str | None = None) -> None:
         """Try the source again at once, with another password if one is given."""
         if password is not None:
@@ -347,7 +363,7 @@ class Workspace:
         try:
             backend = self._connect(self.source, self._password)
             storage = SessionStorage(backend, contents="on_demand")
-            self._storage = storage
+            self._storage = self._latest = storage
             remove = storage.on_state(self._storage_changed)
             try:
                 async with storage.changes(own=True) as feed, asyncio.TaskGroup() as tasks:
@@ -361,9 +377,11 @@ class Workspace:
                 remove()
                 self._storage = None
                 # A write that failed with nobody left to hear of it ends nothing here.
-                with suppress(StorageError):
-                    await storage.aclose(patience_s=self.patience_s)
-                self.given_up += storage.given_up
+                try:
+                    with suppress(StorageError):
+                        await storage.aclose(patience_s=self.patience_s, grace_s=self._grace_s)
+                finally:
+                    self.given_up, self._latest = self.unconfirmed, None
         except* SessionTuiError as group:
             error = group
         return first_error(error)

@@ -28,6 +28,11 @@ _LEFT_OUT = ("SESSIONTUI_", "TEXTUAL", "NO_COLOR", "PI_", "OMP_", "COLUMNS", "LI
 """Beginnings of variables that would change what is shown; test runners set some."""
 
 
+def _leads() -> None:
+    usual_signals()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Terminal:
     """Runs the program; keeps every byte that comes out.
 
@@ -36,6 +41,8 @@ class Terminal:
         size: Columns and rows.
         environ: What to add to the environment.
         program: What Python is to run.
+        leads: Whether the program leads a session of this terminal, as what a window is opened
+            for does: then the system sends it SIGHUP when the terminal is closed.
     """
 
     def __init__(
@@ -45,6 +52,7 @@ class Terminal:
         size: tuple[int, int] = (120, 34),
         environ: Mapping[str, str] | None = None,
         program: Sequence[str] = ("-m", "sessiontui"),
+        leads: bool = False,
     ) -> None:
         self.output = bytearray()
         self._seen = 0
@@ -62,8 +70,9 @@ class Terminal:
             stderr=self._slave,
             env=variables | dict(environ or {}),
             start_new_session=True,
-            preexec_fn=usual_signals,
+            preexec_fn=_leads if leads else usual_signals,
         )
+        self._is_closed = False
 
     def _resize(self, size: tuple[int, int]) -> None:
         columns, rows = size
@@ -87,8 +96,14 @@ class Terminal:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        os.close(self._master)
+        self.close()
         os.close(self._slave)
+
+    def close(self) -> None:
+        """Close the terminal, as whoever closes its window."""
+        if not self._is_closed:
+            self._is_closed = True
+            os.close(self._master)
 
     def press(self, keys: bytes) -> None:
         """Send what keys send; from here on `until` looks at what comes out."""

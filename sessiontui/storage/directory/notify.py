@@ -60,7 +60,7 @@ class Notifier:
         self._told: Told = set()
         self._ended: str | None = None
         self._stop = _Stop(lambda: self._call(self._armed.set))
-        self._thread = threading.Thread(target=self._watch, name="sessiontui-watch")
+        self._thread = threading.Thread(target=self._watch, name="sessiontui-watch", daemon=True)
 
     async def __aenter__(self) -> Self:
         self._thread.start()
