@@ -200,11 +200,18 @@ class Backend(Protocol):
         ...
 
     async def patch(
-        self, path: str, *, old: bytes, new: bytes, mtime_ms: int, title: bytes | Literal["keep"]
+        self,
+        path: str,
+        *,
+        old: bytes,
+        new: bytes,
+        mtime_ms: int | None,
+        title: bytes | Literal["keep"],
     ) -> Stat:
         """Replace the first bytes `old` by `new` of the same length, in place, and set the title.
 
-        Safe beside a running agent: the length stays. Both may be empty.
+        Safe beside a running agent: the length stays. Both may be empty. With `mtime_ms` None
+        the time stays what it is.
 
         Raises:
             SessionNotFoundError: There is no such session.
@@ -213,9 +220,11 @@ class Backend(Protocol):
         ...
 
     async def prepend(
-        self, path: str, data: bytes, *, expected_size: int, mtime_ms: int, title: bytes
+        self, path: str, data: bytes, *, expected_size: int, mtime_ms: int | None, title: bytes
     ) -> Stat:
         """Put `data` before the first byte, without reading the whole into memory here.
+
+        With `mtime_ms` None the time stays what it is.
 
         Raises:
             WriteConflictError: The size is not `expected_size`; nothing changed.

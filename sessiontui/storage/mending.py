@@ -93,14 +93,14 @@ class GiveSlot(Retitle):
         stat: The session, with the size and the title field it must have.
         title: Its title.
         source: Who gave it.
-        mtime_ms: Its new time.
+        now_ms: When it gets the slot; its own time stays what it is.
         guard: Refuses it in its turn, if given.
     """
 
     def __init__(
-        self, stat: Stat, title: str, source: TitleSource, *, mtime_ms: int, guard: Guard | None
+        self, stat: Stat, title: str, source: TitleSource, *, now_ms: int, guard: Guard | None
     ) -> None:
-        super().__init__(stat.path, title, source, mtime_ms, allow_rewrite=guard or True)
+        super().__init__(stat.path, title, source, now_ms, allow_rewrite=guard or True)
         self._stat = stat
 
     async def attempt(self) -> Titled:

@@ -61,7 +61,7 @@ class Retitle(Operation):
         path: The session.
         title: Normalised and cut as omp does.
         source: Who names it; `auto` never replaces a title of the user's.
-        mtime_ms: When.
+        now_ms: When it is named. That is no work at the session, whose time stays what it is.
         allow_rewrite: Whether a body without a slot may get one; a guard may say so in its turn.
     """
 
@@ -72,17 +72,16 @@ class Retitle(Operation):
         path: str,
         title: str,
         source: TitleSource,
-        mtime_ms: int,
+        now_ms: int,
         *,
         allow_rewrite: bool | Guard,
     ) -> None:
         super().__init__((path,))
         self._title = title
         self._source = source
-        self._mtime_ms = mtime_ms
         self._allow_rewrite = allow_rewrite
-        self._slot = make_slot(title, source=source, updated_at=mtime_ms)
-        self._field = title_field(title, source, mtime_ms)
+        self._slot = make_slot(title, source=source, updated_at=now_ms)
+        self._field = title_field(title, source, now_ms)
         self._written = (0, self._slot)
         """How many of the first bytes are replaced, and by what."""
         self.applied = False
@@ -138,7 +137,7 @@ class Retitle(Operation):
             path,
             self._slot,
             expected_size=seen.stat.size,
-            mtime_ms=self._mtime_ms,
+            mtime_ms=None,
             title=self._field,
         )
         if self._title:
@@ -160,7 +159,7 @@ class Retitle(Operation):
             old, new = old + header, new + _untitled(rest)
         self._written = (len(old), new)
         stat = await self.backend.patch(
-            *self.paths, old=old, new=new, mtime_ms=self._mtime_ms, title=self._field
+            *self.paths, old=old, new=new, mtime_ms=None, title=self._field
         )
         return Titled(stat, *self._written)
 

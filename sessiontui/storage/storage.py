@@ -361,7 +361,7 @@ class SessionStorage(StorageState, SessionReads):
         source: TitleSource = "user",
         allow_rewrite: bool | Guard = False,
     ) -> bool:
-        """Give a session a title, in the title field and in the body's slot.
+        """Give a session a title, in the title field and in the body's slot; its time stays.
 
         Args:
             path: The session.
@@ -380,8 +380,8 @@ class SessionStorage(StorageState, SessionReads):
             WrongTypeError: Its first line is neither a slot nor a header.
         """
         self._check("update_session_title", path)
-        mtime_ms = self._mirror.next_mtime()
-        operation = Retitle(path, title, source, mtime_ms, allow_rewrite=allow_rewrite)
+        now_ms = self._mirror.next_mtime()
+        operation = Retitle(path, title, source, now_ms, allow_rewrite=allow_rewrite)
         await self.carry_out(operation)
         return operation.applied
 

@@ -8,7 +8,7 @@ happened (`catalogue.activity.held`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -27,18 +27,8 @@ if TYPE_CHECKING:
 _CHANGED = "it changed just now"
 
 
-class _Own(NamedTuple):
-    """The time of a session that is the time of a change of ours."""
-
-    mtime_ms: int
-    before_ms: int
-    """What it was before: when somebody else changed it last."""
-
-
 class Holding:
     """Judges sessions by their rows.
-
-    What this process itself changed within the last minute does not count; no other can tell.
 
     Args:
         row: Returns the row of a session, or None.
@@ -61,31 +51,8 @@ class Holding:
         self._clock = clock
         self._live = live
         self._guess = guess
-        self._own: dict[str, _Own] = {}
-
-    def changed_ms(self, path: str) -> int:
-        """Return when somebody else changed a session last, by its time; 0: unknown."""
-        row = self._row(path)
-        return 0 if row is None else self._by_others(path, row.mtime_ms)
-
-    def changed_by_us(self, path: str, mtime_ms: int, *, before_ms: int) -> None:
-        """Note that a session's time is that of a change of ours, and what it was before."""
-        old = self._clock() - GREW_MS
-        self._own = {one: own for one, own in self._own.items() if own.mtime_ms >= old}
-        self._own[path] = _Own(mtime_ms, before_ms)
-
-    def moved_by_us(self, path: str, new_path: str) -> None:
-        """Note that we moved a session, which changes no time."""
-        own = self._own.pop(path, None)
-        if own is not None:
-            self._own[new_path] = own
-
-    def _by_others(self, path: str, mtime_ms: int) -> int:
-        own = self._own.get(path)
-        return mtime_ms if own is None or own.mtime_ms != mtime_ms else own.before_ms
 
     def _why(self, row: Row) -> str | None:
-        row = replace(row, mtime_ms=self._by_others(row.path, row.mtime_ms))
         now_ms = self._clock()
         evidence = self._live(row)
         if evidence is not None and evidence.state != "gone":
@@ -141,7 +108,7 @@ class Holding:
     def growth(self, path: str) -> Guard:
         """Return what refuses a session that somebody else has taken up from now on.
 
-        For the second of two changes of ours: the first has set the time of the session.
+        For the second of two changes of ours: the first has left its row to be read again.
         """
         before = self._row(path)
 

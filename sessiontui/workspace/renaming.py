@@ -47,11 +47,6 @@ async def rename(
                 raise WrongTypeError(refusal, path=path)
         growth = None if insist else holding.growth(path)
         if title is not None:
-            before_ms = holding.changed_ms(path)
             await storage.update_session_title(path, title, allow_rewrite=holding.guard(path))
-            if storage.exists_sync(path):
-                now_ms = storage.stat_sync(path).mtime_ms
-                holding.changed_by_us(path, now_ms, before_ms=before_ms)
         if new_path is not None and moves:
             await storage.rename_session_with_artifacts(path, new_path, guard=growth)
-            holding.moved_by_us(path, new_path)

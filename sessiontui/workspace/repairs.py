@@ -187,7 +187,7 @@ class Repairs:
             stat,
             fix.title,
             fix.source or "user",
-            mtime_ms=max(self._workspace.clock(), (stat.mtime_ms or 0) + 1),
+            now_ms=max(self._workspace.clock(), (stat.mtime_ms or 0) + 1),
             guard=None if insist else self._workspace.holding.guard(stat.path),
         )
         await self._workspace.storage.carry_out(slot)

@@ -41,12 +41,26 @@ async def test_slot_and_field_change_in_place(storage: SessionStorage, world: Wo
     data = await world.peer.data(A) or b""
     assert data[256:] == HEADER.encode()
     assert storage.stat_sync(A).size == before.size
-    assert storage.stat_sync(A).mtime_ms > before.mtime_ms
+    assert storage.stat_sync(A).mtime_ms == before.mtime_ms
     assert await storage.read_range(A, 0, None) == data
     if world.peer.has_titles:
         field = json.loads(await world.peer.title(A) or b"")
         assert field == {"title": "Second", "source": "user", "updatedAt": slot.updated_at}
         assert next(iter(storage.stats())).title == await world.peer.title(A)
+
+
+@pytest.mark.parametrize("body", [SLOTTED, HEADER], ids=["slot", "no slot"])
+async def test_another_title_leaves_a_session_its_place_in_time(
+    storage: SessionStorage, world: World, body: str
+) -> None:
+    await world.peer.write(A, body.encode())
+    await storage.refresh()
+    before = await world.peer.mtime_ms(A)
+    for title in ("Second", ""):
+        assert await storage.update_session_title(A, title, allow_rewrite=True)
+        assert await world.peer.mtime_ms(A) == before
+        if before is not None:
+            assert storage.stat_sync(A).mtime_ms == before
 
 
 async def test_a_title_waits_for_the_lines_before_it(storage: SessionStorage, world: World) -> None:

@@ -162,7 +162,7 @@ class DirectoryBackend:
         *,
         old: bytes,
         new: bytes,
-        mtime_ms: int,
+        mtime_ms: int | None,
         title: bytes | Literal["keep"],  # noqa: ARG002
     ) -> Stat:
         """Replace the first bytes `old` by `new` of the same length, in place.
@@ -179,7 +179,7 @@ class DirectoryBackend:
         data: bytes,
         *,
         expected_size: int,
-        mtime_ms: int,
+        mtime_ms: int | None,
         title: bytes,  # noqa: ARG002
     ) -> Stat:
         """Put `data` before the first byte, by way of a temporary file, copied in pieces.

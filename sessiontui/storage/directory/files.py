@@ -41,6 +41,7 @@ from sessiontui.storage.directory.io import (
     opened,
     read_bytes,
     set_mtime,
+    set_mtime_ns,
     temporary,
     write_all,
 )
@@ -120,7 +121,7 @@ class Files:
                     found = look(folder, name, path)
                 except (SessionNotFoundError, InvalidPathError, WrongTypeError, AccessError):
                     found = None
-                marks.append(found and (found.st_size, found.st_mtime_ns, found.st_ino))
+                marks.append(found and (found.st_size, found.st_ctime_ns, found.st_ino))
         return marks
 
     def append(
@@ -184,8 +185,10 @@ class Files:
                 os.fsync(folder)
         return Stat(path, len(data), settled)
 
-    def prepend(self, path: str, data: bytes, *, expected_size: int, mtime_ms: int) -> Stat:
+    def prepend(self, path: str, data: bytes, *, expected_size: int, mtime_ms: int | None) -> Stat:
         """Put `data` before the first byte; the rest is copied in pieces beside the file.
+
+        With `mtime_ms` None the time stays what it is.
 
         Raises:
             WriteConflictError: The size is not the expected one; nothing changed.
@@ -201,7 +204,13 @@ class Files:
         return self._rewrite(path, b"", expected_size, mtime_ms, kept=(start, stop))
 
     def _rewrite(
-        self, path: str, data: bytes, expected_size: int, mtime_ms: int, *, kept: tuple[int, int]
+        self,
+        path: str,
+        data: bytes,
+        expected_size: int,
+        mtime_ms: int | None,
+        *,
+        kept: tuple[int, int],
     ) -> Stat:
         """Replace a file of known size by `data`, followed by the bytes of it that are kept."""
         with self._root.handles() as handles, ExitStack() as stack:
@@ -234,12 +243,14 @@ class Files:
             late = os.fstat(old).st_size
             if late > expected_size:
                 copy_bytes(old, new, expected_size, late)
-                set_mtime(new, mtime_ms)
+                _date(new, os.fstat(old), mtime_ms)
             os.fsync(folder)
         return Stat(path, size, settled)
 
-    def patch(self, path: str, *, old: bytes, new: bytes, mtime_ms: int) -> Stat:
+    def patch(self, path: str, *, old: bytes, new: bytes, mtime_ms: int | None) -> Stat:
         """Replace the first bytes by as many others, in place, beside a running agent.
+
+        With `mtime_ms` None the time stays what it is, or becomes that of what an agent adds.
 
         Raises:
             SessionNotFoundError: There is no such file.
@@ -256,7 +267,8 @@ class Files:
                 if read_bytes(descriptor, 0, len(old)) != old:
                     raise _conflict(path, before.st_size, before)
                 _patch(descriptor, old, new)
-                set_mtime(descriptor, mtime_ms)
+                if mtime_ms is not None or os.fstat(descriptor).st_size == before.st_size:
+                    _date(descriptor, before, mtime_ms)
                 after = os.fstat(descriptor)
                 _still_there(folder, name, after, path)
         return Stat(path, after.st_size, milliseconds(after))
@@ -281,7 +293,15 @@ def _conflict(
     )
 
 
-def _settle(descriptor: int, before: os.stat_result | None, mtime_ms: int) -> int:
+def _date(descriptor: int, before: os.stat_result, mtime_ms: int | None) -> None:
+    """Set the modification time; None: to what it was."""
+    if mtime_ms is None:
+        set_mtime_ns(descriptor, before.st_mtime_ns)
+    else:
+        set_mtime(descriptor, mtime_ms)
+
+
+def _settle(descriptor: int, before: os.stat_result | None, mtime_ms: int | None) -> int:
     """Finish a temporary file: owner, permissions, time, all of it on the disk.
 
     Returns:
@@ -289,7 +309,9 @@ def _settle(descriptor: int, before: os.stat_result | None, mtime_ms: int) -> in
     """
     if before is not None:
         keep_owner_and_mode(descriptor, before)
-    set_mtime(descriptor, mtime_ms)
+        _date(descriptor, before, mtime_ms)
+    elif mtime_ms is not None:
+        set_mtime(descriptor, mtime_ms)
     os.fsync(descriptor)
     return milliseconds(os.fstat(descriptor))
 

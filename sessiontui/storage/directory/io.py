@@ -175,9 +175,14 @@ def sync_folder(folder: Path) -> None:
 
 def set_mtime(descriptor: int, mtime_ms: int) -> None:
     """Set the modification time, where the system allows it."""
+    set_mtime_ns(descriptor, mtime_ms * 1_000_000)
+
+
+def set_mtime_ns(descriptor: int, mtime_ns: int) -> None:
+    """Do the same, to the nanosecond."""
     with suppress(PermissionError):  # the owner's right alone; writing set it to now
         accessed = os.fstat(descriptor).st_atime_ns
-        os.utime(descriptor, ns=(accessed, mtime_ms * 1_000_000))
+        os.utime(descriptor, ns=(accessed, mtime_ns))
 
 
 def keep_owner_and_mode(descriptor: int, found: os.stat_result) -> None:

@@ -111,7 +111,13 @@ class MemoryBackend:
             return self.store.stat(path)
 
     async def patch(
-        self, path: str, *, old: bytes, new: bytes, mtime_ms: int, title: bytes | Literal["keep"]
+        self,
+        path: str,
+        *,
+        old: bytes,
+        new: bytes,
+        mtime_ms: int | None,
+        title: bytes | Literal["keep"],
     ) -> Stat:
         """Replace the first bytes in place and set the title."""
         if len(old) != len(new):
@@ -125,17 +131,23 @@ class MemoryBackend:
                 raise WriteConflictError(path, expected_size=size, actual_size=size)
             held.data[: len(new)] = new
             named = held.title if title == "keep" else title
+            before_ms = held.mtime_ms
             self.store.retitle(path, named, mtime_ms=mtime_ms)
+            if mtime_ms is None:
+                held.mtime_ms = before_ms
             return self.store.stat(path)
 
     async def prepend(
-        self, path: str, data: bytes, *, expected_size: int, mtime_ms: int, title: bytes
+        self, path: str, data: bytes, *, expected_size: int, mtime_ms: int | None, title: bytes
     ) -> Stat:
         """Put `data` before the first byte."""
         async with self._change():
             self._expect(path, expected_size)
-            whole = data + bytes(self.store.sessions[path].data)
+            before = self.store.sessions[path]
+            whole = data + bytes(before.data)
             self.store.write(path, whole, mtime_ms=mtime_ms, title=title)
+            if mtime_ms is None:
+                self.store.sessions[path].mtime_ms = before.mtime_ms
             return self.store.stat(path)
 
     async def keep(

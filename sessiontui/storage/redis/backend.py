@@ -31,6 +31,7 @@ from sessiontui.storage.redis.fence import raise_fence
 from sessiontui.storage.redis.fields import change_fields, loose_fields
 from sessiontui.storage.redis.index import scan_contents, scan_index
 from sessiontui.storage.redis.keys import Keys, field
+from sessiontui.storage.redis.keys import mtime_ms as parsed_mtime
 from sessiontui.storage.redis.reads import probe_together, read_ranges
 from sessiontui.storage.redis.rights import why_read_only
 from sessiontui.storage.redis.settings import PATIENCE_S, Settings
@@ -169,7 +170,13 @@ class RedisBackend:
         return await self._step(scripts.WRITE, path, mtime_ms, expected, expected_size=known)
 
     async def patch(
-        self, path: str, *, old: bytes, new: bytes, mtime_ms: int, title: bytes | Literal["keep"]
+        self,
+        path: str,
+        *,
+        old: bytes,
+        new: bytes,
+        mtime_ms: int | None,
+        title: bytes | Literal["keep"],
     ) -> Stat:
         """Replace the first bytes by others of the same length, in place, and set the title.
 
@@ -181,7 +188,7 @@ class RedisBackend:
         return await self._step(scripts.PATCH, path, mtime_ms, [*_retitling(title), old, new])
 
     async def prepend(
-        self, path: str, data: bytes, *, expected_size: int, mtime_ms: int, title: bytes
+        self, path: str, data: bytes, *, expected_size: int, mtime_ms: int | None, title: bytes
     ) -> Stat:
         """Put `data` before the first byte; the server does it, a big one piece by piece."""
         arguments = [*_retitling(title), b"%d" % expected_size]
@@ -368,7 +375,7 @@ class RedisBackend:
         self,
         script: Script,
         path: str,
-        mtime: int,
+        mtime: int | None,
         arguments: Sequence[bytes],
         *,
         more: Sequence[bytes] = (),
@@ -376,12 +383,12 @@ class RedisBackend:
     ) -> Stat:
         """Run a script that changes one session; its key `more` and arguments follow the path's."""
         names = [self._keys.meta, self._keys.title, self._keys.file(path), *more]
-        values = [field(path), b"%d" % mtime, *arguments]
-        size, title = await run_step(
+        values = [field(path), b"" if mtime is None else b"%d" % mtime, *arguments]
+        size, title, *dated = await run_step(
             *(self._writes, self._keys, script, names, values, [path]),
             expected_size=expected_size,
         )
-        return Stat(path, size, mtime, title)
+        return Stat(path, size, parsed_mtime(dated[0]) if dated else mtime, title)
 
 
 def _retitling(title: bytes | Literal["keep"] | None) -> tuple[bytes, bytes]:

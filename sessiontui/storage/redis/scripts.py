@@ -76,6 +76,10 @@ local function put(hash, path, value)
   if value then change(back, 'HSET', hash, path, value)
   else change(back, 'HDEL', hash, path) end
 end
+local function date(path, mtime)
+  if mtime ~= '' then put(META, path, mtime) end
+  return look('HGET', META, path)
+end
 local function retitle(path, mode, title)
   if mode == 'set' then put(TITLE, path, title)
   elseif mode == 'none' then put(TITLE, path, false) end
@@ -134,26 +138,27 @@ PATCH = _script("""
   local size = size_of(KEYS[3])
   if not size then stop('missing', 1) end
   if #old > 0 and look('GETRANGE', KEYS[3], 0, #old - 1) ~= old then stop('conflict', size) end
-  put(META, path, mtime)
+  local dated = date(path, mtime)
   retitle(path, ARGV[4], ARGV[5])
   local title = look('HGET', TITLE, path)
   if #new > 0 then change(nil, 'SETRANGE', KEYS[3], 0, new) end
-  return {'ok', size, title}
+  return {'ok', size, title, dated}
 """)
-"""KEYS as APPEND; ARGV fence, path, mtime, title mode, title, old, new."""
+"""KEYS as APPEND; ARGV fence, path, mtime (empty: it stays), title mode, title, old, new.
+Answers `ok, size, title, mtime`."""
 
 PREPEND = _script("""
   local path, mtime, expected, data = ARGV[2], ARGV[3], ARGV[6], ARGV[7]
   local size = size_of(KEYS[3])
   if size ~= tonumber(expected) then stop('conflict', size or -1) end
   local whole = data .. look('GETRANGE', KEYS[3], 0, -1)
-  put(META, path, mtime)
+  local dated = date(path, mtime)
   retitle(path, ARGV[4], ARGV[5])
   local title = look('HGET', TITLE, path)
   change(nil, 'SET', KEYS[3], whole)
-  return {'ok', #whole, title}
+  return {'ok', #whole, title, dated}
 """)
-"""KEYS and ARGV as WRITE; for small sessions."""
+"""KEYS and ARGV as WRITE, where an empty mtime stays; for small sessions. Answers as PATCH."""
 
 COPY = _script("""
   local expected, first, last, total = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
@@ -185,14 +190,14 @@ SWAP = _script("""
   if look('STRLEN', KEYS[4]) ~= tonumber(total) then
     stop('refused', 'RENAME', KEYS[4], 'the copy is gone')
   end
-  put(META, path, mtime)
+  local dated = date(path, mtime)
   retitle(path, ARGV[4], ARGV[5])
   local title = look('HGET', TITLE, path)
   move(KEYS[3], KEYS[5])
   move(KEYS[4], KEYS[3])
   change(nil, 'PERSIST', KEYS[3])
   redis.pcall('UNLINK', KEYS[5])
-  return {'ok', tonumber(total), title}
+  return {'ok', tonumber(total), title, dated}
 """)
 """Puts the copy in the session's place. KEYS meta, title, file, copy, a key for the old one;
 ARGV fence, path, mtime, title mode, title, expected size, mtime seen, the copy's size."""
