@@ -17,6 +17,9 @@ KEEP = 30 * 24 * 3600 * 1000
 PATHS = ("/p/a.jsonl", "/p/a/draft.txt", "/p/a/worker/w.jsonl")
 
 
+DAY = 24 * 3600 * 1000
+
+
 class Clock:
     """Stands still until it is set."""
 
@@ -30,9 +33,9 @@ def fill(folder: Path) -> None:
     """Make a session, its artifacts with an empty folder between them, and another session."""
     put(folder / "p" / "a.jsonl", b"session\n", mtime_ns=1_234_567_890_123_456_789).chmod(0o640)
     put(folder / "p" / "a" / "draft.txt", b"draft", mtime_ns=1_111_111_111_111_111_111)
-    put(folder / "p" / "a" / "worker" / "w.jsonl", b"worker\n").chmod(0o400)
+    put(folder / "p" / "a" / "worker" / "w.jsonl", b"worker\n", mtime_ns=3_333_333_333).chmod(0o400)
     (folder / "p" / "a" / "btw-history").mkdir(mode=0o750)
-    put(folder / "p" / "b.jsonl", b"other\n")
+    put(folder / "p" / "b.jsonl", b"other\n", mtime_ns=4_444_444_444)
     os.utime(folder / "p" / "a", ns=(5, 1_222_222_222_222_222_222))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from msgspec import structs
 
 from sessiontui.errors import (
     InvalidPathError,
@@ -23,6 +24,7 @@ from sessiontui.errors import (
 from sessiontui.storage.directory.backend import DirectoryBackend
 from tests.unit.directory_support import add, names, put, run_script, scanned, with_mounts
 from tests.unit.directory_trash_support import (
+    DAY,
     KEEP,
     NOW,
     PATHS,
@@ -167,10 +169,88 @@ async def test_items_are_listed_newest_first_and_expire(
         "1790000000001-a",
     ]
     clock.now = NOW + KEEP
-    with pytest.raises(SessionNotFoundError):
-        await backend.restore("1790000000001-a")
+    assert len(await backend.trashed()) == 2
+    clock.now += DAY - 1
+    assert len(await backend.trashed()) == 2
+    clock.now += 1
     assert await backend.trashed() == []
     assert not list((tmp_path / "trash").rglob("manifest.json"))
+    with pytest.raises(SessionNotFoundError):
+        await backend.restore("1790000000001-a")
+
+
+async def test_a_clock_that_is_ahead_for_one_look_empties_no_trash(
+    backend: DirectoryBackend, root: Path, clock: Clock
+) -> None:
+    await backend.trash(item())
+    for _ in range(3):
+        clock.now = NOW + KEEP + 10 * DAY
+        assert len(await backend.trashed()) == 1
+        clock.now = NOW + DAY
+        assert await backend.trashed() == [item()]
+    await backend.restore(item().id)
+    assert (root / "p" / "a.jsonl").read_bytes() == b"session\n"
+
+
+async def test_what_was_deleted_under_a_clock_that_was_behind_is_kept_as_long_as_anything(
+    backend: DirectoryBackend, root: Path, clock: Clock
+) -> None:
+    """The file was written in 2026, and the clock said 2020 when it was deleted."""
+    put(root / "p" / "a.jsonl", b"session\n", mtime_ns=NOW * 1_000_000)
+    past = NOW - 6 * 365 * DAY
+    clock.now = past
+    thrown = structs.replace(item(), deleted_ms=past, expires_ms=past + KEEP)
+    await backend.trash(thrown)
+    for day in range(31):
+        clock.now = NOW + day * DAY
+        [kept] = await backend.trashed()
+        assert kept.expires_ms == NOW + KEEP
+    clock.now += DAY
+    assert await backend.trashed() == []
+
+
+async def test_an_old_session_deleted_under_such_a_clock_stays_for_a_day_of_use(
+    backend: DirectoryBackend, clock: Clock
+) -> None:
+    past = NOW - 6 * 365 * DAY
+    clock.now = past
+    await backend.trash(structs.replace(item(), deleted_ms=past, expires_ms=past + KEEP))
+    clock.now = NOW
+    for _ in range(3):
+        assert len(await backend.trashed()) == 1
+    clock.now += DAY - 1
+    await backend.restore((await backend.trashed())[0].id)
+
+
+async def test_a_mark_that_is_damaged_costs_nothing(
+    backend: DirectoryBackend, clock: Clock, tmp_path: Path
+) -> None:
+    await backend.trash(item())
+    clock.now = NOW + KEEP
+    await backend.trashed()
+    [mark] = (tmp_path / "trash").rglob("expired")
+    mark.write_bytes(b"\xff")
+    clock.now += DAY
+    assert len(await backend.trashed()) == 1
+    clock.now += DAY
+    assert await backend.trashed() == []
+
+
+async def test_a_deletion_removes_what_expired_where_nobody_looks(
+    root: Path, clock: Clock, tmp_path: Path
+) -> None:
+    for path, now in (("/p/a.jsonl", NOW), ("/p/b.jsonl", NOW + KEEP)):
+        opened = DirectoryBackend(root, trash_root=tmp_path / "trash", clock=clock)
+        clock.now = now
+        await opened.trash(item(f"{now}-a", paths=(path,)))
+        await opened.aclose()
+    fill(root)
+    clock.now = NOW + KEEP + DAY
+    last = DirectoryBackend(root, trash_root=tmp_path / "trash", clock=clock)
+    await last.trash(item(f"{clock.now}-a"))
+    assert not list((tmp_path / "trash").rglob(f"{NOW}-a"))
+    assert len(await last.trashed()) == 2
+    await last.aclose()
 
 
 async def test_names_that_are_no_utf_8_come_back(backend: DirectoryBackend, root: Path) -> None:
@@ -375,7 +455,7 @@ def test_a_trash_that_can_only_be_read_is_listed(root: Path, tmp_path: Path) -> 
         within=with_mounts(),
     )
     listed, refused = done.stdout.splitlines()
-    assert listed == "['1-a']"
+    assert listed == "['1-b', '1-a']"  # What has expired stays until it is removed.
     assert "read-only" in refused
 
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Literal
 
 import pytest
+import pytest_asyncio
 
 from sessiontui.errors import (
     AccessError,
@@ -17,6 +18,9 @@ from sessiontui.errors import (
 )
 from sessiontui.storage.backend import Range, Stat, TrashItem
 from sessiontui.storage.redis import scripts
+from sessiontui.storage.redis.backend import RedisBackend
+from sessiontui.storage.redis.trash import LIFE_MS
+from sessiontui.storage.retention import DAY_MS
 from tests.unit.redis_parts import (
     FILE,
     META,
@@ -32,11 +36,10 @@ from tests.unit.redis_parts import (
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     import redis.asyncio
 
-    from sessiontui.storage.redis.backend import RedisBackend
     from tests.servers import RealServer
 
 
@@ -296,7 +299,7 @@ async def test_a_restore_brings_back_exactly_what_the_trash_took(
     assert list(stats) == ["/b"]
     for key in await everything(each_redis):
         if key.startswith(b"omp:sessions:trash:"):
-            assert 0 < await each_redis.pttl(key) <= 1_000_000
+            assert await each_redis.pttl(key) > LIFE_MS - DAY_MS
     listed = TrashItem(
         "01",
         "/a",
@@ -344,15 +347,70 @@ async def test_a_record_that_is_not_ours_hides_no_other(
     assert (await backend.restore("01")).path == "/a"
 
 
-async def test_the_trash_lists_newest_first_and_forgets_what_expired(
-    backend: RedisBackend, each_redis: redis.asyncio.Redis
-) -> None:
+class Clock:
+    """Says what it is set to."""
+
+    now = 1_790_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest_asyncio.fixture
+async def clocked(
+    each_redis: redis.asyncio.Redis,
+) -> AsyncIterator[tuple[RedisBackend, Clock, Callable[[int], Awaitable[None]]]]:
+    """A backend with three items in its trash, its clock, and what lets the server's leap."""
+    clock = Clock()
+    settings = RedisBackend.from_client(each_redis)._settings
+    backend = RedisBackend(settings, clock=clock)
     for number in range(1, 4):
         await backend.append(f"/{number}", b"x", mtime_ms=1)
-        life_ms = 1 if number == 2 else 100_000
+        life_ms = DAY_MS if number == 2 else 100 * DAY_MS
         stat = Stat(f"/{number}", 0, None)
         await backend.trash(item_of(stat, item_id=f"0{number}", life_ms=life_ms))
-    await answer(backend.trashed, lambda items: [item.id for item in items] == ["03", "01"])
+
+    async def leap(ms: int) -> None:
+        async for key in each_redis.scan_iter("omp:sessions:trash:*"):
+            left = await each_redis.pttl(key)
+            if left > ms:
+                await each_redis.pexpire(key, left - ms)
+            else:
+                await each_redis.delete(key)
+
+    yield backend, clock, leap
+    await backend.aclose()
+
+
+async def test_the_trash_forgets_what_two_looks_a_day_apart_found_expired(
+    clocked: tuple[RedisBackend, Clock, Callable[[int], Awaitable[None]]],
+    each_redis: redis.asyncio.Redis,
+) -> None:
+    backend, clock, leap = clocked
+    for _ in range(2):
+        assert [item.id for item in await backend.trashed()] == ["03", "02", "01"]
+        clock.now += DAY_MS
+        await leap(DAY_MS)
+    assert len(await backend.trashed()) == 2
+    keys = [key async for key in each_redis.scan_iter("omp:sessions:trash:02*")]
+    assert keys == []
+
+
+@pytest.mark.parametrize("whose", ["ours", "the server's", "both"])
+async def test_a_clock_that_leaps_empties_no_trash(
+    clocked: tuple[RedisBackend, Clock, Callable[[int], Awaitable[None]]], whose: str
+) -> None:
+    backend, clock, leap = clocked
+    years = 40 * 365 * DAY_MS
+    if whose != "the server's":
+        clock.now += years
+    if whose != "ours":
+        await leap(years)
+    for _ in range(2):
+        assert len(await backend.trashed()) == 3
+        if whose == "ours":  # However often it is wrong, the server's does not agree.
+            clock.now += DAY_MS
+    assert (await backend.restore("02")).path == "/2"
 
 
 async def test_reads_take_any_range_and_tell_missing_from_empty(

@@ -19,6 +19,7 @@ from sessiontui.errors import StorageError
 from sessiontui.storage.backend import Stat, TrashItem
 from sessiontui.storage.directory.io import sync_folder, write_all
 from sessiontui.storage.directory.paths import sidecar_of
+from sessiontui.storage.retention import kept_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 NAME = "manifest.json"
 PART = f"{NAME}.part"
 """Name of a manifest that is not whole yet."""
+MARK = "expired"
+"""Name of the file that tells which reading of the clock first found the item expired."""
 
 
 class FileRecord(msgspec.Struct, frozen=True):
@@ -71,12 +74,20 @@ class Manifest(msgspec.Struct, frozen=True):
         """Return the paths of the files."""
         return [root.path(record.path) for record in self.files]
 
-    def item(self, root: Root) -> TrashItem:
+    def item(self, root: Root, now_ms: int) -> TrashItem:
         """Return the item as it was deleted."""
         stats = tuple(
             Stat(root.path(record.path), record.size, record.mtime_ms) for record in self.files
         )
-        return TrashItem(self.id, stats[0].path, stats, self.deleted_ms, self.expires_ms)
+        return TrashItem(self.id, stats[0].path, stats, self.deleted_ms, self.kept_until(now_ms))
+
+    def kept_until(self, now_ms: int) -> int:
+        """Return until when the item is kept; its files tell where the clock was wrong."""
+        written = (
+            None if record.mtime_ns is None else record.mtime_ns // 1_000_000
+            for record in self.files
+        )
+        return kept_until(self.deleted_ms, self.expires_ms, written, now_ms)
 
     def is_inode(self, handles: Handles, number: int, path: str) -> bool:
         """Tell whether what stands at a path has the inode of a file of the item.
@@ -133,6 +144,23 @@ def describe(handles: Handles, item: TrashItem, paths: Sequence[str]) -> Manifes
         tuple(files),
         tuple(folders),
     )
+
+
+def read_mark(folder: Path) -> int | None:
+    """Return which reading of the clock first found an item expired; None for none."""
+    try:
+        return int((folder / MARK).read_text("ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def write_mark(folder: Path, mark: int | None) -> None:
+    """Remember it, or forget it; where that cannot be done, the item stays all the longer."""
+    with suppress(OSError):
+        if mark is None:
+            (folder / MARK).unlink(missing_ok=True)
+        else:
+            (folder / MARK).write_text(str(mark), "ascii")
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -6,6 +6,7 @@ readable to its owner alone. An item is a folder named by its id:
     <id>/manifest.json   what was where; on the disk before anything moves
     <id>/0               the session's file
     <id>/1, <id>/2, …    its artifacts, in the order of the manifest
+    <id>/expired         when a look first found that its time is over; see `retention`
 
 Files are renamed, so bytes, times, permissions and owner stay, and an agent that
 still appends does so to the file in the trash. What an item is going
@@ -49,7 +50,9 @@ from sessiontui.storage.directory.manifest import (
     describe,
     put_back_folders,
     read_manifest,
+    read_mark,
     write_manifest,
+    write_mark,
 )
 from sessiontui.storage.directory.moves import exists, prune_sidecar, remove_empty
 from sessiontui.storage.directory.paths import FOLDER_MODE, explained
@@ -60,6 +63,7 @@ from sessiontui.storage.directory.transfer import (
     remove_leftovers,
     stands_at,
 )
+from sessiontui.storage.retention import may_go, next_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,6 +103,8 @@ class Trash:
             if not place.is_relative_to(root.folder)
         ]
         self._places = [place / digest for place in outside]
+        self._tidied = False
+        """Whether a deletion has removed what expired."""
         self._told: dict[Path, str] = {}
         """What was warned of; no more than lies in the trash unreadable."""
 
@@ -119,6 +125,9 @@ class Trash:
                 raise SessionNotFoundError(item.path)
             with self._locked(self._place_for_new()) as place:
                 self._recover(place, handles)
+                if not self._tidied:
+                    self._tidied = True
+                    self._remove_expired(place)
                 moving = place / f"{folder_name}{_MOVING}"
                 with explained(item.path):
                     if (place / folder_name).exists():
@@ -145,8 +154,8 @@ class Trash:
         """Bring an item back, all or nothing.
 
         Raises:
-            SessionNotFoundError: It is not in the trash, or has expired, or its session is not
-                there any more; then the item stays.
+            SessionNotFoundError: It is not in the trash, or its session is not there any more;
+                then the item stays.
             SessionExistsError: One of its paths is taken; nothing moved.
         """
         folder_name = _checked(item_id)
@@ -157,13 +166,13 @@ class Trash:
                 self._recover(place, handles)
                 folder = place / folder_name
                 manifest = self._manifest(folder) if folder.is_dir() else None
-                if manifest is not None and manifest.expires_ms > self._clock():
+                if manifest is not None:
                     self._give_back(handles, folder, manifest)
-                    return manifest.item(self._root)
+                    return manifest.item(self._root, self._clock())
         raise SessionNotFoundError(item_id)
 
     def trashed(self, *, tidy: bool = True) -> list[TrashItem]:
-        """Return what can be restored, newest first; what has expired is removed.
+        """Return what can be restored, newest first; what has expired for certain is removed.
 
         A trash that can only be read is listed without a lock, and left as it is; so is
         any without `tidy`.
@@ -176,9 +185,8 @@ class Trash:
                 if tidy:
                     self._tidy(candidate, stack)
                 items += [
-                    manifest.item(self._root)
+                    manifest.item(self._root, self._clock())
                     for _, manifest in self._manifests(candidate)
-                    if manifest.expires_ms > self._clock()
                 ]
         return sorted(items, key=lambda item: item.id, reverse=True)
 
@@ -215,9 +223,15 @@ class Trash:
             _log.warning("in the trash: %s: %s", clean(str(folder)), clean(what))
 
     def _remove_expired(self, place: Path) -> None:
+        """Remove what two looks at least a day apart found expired."""
+        now = self._clock()
         for folder, manifest in self._manifests(place):
-            if manifest.expires_ms <= self._clock():
+            before = read_mark(folder)
+            mark = next_mark(before, now, expired=manifest.kept_until(now) <= now)
+            if may_go(mark, now):
                 _remove(folder)
+            elif mark != before:
+                write_mark(folder, mark)
 
     def _place_for_new(self) -> Path:
         """Return the first place on the disk of the root, else the first at all."""

@@ -29,6 +29,7 @@ from sessiontui.storage.backend import (
     TrashItem,
 )
 from sessiontui.storage.memory.store import MemoryStore, Thrown, Watcher
+from sessiontui.storage.retention import kept_until, may_go, next_mark
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -274,12 +275,15 @@ class MemoryBackend:
         """Return None: it can always be changed."""
         return None
 
-    async def trashed(self, *, tidy: bool = True) -> list[TrashItem]:  # noqa: ARG002
-        """Return what can be restored, newest first."""
+    async def trashed(self, *, tidy: bool = True) -> list[TrashItem]:
+        """Return what can be restored, newest first; with `tidy` this removes what has expired."""
         await self._ask()
         now = self.store.clock()
-        for item_id, thrown in list(self.store.trashed.items()):
-            if thrown.item.expires_ms <= now:
+        for item_id, thrown in list(self.store.trashed.items()) if tidy else ():
+            item, written = thrown.item, [held.mtime_ms for held in thrown.held.values()]
+            end = kept_until(item.deleted_ms, item.expires_ms, written, now)
+            thrown.expired_ms = next_mark(thrown.expired_ms, now, expired=end <= now)
+            if may_go(thrown.expired_ms, now):
                 del self.store.trashed[item_id]
         items = (thrown.item for thrown in self.store.trashed.values())
         return sorted(items, key=lambda item: item.id, reverse=True)

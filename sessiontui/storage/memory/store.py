@@ -36,6 +36,8 @@ class Thrown:
 
     item: TrashItem
     held: dict[str, Held]
+    expired_ms: int | None = None
+    """When a look first found that its time is over."""
 
 
 @dataclass(slots=True, eq=False)

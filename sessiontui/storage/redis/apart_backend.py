@@ -40,6 +40,7 @@ from sessiontui.storage.redis.errors import reply_error
 from sessiontui.storage.redis.keys import ApartKeys, decode, field
 from sessiontui.storage.redis.reads import read_ranges
 from sessiontui.storage.redis.steps import run_step
+from sessiontui.storage.redis.trash import LIFE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +109,7 @@ class ApartBackend(RedisBackend):
         if not await self._exist([item.path]):
             raise SessionNotFoundError(item.path)
         record = self._keys.record(item.id)
-        life = b"%d" % max(1, item.expires_ms - item.deleted_ms)
+        life = b"%d" % LIFE_MS
         fields: dict[bytes, bytes] = {
             b"deleted": b"%d" % item.deleted_ms,
             b"expires": b"%d" % item.expires_ms,
@@ -125,6 +126,7 @@ class ApartBackend(RedisBackend):
         flat = [part for pair in fields.items() for part in pair]
         await self._told([(b"EVAL", _RECORD_STEP, b"1", record, life, *flat)])
         await self._throw(item, life)
+        await self._tidy_once()
 
     async def _throw(self, item: TrashItem, life: bytes) -> None:
         """Move what an item lists, the session first, and take the mark away."""
@@ -140,6 +142,7 @@ class ApartBackend(RedisBackend):
         """Return what can be restored, newest first; what is half done is finished if `tidy`."""
         if tidy:
             await self._finish_trash()
+            await self._trash.tidy()
         return await self._trash.items()
 
     async def _finish_trash(self) -> None:
@@ -148,8 +151,7 @@ class ApartBackend(RedisBackend):
             kept = self._keys.trashed(item.id, 1, item.path)
             [there] = await self._told([(b"EXISTS", kept)])
             if there:
-                life = b"%d" % max(1, item.expires_ms - item.deleted_ms)
-                await self._throw(item, life)
+                await self._throw(item, b"%d" % LIFE_MS)
             elif item.deleted_ms < now_ms() - _OLD_MS:
                 await self._told([(b"UNLINK", self._keys.record(item.id))])
 

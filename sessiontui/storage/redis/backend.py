@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Self
 
-from sessiontui.errors import InvalidPathError, WriteConflictError
+from sessiontui.errors import InvalidPathError, StorageError, WriteConflictError
 from sessiontui.models.source import DEFAULT_PREFIX
+from sessiontui.models.times import now_ms
 from sessiontui.storage.backend import Stat
 from sessiontui.storage.redis import scripts
 from sessiontui.storage.redis.cluster import ClusterLink, links
@@ -63,7 +65,12 @@ class RedisBackend:
     label: str
 
     def __init__(
-        self, settings: Settings, *, prefix: str = DEFAULT_PREFIX, scan_count: int = SCAN_COUNT
+        self,
+        settings: Settings,
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        scan_count: int = SCAN_COUNT,
+        clock: Callable[[], int] = now_ms,
     ) -> None:
         """Prepare a backend; nothing is connected yet.
 
@@ -71,15 +78,17 @@ class RedisBackend:
             settings: How to reach the server.
             prefix: Start of all its keys, taken verbatim.
             scan_count: About how many keys the server looks at in one step of a scan.
+            clock: Milliseconds since the epoch.
         """
         self.label = f"{settings.where} · {prefix}"
         self._settings = settings
         self._keys = self._named(prefix)
         self._finished = False
         """Whether what others left half done was looked for."""
+        self._tidied = False
         self._scan_count = scan_count
         self._reads, self._writes = links(settings)
-        self._trash = RedisTrash(self._reads, self._writes, self._keys, scan_count)
+        self._trash = RedisTrash(self._reads, self._writes, self._keys, scan_count, clock)
         self._fencing = asyncio.Lock()
         self._on_the_way: dict[str, set[int]] = {}
         """Numbers of the files that were staged and not put in place, by token."""
@@ -342,14 +351,24 @@ class RedisBackend:
     async def trash(self, item: TrashItem) -> None:
         """Move sessions to where no agent looks, until they expire."""
         await self._trash.put(item)
+        await self._tidy_once()
 
     async def restore(self, item_id: str) -> TrashItem:
         """Bring back exactly what was deleted."""
         return await self._trash.restore(item_id)
 
-    async def trashed(self, *, tidy: bool = True) -> list[TrashItem]:  # noqa: ARG002 - it expires
+    async def trashed(self, *, tidy: bool = True) -> list[TrashItem]:
         """Return what can be restored, newest first."""
+        if tidy:
+            await self._trash.tidy()
         return await self._trash.items()
+
+    async def _tidy_once(self) -> None:
+        """Remove what has expired, at the first deletion: nobody may ever look at the trash."""
+        if not self._tidied:
+            self._tidied = True
+            with suppress(StorageError):
+                await self._trash.tidy()
 
     async def read_only(self) -> str | None:
         """Return in a few plain words why this user can change nothing here, None if it can."""

@@ -1,36 +1,58 @@
-"""Deleted sessions that can be brought back, until they expire by themselves.
+"""Deleted sessions that can be brought back, until they expire.
 
 Nothing is copied: the keys are renamed out of what agents look at, in the same
-step that takes mtime and title away, and get a time to live.
+step that takes mtime and title away. They get a time to live that is no limit in practice: a
+server that is short of memory takes such keys first, and what is left of it tells by the server's
+own clock how long ago the deletion was.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
 from sessiontui.errors import SessionNotFoundError
+from sessiontui.models.times import now_ms
 from sessiontui.storage.backend import Stat, TrashItem
 from sessiontui.storage.redis import scripts
 from sessiontui.storage.redis.errors import reply_error
 from sessiontui.storage.redis.keys import decode, field, mtime_ms, starting_with
 from sessiontui.storage.redis.steps import run_step
+from sessiontui.storage.retention import DAY_MS, kept_until, may_go, next_mark
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from sessiontui.storage.redis.keys import Keys
     from sessiontui.storage.redis.link import Link
 
+LIFE_MS: Final = 100 * 365 * DAY_MS
+"""Time to live of what is in the trash."""
+_MARK: Final = b"expired"
+"""Field of a record: when a look first found that its time is over, by our clock and how long
+after the deletion by the server's."""
 _NUMBER: Final = re.compile(rb"[0-9]{1,18}")
 """What a record that we wrote has for numbers; anything else is no record of ours."""
+_MARKED: Final = re.compile(rb"([0-9]{1,18}) ([0-9]{1,18})")
+_ABOUT: Final = ((b"PTTL",), (b"HGET", _MARK))
+"""What is asked of a record, to decide whether it goes."""
 
 
 class RedisTrash:
     """The trash below one prefix."""
 
-    def __init__(self, reads: Link, writes: Link, keys: Keys, scan_count: int) -> None:
-        """Use these links; `scan_count` as in a scan of the index."""
+    def __init__(
+        self,
+        reads: Link,
+        writes: Link,
+        keys: Keys,
+        scan_count: int,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        """Use these links; `scan_count` as in a scan of the index, `clock` in milliseconds."""
+        self._clock = clock
         self._reads = reads
         self._writes = writes
         self._keys = keys
@@ -39,15 +61,14 @@ class RedisTrash:
     async def put(self, item: TrashItem) -> None:
         """Move sessions into the trash; see `Backend.trash`.
 
-        Their time to live is a duration, so that a clock that is wrong here
-        does not make them expire at once.
+        They live for `LIFE_MS`, in which a server's clock that leaps takes nothing; `tidy` removes
+        what expired.
         """
         keys = [self._keys.meta, self._keys.title, self._keys.record(item.id)]
         for number, stat in enumerate(item.stats, start=1):
             keys += [self._keys.file(stat.path), self._keys.trashed(item.id, number, stat.path)]
         paths = [stat.path for stat in item.stats]
-        life = max(1, item.expires_ms - item.deleted_ms)
-        numbers = [b"%d" % number for number in (life, item.deleted_ms, item.expires_ms)]
+        numbers = [b"%d" % number for number in (LIFE_MS, item.deleted_ms, item.expires_ms)]
         await run_step(
             self._writes, self._keys, scripts.TRASH, keys, [*numbers, *map(field, paths)], paths
         )
@@ -65,9 +86,8 @@ class RedisTrash:
             self._keys.trashed(item.id, 1, stat.path),
             self._keys.file(target.path),
         ]
-        life = max(1, item.expires_ms - item.deleted_ms)
         arguments = [
-            *(b"%d" % number for number in (life, item.deleted_ms, item.expires_ms)),
+            *(b"%d" % number for number in (LIFE_MS, item.deleted_ms, item.expires_ms)),
             field(stat.path),
             b"%d" % stat.size,
             field(target.path),
@@ -98,8 +118,48 @@ class RedisTrash:
         stats = tuple(numbered[number] for number in back)
         return TrashItem(found.id, found.path, stats, found.deleted_ms, found.expires_ms)
 
+    async def tidy(self) -> None:
+        """Remove what two looks at least a day apart found expired, by our clock and the server's.
+
+        Where nothing may be changed, all stays.
+        """
+        records = await self._records()
+        asked = [(name, record, *more) for record in records for name, *more in _ABOUT]
+        told = await self._reads.ask(asked)
+        found = zip(records, await self._items(records), told[::2], told[1::2], strict=True)
+        changes: list[tuple[bytes, ...]] = []
+        for record, one, left, mark in found:
+            if one is not None and not isinstance(left, RedisError | None):
+                changes += self._outdated(record, *one, left, mark)
+        if changes:
+            await self._writes.ask(changes)
+
+    def _outdated(
+        self, record: bytes, numbered: dict[int, Stat], item: TrashItem, left: int, mark: Any
+    ) -> list[tuple[bytes, ...]]:
+        """Return what has to be done to an item: nothing, to mark it, or to remove it."""
+        now = self._clock()
+        age = LIFE_MS - left if left > 0 else now - item.deleted_ms
+        written = (stat.mtime_ms for stat in item.stats)
+        end = kept_until(item.deleted_ms, item.expires_ms, written, now)
+        expired = end <= now and age >= item.expires_ms - item.deleted_ms
+        before = _MARKED.fullmatch(mark) if isinstance(mark, bytes) else None
+        ours = next_mark(int(before[1]) if before else None, now, expired=expired)
+        theirs = next_mark(int(before[2]) if before else None, age, expired=expired)
+        if ours is None or theirs is None:
+            return [(b"HDEL", record, _MARK)] if mark else []
+        if may_go(ours, now) and may_go(theirs, age):
+            kept = (self._keys.trashed(item.id, *each) for each in _paths(numbered))
+            return [*((b"UNLINK", key) for key in kept), (b"UNLINK", record)]
+        text = b"%d %d" % (ours, theirs)
+        return [(b"HSET", record, _MARK, text)] if text != mark else []
+
     async def items(self, *, moving: bool = False) -> list[TrashItem]:
         """Return what can be restored, newest first; with `moving` what is on its way there."""
+        items = [found[1] for found in await self._items(await self._records(), moving) if found]
+        return sorted(items, key=lambda item: (item.deleted_ms, item.id), reverse=True)
+
+    async def _records(self) -> list[bytes]:
         records: dict[bytes, None] = {}
         for node in await self._reads.nodes():
             cursor = b"0"
@@ -111,8 +171,7 @@ class RedisTrash:
                 records |= dict.fromkeys(key for key in step[1] if key.startswith(self._keys.trash))
                 if cursor == b"0":
                     break
-        items = [found[1] for found in await self._items(list(records), moving) if found]
-        return sorted(items, key=lambda item: (item.deleted_ms, item.id), reverse=True)
+        return list(records)
 
     def _scan_step(self, cursor: bytes) -> tuple[bytes, ...]:
         pattern = starting_with(self._keys.trash)
@@ -161,3 +220,7 @@ class RedisTrash:
         stats = dict(sorted(stats.items()))
         item_id = decode(record[len(self._keys.trash) :])
         return stats, TrashItem(item_id, stats[1].path, tuple(stats.values()), deleted, expires)
+
+
+def _paths(numbered: dict[int, Stat]) -> Iterator[tuple[int, str]]:
+    return ((number, stat.path) for number, stat in numbered.items())
