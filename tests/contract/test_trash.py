@@ -8,6 +8,8 @@ import pytest
 
 from sessiontui.errors import SessionExistsError, SessionNotFoundError
 from sessiontui.models.title_slot import title_field
+from sessiontui.storage.backend import Stat, TrashItem
+from sessiontui.storage.memory import MemoryBackend, MemoryStore
 
 if TYPE_CHECKING:
     from sessiontui.storage import SessionStorage
@@ -84,3 +86,16 @@ async def test_the_trash_is_no_session(storage: SessionStorage, world: World) ->
     await storage.refresh()
     assert storage.stats() == []
     assert (await world.open()).stats() == []
+
+
+async def test_a_store_in_memory_keeps_what_one_reading_of_the_clock_finds_expired() -> None:
+    now = 1_790_000_000_000
+    day = 86_400_000
+    store = MemoryStore(clock=lambda: now)
+    backend = MemoryBackend(store)
+    store.write(A, b"a")
+    await backend.trash(TrashItem("1-a", A, (Stat(A, 1, now),), now, now + 30 * day))
+    begun = now
+    for days, kept in ((70, True), (1, True), (30, True), (30.5, True), (31, False)):
+        now = begun + int(days * day)
+        assert bool(await backend.trashed()) is kept

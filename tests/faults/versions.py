@@ -28,7 +28,11 @@ def main() -> None:
         beside.write_bytes(
             first + json.dumps({"type": "custom", "number": number}).encode() + b"\n"
         )
-        beside.replace(file)
+        try:
+            beside.replace(file)
+        except FileNotFoundError:  # It was deleted with its session before it had its name.
+            number -= 1
+            break
         if number == 1:
             sys.stdout.write("begun\n")
             sys.stdout.flush()
