@@ -1,4 +1,4 @@
-"""`--filter` where something is changed: words as they are written, and nothing for what is none."""
+"""`--filter` where something is changed: words as they are written; nothing for what is none."""
 
 from __future__ import annotations
 

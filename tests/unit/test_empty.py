@@ -102,7 +102,7 @@ EMPTY: dict[str, bytes] = {
     ),
 }  # fmt: skip
 
-EVENTS = [
+EVENTS: list[dict[str, Any]] = [
     {"type": "agent_start"},
     {"type": "turn_start"},
     {
