@@ -478,10 +478,12 @@ def test_whatever_is_typed_is_a_query_or_an_error_of_ours(typed: str, title: str
 @given(_TYPED)
 def test_not_is_the_other_way_round(typed: str) -> None:
     word = typed.strip()
-    if not word or any(char.isspace() for char in word) or word[0] in '-"' or ":" in word:
+    if not word or any(char.isspace() for char in word) or word[0] == "-":
+        return
+    if any(char in word for char in ':"\\'):
         return
     one = row(title="Fix the flaky retry test")
-    assert fits(f"-{word}", one) is not fits(f'"{word}"', one) or '"' in word or "\\" in word
+    assert fits(f"-{word}", one) is not fits(f'"{word}"', one)
 
 
 def test_a_pattern_is_looked_for_in_few_sessions_at_a_time() -> None:
