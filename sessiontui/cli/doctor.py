@@ -20,7 +20,7 @@ from sessiontui.errors import StorageError
 from sessiontui.models.text import clean
 from sessiontui.workspace.checkup import Checkup
 from sessiontui.workspace.repairs import Repairs
-from sessiontui.workspace.values import reason_of
+from sessiontui.workspace.values import reason_of, told_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,7 @@ async def take_back(workspace: Workspace, *, force: bool, as_json: bool) -> int:
         try:
             await repairs.take_back(repair, insist=force)
         except StorageError as failure:
-            error = reason_of(failure)
+            error = reason_of(failure) if as_json else told_once(repair.path, failure)
         told.append(
             {"kind": repair.kind, "path": repair.path, "undone": not error, "error": error or None}
         )
@@ -127,7 +127,7 @@ async def _repair(
         try:
             await repairs.fix(finding, insist=force)
         except StorageError as error:
-            outcomes[finding.key] = reason_of(error)
+            outcomes[finding.key] = told_once(finding.path, error)
         else:
             outcomes[finding.key] = ""
     return outcomes

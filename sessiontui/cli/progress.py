@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sessiontui.cli.running import FAILED, INTERRUPTED, complain, is_terminal
 from sessiontui.models.progress import Progress
+from sessiontui.workspace.values import told_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,7 +79,8 @@ def tell_rest(outcome: Outcome[Any], names: Mapping[str, str], done: str) -> int
         done: What was to be done to them: `deleted`.
     """
     for failure in outcome.failed[:_MOST_FAILURES]:
-        complain(f"not {done}: {names.get(failure.path, failure.path)}: {failure.reason}")
+        name = names.get(failure.path, failure.path)
+        complain(f"not {done}: {told_once(name, failure.error)}")
     if (more := len(outcome.failed) - _MOST_FAILURES) > 0:
         complain(f"and {more:,} more failed")
     if outcome.left:

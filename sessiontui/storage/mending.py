@@ -108,7 +108,8 @@ class GiveSlot(Retitle):
         seen = await self._seen()
         found = (seen.stat.size, seen.stat.title)
         if found != (self._stat.size, self._stat.title) or parse_slot(seen.data) is not None:
-            raise StorageError(f"it is not as it was found any more: {self._stat.path}")
+            path = self._stat.path
+            raise StorageError(f"it is not as it was found any more: {path}", path=path)
         return await self._write(seen)
 
 
@@ -204,7 +205,9 @@ class Join(Operation):
         [tail] = self.item.stats
         if tail.size > JOIN_BYTES:
             most = f"{JOIN_BYTES >> 20} MB"
-            raise StorageError(f"longer than {most}, too long to be joined: {tail.path}")
+            raise StorageError(
+                f"longer than {most}, too long to be joined: {tail.path}", path=tail.path
+            )
         front = await _seen(self, Range(tail.path, 0, _FRONT_BYTES))
         end = await _seen(self, Range(self._head.path, -1, None))
         for seen, wanted, guard in zip((front, end), (tail, self._head), self._guards, strict=True):

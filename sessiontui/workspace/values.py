@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -128,6 +129,19 @@ class DeletePlan(msgspec.Struct, frozen=True):
         return DeletePlan(
             paths=tuple(path for path, _ in kept), stats=tuple(stats for _, stats in kept), held=()
         )
+
+
+def told_once(name: str, error: BaseException) -> str:
+    """Return what an error says, behind the name of what it is about unless it tells that itself.
+
+    Args:
+        name: A path, or a title in quotes.
+        error: What went wrong.
+    """
+    name, reason = one_line(name), reason_of(error)
+    # Not where the name is only the beginning of another one.
+    is_told = re.search(rf"(?<!\S){re.escape(name)}(?=$|[\s:;,)])", reason) is not None
+    return reason if is_told else f"{name}: {reason}"
 
 
 def reason_of(error: BaseException) -> str:

@@ -72,7 +72,7 @@ def titled(
         ({"change": "", "message": "U"}, "U"),
     ],
 )
-def test_the_title_follows_omps_order_of_sources(sources: dict[str, str], title: str) -> None:
+def test_the_title_follows_omps_order_of_sources(sources: dict[str, Any], title: str) -> None:
     assert titled(**sources).title == title
 
 

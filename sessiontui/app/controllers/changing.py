@@ -9,7 +9,7 @@ from sessiontui.app.controllers.conversation import quoted
 from sessiontui.errors import SessionTuiError
 from sessiontui.models.progress import Progress
 from sessiontui.workspace.renaming import no_title
-from sessiontui.workspace.values import reason_of
+from sessiontui.workspace.values import reason_of, told_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -151,7 +151,7 @@ class Changing:
         if outcome.failed:
             first = outcome.failed[0]
             name = names.get(first.path) or self._conversation.name(first.path)
-            text += f"; {len(outcome.failed):,} failed: {name}: {first.reason}"
+            text += f"; {len(outcome.failed):,} failed: {told_once(name, first.error)}"
         told = text + hint if paths else text
         self._tell(told, "failed" if outcome.failed or warn else "plain")
 

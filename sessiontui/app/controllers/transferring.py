@@ -16,7 +16,7 @@ from sessiontui.models.source import DirectorySource, parse_source
 from sessiontui.models.text import clean
 from sessiontui.paths import is_folder
 from sessiontui.workspace.rights import ASKED
-from sessiontui.workspace.values import reason_of
+from sessiontui.workspace.values import reason_of, told_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +160,7 @@ class Transferring:
             text += f", {len(outcome.left):,} left"
         if outcome.failed:
             first = outcome.failed[0]
-            text += f"; {len(outcome.failed):,} failed: {names[first.path]}: {first.reason}"
+            text += f"; {len(outcome.failed):,} failed: {told_once(names[first.path], first.error)}"
         if move and done:
             it = "it" if len(done) == 1 else "them"
             text += f"   {self._keys.first('undo')} brings {it} back"
