@@ -41,8 +41,9 @@ bench: $(STAMP) ## measure speed and memory; some minutes (rows: make bench ROWS
 soak: $(STAMP) ## follow an agent for ten minutes and print what the app holds
 	@$(BIN)/python -m tests.benchmarks.soak
 
-faults: $(STAMP) ## break connections, servers and ourselves for minutes; count what is lost (SEED=1)
+faults: $(STAMP) ## break connections, servers, terminals and ourselves for minutes; count what is lost (SEED=1)
 	@$(BIN)/python -m tests.faults --seed $(or $(SEED),1) $(STORMS)
+	@$(BIN)/python -m tests.faults.closings --seed $(or $(SEED),1)
 	@$(BIN)/python -m pytest -q tests/faults/test_sentinel.py tests/faults/test_cluster.py tests/faults/test_hostile.py
 
 format: $(STAMP) ## format the code

@@ -144,6 +144,11 @@ class SessionApp(App[None], inherit_bindings=False):
     def _take_terminal(self, _app: App[Any]) -> None:
         self._terminal_is_lent = False
 
+    @property
+    def is_hung_up(self) -> bool:
+        """Whether it ends because its terminal was closed."""
+        return self._end_code == HUNG_UP
+
     def end(self, code: int) -> None:
         """End with an exit code; what is only half composed cannot be taken down, so not before.
 

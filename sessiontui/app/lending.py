@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sessiontui.app.terminal import is_gone
 from sessiontui.config import without_secrets
 from sessiontui.models.text import clean
 
@@ -41,10 +40,10 @@ async def lend_terminal(
         SuspendNotSupported: The app cannot give up its terminal.
     """
     with app.batch_update(), app.suspend(), _interrupts_are_its_own(), _modes_kept():
-        return await _run(command, cwd, linger=linger)
+        return await _run(app, command, cwd, linger=linger)
 
 
-async def _run(command: Sequence[str], cwd: str | None, *, linger: bool) -> str:
+async def _run(app: App[Any], command: Sequence[str], cwd: str | None, *, linger: bool) -> str:
     """Run the program to its end; raises nothing, which would leave the app suspended."""
     try:
         process = _started(command, cwd)
@@ -54,7 +53,7 @@ async def _run(command: Sequence[str], cwd: str | None, *, linger: bool) -> str:
         code = await _ended(process)
     finally:
         if process.returncode is None:
-            _take_away(process)
+            _take_away(app, process)
     if not code:
         return ""
     name = clean(Path(command[0]).name)
@@ -89,17 +88,15 @@ async def _ended(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
-def _take_away(process: subprocess.Popen[bytes]) -> None:
+def _take_away(app: App[Any], process: subprocess.Popen[bytes]) -> None:
     """Tell a program that the terminal is not there for it any more, and leave it alone."""
-    if not _is_gone():
+    from sessiontui.app.app import SessionApp
+
+    if not (isinstance(app, SessionApp) and app.is_hung_up):
         process.terminate()
         return
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGCONT)  # One that is stopped would not hear of it.
-
-
-def _is_gone() -> bool:
-    return sys.__stdin__ is not None and is_gone(sys.__stdin__.fileno())
 
 
 async def _until_read(notice: str) -> None:

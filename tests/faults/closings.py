@@ -33,7 +33,7 @@ from tests.app.support import path_of, session
 from tests.app.terminal import Terminal
 from tests.command import ROOT
 from tests.servers import real_server
-from tests.waiting import DEADLINE_S, until_sync
+from tests.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +54,10 @@ def heard(number, frame):
     os._exit(0)
 signal.signal(signal.SIGHUP, {handler})
 (place / "guest").write_text(str(os.getpid()))
-print("GUEST IS HERE", flush=True)
+try:
+    print("GUEST IS HERE", end="", flush=True)
+except OSError:
+    pass  # It was closed that soon.
 while True:
     time.sleep(0.05)
 """
@@ -99,7 +102,11 @@ class Tmux:
     def until(self, *texts: bytes) -> None:
         """Wait until the pane shows each text; what only a raw terminal sees counts as shown."""
         shown = [text.decode() for text in texts if b"\x1b" not in text]
-        until_sync(lambda: all(text in self._tmux("capture-pane", "-p") for text in shown))
+        end = time.monotonic() + DEADLINE_S
+        while not all(text in (screen := self._tmux("capture-pane", "-p")) for text in shown):
+            if time.monotonic() > end:
+                raise AssertionError(f"{shown} did not come; {screen}")
+            self.read()
 
     def press(self, keys: bytes) -> None:
         """Send what keys send."""
@@ -107,7 +114,7 @@ class Tmux:
 
     def read(self) -> None:
         """Let some time pass."""
-        time.sleep(0.02)
+        time.sleep(0.2)
 
     def close(self) -> None:
         """Close the pane, or end tmux."""
@@ -227,16 +234,17 @@ def _lent(place: Path, keys: bytes, *, deaf: bool = False) -> Scene:
     program.chmod(0o700)
 
     def reach(window: Window) -> None:
-        window.until(b"Title 0", b"live")
-        for key in keys:
-            window.press(bytes([key]))
-            window.read()
+        window.until(b"Title 0", b"live", b"following")
+        window.press(keys)
         window.until(b"GUEST IS HERE")
 
     def wrong() -> str:
         pid = int((place / "guest").read_text())
         if deaf:
-            os.kill(pid, signal.SIGKILL)  # It went on, as it wanted.
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                return "the program that had the terminal was ended, though it wanted to go on"
             return ""
         end = time.monotonic() + DEADLINE_S
         while not (place / "heard").exists():
