@@ -106,6 +106,8 @@ def _tell(output: Output, title: str, one: Transferred, done: str) -> None:
         text = f"{title} {there}: {clean(one.new_path)}" if one.item is None else f"{text}, {there}"
     if one.replaced is not None:
         text += f"; what was there is in its trash as {clean(one.replaced.id)}"
+    if one.expires:
+        text += "; it expires on the server, the copy does not"
     if one.item is not None:
         text += f"; bring the original back with: {command_line('restore', one.item.id)}"
     output.line(text)

@@ -315,12 +315,20 @@ class Backend(Protocol):
         """Tell whether this very store has a first file staged under a token, by whomever."""
         ...
 
-    async def place(self, token: str, files: Sequence[Stat]) -> None:
+    async def lives(self, paths: Sequence[str]) -> list[int | None]:
+        """Return how many milliseconds each still has to live; None for ever, as in a folder."""
+        ...
+
+    async def place(
+        self, token: str, files: Sequence[Stat], lives: Sequence[int | None] = ()
+    ) -> None:
         """Put staged files in place with size, mtime and title, all or none.
 
         Args:
             token: What they were staged under; nothing is left under it.
             files: The files by number, the session itself first: it appears last.
+            lives: How long each is to live, as `lives` tells, where the store lets anything
+                expire; none: all for ever.
 
         Raises:
             WriteConflictError: What was staged has another size; nothing was put in place.
@@ -334,6 +342,8 @@ class Backend(Protocol):
 
     async def trash(self, item: TrashItem) -> tuple[Stat, ...] | None:
         """Move what `item.stats` lists to where no agent looks, with everything `restore` needs.
+
+        What has a time to live is there no longer than that, and has it again once it is back.
 
         Returns:
             What went, the session first: it may be newer than what was listed. None where that

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
@@ -325,18 +326,23 @@ class Place(Operation):
     Args:
         token: What they were staged under.
         files: Path, size, mtime and title of each, by number; the session first.
+        lives: How many milliseconds each is to live from now on; None, or none at all: for ever.
     """
 
     action: ClassVar[str] = "copy"
 
-    def __init__(self, token: str, files: Sequence[Stat]) -> None:
+    def __init__(self, token: str, files: Sequence[Stat], lives: Sequence[int | None] = ()) -> None:
         super().__init__(tuple(stat.path for stat in files))
         self._token = token
         self._files = tuple(files)
+        self._lives = tuple(lives)
+        self._begun_s = asyncio.get_running_loop().time()
 
     async def attempt(self) -> tuple[Stat, ...]:
         """Put them there."""
-        await self.backend.place(self._token, self._files)
+        passed_ms = round((asyncio.get_running_loop().time() - self._begun_s) * 1000)
+        lives = [None if life is None else max(0, life - passed_ms) for life in self._lives]
+        await self.backend.place(self._token, self._files, lives)
         return self._files
 
     async def look(self) -> tuple[Stat, ...] | None:

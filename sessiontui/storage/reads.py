@@ -217,6 +217,14 @@ class SessionReads:
                 return item
         raise SessionNotFoundError(item_id)
 
+    async def lives(self, paths: Sequence[str]) -> list[int | None]:
+        """Return how long each still has to live, in milliseconds; None for ever.
+
+        Raises:
+            StorageError: The store could not be asked.
+        """
+        return await self._backend.lives(paths)
+
     async def staged(self, token: str) -> bool:
         """Tell whether something is built aside here under a token, by whomever."""
         return await self._backend.staged(token)

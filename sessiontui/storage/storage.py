@@ -327,7 +327,9 @@ class SessionStorage(StorageState, SessionReads):
         self._check("stage")
         await self._backend.stage(token, number, start, data)
 
-    async def place(self, token: str, files: Sequence[Stat]) -> None:
+    async def place(
+        self, token: str, files: Sequence[Stat], lives: Sequence[int | None] = ()
+    ) -> None:
         """Put staged files in place, all or none; see `Backend.place`.
 
         Raises:
@@ -335,7 +337,7 @@ class SessionStorage(StorageState, SessionReads):
             SessionExistsError: A path is taken.
         """
         self._check("place")
-        await self.carry_out(Place(token, files))
+        await self.carry_out(Place(token, files, lives))
 
     async def unstage(self, token: str) -> None:
         """Drop what was staged; nothing is no matter."""

@@ -7,6 +7,7 @@ whole session at least, and never half of one.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import secrets
 from dataclasses import dataclass
@@ -78,6 +79,8 @@ class Transferred:
     """The original in its trash, if it was moved."""
     replaced: TrashItem | None = None
     """What was in the way, in its trash."""
+    expires: bool = False
+    """Whether the original has a time to live, which the copy in a folder has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +171,7 @@ class Transfers:
             guard=self._still_free(path, copying.originals, wish),
             whole=True,
         )
-        return Transferred(
-            path, new_path, result.state, result.files, result.bytes, item, result.replaced
-        )
+        return dataclasses.replace(result, item=item)
 
     @property
     def _keep_ms(self) -> int:
@@ -244,6 +245,8 @@ class _Copying:
         self._replaced: TrashItem | None = None
         self.originals: dict[str, Stat] = {}
         """What was copied, or compared with its copy, as it was then."""
+        self.expires = False
+        """Whether some of it has a time to live, which files do not have."""
         self._parents = {file.path: file.new_path for file in files if is_session(file.path)}
 
     async def run(self, path: str, new_path: str, keep_ms: int, mark: str) -> Transferred:
@@ -268,7 +271,11 @@ class _Copying:
         else:
             raise StorageError(f"it changes faster than it can be read: {path}", path=path)
         size = sum(stat.size for stat in stats)
-        return Transferred(path, new_path, "copied", len(stats), size, replaced=self._replaced)
+        return Transferred(
+            *(path, new_path, "copied", len(stats), size),
+            replaced=self._replaced,
+            expires=self.expires,
+        )
 
     async def _missing(self) -> list[_File] | None:
         """Return what is not there yet, None where something else is."""
@@ -305,7 +312,9 @@ class _Copying:
                 title = titles.get(file.path)
                 placed.append(Stat(file.new_path, sink.size, original.mtime_ms, title))
             await clear()
-            await self._to.place(token, placed)
+            lives = await self._from.lives([file.path for file in files])
+            self.expires = self.expires or (self._to_folder and any(map(_ends, lives)))
+            await self._to.place(token, placed, lives)
         finally:
             await self._to.unstage(token)
         for stat, sink in zip(placed, sinks, strict=True):
@@ -331,6 +340,10 @@ class _Copying:
             return how
 
         return await pour(self._from, file.path, sink, shape)
+
+
+def _ends(life: int | None) -> bool:
+    return life is not None
 
 
 def is_debris(name: str) -> bool:

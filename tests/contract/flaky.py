@@ -118,6 +118,10 @@ class FlakyBackend:
         self._ask("trashed")
         return await self.backend.trashed(tidy=tidy)
 
+    async def lives(self, paths: Sequence[str]) -> list[int | None]:
+        self._ask("lives", paths)
+        return await self.backend.lives(paths)
+
     async def staged(self, token: str) -> bool:
         self._ask("staged", token)
         return await self.backend.staged(token)

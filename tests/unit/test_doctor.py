@@ -14,6 +14,7 @@ import redis
 from sessiontui.models.times import iso_time, now_ms
 from sessiontui.models.title_slot import title_field
 from tests.command import Command
+from tests.servers import real_server
 from tests.sessions import START_MS, Omp
 
 if TYPE_CHECKING:
@@ -89,6 +90,10 @@ class RedisStore:
             for key in self.client.scan_iter()
             if not key.startswith(b"omp:sessions:trash")
         }
+
+    def times(self) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = self.client.hgetall(PREFIX + "meta")
+        return found
 
     def name(self, path: str) -> str:
         return path
@@ -276,6 +281,24 @@ def test_force_repairs_what_an_agent_may_hold_open(store: Store) -> None:
     done = store.command("doctor", "--undo", "--force")
     assert (done.returncode, done.stderr) == (0, "")
     assert store.everything() == before
+
+
+def test_a_repair_leaves_every_time_and_every_life_as_it_was(tmp_path: Path) -> None:
+    with real_server() as server, redis.Redis(unix_socket_path=str(server.socket)) as client:
+        store = RedisStore(tmp_path, server, client)
+        fill(store)
+        names = ("/p/untimed.jsonl", "/p/soon.jsonl", "/g.jsonl", "/p/gone/draft.txt", TAIL)
+        made = {name.encode() for name in names}
+        times = {path: time for path, time in store.times().items() if path not in made}
+        paths = ("/p/hidden.jsonl", "/p/differs.jsonl", HEAD)
+        for number, path in enumerate(paths, 1):
+            client.pexpire(f"{PREFIX}file:{path}", number * 86_400_000)
+        lives = [store.client.pexpiretime(f"{PREFIX}file:{path}") for path in paths]
+        for wish in (("--fix", "--yes"), ("--undo",)):
+            assert store.command("doctor", *wish).stderr == ""
+            assert {path: time for path, time in store.times().items() if path in times} == times
+            now = [store.client.pexpiretime(f"{PREFIX}file:{path}") for path in paths]
+            assert now == lives
 
 
 def test_the_journal_is_the_users_own(store: Store) -> None:

@@ -263,7 +263,16 @@ class DirectoryBackend:
         """Tell whether something is staged under a token."""
         return await asyncio.to_thread(self._staging.holds, token)
 
-    async def place(self, token: str, files: Sequence[Stat]) -> None:
+    async def lives(self, paths: Sequence[str]) -> list[int | None]:
+        """Return None for each: no file goes by itself."""
+        return [None] * len(paths)
+
+    async def place(
+        self,
+        token: str,
+        files: Sequence[Stat],
+        lives: Sequence[int | None] = (),  # noqa: ARG002
+    ) -> None:
         """Put staged files in place, the first one last; titles stand in the files.
 
         Raises:

@@ -227,7 +227,16 @@ class MemoryBackend:
         """Tell whether something is staged under a token."""
         return token in self.store.staged
 
-    async def place(self, token: str, files: Sequence[Stat]) -> None:
+    async def lives(self, paths: Sequence[str]) -> list[int | None]:
+        """Return None for each: nothing goes by itself."""
+        return [None] * len(paths)
+
+    async def place(
+        self,
+        token: str,
+        files: Sequence[Stat],
+        lives: Sequence[int | None] = (),  # noqa: ARG002
+    ) -> None:
         """Put staged files in place."""
         async with self._change():
             staged = self.store.staged.get(token, {})

@@ -17,6 +17,7 @@ import hashlib
 import json
 import secrets
 from contextlib import suppress
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import RedisError
@@ -109,10 +110,12 @@ class ApartBackend(RedisBackend):
         if not await self._exist([item.path]):
             raise SessionNotFoundError(item.path)
         record = self._keys.record(item.id)
-        life = b"%d" % LIFE_MS
+        own = await self.lives([stat.path for stat in item.stats])
+        lasts = LIFE_MS if own[0] is None else max(1, min(LIFE_MS, own[0]))
         fields: dict[bytes, bytes] = {
             b"deleted": b"%d" % item.deleted_ms,
-            b"expires": b"%d" % item.expires_ms,
+            b"expires": b"%d" % min(item.expires_ms, item.deleted_ms + lasts),
+            b"life": b"%d" % lasts,
             b"count": b"%d" % len(item.stats),
             b"moving": b"1",
         }
@@ -123,17 +126,27 @@ class ApartBackend(RedisBackend):
                 fields[b"mtime:%d" % number] = b"%d" % stat.mtime_ms
             if stat.title is not None:
                 fields[b"title:%d" % number] = stat.title
+            if (left := own[number - 1]) is not None:
+                fields[b"rest:%d" % number] = b"%d" % max(0, left - LIFE_MS)
         flat = [part for pair in fields.items() for part in pair]
-        await self._told([(b"EVAL", _RECORD_STEP, b"1", record, life, *flat)])
-        await self._throw(item, life)
+        await self._told([(b"EVAL", _RECORD_STEP, b"1", record, b"%d" % lasts, *flat)])
+        await self._throw(item)
         await self._tidy_once()
 
-    async def _throw(self, item: TrashItem, life: bytes) -> None:
+    async def _rests(self, item: TrashItem) -> list[bytes]:
+        """Return how much longer than the trash keeps it each would have lived; empty for ever."""
+        names = [b"rest:%d" % number for number in range(1, len(item.stats) + 1)]
+        [rests] = await self._told([(b"HMGET", self._keys.record(item.id), *names)])
+        return [rest or b"" for rest in rests]
+
+    async def _throw(self, item: TrashItem) -> None:
         """Move what an item lists, the session first, and take the mark away."""
+        rests = await self._rests(item)
         for number, stat in enumerate(item.stats, start=1):
             kept = self._keys.trashed(item.id, number, stat.path)
+            arguments = [field(stat.path), b"%d" % LIFE_MS, rests[number - 1]]
             try:
-                await self._one(scripts.THROW, stat.path, [kept], [field(stat.path), life])
+                await self._one(scripts.THROW, stat.path, [kept], arguments)
             except (SessionNotFoundError, SessionExistsError):
                 continue  # It has moved already, or is gone.
         await self._told([(b"HDEL", self._keys.record(item.id), b"moving")])
@@ -151,7 +164,7 @@ class ApartBackend(RedisBackend):
             kept = self._keys.trashed(item.id, 1, item.path)
             [there] = await self._told([(b"EXISTS", kept)])
             if there:
-                await self._throw(item, b"%d" % LIFE_MS)
+                await self._throw(item)
             elif item.deleted_ms < now_ms() - _OLD_MS:
                 await self._told([(b"UNLINK", self._keys.record(item.id))])
 
@@ -171,11 +184,12 @@ class ApartBackend(RedisBackend):
         taken = await self._exist([item.stats[number - 1].path for number in wanted])
         if taken:
             raise SessionExistsError(taken[0])
+        rests = await self._rests(item)
         for number in reversed(wanted):
             stat = item.stats[number - 1]
             mtime = b"" if stat.mtime_ms is None else b"%d" % stat.mtime_ms
             step = [self._keys.meta, self._keys.title, kept[number], self._keys.file(stat.path)]
-            arguments = [field(stat.path), mtime, stat.title or b""]
+            arguments = [field(stat.path), mtime, stat.title or b"", rests[number - 1]]
             await run_step(*(self._writes, self._keys, scripts.BRING, step, arguments, [stat.path]))
         await self._told([(b"UNLINK", self._keys.record(item_id))])
         return item
@@ -213,21 +227,34 @@ class ApartBackend(RedisBackend):
             raise SessionNotFoundError(source)
         mtime = b"" if seen.stat.mtime_ms is None else b"%d" % seen.stat.mtime_ms
         title = seen.stat.title or b""
-        size = await self._settle(
-            self._keys.file(source), target, mtime, title, overwrite=overwrite
-        )
+        key = self._keys.file(source)
+        size = await self._settle(key, target, mtime, title, overwrite=overwrite, like=source)
         await self._let_go(source, target, size)
 
     async def _settle(
-        self, key: bytes, target: str, mtime: bytes, title: bytes, *, overwrite: bool
+        self,
+        key: bytes,
+        target: str,
+        mtime: bytes,
+        title: bytes,
+        *,
+        overwrite: bool,
+        like: str | None = None,
+        life: int | None = None,
     ) -> int:
-        """Make a verified copy of a key the session of a path; return its size."""
+        """Make a verified copy of a key the session of a path; return its size.
+
+        It lives for `life` milliseconds, or as long as the session `like` has to live.
+        """
         copy = self._keys.temporary(secrets.token_hex(8), target)
         size, digest = await self._copied(key, target, copy)
         if await self._digest(copy, size) != digest:
             raise StorageError("the copy is not what was copied; the session stays", path=target)
         flag = b"1" if overwrite else b"0"
+        if like is not None:
+            [life] = await self.lives([like])
         arguments = [field(target), flag, b"%d" % size, mtime, title]
+        arguments.append(b"-1" if life is None else b"%d" % life)
         await self._one(scripts.PUBLISH, target, [copy], arguments)
         return size
 
@@ -274,7 +301,9 @@ class ApartBackend(RedisBackend):
             digest.update(data)
         return digest.digest()
 
-    async def place(self, token: str, files: Sequence[Stat]) -> None:
+    async def place(
+        self, token: str, files: Sequence[Stat], lives: Sequence[int | None] = ()
+    ) -> None:
         """Put staged files in place, the session itself last; none where a path is taken."""
         await self._finish()
         taken = await self._exist([stat.path for stat in files])
@@ -287,9 +316,10 @@ class ApartBackend(RedisBackend):
                 raise WriteConflictError(stat.path, expected_size=stat.size, actual_size=size)
         placed: list[Stat] = []
         try:
-            for key, stat in reversed(list(zip(staged, files, strict=True))):
+            for key, stat, life in reversed(list(zip_longest(staged, files, lives))):
                 mtime = b"" if stat.mtime_ms is None else b"%d" % stat.mtime_ms
-                await self._settle(key, stat.path, mtime, stat.title or b"", overwrite=False)
+                title = stat.title or b""
+                await self._settle(key, stat.path, mtime, title, overwrite=False, life=life)
                 placed.append(stat)
         except StorageError:
             for stat in placed:

@@ -7,11 +7,11 @@ time shares a round trip. No key is looked for but by SCAN, no script takes long
 The rights a user needs, as `ACL SETUSER` takes them: `~<prefix>*` and
 
 - to read: `+scan +strlen +exists +getrange +mget +hget +hmget +hlen +hgetall +hscan`
-  `+multi +exec +ping`;
+  `+pttl +multi +exec +ping`;
 - to follow, else sessions are polled: `+client|id +client|tracking +subscribe`
   `&__redis__:invalidate`;
 - to change: `+evalsha +eval +append +set +setrange +hset +hdel +rename +unlink +del`
-  `+pexpire +persist +pttl`, and better also `+client|id +client|kill +info`.
+  `+pexpire +persist`, and better also `+client|id +client|kill +info`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import asyncio
 import secrets
 from contextlib import suppress
 from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal, Self
 
 from sessiontui.errors import InvalidPathError, StorageError, WriteConflictError
@@ -324,14 +325,24 @@ class RedisBackend:
         [there] = await self._reads.ask([(b"EXISTS", self._staged(token, 0))])
         return bool(there == 1)
 
-    async def place(self, token: str, files: Sequence[Stat]) -> None:
+    async def lives(self, paths: Sequence[str]) -> list[int | None]:
+        """Return how long each still has to live; 0 for what is gone."""
+        replies = await self._reads.ask((b"PTTL", self._keys.file(path)) for path in paths)
+        # A user who may only read may lack the right to ask.
+        left = [reply if isinstance(reply, int) else -1 for reply in replies]
+        return [None if life == -1 else max(0, life) for life in left]
+
+    async def place(
+        self, token: str, files: Sequence[Stat], lives: Sequence[int | None] = ()
+    ) -> None:
         """Put staged files in place, all in one step."""
         names = [self._keys.meta, self._keys.title]
         arguments: list[bytes] = []
-        for number, stat in enumerate(files):
+        for number, (stat, life) in enumerate(zip_longest(files, lives)):
             names += [self._staged(token, number), self._keys.file(stat.path)]
             mtime = b"" if stat.mtime_ms is None else b"%d" % stat.mtime_ms
             arguments += [field(stat.path), mtime, b"%d" % stat.size, stat.title or b""]
+            arguments.append(b"-1" if life is None else b"%d" % life)
         paths = [stat.path for stat in files]
         await run_step(
             *(self._writes, self._keys, scripts.PLACE, names, arguments, paths),

@@ -87,6 +87,24 @@ end
 local function move(source, target)
   change({'RENAME', target, source}, 'RENAME', source, target)
 end
+local function live(key, life, before)
+  local back = before < 0 and {'PERSIST', key} or {'PEXPIRE', key, before}
+  if life >= 0 then change(back, 'PEXPIRE', key, math.max(1, life))
+  elseif before >= 0 then change(back, 'PERSIST', key) end
+end
+local function throw(file, kept, life)
+  local own = look('PTTL', file)
+  move(file, kept)
+  if own < 0 then change({'PERSIST', kept}, 'PEXPIRE', kept, life) return nil, life end
+  if own > life then live(kept, life, own) end
+  return math.max(0, own - life), math.min(own, life)
+end
+local function bring(kept, file, rest)
+  local life = look('PTTL', kept)
+  move(kept, file)
+  if life < 0 then return end
+  if not rest then live(file, -1, life) elseif rest > 0 then live(file, life + rest, life) end
+end
 local function body()
   look('HLEN', META)
   look('HLEN', TITLE)
@@ -100,6 +118,9 @@ for i = #undo, 1, -1 do call(unpack(undo[i])) end
 if type(reply) == 'table' then return answer(reply) end
 return answer({'refused', 'script', '', tostring(reply)})
 """
+# What has a time to live keeps it. In the trash it lives no longer than that: `throw` says how
+# much longer than the trash keeps it it would have lived (nil: for ever), and how long it is
+# there. That it is given to `bring`, which needs no clock so.
 # The fence is no declared key, for a user without a right to it could run nothing then.
 
 
@@ -128,7 +149,7 @@ WRITE = _script("""
   put(META, path, mtime)
   retitle(path, ARGV[4], ARGV[5])
   local title = look('HGET', TITLE, path)
-  change(nil, 'SET', KEYS[3], data)
+  change(nil, 'SET', KEYS[3], data, 'KEEPTTL')
   return {'ok', #data, title}
 """)
 """KEYS as APPEND; ARGV fence, path, mtime, title mode, title, expected, data."""
@@ -155,7 +176,7 @@ PREPEND = _script("""
   local dated = date(path, mtime)
   retitle(path, ARGV[4], ARGV[5])
   local title = look('HGET', TITLE, path)
-  change(nil, 'SET', KEYS[3], whole)
+  change(nil, 'SET', KEYS[3], whole, 'KEEPTTL')
   return {'ok', #whole, title, dated}
 """)
 """KEYS and ARGV as WRITE, where an empty mtime stays; for small sessions. Answers as PATCH."""
@@ -193,9 +214,10 @@ SWAP = _script("""
   local dated = date(path, mtime)
   retitle(path, ARGV[4], ARGV[5])
   local title = look('HGET', TITLE, path)
+  local life = look('PTTL', KEYS[3])
   move(KEYS[3], KEYS[5])
   move(KEYS[4], KEYS[3])
-  change(nil, 'PERSIST', KEYS[3])
+  live(KEYS[3], life, look('PTTL', KEYS[3]))
   redis.pcall('UNLINK', KEYS[5])
   return {'ok', tonumber(total), title, dated}
 """)
@@ -246,41 +268,44 @@ STAGE = _script("""
 """KEYS meta, title, a temporary key; ARGV fence, offset, bytes, life (ms)."""
 
 PLACE = _script("""
-  local count = (#ARGV - 1) / 4
+  local count = (#ARGV - 1) / 5
   for i = 1, count do
-    local built, file, expected = KEYS[1 + 2 * i], KEYS[2 + 2 * i], tonumber(ARGV[4 * i])
+    local built, file, expected = KEYS[1 + 2 * i], KEYS[2 + 2 * i], tonumber(ARGV[5 * i - 1])
     if size_of(file) then stop('exists', i) end
     local size = size_of(built) or 0
     if size ~= expected then stop('conflict', size, i) end
   end
   for i = 1, count do
     local built, file = KEYS[1 + 2 * i], KEYS[2 + 2 * i]
-    local path, mtime, size, title = unpack(ARGV, 4 * i - 2, 4 * i + 1)
+    local path, mtime, size, title, life = unpack(ARGV, 5 * i - 3, 5 * i + 1)
     put(META, path, mtime ~= '' and mtime or false)
     put(TITLE, path, title ~= '' and title or false)
     if size == '0' then
       change({'UNLINK', file}, 'SET', file, '')
     else
       move(built, file)
-      change(nil, 'PERSIST', file)
     end
+    live(file, tonumber(life), look('PTTL', file))
   end
   return {'ok'}
 """)
-"""KEYS meta, title, then temporary key and file of each; ARGV fence, then path, mtime, size and
-title of each, the latter empty for none."""
+"""KEYS meta, title, then temporary key and file of each; ARGV fence, then path, mtime, size, title
+and life (ms) of each; time and title are empty for none, the life is -1."""
 
 TRASH = _script("""
-  local record, life = KEYS[3], ARGV[2]
+  local record, life = KEYS[3], tonumber(ARGV[2])
+  local lasts = life
   if look('EXISTS', record) == 1 then stop('exists', 1) end
-  local fields = {'deleted', ARGV[3], 'expires', ARGV[4], 'count', #ARGV - 4}
+  local fields = {'deleted', ARGV[3], 'count', #ARGV - 4}
   for i = 1, #ARGV - 4 do
     local path, file, kept = ARGV[4 + i], KEYS[2 + 2 * i], KEYS[3 + 2 * i]
     local size = size_of(file)
     if i == 1 and not size then stop('missing', 1) end
     if size then
+      local rest, there = throw(file, kept, life)
+      if i == 1 then lasts = there end
       local facts = {
-        path = path, size = size,
+        path = path, size = size, rest = rest,
         mtime = look('HGET', META, path), title = look('HGET', TITLE, path)
       }
       for name, value in pairs(facts) do
@@ -291,23 +316,27 @@ TRASH = _script("""
       end
       put(META, path, false)
       put(TITLE, path, false)
-      move(file, kept)
-      change({'PERSIST', kept}, 'PEXPIRE', kept, life)
     end
+  end
+  for name, value in pairs({expires = math.min(ARGV[4], ARGV[3] + lasts), life = lasts}) do
+    fields[#fields + 1] = name
+    fields[#fields + 1] = string.format('%.0f', value)
   end
   for i = 1, #fields, 2 do
     change(i == 1 and {'DEL', record} or nil, 'HSET', record, fields[i], fields[i + 1])
   end
-  change(nil, 'PEXPIRE', record, life)
+  change(nil, 'PEXPIRE', record, lasts)
   return {'ok'}
 """)
 """KEYS meta, title, record, then file and trash key of each;
 ARGV fence, life (ms), deleted, expires, then the paths. The record's fields are `deleted`,
-`expires`, `count`, and `path:<n>`, `size:<n>`, `mtime:<n>`, `title:<n>` where there is one."""
+`expires`, `life` (ms; its time to live at first), `count`, and `path:<n>`, `size:<n>`,
+`mtime:<n>`, `title:<n>` where there is one, and `rest:<n>` (ms) where it had a time to live: how
+much longer than the trash keeps it."""
 
 JOIN = _script("""
   local record, tail, kept, head = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-  local life, path, target = ARGV[2], ARGV[5], ARGV[7]
+  local life, path, target = tonumber(ARGV[2]), ARGV[5], ARGV[7]
   local size, before = size_of(tail), size_of(head)
   if not size then stop('missing', 1) end
   if size ~= tonumber(ARGV[6]) then stop('conflict', size) end
@@ -315,8 +344,16 @@ JOIN = _script("""
   if look('EXISTS', record) == 1 then stop('exists', 1) end
   look('SETRANGE', head, 0, '')  -- changes nothing; refused where there is no room
   local added = ARGV[9] .. look('GETRANGE', tail, ARGV[10], -1)
-  local fields = {'deleted', ARGV[3], 'expires', ARGV[4], 'count', 1, 'path:1', path}
-  local facts = {size = size, mtime = look('HGET', META, path), title = look('HGET', TITLE, path)}
+  local fields = {'deleted', ARGV[3], 'count', 1, 'path:1', path}
+  local rest, lasts = throw(tail, kept, life)
+  for name, value in pairs({expires = math.min(ARGV[4], ARGV[3] + lasts), life = lasts}) do
+    fields[#fields + 1] = name
+    fields[#fields + 1] = string.format('%.0f', value)
+  end
+  local facts = {
+    size = size, rest = rest,
+    mtime = look('HGET', META, path), title = look('HGET', TITLE, path)
+  }
   for name, value in pairs(facts) do
     if value then
       fields[#fields + 1] = name .. ':1'
@@ -327,10 +364,8 @@ JOIN = _script("""
   put(TITLE, path, false)
   put(META, target, ARGV[11])
   local title = look('HGET', TITLE, target)
-  move(tail, kept)
-  change({'PERSIST', kept}, 'PEXPIRE', kept, life)
   change({'DEL', record}, 'HSET', record, unpack(fields))
-  change(nil, 'PEXPIRE', record, life)
+  change(nil, 'PEXPIRE', record, lasts)
   return {'ok', change(nil, 'APPEND', head, added), title}
 """)
 """KEYS meta, title, record, file and trash key of the one, file of the other; ARGV fence, life
@@ -370,9 +405,7 @@ RESTORE = _script("""
   for i = 1, count do
     local number, path, kept, file = ARGV[2 * i], ARGV[1 + 2 * i], KEYS[2 + 2 * i], KEYS[3 + 2 * i]
     if size_of(kept) then
-      local life = look('PTTL', kept)
-      move(kept, file)
-      change({'PEXPIRE', file, life}, 'PERSIST', file)
+      bring(kept, file, tonumber(look('HGET', record, 'rest:' .. number) or ''))
       put(META, path, look('HGET', record, 'mtime:' .. number))
       put(TITLE, path, look('HGET', record, 'title:' .. number))
       back[#back + 1] = tonumber(number)
@@ -401,13 +434,13 @@ PUBLISH = _script("""
     stop('refused', 'RENAME', copy, 'the copy is gone')
   end
   move(copy, file)
-  change(nil, 'PERSIST', file)
+  live(file, tonumber(ARGV[7]), look('PTTL', file))
   put(META, path, ARGV[5] ~= '' and ARGV[5])
   put(TITLE, path, ARGV[6] ~= '' and ARGV[6])
   return {'ok'}
 """)
 """Makes a copy the session. KEYS meta, title, file, copy; ARGV fence, path, overwrite, size of
-the copy, mtime, title (both empty for none)."""
+the copy, mtime, title (both empty for none), life (ms; -1 for ever)."""
 
 GROW = _script("""
   local size = size_of(KEYS[3])
@@ -432,22 +465,23 @@ THROW = _script("""
   local file, kept = KEYS[3], KEYS[4]
   if not size_of(file) then stop('missing', 1) end
   if look('EXISTS', kept) == 1 then stop('exists', 1) end
-  move(file, kept)
-  change({'PERSIST', kept}, 'PEXPIRE', kept, ARGV[3])
+  local own, rest = look('PTTL', file), tonumber(ARGV[4])
+  throw(file, kept, rest and own > rest and own - rest or tonumber(ARGV[3]))
   put(META, ARGV[2], false)
   put(TITLE, ARGV[2], false)
   return {'ok'}
 """)
-"""Moves a session to the trash. KEYS meta, title, file, trash key; ARGV fence, path, life (ms)."""
+"""Moves a session to the trash. KEYS meta, title, file, trash key; ARGV fence, path, life (ms), the
+rest that its record has (empty for none)."""
 
 BRING = _script("""
   local kept, file = KEYS[3], KEYS[4]
   if not size_of(kept) then stop('missing', 1) end
   if size_of(file) then stop('exists', 1) end
-  move(kept, file)
-  change({'PEXPIRE', file, look('PTTL', file)}, 'PERSIST', file)
+  bring(kept, file, tonumber(ARGV[5]))
   put(META, ARGV[2], ARGV[3] ~= '' and ARGV[3])
   put(TITLE, ARGV[2], ARGV[4] ~= '' and ARGV[4])
   return {'ok'}
 """)
-"""Brings a session back. KEYS meta, title, trash key, file; ARGV fence, path, mtime, title."""
+"""Brings a session back. KEYS meta, title, trash key, file; ARGV fence, path, mtime, title, the
+rest that its record has (all empty for none)."""

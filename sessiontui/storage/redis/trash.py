@@ -9,7 +9,7 @@ own clock how long ago the deletion was.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import RedisError
 
@@ -36,7 +36,7 @@ after the deletion by the server's."""
 _NUMBER: Final = re.compile(rb"[0-9]{1,18}")
 """What a record that we wrote has for numbers; anything else is no record of ours."""
 _MARKED: Final = re.compile(rb"([0-9]{1,18}) ([0-9]{1,18})")
-_ABOUT: Final = ((b"PTTL",), (b"HGET", _MARK))
+_ABOUT: Final = ((b"PTTL",), (b"HMGET", b"life", _MARK))
 """What is asked of a record, to decide whether it goes."""
 
 
@@ -128,22 +128,29 @@ class RedisTrash:
         told = await self._reads.ask(asked)
         found = zip(records, await self._items(records), told[::2], told[1::2], strict=True)
         changes: list[tuple[bytes, ...]] = []
-        for record, one, left, mark in found:
-            if one is not None and not isinstance(left, RedisError | None):
-                changes += self._outdated(record, *one, left, mark)
+        for record, one, left, noted in found:
+            if one is not None and isinstance(left, int) and isinstance(noted, list):
+                changes += self._outdated(record, *one, left, *noted)
         if changes:
             await self._writes.ask(changes)
 
     def _outdated(
-        self, record: bytes, numbered: dict[int, Stat], item: TrashItem, left: int, mark: Any
+        self,
+        record: bytes,
+        numbered: dict[int, Stat],
+        item: TrashItem,
+        left: int,
+        life: bytes | None,
+        mark: bytes | None,
     ) -> list[tuple[bytes, ...]]:
         """Return what has to be done to an item: nothing, to mark it, or to remove it."""
         now = self._clock()
-        age = LIFE_MS - left if left > 0 else now - item.deleted_ms
+        at_first = int(life) if life and _NUMBER.fullmatch(life) else LIFE_MS
+        age = at_first - left if left > 0 else now - item.deleted_ms
         written = (stat.mtime_ms for stat in item.stats)
         end = kept_until(item.deleted_ms, item.expires_ms, written, now)
         expired = end <= now and age >= item.expires_ms - item.deleted_ms
-        before = _MARKED.fullmatch(mark) if isinstance(mark, bytes) else None
+        before = _MARKED.fullmatch(mark) if mark else None
         ours = next_mark(int(before[1]) if before else None, now, expired=expired)
         theirs = next_mark(int(before[2]) if before else None, age, expired=expired)
         if ours is None or theirs is None:
