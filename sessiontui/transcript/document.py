@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from sessiontui.errors import StorageError
 from sessiontui.models.decode import decode_line
 from sessiontui.transcript.blocks import blocks_of
 from sessiontui.transcript.context import seen_by_model
@@ -131,13 +132,12 @@ class Document:
         """Show the end of the session.
 
         Raises:
-            StorageError: The backend could not read; the window is as before.
+            StorageError: The backend could not read, or nothing was there; the window is as before.
         """
         async with self._lock:
             size, generation = self.size, self.generation
-            page = await read_before(self._read, size) if size else None
-            if generation == self.generation:
-                self._replace([page] if page is not None else [])
+            pages = [await read_before(self._read, size)] if size else []
+            self._take_over(pages, size, generation)
         await self._catch_up()
 
     async def open_at(self, offset: int) -> int:
@@ -150,20 +150,19 @@ class Document:
             Where the line at `offset` begins, or `offset` itself in a line too long to tell.
 
         Raises:
-            StorageError: The backend could not read; the window is as before.
+            StorageError: The backend could not read, or nothing was there; the window is as before.
         """
         async with self._lock:
             offset = max(0, min(offset, self.size - 1))
             if not self.opened or not self.start <= offset < self.stop:
-                generation = self.generation
+                size, generation = self.size, self.generation
                 begin = await line_start(self._read, offset)
                 first = offset if begin is None else begin
                 data = await self._whole_lines(first)
-                if generation == self.generation:
-                    pages = split(first, data)
-                    if pages and begin is None:
-                        pages[0].begun = False
-                    self._replace(pages)
+                pages = split(first, data)
+                if pages and begin is None:
+                    pages[0].begun = False
+                self._take_over(pages, size, generation)
         place = self.place(offset)
         return offset if place is None else self._pages[place[0]].offset(place[1])
 
@@ -186,6 +185,8 @@ class Document:
                 page = await read_before(self._read, first.start)
             if generation != self.generation or self._pages[0] is not first:
                 return False
+            if page.stop == page.start or page.stop != (first.start if first.begun else first.stop):
+                return False  # The session is shorter than was said.
             if not first.begun:
                 self._pairs.drop(first)
                 self._pages[0] = page
@@ -301,6 +302,19 @@ class Document:
                 return
             self._pages.append(page)
             self._enter(page, live=live)
+
+    def _take_over(self, pages: list[Page], size: int, generation: int) -> None:
+        """Make what was read the window, unless it counts no more.
+
+        Raises:
+            StorageError: Nothing was there of the `size` bytes that were said to be.
+        """
+        if generation != self.generation:
+            return
+        pages = [page for page in pages if page.start < page.stop]
+        if size and not pages:
+            raise StorageError(f"nothing is left of its {size:,} bytes")
+        self._replace(pages)
 
     def _replace(self, pages: list[Page]) -> None:
         self._pages = pages

@@ -216,15 +216,16 @@ async def read_before(read: ReadRange, stop: int) -> Page:
         stop: Where the page ends: the beginning of a line, or the session's end. Above 0.
 
     Returns:
-        Whole lines. Where the line before `stop` is longer than a page, that line alone,
-        with `begun` false when its beginning was not found within `SEARCH_STEPS`.
+        Whole lines, an empty page where nothing is there. Where the line before `stop` is
+        longer than a page, that line alone, with `begun` false when its beginning was not
+        found within `SEARCH_STEPS`.
 
     Raises:
         StorageError: The backend could not read; raised by `read` as it is.
     """
     start = max(0, stop - PAGE_BYTES)
     data = await read(start, stop)
-    if start:
+    if start and data:
         first = data.find(b"\n", 0, len(data) - 1) + 1
         if not first:
             piece = Page(start, b"", unheld=len(data), begun=False, ended=data.endswith(b"\n"))

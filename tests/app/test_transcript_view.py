@@ -344,6 +344,21 @@ async def test_a_session_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
         source.close()
 
 
+async def test_a_session_of_which_nothing_is_there_shows_once_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    path.touch()
+    data = entry("here again")
+    async with reading(path) as (app, pilot, source):
+        app.view.document = Document(source.read, len(data))
+        await until(lambda: "Cannot read this session" in app.painted())
+        await until(lambda: app.failures)
+        assert app.failures[-1] == f"nothing is left of its {len(data):,} bytes"
+        path.write_bytes(data)
+        await until(lambda: app.document.at_end)
+        await settled(app, pilot)
+        assert "here again" in app.painted()
+
+
 async def test_another_document_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     path = write(tmp_path / "s.jsonl", *numbered(50))
     other = write(tmp_path / "t.jsonl", entry("the other one"))

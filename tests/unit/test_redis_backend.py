@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 import pytest_asyncio
@@ -19,6 +19,7 @@ from sessiontui.errors import (
 from sessiontui.storage.backend import Range, Stat, TrashItem
 from sessiontui.storage.redis import scripts
 from sessiontui.storage.redis.backend import RedisBackend
+from sessiontui.storage.redis.link import Link
 from sessiontui.storage.redis.trash import LIFE_MS
 from sessiontui.storage.retention import DAY_MS
 from tests.unit.redis_parts import (
@@ -426,6 +427,20 @@ async def test_reads_take_any_range_and_tell_missing_from_empty(
     assert await backend.read([Range("/empty", 0), Range("/none", 0)]) == [b"", None]
     with pytest.raises(WrongTypeError):
         await backend.read([Range("/list", 0)])
+
+
+async def test_a_session_that_appears_in_the_midst_of_a_read_is_not_empty(
+    backend: RedisBackend, each_redis: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = Link.ask
+
+    async def ask_and_appear(self: Link, *args: Any, **kwargs: Any) -> list[Any]:
+        replies = await ask(self, *args, **kwargs)
+        await each_redis.set(FILE + b"/a.jsonl", b"0123456789")
+        return replies
+
+    monkeypatch.setattr(Link, "ask", ask_and_appear)
+    assert await backend.read([Range("/a.jsonl", 2, 5)]) == [b"234"]
 
 
 async def test_long_reads_come_whole_though_in_pieces(

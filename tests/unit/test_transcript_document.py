@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from sessiontui.errors import BackendDownError
+from sessiontui.errors import BackendDownError, StorageError
 from sessiontui.transcript.document import Document
 from sessiontui.transcript.pages import MAX_PAGES, PAGE_BYTES
 from sessiontui.transcript.seek import seek
@@ -160,6 +160,35 @@ async def test_a_session_shorter_than_said_does_not_make_it_read_for_ever() -> N
     await document.open_tail()
     assert store.reads < 5
     assert not await document.load_after()
+
+
+@pytest.mark.parametrize("size", [1000, 3 * PAGE_BYTES])
+async def test_a_session_of_which_nothing_is_left_has_no_lines_and_opens_once_it_is_there(
+    size: int,
+) -> None:
+    store = Store()
+    document = Document(store.read, size)
+    with pytest.raises(StorageError, match="nothing is left"):
+        await document.open_tail()
+    with pytest.raises(StorageError, match="nothing is left"):
+        await document.open_at(size // 2)
+    assert not document.opened
+    assert not document.pages
+    store.data = b"x" * (size - 1) + b"\n"
+    await document.open_tail()
+    assert document.at_end
+    assert held(document) == store.data[:PAGE_BYTES] + b"\n" * (size > PAGE_BYTES)
+
+
+async def test_a_session_cut_above_the_window_brings_no_page_without_lines() -> None:
+    store = Store(b"".join(line(number, size=900) for number in range(4000)))
+    document = store.document()
+    await document.open_tail()
+    before = held(document)
+    for left in (b"", store.data[:1000]):
+        store.data = left
+        assert not await document.load_before()
+        assert held(document) == before
 
 
 async def test_listeners_hear_of_every_change_until_they_leave() -> None:

@@ -37,20 +37,26 @@ async def read_ranges(link: Link, keys: Keys, ranges: Sequence[Range]) -> list[b
     replies = await link.ask(
         get_range(keys.file(wanted.path), wanted.start, _piece_end(wanted)) for wanted in ranges
     )
-    results: list[bytes | None] = []
-    for wanted, reply in zip(ranges, replies, strict=True):
-        if isinstance(reply, RedisError):
-            raise reply_error(reply, path=wanted.path)
-        long = wanted.start >= 0 and len(reply) == PIECE_BYTES
-        results.append(await _all_pieces(link, keys, wanted, reply) if long else reply)
-    # No bytes is what a missing key has too.
+    results: list[bytes | None] = [
+        await _all_pieces(link, keys, wanted, reply)
+        for wanted, reply in zip(ranges, replies, strict=True)
+    ]
+    # No bytes is what a missing key has too; one that is there by now is read once more.
     empty = [number for number, data in enumerate(results) if not data]
     if empty:
-        replies = await link.ask((b"EXISTS", keys.file(ranges[number].path)) for number in empty)
-        for number, exists in zip(empty, replies, strict=True):
+        replies = await link.ask(
+            command
+            for wanted in map(ranges.__getitem__, empty)
+            for command in (
+                (b"EXISTS", keys.file(wanted.path)),
+                get_range(keys.file(wanted.path), wanted.start, _piece_end(wanted)),
+            )
+        )
+        for number, exists, reply in zip(empty, replies[::2], replies[1::2], strict=True):
             if isinstance(exists, RedisError):
                 raise reply_error(exists, path=ranges[number].path)
-            results[number] = b"" if exists else None
+            found = await _all_pieces(link, keys, ranges[number], reply)
+            results[number] = found if exists else None
     return results
 
 
@@ -77,17 +83,19 @@ def _piece_end(wanted: Range) -> int | None:
     return end if wanted.stop is None else min(end, wanted.stop)
 
 
-async def _all_pieces(link: Link, keys: Keys, wanted: Range, first: bytes) -> bytes:
-    pieces = [first]
-    start = wanted.start
-    while len(pieces[-1]) == PIECE_BYTES:
-        start += PIECE_BYTES
-        end = _piece_end(Range(wanted.path, start, wanted.stop))
-        [piece] = await link.ask([get_range(keys.file(wanted.path), start, end)])
+async def _all_pieces(link: Link, keys: Keys, wanted: Range, first: bytes | RedisError) -> bytes:
+    """Return the bytes of a range, of which the server answered the first."""
+    pieces: list[bytes] = []
+    piece, start = first, wanted.start
+    while True:
         if isinstance(piece, RedisError):
             raise reply_error(piece, path=wanted.path)
         pieces.append(piece)
-    return b"".join(pieces)
+        if wanted.start < 0 or len(piece) < PIECE_BYTES:
+            return b"".join(pieces)
+        start += PIECE_BYTES
+        end = _piece_end(Range(wanted.path, start, wanted.stop))
+        [piece] = await link.ask([get_range(keys.file(wanted.path), start, end)])
 
 
 def get_range(key: bytes, start: int, stop: int | None) -> Command:
