@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sessiontui.demo.sessions import demo_sessions
+from tests.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +65,7 @@ class Command:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=DEADLINE_S,
             check=False,
         )
 
@@ -75,7 +76,7 @@ class Command:
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=DEADLINE_S,
             check=False,
         )
         assert done.returncode == 0, done.stderr

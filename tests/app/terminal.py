@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.command import usual_signals
@@ -131,9 +133,34 @@ class Terminal:
             self.read()
 
     def rest(self) -> None:
-        """Read until nothing more comes out: everything that was asked for is painted."""
-        while select.select([self._master], [], [], _QUIET_S)[0]:
-            self.output += os.read(self._master, 65_536)
+        """Read until the program waits for something to do: what was asked for is painted.
+
+        Raises:
+            AssertionError: It went on for too long.
+        """
+        end = time.monotonic() + DEADLINE_S
+        busy_at = time.monotonic()
+        while (now := time.monotonic()) < busy_at + _QUIET_S:
+            if now > end:
+                raise AssertionError(f"it does not rest; {bytes(self.output[-2000:])!r}")
+            if select.select([self._master], [], [], _QUIET_S / 10)[0]:
+                self.output += os.read(self._master, 65_536)
+                busy_at = time.monotonic()
+            elif self._is_busy():
+                busy_at = time.monotonic()
+
+    def _is_busy(self) -> bool:
+        """Tell whether keys are unread, or a thread has work, which the machine may not let it do.
+
+        Where there is no `/proc` only the keys tell.
+        """
+        if any(fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4))):
+            return True
+        with contextlib.suppress(OSError):  # A thread, or the program, ended meanwhile.
+            for stat in Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
+                if stat.read_text().rpartition(")")[2].split()[0] in {"R", "D"}:
+                    return True
+        return False
 
     def finish(self) -> int:
         """Read until the program has ended; return its exit code."""

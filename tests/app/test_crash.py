@@ -17,6 +17,7 @@ from tests.app.support import path_of, session
 from tests.app.terminal import Terminal
 from tests.command import ROOT, command_environment
 from tests.servers import real_server
+from tests.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,7 +187,7 @@ def test_a_command_ends_where_what_works_behind_it_breaks(
         env=command_environment(tmp_path, environ),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE_S,
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")

@@ -187,7 +187,7 @@ class SlowBackend(MemoryBackend):
 
     async def read(self, ranges: Sequence[Range]) -> list[bytes | None]:
         """Wait as long as it is blocked."""
-        await until(lambda: not self.blocked, deadline_s=60)
+        await until(lambda: not self.blocked)
         return await super().read(ranges)
 
 

@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tests.waiting import DEADLINE_S
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
@@ -178,7 +180,7 @@ class AtWork:
 
     def stop(self) -> dict[str, Any]:
         """Let it write everything once more, and return how it went."""
-        said, _ = self._process.communicate("stop\n", timeout=30)
+        said, _ = self._process.communicate("stop\n", timeout=DEADLINE_S)
         report: dict[str, Any] = json.loads(said)
         return report
 

@@ -96,7 +96,7 @@ async def test_every_line_is_there_once_however_the_cluster_is_rearranged(
     assert min(faults.values()) > 2, faults
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("prefix", ["{omp}:sessions:", "omp:sessions:"])
 async def test_a_replica_takes_over_and_the_lines_go_on(group: Cluster, prefix: str) -> None:
     path = PATHS[0]
@@ -120,7 +120,7 @@ async def test_a_replica_takes_over_and_the_lines_go_on(group: Cluster, prefix: 
         for number in range(50, 100):
             await writer.write_line(f"{number}\n")
         assert _length_there(replica.port, key) == sum(len(f"{n}\n") for n in range(100))
-        await until(lambda: storage.feed_state.live, deadline_s=60.0)
+        await until(lambda: storage.feed_state.live, deadline_s=120.0)
         with plain(replica.port) as client:
             client.append(key, b"peer\n")
         await until(lambda: storage.stat_sync(path).size > len("".join(map(str, range(100)))) + 100)

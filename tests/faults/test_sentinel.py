@@ -25,7 +25,7 @@ pytestmark = pytest.mark.long
 
 A = "/p/a.jsonl"
 KEY = FILE + A.encode()
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 
 
 @pytest.fixture(params=server_binaries(), ids=lambda binary: binary.name)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.waiting import DEADLINE_S
+
 if TYPE_CHECKING:
     from sessiontui.storage.backend import ScanBatch, Stat
     from sessiontui.storage.directory.backend import DirectoryBackend
@@ -88,7 +90,7 @@ def run_script(
         cwd=PROJECT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE_S,
         check=False,
     )
     if check and done.returncode:

@@ -28,7 +28,7 @@ from tests.unit.directory_support import (
     with_own_limits,
     without_rights,
 )
-from tests.waiting import until
+from tests.waiting import DEADLINE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterator
@@ -143,7 +143,7 @@ async def test_nothing_is_missed_from_the_moment_of_entering(
             put(root / path[1:])
             told: set[str] = set()
             while path not in told:
-                signal = await asyncio.wait_for(anext(signals), 30)
+                signal = await asyncio.wait_for(anext(signals), DEADLINE_S)
                 if isinstance(signal, Dirty):
                     told |= signal.paths
 
@@ -316,7 +316,7 @@ async def test_ten_thousand_lines_of_another_process_are_all_there_at_the_last_s
         )
         text = b""
         while len(text) < 70_000:
-            signal = await asyncio.wait_for(anext(signals), 30)
+            signal = await asyncio.wait_for(anext(signals), DEADLINE_S)
             if isinstance(signal, FeedState):
                 continue
             (seen,) = await backend.probe([Range("/p/a.jsonl", known)])

@@ -18,6 +18,7 @@ from sessiontui.transcript.words import words
 from sessiontui.workspace.indexing import Indexing
 from sessiontui.workspace.searching import Found, Searching
 from tests.sessions import START_MS, Omp
+from tests.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,7 @@ class Sessions:
         indexing.apply([Appended(path, 0, b"", START_MS)])
         keeping = asyncio.create_task(indexing.run())
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE_S):
                 await indexing.settled()
         finally:
             keeping.cancel()

@@ -16,6 +16,7 @@ from sessiontui.storage.backend import FieldChange, Stat, TrashItem
 from sessiontui.storage.redis.backend import RedisBackend
 from tests.command import ROOT
 from tests.unit.redis_parts import FILE, META, PASSWORD
+from tests.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -80,7 +81,7 @@ async def look_at_everything(storage: SessionStorage, client: redis.asyncio.Redi
         await client.append(FILE + A.encode(), b"{}\n")
         await client.hset("omp:sessions:title", A, b'{"title":"x","updatedAt":"2026"}')
         seen = set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE_S):
             async for change in feed:
                 seen.add(type(change).__name__)
                 if {"Appended", "Retitled"} <= seen:

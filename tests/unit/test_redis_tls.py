@@ -17,6 +17,7 @@ from tests.command import Command
 from tests.servers import free_port, real_server, server_binaries
 from tests.tls import Authority, Certificate, server_context, tls_in_front_of
 from tests.unit.redis_parts import indexed
+from tests.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,7 +201,7 @@ def server_with_tls(
         asked = subprocess.run(
             [binary, "--port", "0", "--tls-port", "1", "--tls-cert-file", "/none"],
             capture_output=True,
-            timeout=20,
+            timeout=DEADLINE_S,
             check=False,
             text=True,
         )

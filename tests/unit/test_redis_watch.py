@@ -17,7 +17,7 @@ from sessiontui.storage.redis.settings import Settings
 from sessiontui.storage.redis.watch import Pace, RedisWatch
 from tests.servers import real_server
 from tests.unit.redis_parts import FILE, META, PASSWORD, TITLE, answer, user
-from tests.waiting import until
+from tests.waiting import DEADLINE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -339,7 +339,7 @@ async def test_very_many_changes_at_once_become_one_rescan(
             pipeline.set(FILE + b"/%d" % number, b"x")
         await pipeline.execute()
         reasons = set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE_S):
             async for signal in watch:
                 if isinstance(signal, Rescan):
                     reasons.add(signal.reason)

@@ -251,7 +251,7 @@ def test_with_peers_and_refusals_mirror_and_listener_end_as_the_store(
                     except StorageError:
                         continue
                 one.store.mend_feeds()
-                await until(lambda: listening.done() or one.is_current(), deadline_s=5)
+                await until(lambda: listening.done() or one.is_current())
                 assert await one.shown() == one.stored()
                 assert not listening.done()
                 listening.cancel()
