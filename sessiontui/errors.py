@@ -19,6 +19,7 @@ SessionTuiError
     ├── WriterClosedError        a line was written after `close`
     ├── WritesRefusedError       full, or cannot save: no writes now   the command did not run
     ├── AccessError              no permission, or a wrong password
+    │   ├── LoginError           it wants a password, or another one
     │   └── ReadOnlyError        nothing may be changed here, as asked or by what the source allows
     └── BackendDownError         no connection; the command did not run
         └── OutcomeUnknownError  the connection died after a write was sent
@@ -154,6 +155,10 @@ class WriterClosedError(StorageError):
 
 class AccessError(StorageError):
     """The source refuses: wrong password, missing right, read-only."""
+
+
+class LoginError(AccessError):
+    """The source wants a password, or another one, or does not let this user in."""
 
 
 class ReadOnlyError(AccessError):

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
+from sessiontui.errors import BackendDownError, LoginError
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
     from contextlib import AbstractAsyncContextManager
@@ -28,6 +30,9 @@ HEAD_BYTES = 256
 """How much of a session's beginning `probe` returns, to tell a rewrite from an append."""
 JOIN_BYTES = 32 << 20
 """The longest session that `join` adds to another one, in one step."""
+
+REPLICA = "a replica"
+"""Why nothing may be changed where another server is the primary."""
 
 
 class Stat(msgspec.Struct, frozen=True, gc=False):
@@ -144,6 +149,16 @@ class FeedState(msgspec.Struct, frozen=True):
     """One line in plain words without any secret, when not live."""
     retry_s: float | None = None
     """Seconds until the next attempt, when not live."""
+    cause: Literal["away", "password", "refused"] = "away"
+    """What keeps it from being live: the store cannot be reached, wants a password, or says no
+    for another reason, which stays so until somebody mends it."""
+
+
+def cause_of(error: Exception) -> Literal["away", "password", "refused"]:
+    """Return what an error that ended a feed says of its cause."""
+    if isinstance(error, LoginError):
+        return "password"
+    return "away" if isinstance(error, BackendDownError) else "refused"
 
 
 Signal = Dirty | Rescan | FeedState

@@ -15,10 +15,10 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.errors import BackendDownError, StorageError
+from sessiontui.errors import AccessError, BackendDownError, StorageError
 from sessiontui.models.text import clean
 from sessiontui.storage.artifacts import odd_names
-from sessiontui.storage.backend import Dirty, FeedState, Rescan
+from sessiontui.storage.backend import Dirty, FeedState, Rescan, cause_of
 from sessiontui.storage.losses import Losses
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ class Follower:
         visible: Callable[[], Collection[str]],
         notify: Callable[[], None],
     ) -> None:
-        self.state = FeedState("none", live=False)
+        self._told = FeedState("none", live=False)
+        self._refused: AccessError | None = None
         self.warnings: deque[str] = deque(maxlen=_MOST_WARNINGS)
         self._backend = backend
         self._mirror = mirror
@@ -93,6 +94,21 @@ class Follower:
         self._loaded = asyncio.Event()
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> FeedState:
+        """How changes reach us; not live either while what changed may not be looked at."""
+        if self._refused is None or not self._told.live:
+            return self._told
+        return FeedState(
+            self._told.tier, live=False, error=str(self._refused), cause=cause_of(self._refused)
+        )
+
+    def _refuse(self, error: AccessError | None) -> None:
+        """Take note why looks are refused, None where they are not."""
+        if str(error) != str(self._refused):
+            self._refused = error
+            self._notify()
 
     async def start(self) -> None:
         """Subscribe, and follow from now on."""
@@ -164,7 +180,7 @@ class Follower:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             _LOGGER.error("the feed stopped", exc_info=error)
-        self.state = FeedState("none", live=False, error="changes are not followed any more")
+        self._told = FeedState("none", live=False, error="changes are not followed any more")
         self._notify()
 
     async def _listen(self, signals: AsyncIterator[Signal]) -> None:
@@ -179,8 +195,8 @@ class Follower:
             self._rescan = True
             self._moved = self._moved or signal.moved
             self._woken.set()
-        elif signal != self.state:
-            self.state = signal
+        elif signal != self._told:
+            self._told = signal
             self._notify()
         self._again.set()
 
@@ -203,8 +219,10 @@ class Follower:
                 if problem is not None:
                     raise problem
                 failures = 0
+                self._refuse(None)
             except StorageError as error:
                 failures += 1
+                self._refuse(error if isinstance(error, AccessError) else None)
                 _LOGGER.info("could not look at changes: %s", type(error).__name__)
                 self._again.clear()
                 try:

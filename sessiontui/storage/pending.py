@@ -17,6 +17,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from sessiontui.errors import (
+    AccessError,
     BackendDownError,
     OutcomeUnknownError,
     ReadOnlyError,
@@ -70,6 +71,8 @@ class Chain:
         """What was lost by failures nobody waited for; nothing drops it but whoever takes it."""
         self.given_up: list[PendingWrite] = []
         """What was still pending when it was given up, and failed."""
+        self.refusals = 0
+        """How often the store refused a change for want of a right, or as it takes none."""
         self.wanted: set[str] = set()
         """Sessions that could not be observed because of their turn; looked at after it."""
         self.finished: set[str] | None = None
@@ -368,6 +371,7 @@ class Chain:
         self.pending -= operation.calls
         if error is not None:
             self._mark(operation.paths)
+            self.refusals += isinstance(error, AccessError)
             if self._given_up.is_set() and operation.action:
                 self.given_up.append(operation.described())
             if operation.unheard:

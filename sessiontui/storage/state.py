@@ -30,6 +30,11 @@ class StorageState:
         return self._chain.last_error
 
     @property
+    def refusals(self) -> int:
+        """How often the store refused a change for want of a right, or as it takes none."""
+        return self._chain.refusals
+
+    @property
     def unwritten(self) -> tuple[Unwritten, ...]:
         """What was accepted and could not be written, oldest first."""
         return tuple(self._chain.unwritten)

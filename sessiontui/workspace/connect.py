@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessiontui.errors import AccessError, BackendDownError, ConfigError, SessionTuiError
+from sessiontui.errors import (
+    AccessError,
+    BackendDownError,
+    ConfigError,
+    LoginError,
+    SessionTuiError,
+)
 from sessiontui.models.source import DirectorySource, RedisSource
 from sessiontui.workspace.values import Problem, reason_of
 
@@ -38,9 +44,8 @@ def problem_of(error: SessionTuiError, source: Source, *, retry_s: float | None)
     if isinstance(error, ConfigError):
         return Problem("invalid", message, "Correct the source and start again.")
     if isinstance(error, AccessError):
-        lowered = message.lower()
-        if "password" in lowered or "auth" in lowered:
-            return Problem("password", message, "Enter the password to try again.")
+        if isinstance(error, LoginError):
+            return Problem("password", message, "Enter the password to try again.", retry_s)
         return Problem("permission", message, "Ask for this right, or use another source.", retry_s)
     if isinstance(error.__cause__, NotADirectoryError):
         return Problem("file", message, "Name the folder that it lies in.", retry_s)

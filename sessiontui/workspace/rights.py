@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.errors import StorageError
+from sessiontui.storage.backend import REPLICA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +18,8 @@ ASKED: Final = "as asked"
 """Why nothing may be changed where the user said so."""
 
 
+_LOOK_S: Final = 5.0
+"""How often a replica is asked whether it is one still."""
 _RETRY_S: Final = 1.0
 """After how long rights are looked at again that could not be."""
 
@@ -42,20 +46,27 @@ class Rights:
         self._tell(read_only=reason)
 
     async def keep(self, storage: SessionStorage) -> None:
-        """Look again whenever the source was away: another server may answer, other rights hold."""
+        """Look again when another server may answer, other rights hold, or a replica takes over.
+
+        That may be so whenever the source was away or refused a change; nobody tells that a
+        replica became the primary, so that is asked now and then.
+        """
         came = asyncio.Event()
-        live = storage.feed_state.live
+        live, refusals = storage.feed_state.live, storage.refusals
 
         def told() -> None:
-            nonlocal live
-            before, live = live, storage.feed_state.live
-            if live and not before:
+            nonlocal live, refusals
+            before = live, refusals
+            live, refusals = storage.feed_state.live, storage.refusals
+            if (live and not before[0]) or refusals > before[1]:
                 came.set()
 
         remove = storage.on_state(told)
         try:
             while True:
-                await came.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_S if storage.read_only == REPLICA else None):
+                        await came.wait()
                 came.clear()
                 try:
                     await self.look(storage)

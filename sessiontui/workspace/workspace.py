@@ -17,7 +17,13 @@ from msgspec.structs import replace
 from sessiontui.agents.live import LiveAgents
 from sessiontui.catalogue.catalogue import Catalogue
 from sessiontui.catalogue.facts import id_from_path
-from sessiontui.errors import BackendDownError, SessionTuiError, StorageError
+from sessiontui.errors import (
+    AccessError,
+    BackendDownError,
+    LoginError,
+    SessionTuiError,
+    StorageError,
+)
 from sessiontui.models.changes import Created
 from sessiontui.models.source import DirectorySource
 from sessiontui.storage import SessionStorage
@@ -333,6 +339,8 @@ class Workspace:
             error = await self._serve()
             heed_cancellation()
             retry_s = self._retry_s if isinstance(error, BackendDownError) else None
+            if isinstance(error, AccessError):
+                retry_s = _LONGEST_RETRY_S  # Somebody may give the right, or open the way.
             self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
             self._retry.clear()
             self._set_state(
@@ -368,7 +376,8 @@ class Workspace:
             try:
                 async with storage.changes(own=True) as feed, asyncio.TaskGroup() as tasks:
                     work = (self._apply(feed), self._read(storage), self._count())
-                    for task in (*work, self.library.run(), self._rights.keep(storage)):
+                    more = (self.library.run(), self._rights.keep(storage), _let_in(storage))
+                    for task in (*work, *more):
                         tasks.create_task(task)
                     await self._rights.look(storage)
                     await storage.load()
@@ -483,3 +492,20 @@ class Workspace:
             message = self.state.problem.message if self.state.problem else "not connected yet"
             raise BackendDownError(message)
         return self._storage
+
+
+async def _let_in(storage: SessionStorage) -> None:
+    """Follow how the source is reached, until it lets us in no more.
+
+    Raises:
+        LoginError: It wants a password, or another one: then nothing but that helps.
+    """
+    told = asyncio.Event()
+    remove = storage.on_state(told.set)
+    try:
+        while storage.feed_state.cause != "password":
+            told.clear()
+            await told.wait()
+    finally:
+        remove()
+    raise LoginError(storage.feed_state.error or "the source wants a password")

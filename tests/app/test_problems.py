@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from textual.widgets import Input
 
 from sessiontui.app.screens.problem import ProblemView
-from sessiontui.errors import BackendDownError
+from sessiontui.errors import AccessError, BackendDownError
 from sessiontui.workspace.connect import open_backend
 from tests.app.support import NOW_MS, path_of, rows, running, session, settle, shows, store_with
 from tests.servers import free_port, real_server
@@ -206,3 +208,162 @@ async def test_a_missing_right_is_named_with_the_command_that_gives_it() -> None
                 await client.acl_setuser("reader", enabled=True, commands=["+scan"])
             await pilot.press("f5")
             await until(lambda: shows(app, "No sessions yet"))
+
+
+async def acl(client: Any, *rules: str, user: str = "mira") -> None:
+    """Give a user rights, or take them."""
+    await client.execute_command("ACL", "SETUSER", user, *rules)
+
+
+async def cut(client: Any) -> None:
+    """End every other connection, as a server does that changed its mind, or a proxy."""
+    for kind in ("normal", "pubsub"):
+        await client.client_kill_filter(_type=kind, skipme=True)
+
+
+@pytest.mark.parametrize("way", ["requirepass", "user"])
+async def test_a_password_that_is_set_meanwhile_is_asked_for(way: str) -> None:
+    with real_server() as server:
+        await fill(server, "alpha")
+        async with running(source=server.url, connect=connect) as (app, pilot):
+            assert "live" in rows(app)[0]
+            async with server.client() as client:
+                if way == "requirepass":
+                    await client.config_set("requirepass", "swordfish")
+                else:
+                    await acl(client, "resetpass", ">swordfish", user="default")
+                await cut(client)
+            await until(lambda: shows(app, "The server wants a password"))
+            assert isinstance(app.focused, Input)
+            assert "not connected" in rows(app)[0]
+            await pilot.press(*"swordfish")
+            assert not shows(app, "swordfish")
+            await pilot.press("enter")
+            await until(lambda: shows(app, "Title alpha"))
+            await until(lambda: "live" in rows(app)[0])
+            assert not problem_shown(app)
+
+
+async def test_a_user_who_is_switched_off_is_told_and_goes_on_once_he_is_on_again() -> None:
+    with real_server(tcp=True) as server:
+        await fill(server, "alpha")
+        async with server.client() as client:
+            await acl(client, "on", ">pw", "~*", "&*", "+@all")
+            url = server.tcp_url.replace("redis://", "redis://mira:pw@")
+            async with running(source=url, connect=connect) as (app, _pilot):
+                await acl(client, "off")
+                await cut(client)
+                await until(lambda: shows(app, "or one that is switched off"))
+                assert not any("pw" in row for row in rows(app))
+                await acl(client, "on")
+                await until(lambda: shows(app, "Title alpha"))
+                await until(lambda: "live" in rows(app)[0])
+
+
+async def test_what_is_typed_stays_while_the_source_is_tried_again() -> None:
+    with real_server(arguments=["--requirepass", "swordfish"]) as server:
+        tries = 0
+
+        def counted(source: Source, password: str | None) -> Backend:
+            nonlocal tries
+            tries += 1
+            return open_backend(source, password=password)
+
+        async with running(source=server.url, connect=counted, settled=False) as (app, pilot):
+            await until(lambda: isinstance(app.focused, Input))
+            await pilot.press(*"half")
+            before = tries
+            await until(lambda: tries > before + 1)
+            await until(lambda: not app.workspace.state.loading)
+            await pilot.pause()
+            assert app.main.query_one("#password", Input).value == "half"
+
+
+async def test_a_right_that_is_taken_away_is_named_in_the_header_until_it_is_back() -> None:
+    with real_server(tcp=True) as server:
+        await fill(server, "alpha")
+        async with server.client() as client:
+            await acl(client, "on", ">pw", "~*", "&*", "+@all")
+            url = server.tcp_url.replace("redis://", "redis://mira:pw@")
+            async with running(source=url, connect=connect) as (app, _pilot):
+                await acl(client, "-scan")
+                await cut(client)
+                await until(lambda: "lacks a right: +scan" in rows(app)[0])
+                assert shows(app, "Title alpha")
+                await acl(client, "+scan")
+                await until(lambda: "live" in rows(app)[0])
+
+
+async def test_a_channel_that_is_taken_away_leaves_polling() -> None:
+    with real_server(tcp=True) as server:
+        await fill(server, "alpha")
+        async with server.client() as client:
+            await acl(client, "on", ">pw", "~*", "&*", "+@all", "-config")
+            url = server.tcp_url.replace("redis://", "redis://mira:pw@")
+            async with running(source=url, connect=connect) as (app, _pilot):
+                await acl(client, "resetchannels")
+                await cut(client)
+                await until(lambda: "polling" in rows(app)[0])
+                assert shows(app, "Title alpha")
+
+
+async def test_a_database_that_is_gone_is_told_until_it_is_back() -> None:
+    port = free_port()
+    where = ["--port", str(port), "--bind", "127.0.0.1"]
+    with real_server(arguments=where) as server:
+        async with running(source=f"redis://127.0.0.1:{port}/5", connect=connect) as (app, _pilot):
+            await until(lambda: "live" in rows(app)[0])
+            server.stop()
+            with real_server(arguments=[*where, "--databases", "2"]):
+                await until(lambda: "no database of this number" in rows(app)[0])
+            with real_server(arguments=where):
+                await until(lambda: "live" in rows(app)[0])
+
+
+async def test_a_primary_that_became_a_replica_is_read_only_until_it_is_promoted() -> None:
+    with real_server() as server:
+        await fill(server, "alpha")
+        async with (
+            running(source=server.url, connect=connect) as (app, _pilot),
+            server.client() as client,
+        ):
+            await client.replicaof("127.0.0.1", str(free_port()))
+            with pytest.raises(AccessError, match="connect to its primary"):
+                await app.workspace.storage.unlink(path_of("alpha"))
+            await until(lambda: "read-only (a replica)" in rows(app)[0])
+            await client.replicaof("NO", "ONE")
+            await until(lambda: "read-only" not in rows(app)[0])
+
+
+ANSWERS = {
+    b"HTTP/1.1 400 Bad Request\r\n\r\n": "no Redis server, or wants TLS",
+    b"\x15\x03\x01\x00\x02\x02\x46": "no Redis server, or wants TLS",
+    b"-DENIED Redis is running in protected mode because protected mode\r\n": "protected mode",
+    b"-ERR max number of clients reached\r\n": "too many clients",
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=ANSWERS.values())
+async def test_what_answers_in_the_place_of_the_server_is_told(answer: bytes) -> None:
+    port = free_port()
+
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(answer)
+        with contextlib.suppress(OSError):
+            await writer.drain()
+        writer.close()
+
+    where = ["--port", str(port), "--bind", "127.0.0.1"]
+    url = f"redis://127.0.0.1:{port}"
+    with real_server(arguments=where) as server:
+        await fill(server, "alpha")
+        async with running(source=url, connect=connect) as (app, _pilot):
+            server.stop()
+            async with await asyncio.start_server(other, "127.0.0.1", port):
+                await until(lambda: ANSWERS[answer] in rows(app)[0])
+            assert shows(app, "Title alpha")
+            server.start()
+            await fill(server, "alpha", "beta")
+            await until(lambda: "live" in rows(app)[0])
+            await until(lambda: shows(app, "Title beta"))

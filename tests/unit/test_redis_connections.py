@@ -127,7 +127,7 @@ async def test_a_wrong_or_missing_password_is_told_without_showing_it(
     async with user(each_redis, "ada", "~*", "+@all"):
         error = await failure(backend_of(f"{scheme}://ada:not-{PASSWORD}@{place}"))
     assert isinstance(error, AccessError)
-    assert str(error) == "wrong password, or no such user"
+    assert str(error) == "wrong password, or no such user, or one that is switched off"
     error = await failure(backend_of(f"{scheme}://:{PASSWORD}@{place}"))
     assert isinstance(error, AccessError)
     assert "has no password for this user" in str(error)

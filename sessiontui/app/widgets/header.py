@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _NAME = "sessiontui"
 _GAP = 3
 """Cells between two facts."""
+_PLACE = 24
+"""Cells that the place gets at least, if it needs them."""
+_SHORTEST = 12
 
 
 class Header(Widget):
@@ -34,7 +37,7 @@ class Header(Widget):
         width = self.size.width - 2
         facts = list(self._facts())
         place = clean(self.place)
-        while len(facts) > 1 and _width(facts) + min(cell_len(place), 24) + _GAP > width:
+        while len(facts) > 1 and _width(facts) + min(cell_len(place), _PLACE) + _GAP > width:
             del facts[-1]
         room = width - _width(facts) - _GAP
         named = room >= len(_NAME) + 2 + cell_len(place)
@@ -75,10 +78,21 @@ class Header(Widget):
         if state.loading:
             return Content.styled(f"{empty} loading", "$past")
         if not state.feed.live:
-            return Content.styled(f"{empty} reconnecting", "$attention")
+            refused = state.feed.cause == "refused"
+            told = clean(_reason(state.feed.error or ""))
+            said = told if refused and told else "reconnecting" + (f": {told}" if told else "")
+            room = max(_SHORTEST, self.size.width - 2 - _PLACE - _GAP - 2)
+            style = "$failed" if refused else "$attention"
+            return Content.styled(f"{empty} {formats.cut_end(said, room)}", style)
         if state.feed.tier == "polling":
             return Content.assemble((full, "$live"), (" polling", "$past"))
         return Content.styled(f"{full} live", "$live")
+
+
+def _reason(error: str) -> str:
+    """Return why the source cannot be reached, without saying once more where it is."""
+    start, found, reason = error.partition(": ")
+    return reason if found and start.startswith("cannot reach ") else error
 
 
 def _joined(facts: list[Content]) -> Content:

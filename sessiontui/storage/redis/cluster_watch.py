@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import StorageError
-from sessiontui.storage.backend import FeedState, Rescan
+from sessiontui.storage.backend import FeedState, Rescan, cause_of
 from sessiontui.storage.redis.signals import Signals
 from sessiontui.storage.redis.watch import USUAL_PACE, Pace, RedisWatch
 
@@ -63,8 +63,12 @@ class ClusterWatch(Signals):
                 try:
                     primaries = await cluster.primaries()
                 except StorageError as error:
-                    away = FeedState("none", live=False, error=str(error), retry_s=_LOOK_S)
-                    self._tell_once(away)
+                    cause = cause_of(error)
+                    self._tell_once(
+                        FeedState(
+                            "none", live=False, error=str(error), retry_s=_LOOK_S, cause=cause
+                        )
+                    )
                 else:
                     await self._follow_all(set(primaries))
                 with contextlib.suppress(TimeoutError):

@@ -14,6 +14,7 @@ from redis.exceptions import (
     BusyLoadingError,
     ClusterCrossSlotError,
     ClusterDownError,
+    InvalidResponse,
     MasterDownError,
     NoPermissionError,
     OutOfMemoryError,
@@ -28,6 +29,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from sessiontui.errors import (
     AccessError,
     BackendDownError,
+    LoginError,
     StorageError,
     WritesRefusedError,
     WrongTypeError,
@@ -64,6 +66,10 @@ _NO_WRITES = {
     "NOREPLICAS": "the server has too few replicas and takes no writes (min-replicas-to-write)",
 }
 """What stays so until somebody does something about it."""
+_SHUT_OUT = {
+    "DENIED": "the server is in protected mode: it wants a password from other machines",
+    "DB index is out of range": "the server has no database of this number (databases)",
+}
 _CLUSTER = {
     "CROSSSLOT": "in a cluster the prefix needs a hash tag in braces, such as {omp}:sessions:",
     "MOVED": "this cluster node does not hold the sessions: connect to the one that does",
@@ -104,6 +110,9 @@ def refusal(
     for code, reason in _NOT_NOW.items():
         if code in words:
             return BackendDownError(reason, path=path)
+    for start, reason in _SHUT_OUT.items():
+        if text.startswith(start):
+            return AccessError(reason, path=path)
     for code, reason in _NO_WRITES.items():
         if code in words:
             return WritesRefusedError(reason, path=path)
@@ -130,7 +139,7 @@ def connection_error(error: Exception, where: str, *, hint: str = "") -> Storage
     # A Unix connection wraps what the server answered to AUTH, so the reason may lie deeper.
     for cause in _causes(error):
         if isinstance(cause, AuthenticationError):
-            return _authentication(str(cause))
+            return _login_error(cause)
         if isinstance(cause, BusyLoadingError | ResponseError):
             return reply_error(cause)
     reason = next(filter(None, map(_reason, _causes(error))), "the connection was closed")
@@ -143,6 +152,8 @@ def connection_error(error: Exception, where: str, *, hint: str = "") -> Storage
 
 def _reason(cause: BaseException) -> str | None:
     """Return what an exception says of the reason, if it says anything."""
+    if isinstance(cause, InvalidResponse):
+        return "what answers there is no Redis server, or wants TLS (rediss://)"
     if isinstance(cause, RedisConnectionError):
         return "it has too many clients" if "max number of clients" in str(cause) else None
     if isinstance(cause, RedisTimeoutError | TimeoutError):
@@ -165,13 +176,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen = seen.__cause__ or seen.__context__
 
 
-def _authentication(text: str) -> AccessError:
-    lowered = text.lower()
+def _login_error(error: AuthenticationError) -> LoginError:
+    lowered = str(error).lower()
     if "without any password" in lowered or "no password is set" in lowered:
-        return AccessError("the server has no password for this user: leave the password out")
-    if "required" in lowered:
-        return AccessError("the server wants a password")
-    return AccessError("wrong password, or no such user")
+        return LoginError("the server has no password for this user: leave the password out")
+    if error.status_code == "NOAUTH" or "required" in lowered:
+        return LoginError("the server wants a password")
+    return LoginError("wrong password, or no such user, or one that is switched off")
 
 
 def _missing_right(

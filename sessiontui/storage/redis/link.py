@@ -80,7 +80,9 @@ async def open_connection(settings: Settings, *, name: bytes = _NAME) -> Abstrac
             connect: Callable[[], Awaitable[None]] = connection.connect
             await connect()
             # For people who look at CLIENT LIST; not everyone may set it.
-            await exchange(connection, [(b"CLIENT", b"SETNAME", name)])
+            [named] = await exchange(connection, [(b"CLIENT", b"SETNAME", name)])
+            if isinstance(named, ResponseError) and str(named).startswith("DENIED"):
+                raise reply_error(named)  # Protected mode: it hangs up now.
             if settings.sentinels is not None:
                 await _must_be_primary(connection)
         opened = True

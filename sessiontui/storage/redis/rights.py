@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoPermissionError
 
+from sessiontui.storage.backend import REPLICA
 from sessiontui.storage.redis.link import role_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ async def why_read_only(link: Link, keys: Keys) -> str | None:
         ]
     )
     if role_of(hello) in (b"slave", b"replica"):
-        return "a replica"
+        return REPLICA
     if _is_refused(script) or all(map(_is_refused, writes)):
         return "no right to write"
     return None

@@ -24,7 +24,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
 from sessiontui.errors import StorageError
-from sessiontui.storage.backend import FeedState
+from sessiontui.storage.backend import FeedState, cause_of
 from sessiontui.storage.redis.errors import connection_error, reply_error
 from sessiontui.storage.redis.keys import decode, starting_with
 from sessiontui.storage.redis.link import close, open_connection, read_reply
@@ -114,13 +114,21 @@ class RedisWatch(Signals):
             try:
                 await self._follow_best()
             except StorageError as error:
-                problem = error
+                problem: StorageError = error
             except (RedisError, OSError, TimeoutError) as error:
                 problem = connection_error(error, self._settings.where)
             if self._armed:
                 delay = self._pace.first_retry
             wait = delay * random.uniform(0.5, 1.0)
-            self._tell_state(FeedState(self._tier, live=False, error=str(problem), retry_s=wait))
+            self._tell_state(
+                FeedState(
+                    self._tier,
+                    live=False,
+                    error=str(problem),
+                    retry_s=wait,
+                    cause=cause_of(problem),
+                )
+            )
             await asyncio.sleep(wait)
             delay = min(delay * 2, self._pace.longest_retry)
 
