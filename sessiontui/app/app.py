@@ -222,10 +222,11 @@ class SessionApp(App[None], inherit_bindings=False):
         from textual.command import CommandPalette
 
         from sessiontui.app.commands import ActionCommands, SessionCommands
+        from sessiontui.app.screens.closing import Palette
 
         if not isinstance(self.screen, CommandPalette):
             self.push_screen(
-                CommandPalette(
+                Palette(
                     [ActionCommands, SessionCommands],
                     placeholder="A command, or the title of a session",
                 )

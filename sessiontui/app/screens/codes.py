@@ -13,6 +13,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from sessiontui.app import format as formats
+from sessiontui.app.screens.closing import ClosedOnce
 from sessiontui.app.widgets.choices import Choices
 from sessiontui.models.text import clean
 from sessiontui.transcript.copies import Code
@@ -30,7 +31,7 @@ _LINES_CELLS = 10
 _LENGTH = 120
 
 
-class CodesScreen(ModalScreen[Code | None]):
+class CodesScreen(ModalScreen[Code | None], ClosedOnce[Code | None]):
     """Lists the pieces by language, length and beginning; answers with the chosen one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

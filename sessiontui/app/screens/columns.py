@@ -12,6 +12,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from sessiontui.app.columns import COLUMNS, USUAL
+from sessiontui.app.screens.closing import ClosedOnce
 from sessiontui.app.widgets.choices import Choices
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class ColumnOptions(Choices):
     ]
 
 
-class ColumnsScreen(ModalScreen[None]):
+class ColumnsScreen(ModalScreen[None], ClosedOnce[None]):
     """Lists the columns with a mark for each that is chosen.
 
     Args:

@@ -26,6 +26,7 @@ from textual.widgets import Static
 
 from sessiontui import __version__
 from sessiontui.app import format as formats
+from sessiontui.app.screens.closing import ClosedOnce
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -41,7 +42,7 @@ _SHOW_S: Final = 1.0
 _LABEL_CELLS: Final = 16
 
 
-class DiagnosticsScreen(ModalScreen[None]):
+class DiagnosticsScreen(ModalScreen[None], ClosedOnce[None]):
     """Shows delays, queues, caches and memory, renewed once a second."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import on
-from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
+
+from sessiontui.app.screens.closing import ClosedOnce
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,7 +35,7 @@ class Choice:
     danger: bool = False
 
 
-class Dialog(ModalScreen[Answer | None]):
+class Dialog(ModalScreen[Answer | None], ClosedOnce[Answer | None]):
     """A question in the middle of the screen; dismissed with None it changed nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -71,10 +72,6 @@ class Dialog(ModalScreen[Answer | None]):
     def choose(self, choice_id: str) -> None:
         """Do what a button says; to be written for each dialog."""
         raise NotImplementedError
-
-    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
-        """Go away with an answer; a second key that was typed before that does nothing."""
-        return super().dismiss(result) if self.is_current else AwaitComplete()
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
@@ -124,5 +121,4 @@ class Question(Dialog[str]):
 
     def withdraw(self) -> None:
         """Go away unanswered: there is nothing left to ask."""
-        if self.is_current:
-            self.dismiss(None)
+        self.dismiss(None)

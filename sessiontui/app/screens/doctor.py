@@ -14,6 +14,7 @@ from textual.widgets.option_list import Option
 
 from sessiontui.app import format as formats
 from sessiontui.app.findings import Findings
+from sessiontui.app.screens.closing import ClosedOnce
 from sessiontui.app.screens.dialog import Question
 from sessiontui.app.widgets.choices import Choices
 from sessiontui.doctor import KINDS, fix_words, waits_for_agents
@@ -40,7 +41,7 @@ _KEYS: Final = (
 _PATH_CELLS: Final = 60
 
 
-class DoctorScreen(ModalScreen[str | None]):
+class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
     """Examines the workspace while it is open; answers with the session to go to, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 from sessiontui.app import format as formats
 from sessiontui.app.format import SAFE_TEXT
 from sessiontui.app.screens.dialog import Choice, Dialog, about_many, button_label
+from sessiontui.app.widgets.choices import Paged
 from sessiontui.app.widgets.field import Field
 from sessiontui.catalogue.projects import home_relative
 from sessiontui.export import EXTENSIONS, FORMATS, Options
@@ -99,7 +100,7 @@ class ExportDialog(Dialog[Wanted]):
     def body(self) -> Iterable[Widget]:
         """Yield the formats, the place and what of the session is wanted."""
         yield from about_many(self._about)
-        yield OptionList(
+        yield Paged(
             *(
                 Option(Content.assemble(f"{FORMATS[kind]:<{_NAME_CELLS}}", (_ABOUT[kind], "$past")))
                 for kind in _KINDS

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from sessiontui.app.action_table import ACTIONS, CONTEXTS, Context
+from sessiontui.app.screens.closing import ClosedOnce
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,7 +36,7 @@ _MOUSE = (
 )
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(ModalScreen[None], ClosedOnce[None]):
     """Lists the keys by where they work; any of the closing keys goes back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -82,8 +82,7 @@ class LeaveDialog(Dialog[Leaving]):
 
     def withdraw(self) -> None:
         """Go away unanswered: there is nothing left to ask."""
-        if self.is_current:
-            self.dismiss(None)
+        self.dismiss(None)
 
 
 def _told(write: PendingWrite) -> Content:

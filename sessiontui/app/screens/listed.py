@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from sessiontui.app.screens.closing import ClosedOnce
 from sessiontui.app.widgets.choices import Choices
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-class ListedScreen(ModalScreen[Answer | None]):
+class ListedScreen(ModalScreen[Answer | None], ClosedOnce[Answer | None]):
     """A list that fills; what fills it ends when the screen does."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -11,13 +11,13 @@ from textual import on
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from sessiontui.app import format as formats
 from sessiontui.app.format import SAFE_TEXT
 from sessiontui.app.later import later
+from sessiontui.app.screens.closing import ClosedOnce
 from sessiontui.app.snippets import snippet, speaker
 from sessiontui.app.widgets.choices import Choices
 from sessiontui.app.widgets.field import Field
@@ -90,7 +90,7 @@ class SearchInput(Field):
     ]
 
 
-class SearchScreen(Screen[Place | None]):
+class SearchScreen(ClosedOnce[Place | None]):
     """Finds text in all sessions; answers with the place to read. Keeps what it found.
 
     Args:
@@ -196,8 +196,8 @@ class SearchScreen(Screen[Place | None]):
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        found = self._items[event.option_index].found
-        if self._wanted is not None:
+        if self._wanted is not None and event.option_index < len(self._items):
+            found = self._items[event.option_index].found
             hit = found.hit
             self.dismiss(Place(found.path, hit.offset, hit.block, self._text, self._wanted))
 

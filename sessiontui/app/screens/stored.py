@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from sessiontui.app.screens.closing import ClosedOnce
 from sessiontui.app.widgets.transcript_code import code_spans
 from sessiontui.errors import StorageError
 from sessiontui.models.text import clean
@@ -32,7 +33,7 @@ _COLOURS = {
 }
 
 
-class StoredScreen(ModalScreen[None]):
+class StoredScreen(ModalScreen[None], ClosedOnce[None]):
     """Shows the line at an offset.
 
     Args:

@@ -11,7 +11,21 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 
-class Choices(OptionList):
+class Paged(OptionList):
+    """Textual's list, which knows no page where there is no room for one."""
+
+    def action_page_up(self) -> None:
+        """Move one page up."""
+        if self.scrollable_content_region:
+            super().action_page_up()  # type: ignore[no-untyped-call]
+
+    def action_page_down(self) -> None:
+        """Move one page down."""
+        if self.scrollable_content_region:
+            super().action_page_down()  # type: ignore[no-untyped-call]
+
+
+class Choices(Paged):
     """A list in which the letters move that move in every other list of the app."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

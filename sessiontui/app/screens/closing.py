@@ -1,0 +1,43 @@
+"""What every screen has that goes away: it does so once, whatever comes twice or late."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from textual import on
+from textual.await_complete import AwaitComplete
+from textual.command import CommandList, CommandPalette
+from textual.screen import Screen
+from textual.widgets import Input, OptionList
+
+if TYPE_CHECKING:
+    from textual.message import Message
+
+Answer = TypeVar("Answer")
+
+
+class ClosedOnce(Screen[Answer]):
+    """A screen that is closed once; comes after Textual's own class, whose style counts.
+
+    Keys and clicks come faster than screens go: a second Enter, Escape beside it, a click
+    on what is not shown any more. Only the first is an answer, and none closes what is beneath.
+    """
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Go away with an answer, unless that has happened or another screen is above."""
+        return super().dismiss(result) if self.is_current else AwaitComplete()
+
+
+class Palette(CommandPalette, ClosedOnce[None]):
+    """The command palette: runs one command, once, and pages where there is room for a page."""
+
+    @on(Input.Submitted)
+    @on(OptionList.OptionSelected)
+    def _only_once(self, event: Message) -> None:
+        if not self.is_current:
+            event.prevent_default()
+            event.stop()
+
+    def _action_command_list(self, action: str) -> None:
+        if self.query_one(CommandList).scrollable_content_region or "page" not in action:
+            super()._action_command_list(action)
