@@ -44,6 +44,7 @@ soak: $(STAMP) ## follow an agent for ten minutes and print what the app holds
 faults: $(STAMP) ## break connections, servers, terminals and ourselves for minutes; count what is lost (SEED=1)
 	@$(BIN)/python -m tests.faults --seed $(or $(SEED),1) $(STORMS)
 	@$(BIN)/python -m tests.faults.closings --seed $(or $(SEED),1)
+	@$(BIN)/python -m tests.faults.keys --seed $(or $(SEED),1)
 	@$(BIN)/python -m pytest -q tests/faults/test_sentinel.py tests/faults/test_cluster.py tests/faults/test_hostile.py
 
 format: $(STAMP) ## format the code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.binding import Binding
 
@@ -70,6 +70,7 @@ class SessionApp(App[None], inherit_bindings=False):
         self._list_file = list_file
         self._plain = (AsciiFilter(),) if workspace.config.ascii else ()
         self._is_ready = False
+        self._is_ending = False
         self._end_code: int | None = None
         self._terminal_is_lent = False
         self.failure: BaseException | None = None
@@ -150,7 +151,7 @@ class SessionApp(App[None], inherit_bindings=False):
         return self._end_code == HUNG_UP
 
     def end(self, code: int) -> None:
-        """End with an exit code; what is only half composed cannot be taken down, so not before.
+        """End with an exit code, once the app stands.
 
         While another program has the terminal, ctrl+c is for that one. Without a
         terminal there is nobody who would wait for anything.
@@ -163,6 +164,21 @@ class SessionApp(App[None], inherit_bindings=False):
         if self._is_ready:
             self.exit(return_code=code)
 
+    def exit(
+        self,
+        result: None = None,
+        return_code: int = 0,
+        message: RenderableType | None = None,
+    ) -> None:
+        """End; what is only half composed cannot be taken down, so not before."""
+        self._is_ending = True
+        top = self.screen_stack[-1] if self.screen_stack else None
+        if top is not None and not top.is_mounted:
+            top.call_later(self.exit, result, return_code, message)
+        else:
+            super().exit(result, return_code, message)
+            self.workers.cancel_all()  # One might open a dialog yet.
+
     async def run_action(
         self,
         action: str | ActionParseResult,
@@ -170,12 +186,20 @@ class SessionApp(App[None], inherit_bindings=False):
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
         """Run what a key, a click or a command stands for, unless it may not change anything."""
+        if self._is_ending:
+            return True
         reason = self.workspace.state.read_only
         refused = CHANGING.get(action) if isinstance(action, str) else None
         if reason is not None and refused is not None:
             self.main.tell(f"Cannot {refused.label}: read-only ({reason})", "attention")
             return True
         return await super().run_action(action, default_namespace, namespaces)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Let keys and clicks wait until the screen that they are for stands."""
+        if isinstance(event, events.InputEvent) and self.screen_stack:
+            await self.screen._mounted_event.wait()  # noqa: SLF001 - nothing public waits for it
+        await super().on_event(event)
 
     def bell(self) -> None:
         """Ring; where Textual rings for an error that nobody expected, keep the error too.

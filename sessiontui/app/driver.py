@@ -96,20 +96,29 @@ class CarefulDriver(linux_driver.LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._file: Any = _Screen(self._file)
         self._is_stopped = False
-        # In the loop, and not in the midst of a write to what they are to stop.
-        for number, act in ((signal.SIGTSTP, self._stop), (signal.SIGCONT, self._go_on)):
-            signal.signal(number, partial(self._in_loop, act))
+        self._is_to_stop = False
+        signal.signal(signal.SIGTSTP, self._stop_asked)
+        signal.signal(signal.SIGCONT, self._go_on_asked)
 
-    def _in_loop(self, act: Callable[[], None], *_: object) -> None:
+    # Signals act in the loop, and not in the midst of a write to what they are to stop.
+
+    def _stop_asked(self, *_: object) -> None:
+        self._is_to_stop = True
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(act)
+            self._loop.call_soon_threadsafe(self._stop)
+
+    def _go_on_asked(self, *_: object) -> None:
+        self._is_to_stop = False
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._go_on)
 
     def _stop(self) -> None:
-        """Give the terminal to the shell, and stop until it says to go on."""
-        if self._auto_restart and not self._is_stopped:
+        """Give the terminal to the shell, and stop until it says to go on, if it has not yet."""
+        if self._is_to_stop and self._auto_restart and not self._is_stopped:
             self.suspend_application_mode()
             self._is_stopped = True
-        os.kill(os.getpid(), signal.SIGSTOP)
+        if self._is_to_stop:
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     def _go_on(self) -> None:
         """Take the terminal anew.

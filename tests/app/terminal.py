@@ -60,7 +60,7 @@ class Terminal:
         self._seen = 0
         self._master, self._slave = pty.openpty()
         self.before = termios.tcgetattr(self._slave)
-        self._resize(size)
+        self.resize(size)
         variables = {
             key: value for key, value in os.environ.items() if not key.startswith(_LEFT_OUT)
         }
@@ -76,7 +76,8 @@ class Terminal:
         )
         self._is_closed = False
 
-    def _resize(self, size: tuple[int, int]) -> None:
+    def resize(self, size: tuple[int, int]) -> None:
+        """Give the terminal another size."""
         columns, rows = size
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 

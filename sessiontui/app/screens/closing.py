@@ -24,13 +24,28 @@ class ClosedOnce(Screen[Answer]):
     """
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
-        """Go away with an answer, unless that has happened or another screen is above."""
-        return super().dismiss(result) if self.is_current else AwaitComplete()
+        """Go away with an answer, unless that has happened or another screen is above.
+
+        A screen that is only half composed cannot be taken down, so not before.
+        """
+        if not self.is_current:
+            return AwaitComplete()
+        if not self.is_mounted:
+            self.call_later(self.dismiss, result)
+            return AwaitComplete()
+        return super().dismiss(result)
 
 
 class Palette(CommandPalette, ClosedOnce[None]):
     """The command palette: runs one command, once, and pages where there is room for a page."""
 
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Go away; what is not found by then is not looked for."""
+        if self.is_current:
+            self.workers.cancel_node(self)
+        return super().dismiss(result)
+
+    @on(Input.Changed)
     @on(Input.Submitted)
     @on(OptionList.OptionSelected)
     def _only_once(self, event: Message) -> None:
