@@ -30,17 +30,3 @@ async def end_task(task: asyncio.Task[Any]) -> None:
         raise cancelled
     if not task.cancelled():
         task.result()
-
-
-def heed_cancellation() -> None:
-    """Raise if the current task was cancelled; for who goes on after a group of tasks failed.
-
-    Before Python 3.13 a group that waits for its tasks after an error forgets that it
-    was cancelled meanwhile, and raises the error alone.
-
-    Raises:
-        asyncio.CancelledError: It was cancelled.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from sessiontui.config import Config
 from sessiontui.models.times import now_ms
-from sessiontui.storage.tasks import end_task
 from sessiontui.workspace.connect import open_backend
 from sessiontui.workspace.library import Library
 from sessiontui.workspace.workspace import Workspace
@@ -68,4 +67,4 @@ async def open_workspace(
     try:
         yield workspace
     finally:
-        await end_task(running)
+        await workspace.close(running)

@@ -28,7 +28,7 @@ from sessiontui.models.changes import Created
 from sessiontui.models.source import DirectorySource
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import FeedState, Range
-from sessiontui.storage.tasks import heed_cancellation
+from sessiontui.storage.tasks import end_task
 from sessiontui.workspace.connect import first_error, problem_of
 from sessiontui.workspace.deletions import Deletions
 from sessiontui.workspace.documents import OpenDocuments
@@ -107,6 +107,7 @@ class Workspace:
         self._listeners: list[Callable[[Update], None]] = []
         self._storage: SessionStorage | None = None
         self._latest: SessionStorage | None = None
+        self._is_closing = False
         self._loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._retry_s = _FIRST_RETRY_S
         self._retry = asyncio.Event()
@@ -325,6 +326,11 @@ class Workspace:
         """Let closing hardly wait for what is pending."""
         self.patience_s = self._grace_s = min(self.patience_s, _HURRY_S)
 
+    async def close(self, running: asyncio.Task[None]) -> None:
+        """End `run`, however far it has come; `open_workspace` does it."""
+        self._is_closing = True
+        await end_task(running)
+
     async def retry(self, password: str | None = None) -> None:
         """Try the source again at once, with another password if one is given."""
         if password is not None:
@@ -337,7 +343,10 @@ class Workspace:
         """Connect, load and follow until cancelled; `open_workspace` starts it."""
         while True:
             error = await self._serve()
-            heed_cancellation()
+            if self._is_closing:
+                # Before Python 3.13 a group of tasks that fails forgets that it was cancelled
+                # meanwhile, and counts a cancellation of its own as one from outside.
+                raise asyncio.CancelledError
             retry_s = self._retry_s if isinstance(error, BackendDownError) else None
             if isinstance(error, AccessError):
                 retry_s = _LONGEST_RETRY_S  # Somebody may give the right, or open the way.

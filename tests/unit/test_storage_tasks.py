@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +12,7 @@ from sessiontui.storage.redis.keys import Keys
 from sessiontui.storage.redis.link import Link
 from sessiontui.storage.redis.settings import Settings
 from sessiontui.storage.redis.watch import Pace, RedisWatch
-from sessiontui.storage.tasks import end_task, heed_cancellation
+from sessiontui.storage.tasks import end_task
 from tests.servers import real_server
 from tests.waiting import DEADLINE_S
 
@@ -53,31 +52,6 @@ async def test_what_a_task_failed_with_is_raised_and_that_it_was_cancelled_is_no
     with pytest.raises(StorageError, match="broken"):
         await end_task(failed)
     await end_task(asyncio.create_task(asyncio.Event().wait()))
-
-
-async def test_a_cancellation_that_a_failed_group_forgot_is_heeded() -> None:
-    began, let = asyncio.Event(), asyncio.Event()
-
-    async def fail() -> None:
-        await began.wait()
-        raise StorageError("broken")
-
-    async def go_on() -> None:
-        with contextlib.suppress(ExceptionGroup):
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(slow_to_end(began, let))
-                tasks.create_task(fail())
-        heed_cancellation()
-
-    going = asyncio.create_task(go_on())
-    await began.wait()
-    for _ in range(10):  # Until the group waits for its slow task.
-        await asyncio.sleep(0)
-    going.cancel()
-    await asyncio.sleep(0)
-    let.set()
-    await asyncio.wait({going})
-    assert going.cancelled()
 
 
 async def test_a_watch_ends_however_far_a_break_has_come() -> None:
