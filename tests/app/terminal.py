@@ -45,6 +45,7 @@ class Terminal:
         program: What Python is to run.
         leads: Whether the program leads a session of this terminal, as what a window is opened
             for does: then the system sends it SIGHUP when the terminal is closed.
+        cwd: The folder it runs in; that of this process where None.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Terminal:
         environ: Mapping[str, str] | None = None,
         program: Sequence[str] = ("-m", "sessiontui"),
         leads: bool = False,
+        cwd: Path | None = None,
     ) -> None:
         self.output = bytearray()
         self._seen = 0
@@ -72,6 +74,7 @@ class Terminal:
             stderr=self._slave,
             env=variables | dict(environ or {}),
             start_new_session=True,
+            cwd=cwd,
             preexec_fn=_leads if leads else usual_signals,
         )
         self._is_closed = False

@@ -170,7 +170,8 @@ def play(place: Path, chance: random.Random, *, moves: int) -> str:
         "PYTHONFAULTHANDLER": "1"
     }
     (place / "home").mkdir()
-    with Terminal([str(place / "sessions")], environ=environ) as terminal:
+    # What it exports goes where it runs.
+    with Terminal([str(place / "sessions")], environ=environ, cwd=place / "home") as terminal:
         terminal.until(b"Title ", b"live")
         hand = Hand(terminal, chance)
         for _ in range(moves):
