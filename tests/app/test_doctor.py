@@ -136,6 +136,19 @@ async def test_the_gravest_is_highlighted_however_late_it_is_found(
         assert highlighted() == "tail"
 
 
+async def test_paths_are_cut_to_the_width_there_is_also_when_that_changes() -> None:
+    store = store_with("alpha")
+    path = "/-code-api/gone-" + "x" * 36 + ".jsonl"
+    store.loose["meta", path] = b"17"
+    async with running(store, size=(140, 34)) as (app, pilot):
+        await opened(pilot)
+        await until(lambda: shows(app, path))
+        await pilot.resize_terminal(60, 34)
+        await until(lambda: shows(app, "…xx") and not shows(app, path))
+        await pilot.resize_terminal(140, 34)
+        await until(lambda: shows(app, path))
+
+
 async def test_nothing_wrong_is_said_in_so_many_words() -> None:
     async with running(store_with("alpha")) as (app, pilot):
         await opened(pilot)

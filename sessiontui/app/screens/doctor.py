@@ -60,6 +60,8 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
         self._workspace = workspace
         self._repairs = Repairs(workspace)
         self._stale = False
+        self._width = 0
+        """The width that paths were cut to."""
         self._busy = False
         self._placed: str | None = None
         """Which finding was highlighted for the user, who may have moved since."""
@@ -133,13 +135,13 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
         self.query_one("#doctor-heading", Static).update(heading)
 
     def _redraw(self) -> None:
-        """Show what has changed, with the highlight where it was."""
-        if not self._stale:
-            return
-        self._stale = False
+        """Show what has changed, the width too, with the highlight where it was."""
         shown = self._list
+        width = shown.scrollable_content_region.width  # Not known before the list is shown.
+        if not self._stale and width == self._width:
+            return
+        self._stale, self._width = False, width
         before, option = shown.highlighted, shown.highlighted_option
-        width = shown.scrollable_content_region.width
         lines = list(self.findings.lines(width))
         options = [Option(line.content, line.key, disabled=line.key is None) for line in lines]
         shown.set_options(options)
