@@ -14,6 +14,7 @@ from sessiontui.errors import (
     AccessError,
     BackendDownError,
     InvalidPathError,
+    LoginError,
     OutcomeUnknownError,
     ReadOnlyError,
     SessionExistsError,
@@ -23,6 +24,7 @@ from sessiontui.errors import (
     TitleNeedsRewriteError,
     WriteConflictError,
     WriterClosedError,
+    WritesRefusedError,
     WrongTypeError,
 )
 from sessiontui.models.source import parse_source
@@ -112,6 +114,8 @@ def every_error(path: str) -> list[StorageError]:
         SessionHeldError(path, "it grew 5 s ago"),
         WriterClosedError("the writer is closed", path=path),
         AccessError(f"no permission: {path}", path=path),
+        LoginError("the server wants a password", path=path),
+        WritesRefusedError("the server is full", path=path),
         ReadOnlyError("as asked", path=path),
         BackendDownError("no connection", path=path),
         OutcomeUnknownError("the connection broke", path=path),
