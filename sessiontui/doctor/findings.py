@@ -49,12 +49,6 @@ KINDS: Final[dict[Kind, About]] = {
         "there: omp reads the title over its header, and can neither list nor open it.",
         "The session is rewritten with room for the title, unless an agent holds it open.",
     ),
-    "passed": About(
-        "What is passed over",
-        "It stands where sessions do and can be none: its name or its kind does not allow it. No "
-        "list shows it, and no command takes it.",
-        "It is only told: it may hold work. Give it another name or place yourself.",
-    ),
     "broken": About(
         "Broken lines",
         "Lines that are no entries. Agents pass over them or refuse the session.",
@@ -81,6 +75,12 @@ KINDS: Final[dict[Kind, About]] = {
         "Without a time, or with one that is no number, a session counts as changed just now, "
         "whenever it is looked at.",
         "The time of its last message is set.",
+    ),
+    "passed": About(
+        "What is passed over",
+        "It stands where sessions do and can be none: its name or its kind does not allow it. No "
+        "list shows it, and no command takes it.",
+        "It is only told: it may hold work. Give it another name or place yourself.",
     ),
     "leftover": About(
         "Leftovers",
