@@ -174,10 +174,13 @@ def _run_app(
 def _give_size() -> None:
     """Let a terminal that does not know how large it is be as large as terminals were.
 
-    Rich and Textual would take it for different sizes, and paint it anew for ever.
+    Rich and Textual would take it for different sizes, and paint it anew for ever; so they would
+    where the environment names another size than it has.
     """
     import termios
 
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
     with suppress(termios.error, OSError, ValueError):
         keyboard = sys.stdin.fileno()
         rows, columns = termios.tcgetwinsize(keyboard)

@@ -14,6 +14,7 @@ import redis
 from tests.app.support import path_of, session
 from tests.app.terminal import Terminal
 from tests.servers import real_server
+from tests.sessions import Omp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -294,3 +295,18 @@ def test_nothing_hostile_in_a_server_reaches_the_terminal(environ: dict[str, str
         with Terminal([server.url], environ=environ, size=(160, 60)) as terminal:
             go_through(terminal, [b"clipboard", b"bidi"])
             check_clean(terminal)
+
+
+def test_a_size_that_the_environment_names_wrongly_is_passed_over(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    seen = Omp(title="Seen in full")
+    seen.user()
+    file = tmp_path / "sessions" / "-p" / "2026-11-23T10-00-00-000Z_a.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(seen.data)
+    wrong = environ | {"COLUMNS": "80", "LINES": "24"}
+    with Terminal([str(tmp_path / "sessions")], environ=wrong, size=(120, 34)) as terminal:
+        terminal.until(b"Seen in full", b"live")
+        terminal.press(b"\x03")
+        assert terminal.finish() == 0
