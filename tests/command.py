@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sessiontui.demo.sessions import demo_sessions
+from tests import prefork
 from tests.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
+AT_START = ("LANG", "LC_", "PYTHON")
+"""How the variables begin that Python reads while it starts."""
 NOW_MS = 1_795_000_000_000
 """When the sessions of `write_sessions` are from; long enough ago for none to count as running."""
 
@@ -58,27 +61,14 @@ class Command:
         self, *arguments: str, text_in: str | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run to the end; standard input is closed unless `text_in` is given."""
-        return subprocess.run(
-            self.line(*arguments),
-            env=self.environment(**environment),
-            input=text_in or "",
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=DEADLINE_S,
-            check=False,
+        done = self._run(*arguments, data_in=(text_in or "").encode(), **environment)
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, _text(done.stdout), _text(done.stderr)
         )
 
     def raw(self, *arguments: str) -> bytes:
         """Run a command that has to succeed; return exactly what it wrote."""
-        done = subprocess.run(
-            self.line(*arguments),
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=DEADLINE_S,
-            check=False,
-        )
+        done = self._run(*arguments)
         assert done.returncode == 0, done.stderr
         assert done.stderr == b""
         return done.stdout
@@ -86,6 +76,21 @@ class Command:
     def json(self, *arguments: str) -> Any:
         """Run a command that writes JSON and has to succeed."""
         return json.loads(self.raw(*arguments))
+
+    def _run(
+        self, *arguments: str, data_in: bytes = b"", **environment: str
+    ) -> subprocess.CompletedProcess[bytes]:
+        env = self.environment(**environment)
+        if not any(name.startswith(AT_START) for name in environment):
+            return prefork.run(arguments, env=env, data_in=data_in, timeout_s=DEADLINE_S)
+        return subprocess.run(
+            self.line(*arguments),
+            env=env,
+            input=data_in,
+            capture_output=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -110,6 +115,11 @@ class Command:
     def environment(self, **more: str) -> dict[str, str]:
         """Return the environment that commands run in."""
         return command_environment(self.home, {**self._extra, **more})
+
+
+def _text(written: bytes) -> str:
+    """Return what was written as a text file has it."""
+    return written.decode().replace("\r\n", "\n").replace("\r", "\n")
 
 
 def write_sessions(root: Path) -> dict[str, Path]:

@@ -14,7 +14,7 @@ DEADLINE_S = 90.0
 
 
 async def until(condition: Callable[[], object], *, deadline_s: float = DEADLINE_S) -> None:
-    """Return once `condition()` is true, looking again at each turn of the event loop.
+    """Return once `condition()` is true, looking again a hundred times a second.
 
     Raises:
         AssertionError: It was not true within `deadline_s` seconds.
@@ -23,7 +23,7 @@ async def until(condition: Callable[[], object], *, deadline_s: float = DEADLINE
     while not condition():
         if time.monotonic() > end:
             raise AssertionError(f"still not so after {deadline_s:g} s: {condition}")
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.01)
 
 
 def until_sync(condition: Callable[[], object], *, deadline_s: float = DEADLINE_S) -> None:
@@ -32,4 +32,4 @@ def until_sync(condition: Callable[[], object], *, deadline_s: float = DEADLINE_
     while not condition():
         if time.monotonic() > end:
             raise AssertionError(f"still not so after {deadline_s:g} s: {condition}")
-        time.sleep(0.005)
+        time.sleep(0.01)

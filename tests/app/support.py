@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from screenshots.rows import text_rows
 from sessiontui.app.app import SessionApp
 from sessiontui.app.screens.search import SearchScreen
 from sessiontui.models.encode import encode_entries
@@ -153,8 +152,11 @@ def app_of(pilot: Pilot[None]) -> SessionApp:
 
 
 def rows(app: SessionApp) -> list[str]:
-    """Return the text rows on the screen."""
-    return text_rows(app.export_screenshot())
+    """Return the text rows on the screen, without blanks at the ends; no picture is made for it."""
+    found = [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
+    while found and not found[-1]:
+        found.pop()
+    return found
 
 
 def shows(app: SessionApp, text: str) -> bool:

@@ -254,8 +254,8 @@ async def test_a_failed_action_says_why_and_leaves_the_row() -> None:
     backend = MemoryBackend(store)
     async with running(connect=lambda _source, _password: backend) as (app, pilot):
         await dialog(pilot, "d")
-        store.delete(path_of("alpha"))
         store.silent = True
+        store.delete(path_of("alpha"))
         await pilot.press("y")
         await closed(pilot)
         await until(lambda: shows(app, "Not deleted: no such session"))

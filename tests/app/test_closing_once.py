@@ -80,15 +80,14 @@ async def back(app: SessionApp, pilot: Pilot[None]) -> None:
 async def test_every_screen_is_closed_once_by_keys_that_come_together(name: str) -> None:
     odd = SIZES[1 + list(SCREENS).index(name) % (len(SIZES) - 1)]
     async with running(store(), size=SIZES[0]) as (app, pilot):
-        for size in (SIZES[0], odd):
+        for size, burst in zip((SIZES[0], odd), BURSTS, strict=True):
             await pilot.resize_terminal(*size)
-            for burst in BURSTS:
-                await open_screen(app, pilot, name)
-                at_once(app, burst)
-                await pilot.pause()
-                assert app.is_running, (size, burst)
-                assert app.return_code is None, (size, burst)
-                await back(app, pilot)
+            await open_screen(app, pilot, name)
+            at_once(app, burst)
+            await pilot.pause()
+            assert app.is_running, (size, burst)
+            assert app.return_code is None, (size, burst)
+            await back(app, pilot)
 
 
 @pytest.mark.parametrize("size", SIZES[1:], ids=str)
