@@ -13,6 +13,7 @@ import pytest
 from rich.color import Color, ColorSystem
 from textual import events
 from textual.command import CommandList
+from textual.geometry import Size
 from textual.widgets import Button, Input
 
 from sessiontui.app.action_table import ACTIONS, CONTEXTS
@@ -42,6 +43,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
 
+    from textual.message import Message
     from textual.pilot import Pilot
 
     from sessiontui.app.app import SessionApp
@@ -422,6 +424,31 @@ async def test_a_process_that_is_held_up_takes_every_size_over(
         for width in range(100, 110):
             await pilot.resize_terminal(width, 30)
             await until(partial(has_width, app, width))
+
+
+@pytest.mark.parametrize("keys", [(), ("d",), ("ctrl+p",), ("question_mark",)], ids=str)
+async def test_sizes_that_come_together_do_not_follow_one_another_for_ever(
+    keys: tuple[str, ...],
+) -> None:
+    async with running(store_with("alpha", "beta")) as (app, pilot):
+        await pilot.press(*keys)
+        handled = 0
+        shown = app.screen
+        for width in (100, 110, 120):
+            shown.post_message(events.Resize(Size(width, 34), Size(width, 34)))
+            shown.post_message(events.Callback(lambda: None))
+
+        def count(message: Message) -> None:
+            nonlocal handled
+            handled += isinstance(message, events.Resize)
+            if handled > 50:
+                app.exit()
+
+        shown.message_signal.subscribe(app, count, immediate=True)
+        await pilot.pause()
+        await until(shown._message_queue.empty)
+        assert handled < 10
+        assert shown.size == app.size == (120, 34)
 
 
 async def answer_twice(app: SessionApp, pilot: Pilot[None]) -> None:

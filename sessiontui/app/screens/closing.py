@@ -1,4 +1,4 @@
-"""What every screen has that goes away: it does so once, whatever comes twice or late."""
+"""What every screen has: the terminal's size, and an end that comes once, whatever comes twice."""
 
 from __future__ import annotations
 
@@ -11,12 +11,27 @@ from textual.screen import Screen
 from textual.widgets import Input, OptionList
 
 if TYPE_CHECKING:
+    from textual.events import Resize
     from textual.message import Message
 
 Answer = TypeVar("Answer")
 
 
-class ClosedOnce(Screen[Answer]):
+class TerminalSized(Screen[Answer]):
+    """A screen that takes over no size but the terminal's own, which is the newest.
+
+    A screen that is laid out in another size tells itself of it. So where two sizes come with
+    something between them, each would bring the other one back: for ever, and with no turn for
+    anything else.
+    """
+
+    async def _on_resize(self, event: Resize) -> None:
+        if event.size != self.app.size:
+            event.prevent_default()
+            event.stop()
+
+
+class ClosedOnce(TerminalSized[Answer]):
     """A screen that is closed once; comes after Textual's own class, whose style counts.
 
     Keys and clicks come faster than screens go: a second Enter, Escape beside it, a click

@@ -14,7 +14,6 @@ from textual import on, work
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 
 from sessiontui.app import format as formats
 from sessiontui.app.controllers.changing import Changing
@@ -29,6 +28,7 @@ from sessiontui.app.controllers.searching import PREFIX as SEARCH_PREFIX
 from sessiontui.app.controllers.searching import Searching
 from sessiontui.app.controllers.transferring import Transferring
 from sessiontui.app.format import as_sentence
+from sessiontui.app.screens.closing import TerminalSized
 from sessiontui.app.screens.problem import ProblemView
 from sessiontui.app.widgets.caption import Caption
 from sessiontui.app.widgets.details import Details
@@ -70,7 +70,7 @@ _FAILURE_MS = 8_000
 """How long a row tells at least why an action failed, however the user moves on."""
 
 
-class MainPanes(Screen[None]):
+class MainPanes(TerminalSized[None]):
     """Shows the sessions of one workspace and the transcript of one of them."""
 
     AUTO_FOCUS: ClassVar[str | None] = "#sessions"
