@@ -90,6 +90,25 @@ async def test_every_screen_is_closed_once_by_keys_that_come_together(name: str)
             await back(app, pilot)
 
 
+@pytest.mark.parametrize("name", ["rename", "delete", "export", "turns", "search"])
+async def test_a_screen_that_is_seen_below_another_closes_neither(name: str) -> None:
+    async with running(store()) as (app, pilot):
+        await open_screen(app, pilot, name)
+        below = app.screen
+        app.action_diagnostics()
+        await pilot.pause()
+        above = app.screen
+        assert above is not below
+        below.dismiss()
+        below.dismiss()
+        await pilot.pause()
+        assert app.screen_stack[-2:] == [below, above]
+        await pilot.press("escape")
+        assert app.screen is below
+        await back(app, pilot)
+        assert app.is_running
+
+
 @pytest.mark.parametrize("size", SIZES[1:], ids=str)
 async def test_pages_of_the_palette_need_no_room(size: tuple[int, int]) -> None:
     async with running(store(), size=size) as (app, pilot):

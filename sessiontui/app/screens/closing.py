@@ -43,7 +43,7 @@ class ClosedOnce(TerminalSized[Answer]):
 
         A screen that is only half composed cannot be taken down, so not before.
         """
-        if not self.is_current:
+        if not self.is_active:
             return AwaitComplete()
         if not self.is_mounted:
             self.call_later(self.dismiss, result)
@@ -56,7 +56,7 @@ class Palette(CommandPalette, ClosedOnce[None]):
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         """Go away; what is not found by then is not looked for."""
-        if self.is_current:
+        if self.is_active:
             self.workers.cancel_node(self)
         return super().dismiss(result)
 
@@ -64,7 +64,7 @@ class Palette(CommandPalette, ClosedOnce[None]):
     @on(Input.Submitted)
     @on(OptionList.OptionSelected)
     def _only_once(self, event: Message) -> None:
-        if not self.is_current:
+        if not self.is_active:
             event.prevent_default()
             event.stop()
 

@@ -134,7 +134,7 @@ class ProgressDialog(Dialog[None]):
 
     def on_screen_resume(self) -> None:
         """Go away now if the work ended while another screen lay over this one."""
-        if self._over and self.is_current:
+        if self._over and self.is_active:
             self.dismiss(None)
 
 
