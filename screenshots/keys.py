@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sessiontui.app.action_table import ACTIONS, CONTEXTS, FOOTER
-from sessiontui.app.actions import shown
+from sessiontui.app.actions import ACTIONS, CONTEXTS, FOOTER
+from sessiontui.app.keymap import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sessiontui.app.action_table import Action, Context
+    from sessiontui.app.actions import Action, Context
 
 _ROOT = Path(__file__).parent.parent
 PAGE, README = _ROOT / "docs" / "keys.md", _ROOT / "README.md"

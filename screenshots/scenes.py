@@ -28,13 +28,13 @@ from textual.widgets import Input  # noqa: E402
 
 from screenshots.rows import portable, text_rows  # noqa: E402
 from sessiontui.app.app import SessionApp  # noqa: E402
-from sessiontui.app.screens.doctor import DoctorScreen  # noqa: E402
-from sessiontui.app.screens.search import SearchScreen  # noqa: E402
+from sessiontui.app.screens.doctor_screen import DoctorScreen  # noqa: E402
+from sessiontui.app.screens.search_screen import SearchScreen  # noqa: E402
 from sessiontui.app.theme import DARK, LIGHT  # noqa: E402
 from sessiontui.demo.sessions import demo_sessions  # noqa: E402
 from sessiontui.errors import BackendDownError  # noqa: E402
-from sessiontui.models.source import parse_source  # noqa: E402
-from sessiontui.models.title_slot import title_field  # noqa: E402
+from sessiontui.formats.title_slot import title_field  # noqa: E402
+from sessiontui.sources import parse_source  # noqa: E402
 from sessiontui.storage.memory import MemoryBackend, MemoryStore  # noqa: E402
 from sessiontui.workspace import open_workspace  # noqa: E402
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from sessiontui.models.source import Source
+    from sessiontui.sources import Source
     from sessiontui.storage.backend import Backend, ScanBatch
 
 FOLDER = Path(__file__).parent

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import redis
 from redis.asyncio import RedisCluster
 
-from sessiontui.embedded import socket_folder
+from sessiontui.storage.redis.embedded import socket_folder
 from tests.servers import RealServer, free_port, server_binaries
 from tests.waiting import until_sync
 

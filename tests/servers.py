@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import redis.asyncio
 
-from sessiontui.embedded import EmbeddedServer, find_server, socket_folder
+from sessiontui.storage.redis.embedded import EmbeddedServer, find_server, socket_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

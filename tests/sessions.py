@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from sessiontui.models.encode import encode_entries
-from sessiontui.models.times import iso_time
-from sessiontui.models.title_slot import make_slot
+from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.title_slot import make_slot
+from sessiontui.times import iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,15 +9,15 @@ from textual import events, work
 from textual.app import App
 from textual.binding import Binding
 
-from sessiontui.app.actions import CHANGING, Keys
 from sessiontui.app.ascii import AsciiFilter
-from sessiontui.app.screens.main import MainScreen
-from sessiontui.app.screens.main_panes import LOW, NARROW
+from sessiontui.app.keymap import CHANGING, Keys
+from sessiontui.app.screens.main import LOW, NARROW
+from sessiontui.app.screens.main_main import MainScreen
 from sessiontui.app.terminal import HUNG_UP
 from sessiontui.app.theme import DARK, LIGHT, themes, token_defaults
 from sessiontui.errors import ConfigError
-from sessiontui.models.text import clean
 from sessiontui.paths import styles_dir
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.timer import Timer, TimerCallback
 
-    from sessiontui.app.action_table import Action
+    from sessiontui.app.actions import Action
     from sessiontui.workspace import Workspace
-    from sessiontui.workspace.remembered import ListFile
+    from sessiontui.workspace.view_state import ListFile
 
 
 _INTERRUPTED: Final = 130
@@ -107,7 +107,7 @@ class SessionApp(App[None], inherit_bindings=False):
         name: str | None = None,
         pause: bool = False,
     ) -> Timer:
-        """Call something after a while, for certain: `sessiontui.app.later` tells of what.
+        """Call something after a while, for certain: `sessiontui.app.timers` tells of what.
 
         Textual itself waits so before it takes a new size of the terminal over.
         """
@@ -258,7 +258,7 @@ class SessionApp(App[None], inherit_bindings=False):
 
     def action_show_keys(self) -> None:
         """Show what every key does."""
-        from sessiontui.app.screens.help import HelpScreen
+        from sessiontui.app.screens.help_screen import HelpScreen
 
         read_only = self.workspace.state.read_only is not None
         self.push_screen(HelpScreen(self.keys, pane=self.main.footer.context, read_only=read_only))

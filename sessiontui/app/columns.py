@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from rich.cells import cell_len
 
 from sessiontui.app import format as formats
-from sessiontui.models.text import clean
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from sessiontui.catalogue.figures import SessionFigures
-    from sessiontui.catalogue.lines import GroupLine, RowLine
-    from sessiontui.catalogue.order import Sort
+    from sessiontui.catalog.lines import GroupLine, RowLine
+    from sessiontui.catalog.sorting import Sort
+    from sessiontui.catalog.stats import SessionFigures
 
 ColumnId = Literal[
     "now",

@@ -9,16 +9,16 @@ from textual.command import DiscoveryHit, Hit, Provider
 from textual.content import Content
 from textual.fuzzy import FuzzySearch
 
-from sessiontui.app import actions
 from sessiontui.app import format as formats
-from sessiontui.models.text import clean
+from sessiontui.app import keymap
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from sessiontui.app.action_table import Action
+    from sessiontui.app.actions import Action
     from sessiontui.app.app import SessionApp
-    from sessiontui.catalogue.row import Row
+    from sessiontui.catalog.row import Row
 
 _SESSIONS = 20
 """How many sessions are offered at most."""
@@ -59,7 +59,7 @@ class ActionCommands(Provider):
         """Return what makes sense by name: of the focused pane, of both, then of the other."""
         near = {_app(self).main.footer.context: 0, "everywhere": 1}
         read_only = _app(self).workspace.state.read_only is not None
-        found = [action for action in actions.offered(read_only=read_only) if action.palette]
+        found = [action for action in keymap.offered(read_only=read_only) if action.palette]
         return sorted(found, key=lambda action: near.get(action.context, 2))
 
     def _display(self, name: Content, action: Action) -> Content:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rich.cells import cell_len
 
-from sessiontui.models.text import clean
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
-    from sessiontui.catalogue.marks import Mark
-    from sessiontui.catalogue.row import Activity
+    from sessiontui.catalog.row import Activity
+    from sessiontui.catalog.selection import Mark
 
 Tone = Literal["live", "attention", "failed", "past", "plain"]
 """What a colour means: a design token of the theme, or `plain` for the foreground."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import SuspendNotSupported
 
-from sessiontui.app.lending import lend_terminal
+from sessiontui.app.terminal import lend_terminal
 from sessiontui.errors import PagerError
-from sessiontui.models.text import clean
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

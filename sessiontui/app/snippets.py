@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from sessiontui.app.format import cut_end
 
 if TYPE_CHECKING:
+    from sessiontui.formats.blocks import Kind
     from sessiontui.transcript.search import Hit, Sought
-    from sessiontui.transcript.values import Kind
 
 _SPEAKERS: Final[dict[Kind, str]] = {"user": "You", "text": "Agent", "thinking": "thinking"}
 _BEFORE: Final = 3

@@ -1,4 +1,6 @@
-"""Whether the terminal is still there, and what happens where it is not.
+"""Giving the terminal to another program for as long as it runs.
+
+Whether the terminal is still there, and what happens where it is not.
 
 The system tells only the process that leads the terminal's session when its window is
 closed; all others find out when they read or write. `hang_up` makes both the same.
@@ -6,11 +8,157 @@ closed; all others find out when they read or write. `hang_up` makes both the sa
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import signal
+import subprocess
+import sys
 import termios
-from typing import Final
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sessiontui.config import without_secrets
+from sessiontui.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+    from textual.app import App
+
+
+async def lend_terminal(
+    app: App[Any], command: Sequence[str], *, cwd: str | None = None, linger: bool = False
+) -> str:
+    """Run a program in the app's terminal; return what went wrong, or nothing.
+
+    The loop goes on meanwhile, so that connections stay alive; nothing is painted.
+
+    Args:
+        app: Gives up the terminal until the program ends.
+        command: The program's file and its words.
+        cwd: The folder to run it in; that of this process where None.
+        linger: Whether the user reads what a program that failed has said, until Enter.
+
+    Raises:
+        SuspendNotSupported: The app cannot give up its terminal.
+    """
+    with app.batch_update(), app.suspend(), _interrupts_are_its_own(), _modes_kept():
+        return await _run(app, command, cwd, linger=linger)
+
+
+async def _run(app: App[Any], command: Sequence[str], cwd: str | None, *, linger: bool) -> str:
+    """Run the program to its end; raises nothing, which would leave the app suspended."""
+    try:
+        process = _started(command, cwd)
+    except OSError as error:
+        return clean(error.strerror or str(error))
+    try:
+        code = await _ended(process)
+    finally:
+        if process.returncode is None:
+            _take_away(app, process)
+    if not code:
+        return ""
+    name = clean(Path(command[0]).name)
+    problem = (
+        f"{name} was ended by signal {-code}" if code < 0 else f"{name} ended with code {code}"
+    )
+    if linger:
+        await _until_read(f"\r\n{problem}. Press Enter to go back.\r\n")
+    return problem
+
+
+def _started(command: Sequence[str], cwd: str | None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, cwd=cwd, env=without_secrets())
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a program in a thread that holds nobody up: the app may end before it.
+
+    asyncio's own way kills a program that is still there when the loop ends, in the midst of
+    what it does to end well.
+    """
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+
+    def wait() -> None:
+        process.wait()
+        with suppress(RuntimeError):  # the loop is closed: nobody is there to be told
+            loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=wait, name="sessiontui-lent", daemon=True).start()
+    await ended.wait()
+    return process.wait()
+
+
+def _take_away(app: App[Any], process: subprocess.Popen[bytes]) -> None:
+    """Tell a program that the terminal is not there for it any more, and leave it alone."""
+    from sessiontui.app.app import SessionApp
+
+    if not (isinstance(app, SessionApp) and app.is_hung_up):
+        process.terminate()
+        return
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGCONT)  # One that is stopped would not hear of it.
+
+
+async def _until_read(notice: str) -> None:
+    """Let the user read the terminal until Enter, or until nobody can press it."""
+    if sys.__stdin__ is None or sys.__stdout__ is None:
+        return
+    loop, pressed = asyncio.get_running_loop(), asyncio.Event()
+    keyboard = sys.__stdin__.fileno()
+
+    def read() -> None:
+        try:
+            end = os.read(keyboard, 1024)[-1:]
+        except OSError:
+            end = b""
+        if end in (b"\n", b"\r", b""):
+            pressed.set()
+
+    with suppress(OSError):
+        sys.__stdout__.write(notice)
+        sys.__stdout__.flush()
+    loop.add_reader(keyboard, read)
+    try:
+        await pressed.wait()
+    finally:
+        loop.remove_reader(keyboard)
+
+
+@contextmanager
+def _interrupts_are_its_own() -> Iterator[None]:
+    """Let ctrl+c reach the program alone; what is run gets the usual handling of it."""
+
+    def ignore(number: int, frame: FrameType | None) -> None:
+        pass
+
+    before = signal.signal(signal.SIGINT, ignore)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _modes_kept() -> Iterator[None]:
+    """Give the terminal back the modes that it had, whatever the program left."""
+    if sys.__stdin__ is None or not sys.__stdin__.isatty():
+        yield
+        return
+    keyboard = sys.__stdin__.fileno()
+    before = termios.tcgetattr(keyboard)
+    try:
+        yield
+    finally:
+        with suppress(termios.error):  # it is gone
+            termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+
 
 HUNG_UP: Final = 128 + signal.SIGHUP
 """Exit code of a process whose terminal was closed."""

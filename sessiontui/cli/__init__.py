@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     try:
         # Imported here, so that Ctrl-C while it loads leaves no traceback either.
-        from sessiontui.cli.running import run
+        from sessiontui.cli.runner import run
 
         return run(arguments)
     except KeyboardInterrupt:

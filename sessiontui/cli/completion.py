@@ -12,7 +12,7 @@ from sessiontui.errors import SessionTuiError
 if TYPE_CHECKING:
     import click
 
-    from sessiontui.catalogue.row import Row
+    from sessiontui.catalog.row import Row
 
 SHELLS = ("bash", "zsh", "fish")
 OFFERED = 40
@@ -50,7 +50,7 @@ def complete_sessions(
     """
     import asyncio
 
-    from sessiontui.models.text import clean
+    from sessiontui.text import clean
 
     try:
         rows = asyncio.run(_newest(context.find_object(Place) or Place(), incomplete))
@@ -71,7 +71,7 @@ def _offer(row: Row, incomplete: str) -> str:
 async def _newest(place: Place, incomplete: str) -> list[Row]:
     import asyncio
 
-    from sessiontui.catalogue.facts import id_from_path
+    from sessiontui.catalog.row_builder import id_from_path
     from sessiontui.workspace import open_workspace
 
     source, config = choose_source(place)

@@ -129,7 +129,7 @@ def _prune(folder: Path) -> None:
 
 def unexpected(kind: type[BaseException], error: BaseException, _traceback: object) -> None:
     """Stand in for `sys.excepthook`: write a report and say where it is, on one line."""
-    from sessiontui.cli.running import complain
+    from sessiontui.cli.runner import complain
 
     if issubclass(kind, KeyboardInterrupt):
         return

@@ -10,17 +10,17 @@ import click
 import msgspec
 
 from sessiontui.app.format import counted
-from sessiontui.cli.asking import confirmed
 from sessiontui.cli.output import Output
 from sessiontui.cli.progress import StatusLine
-from sessiontui.cli.running import CommandError, complain, is_terminal
+from sessiontui.cli.prompts import confirmed
+from sessiontui.cli.runner import CommandError, complain, is_terminal
 from sessiontui.cli.sources import command_line
 from sessiontui.doctor import KINDS, Finding, fix_words, waits_for_agents
 from sessiontui.errors import StorageError
-from sessiontui.models.text import clean
-from sessiontui.workspace.checkup import Checkup
-from sessiontui.workspace.repairs import Repairs
-from sessiontui.workspace.values import reason_of, told_once
+from sessiontui.text import clean
+from sessiontui.workspace.events import reason_of, told_once
+from sessiontui.workspace.repair import Repairs
+from sessiontui.workspace.scan import Checkup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import os
 import sys
 from contextlib import suppress
 
-from sessiontui.models.text import clean
+from sessiontui.text import clean
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J\x1b[H"
 _LEAVE = "\x1b[?25h\x1b[?1049l"

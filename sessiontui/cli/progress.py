@@ -9,9 +9,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from sessiontui.cli.running import FAILED, INTERRUPTED, complain, is_terminal
-from sessiontui.models.progress import Progress
-from sessiontui.workspace.values import told_once
+from sessiontui.cli.runner import FAILED, INTERRUPTED, complain, is_terminal
+from sessiontui.progress import Progress
+from sessiontui.workspace.events import told_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,20 +6,20 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from sessiontui.app.format import clock_time, cost, duration, tokens
-from sessiontui.models.decode import decode_line
-from sessiontui.models.entries import Entry
-from sessiontui.models.lines import LineBuffer
-from sessiontui.transcript.blocks import blocks_of
-from sessiontui.transcript.content import items, mapping, text
-from sessiontui.transcript.values import Unpaired, group
+from sessiontui.formats.blocks import Unpaired, group
+from sessiontui.formats.content import items, mapping, text
+from sessiontui.formats.entries import Entry
+from sessiontui.formats.jsonl import decode_line
+from sessiontui.formats.lines import LineBuffer
+from sessiontui.formats.registry import blocks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sessiontui.app.format import Tone
     from sessiontui.cli.output import Output
-    from sessiontui.models.entries import Item
-    from sessiontui.transcript.values import Block, Kind, Part
+    from sessiontui.formats.blocks import Block, Kind, Part
+    from sessiontui.formats.entries import Item
 
 _TONES: dict[Kind, Tone] = {
     "thinking": "past",

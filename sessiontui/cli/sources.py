@@ -19,7 +19,7 @@ from sessiontui.errors import ConfigError
 
 if TYPE_CHECKING:
     from sessiontui.config import Config
-    from sessiontui.models.source import Source
+    from sessiontui.sources import Source
 
 NOWHERE = (
     "no sessions were found: name a source (redis://…, unix://… or a folder), "
@@ -44,8 +44,8 @@ def choose_source(place: Place) -> tuple[Source, Config]:
         ConfigError: There is no source, or what names it cannot be used.
     """
     from sessiontui.config import load_config
-    from sessiontui.models.source import DirectorySource, parse_source
     from sessiontui.paths import config_file
+    from sessiontui.sources import DirectorySource, parse_source
 
     config = load_config(
         config_file(),
@@ -55,7 +55,7 @@ def choose_source(place: Place) -> tuple[Source, Config]:
     )
     if config.source:
         return parse_source(config.source, password=config.password(), tls=config.tls), config
-    from sessiontui.agents.roots import session_roots
+    from sessiontui.formats.roots import session_roots
 
     for root in session_roots(os.environ, Path.home()):
         if root.is_dir():
@@ -73,10 +73,10 @@ def other_source(text: str, password_file: Path | None) -> tuple[Source, str | N
     Raises:
         ConfigError: It cannot be used.
     """
-    from sessiontui.agents.roots import OMP, session_roots
     from sessiontui.config import load_config
-    from sessiontui.models.source import DirectorySource, parse_source
+    from sessiontui.formats.roots import OMP, session_roots
     from sessiontui.paths import config_file
+    from sessiontui.sources import DirectorySource, parse_source
 
     if text == OMP:
         return DirectorySource(session_roots(os.environ, Path.home())[0]), None
@@ -103,7 +103,7 @@ def command_line(*words: str) -> str:
 
 def _without_password(text: str) -> str:
     """Return a source as it was named, a folder with its whole path, a server without secrets."""
-    from sessiontui.models.source import DirectorySource, parse_source
+    from sessiontui.sources import DirectorySource, parse_source
 
     source = parse_source(text)
     if isinstance(source, DirectorySource):

@@ -12,15 +12,15 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from sessiontui.models.encode import encode_entry
-from sessiontui.models.times import iso_time
-from sessiontui.models.title_slot import make_slot
+from sessiontui.formats.encode import encode_entry
+from sessiontui.formats.title_slot import make_slot
+from sessiontui.times import iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from sessiontui.demo.story import Model, Step, Tool
+    from sessiontui.demo.script import Model, Step, Tool
 
 Beat = tuple[float, Callable[[int], bytes]]
 """A pause, and what writes the line (without newline) for the time after it."""

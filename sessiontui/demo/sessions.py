@@ -8,14 +8,14 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from sessiontui.demo.recorder import Recorder
-from sessiontui.demo.story import Step, age_seconds, story
-from sessiontui.models.title_slot import title_field
+from sessiontui.demo.script import Step, age_seconds, story
+from sessiontui.formats.title_slot import title_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sessiontui.demo.recorder import Beat
-    from sessiontui.demo.story import Project, Tale
+    from sessiontui.demo.script import Project, Tale
 
 ROOT = "/sessions"
 """What the paths of the demo's sessions begin with."""

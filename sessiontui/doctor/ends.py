@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from sessiontui.models.decode import decode_line
-from sessiontui.models.entries import Entry
-from sessiontui.models.lines import split_lines
+from sessiontui.formats.entries import Entry
+from sessiontui.formats.jsonl import decode_line
+from sessiontui.formats.lines import split_lines
 
 
 class Beginning(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from sessiontui.models.title_slot import TitleSource  # noqa: TC001 - read by msgspec
+from sessiontui.formats.title_slot import TitleSource  # noqa: TC001 - read by msgspec
 from sessiontui.storage.backend import FieldChange, Stat  # noqa: TC001 - read by msgspec
 
 Kind = Literal[

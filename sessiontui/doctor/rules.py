@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sessiontui.catalogue.facts import created_from_path, id_from_path
+from sessiontui.catalog.row_builder import created_from_path, id_from_path
 from sessiontui.doctor.findings import (
     ChangeTimesAndTitles,
     Discard,
@@ -15,9 +15,7 @@ from sessiontui.doctor.findings import (
     JoinTail,
     RewriteSlot,
 )
-from sessiontui.models.changes import is_session, why_no_session
-from sessiontui.models.times import iso_time, time_ms
-from sessiontui.models.title_slot import (
+from sessiontui.formats.title_slot import (
     SLOT_BYTES,
     make_slot,
     normal_title,
@@ -25,11 +23,13 @@ from sessiontui.models.title_slot import (
     parse_title_field,
 )
 from sessiontui.storage.backend import JOIN_BYTES, FieldChange, Stat
+from sessiontui.storage.changes import is_session, why_no_session
+from sessiontui.times import iso_time, time_ms
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from sessiontui.catalogue.row import Row
+    from sessiontui.catalog.row import Row
     from sessiontui.storage.backend import Field, PassedOver
 
 OLD_MS: Final = 86_400_000

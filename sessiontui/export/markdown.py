@@ -10,15 +10,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.export.blocks import FOLDED, TURNS, TextWriter
 from sessiontui.export.markup import harmless
+from sessiontui.export.text_writer import FOLDED, TURNS, TextWriter
 from sessiontui.export.words import local_time
-from sessiontui.models.text import clean
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sessiontui.transcript.values import Block, Part
+    from sessiontui.formats.blocks import Block, Part
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]|<>~&]|^[#+-])")
 _RUN: Final = re.compile(r"`+")

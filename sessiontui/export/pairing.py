@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from sessiontui.models.entries import BadLine, Entry
-from sessiontui.transcript.blocks import blocks_of, results_of
-from sessiontui.transcript.blocks_events import started
+from sessiontui.formats.blocks import note
+from sessiontui.formats.blocks_events import started
+from sessiontui.formats.entries import BadLine, Entry
+from sessiontui.formats.registry import blocks_of, results_of
 from sessiontui.transcript.links import links_of
-from sessiontui.transcript.values import note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sessiontui.models.entries import Item
-    from sessiontui.transcript.values import Block, Result
+    from sessiontui.formats.blocks import Block, Result
+    from sessiontui.formats.entries import Item
 
 MAX_LINES: Final = 512
 """How many lines are held back at most."""

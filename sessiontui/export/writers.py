@@ -15,9 +15,9 @@ def writer_for(kind: Format, facts: Facts, options: Options) -> Writer:
 
         return MarkdownWriter(facts, options)
     if kind == "html":
-        from sessiontui.export.page import PageWriter
+        from sessiontui.export.html import PageWriter
 
         return PageWriter(facts, options)
-    from sessiontui.export.stored import BytesWriter, JsonWriter
+    from sessiontui.export.json import BytesWriter, JsonWriter
 
     return JsonWriter(facts) if kind == "json" else BytesWriter()

@@ -28,7 +28,7 @@ from sessiontui.errors import (
     WritesRefusedError,
     WrongTypeError,
 )
-from sessiontui.storage.hub import ChangeFeed
+from sessiontui.storage.change_feed import ChangeFeed
 from sessiontui.storage.opening import (
     DirectorySessionStorage,
     MemorySessionStorage,

@@ -12,8 +12,8 @@ from posixpath import commonprefix
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.errors import InvalidPathError, SessionNotFoundError
-from sessiontui.models.changes import is_session, why_no_session
-from sessiontui.models.text import clean
+from sessiontui.storage.changes import is_session, why_no_session
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

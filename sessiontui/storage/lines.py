@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sessiontui.storage.mirror import Mirror
     from sessiontui.storage.operation import Operation
-    from sessiontui.storage.pending import Chain
+    from sessiontui.storage.write_queue import Chain
     from sessiontui.storage.writer import SessionStorageWriter
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.models.text import clean
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sessiontui.storage.backend import Stat
+    from sessiontui.storage.change_detector import Finding
     from sessiontui.storage.mirror import Mirror
-    from sessiontui.storage.observe import Finding
 
 TOOK_OVER: Final = "another server took over"
 """How the warning begins."""

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from sessiontui.models.changes import Appended, Created, Removed, Renamed, Retitled, Rewritten
 from sessiontui.storage.backend import HEAD_BYTES, Stat
+from sessiontui.storage.changes import Appended, Created, Removed, Renamed, Retitled, Rewritten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sessiontui.models.changes import Change
+    from sessiontui.storage.changes import Change
 
 OVERLAP_BYTES: Final = 64
 """How many of a session's last bytes must still be there for growth to count as an append."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from sessiontui.models.source import DEFAULT_PREFIX
+from sessiontui.sources import DEFAULT_PREFIX
 from sessiontui.storage.storage import SessionStorage
 
 if TYPE_CHECKING:

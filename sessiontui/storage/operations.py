@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from sessiontui.models.title_slot import field_of_slot
+from sessiontui.formats.title_slot import field_of_slot
 from sessiontui.storage.backend import HEAD_BYTES, Range, Stat
 from sessiontui.storage.mirror import OVERLAP_BYTES
 from sessiontui.storage.operation import Operation

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sessiontui.storage.backend import Backend
     from sessiontui.storage.cache import RangeCache
     from sessiontui.storage.mirror import Entry, Mirror, View
-    from sessiontui.storage.pending import Chain
+    from sessiontui.storage.write_queue import Chain
 
 _TRIES = 50
 """How often to begin again when sessions move under a read, before it fails."""

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sessiontui.storage.artifacts import odd_names
 from sessiontui.storage.backend import Stat
-from sessiontui.storage.feed import chunks
 from sessiontui.storage.operation import Operation
+from sessiontui.storage.sync import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sessiontui.storage.observe import Finding, Observer
+    from sessiontui.storage.change_detector import Finding, Observer
 
 
 class Refresh(Operation):

@@ -19,8 +19,8 @@ from sessiontui.errors import (
     WriteConflictError,
     WrongTypeError,
 )
-from sessiontui.models.encode import to_json
-from sessiontui.models.title_slot import (
+from sessiontui.formats.encode import to_json
+from sessiontui.formats.title_slot import (
     SLOT_BYTES,
     make_slot,
     parse_slot,
@@ -31,7 +31,7 @@ from sessiontui.storage.backend import Range, Stat
 from sessiontui.storage.operation import Operation, PendingWrite, refuse_held
 
 if TYPE_CHECKING:
-    from sessiontui.models.title_slot import TitleSource
+    from sessiontui.formats.title_slot import TitleSource
     from sessiontui.storage.backend import Seen
     from sessiontui.storage.operation import Guard
 

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sessiontui.storage.backend import FeedState
-    from sessiontui.storage.feed import Follower
     from sessiontui.storage.operation import PendingWrite, Unwritten
-    from sessiontui.storage.pending import Chain
+    from sessiontui.storage.sync import Follower
+    from sessiontui.storage.write_queue import Chain
 
 
 class StorageState:

@@ -20,32 +20,32 @@ from sessiontui.errors import (
     SessionNotFoundError,
     StorageError,
 )
-from sessiontui.models.times import now_ms
 from sessiontui.storage.artifacts import belongs, moved
 from sessiontui.storage.backend import TrashItem
 from sessiontui.storage.cache import RangeCache
-from sessiontui.storage.feed import Follower
-from sessiontui.storage.hub import Hub
+from sessiontui.storage.change_detector import Observer
+from sessiontui.storage.change_feed import Hub
 from sessiontui.storage.lines import Lines
 from sessiontui.storage.mirror import Mirror
-from sessiontui.storage.moves import Delete, Move, Place, Restore, Trash, belonging
-from sessiontui.storage.observe import Observer
 from sessiontui.storage.operation import Retries
 from sessiontui.storage.operations import Write
-from sessiontui.storage.pending import Chain
 from sessiontui.storage.reading import Reader
 from sessiontui.storage.reads import SessionReads
 from sessiontui.storage.refresh import Refresh
 from sessiontui.storage.retitle import Retitle
+from sessiontui.storage.session_operations import Delete, Move, Place, Restore, Trash, belonging
 from sessiontui.storage.state import StorageState
+from sessiontui.storage.sync import Follower
+from sessiontui.storage.write_queue import Chain
 from sessiontui.storage.writer import SessionStorageWriter, encode
+from sessiontui.times import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
-    from sessiontui.models.title_slot import TitleSource
+    from sessiontui.formats.title_slot import TitleSource
     from sessiontui.storage.backend import Backend, Stat
-    from sessiontui.storage.hub import ChangeFeed
+    from sessiontui.storage.change_feed import ChangeFeed
     from sessiontui.storage.operation import Guard, Operation
 
 Contents = Literal["resident", "on_demand"]

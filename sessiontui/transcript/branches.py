@@ -11,8 +11,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sessiontui.models.decode import decode_line
-from sessiontui.transcript.blocks import blocks_of
+from sessiontui.formats.jsonl import decode_line
+from sessiontui.formats.registry import blocks_of
 from sessiontui.transcript.knots import UNKNOWN, scanned
 from sessiontui.transcript.pages import PAGE_BYTES, STEP_BYTES
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessiontui.models.entries import BadLine
-from sessiontui.transcript.content import mapping
+from sessiontui.formats.content import mapping
+from sessiontui.formats.entries import BadLine
 
 if TYPE_CHECKING:
-    from sessiontui.models.entries import Item
+    from sessiontui.formats.entries import Item
 
 _SEEN = {
     "message", "custom_message", "branch_summary", "compaction", "reset_boundary",  # omp, pi

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from sessiontui.transcript.whole import whole_blocks, whole_text
+from sessiontui.transcript.entry_text import whole_blocks, whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sessiontui.formats.blocks import Block, Kind
     from sessiontui.transcript.document import Document
-    from sessiontui.transcript.values import Block, Kind
 
 _TOLD: tuple[Kind, ...] = ("tool", "command", "note", "unknown", "bad")
 """Kinds whose headings hold something that their bodies lack."""

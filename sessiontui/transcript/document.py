@@ -12,11 +12,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import StorageError
-from sessiontui.models.decode import decode_line
-from sessiontui.transcript.blocks import blocks_of
+from sessiontui.formats.jsonl import decode_line
+from sessiontui.formats.registry import blocks_of
+from sessiontui.transcript.branch_filter import Lens
 from sessiontui.transcript.context import seen_by_model
 from sessiontui.transcript.knots import Strand, knots_of, scanned
-from sessiontui.transcript.lens import Lens
 from sessiontui.transcript.links import links_of
 from sessiontui.transcript.pages import (
     MAX_PAGES,
@@ -29,13 +29,13 @@ from sessiontui.transcript.pages import (
     read_before,
     split,
 )
-from sessiontui.transcript.pairs import Pairs
+from sessiontui.transcript.pairing import Pairs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-    from sessiontui.models.entries import Item
-    from sessiontui.transcript.blocks import Block
+    from sessiontui.formats.entries import Item
+    from sessiontui.formats.registry import Block
     from sessiontui.transcript.pages import Line, Page, ReadRange
 
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
-from sessiontui.models.decode import decode_line
-from sessiontui.models.entries import BadLine
-from sessiontui.transcript.content import first_text, items, mapping, number
+from sessiontui.formats.content import first_text, items, mapping, number
+from sessiontui.formats.entries import BadLine
+from sessiontui.formats.jsonl import decode_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessiontui.models.entries import Entry, Item
+    from sessiontui.formats.entries import Entry, Item
 
 Role = Literal[
     "entry",  # a link of the chain

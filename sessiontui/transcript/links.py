@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sessiontui.models.entries import BadLine
-from sessiontui.transcript import blocks_codex
-from sessiontui.transcript.blocks_events import started
-from sessiontui.transcript.content import mapping, text
+from sessiontui.formats import codex
+from sessiontui.formats.blocks_events import started
+from sessiontui.formats.content import mapping, text
+from sessiontui.formats.entries import BadLine
 
 if TYPE_CHECKING:
-    from sessiontui.models.entries import Entry, Item
+    from sessiontui.formats.entries import Entry, Item
 
 _CALL_TYPES = {"toolCall", "tool_use", "server_tool_use"}
 
@@ -50,10 +50,10 @@ def _links(item: Entry) -> Links:
         start = started(item)
         return Links(starts=(start[0],)) if start else NONE
     if item.type == "response_item":
-        calls = blocks_codex.calls(item)
+        calls = codex.calls(item)
         if calls:
             return Links(calls=calls)
-        results = tuple(result.call_id for result in blocks_codex.results(item) if result.call_id)
+        results = tuple(result.call_id for result in codex.results(item) if result.call_id)
         return Links(results=results) if results else NONE
     return NONE
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessiontui.models.decode import decode_line
-from sessiontui.models.entries import BadLine
+from sessiontui.formats.entries import BadLine
+from sessiontui.formats.jsonl import decode_line
 from sessiontui.transcript.pages import PAGE_BYTES, SEARCH_STEPS
 
 if TYPE_CHECKING:

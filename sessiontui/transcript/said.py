@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.models.entries import BadLine
-from sessiontui.transcript.blocks import blocks_of
-from sessiontui.transcript.blocks_events import started
-from sessiontui.transcript.values import uncut
+from sessiontui.formats.blocks import uncut
+from sessiontui.formats.blocks_events import started
+from sessiontui.formats.entries import BadLine
+from sessiontui.formats.registry import blocks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sessiontui.models.entries import Item
-    from sessiontui.transcript.values import Block, Kind
+    from sessiontui.formats.blocks import Block, Kind
+    from sessiontui.formats.entries import Item
 
 SAID: Final[frozenset[Kind]] = frozenset(
     {"user", "text", "thinking", "tool", "command", "summary", "message", "error"}

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from sessiontui.errors import TooSlowError
-from sessiontui.models.decode import decode_line
-from sessiontui.models.text import clean
+from sessiontui.formats.jsonl import decode_line
+from sessiontui.text import clean
 from sessiontui.transcript.pages import STEP_BYTES
-from sessiontui.transcript.patience import TOO_SLOW, with_patience
+from sessiontui.transcript.regex_timeout import TOO_SLOW, with_patience
 from sessiontui.transcript.said import lines_of, whole_blocks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator
 
+    from sessiontui.formats.blocks import Block, Kind
     from sessiontui.transcript.pages import ReadRange
-    from sessiontui.transcript.values import Block, Kind
 
 LONGEST_LINE: Final = STEP_BYTES
 """How much of one line is searched; no more of it is held."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sessiontui.models.decode import HEAD_BYTES, WHOLE_BYTES, decode_line
-from sessiontui.models.entries import BadLine
-from sessiontui.models.text import clean
+from sessiontui.formats.entries import BadLine
+from sessiontui.formats.jsonl import HEAD_BYTES, WHOLE_BYTES, decode_line
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from sessiontui.transcript.document import Document

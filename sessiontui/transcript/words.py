@@ -11,7 +11,7 @@ from sessiontui.transcript.search import Needle, Sought, sought
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sessiontui.transcript.values import Block
+    from sessiontui.formats.blocks import Block
 
 _TERM: Final = re.compile(r'"([^"]*)"?|([^\s"]+)')
 

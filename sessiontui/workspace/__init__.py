@@ -12,11 +12,10 @@
 | `remembered`, `unconfirmed` | what outlives a run: how the list was left, writes nobody took |
 """
 
+from sessiontui.search.session_index import Library
 from sessiontui.workspace.bulk import Failure, Outcome
-from sessiontui.workspace.deletions import Trashed, last_deletion
-from sessiontui.workspace.library import Library
-from sessiontui.workspace.opening import open_workspace
-from sessiontui.workspace.values import (
+from sessiontui.workspace.delete import Trashed, last_deletion
+from sessiontui.workspace.events import (
     DeletePlan,
     DocumentChanged,
     DocumentGone,
@@ -28,6 +27,7 @@ from sessiontui.workspace.values import (
     Update,
     WorkspaceState,
 )
+from sessiontui.workspace.opening import open_workspace
 from sessiontui.workspace.workspace import Workspace
 
 __all__ = [

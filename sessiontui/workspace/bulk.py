@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from sessiontui.errors import BackendDownError, StorageError, WritesRefusedError
-from sessiontui.workspace.values import reason_of
+from sessiontui.workspace.events import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from sessiontui.models.progress import Progress
+    from sessiontui.progress import Progress
 
 Done = TypeVar("Done")
 

@@ -9,20 +9,20 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.agents.layout import project_folder, session_file
-from sessiontui.agents.roots import session_roots
 from sessiontui.errors import BackendDownError, ConfigError
-from sessiontui.models.source import DirectorySource, RedisSource
+from sessiontui.formats.layout import project_folder, session_file
+from sessiontui.formats.roots import session_roots
 from sessiontui.paths import make_private
+from sessiontui.sources import DirectorySource, RedisSource
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import Range, new_token
-from sessiontui.workspace.connect import open_backend
+from sessiontui.workspace.connection import open_backend
 from sessiontui.workspace.recast import Beginning
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from sessiontui.models.source import Source
+    from sessiontui.sources import Source
     from sessiontui.storage.backend import Backend, Stat
 
 SAME_PLACE: Final = "that is where the sessions are already"

@@ -11,17 +11,17 @@ from heapq import nlargest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.agents.evidence import Evidence
-from sessiontui.agents.live import Again, LiveAgents
-from sessiontui.catalogue.activity import TOOL_MS
-from sessiontui.catalogue.facts import id_from_path
-from sessiontui.models.text import one_line
+from sessiontui.catalog.row_builder import id_from_path
+from sessiontui.catalog.status import TOOL_MS
+from sessiontui.formats.evidence import Evidence
+from sessiontui.formats.live import Again, LiveAgents
+from sessiontui.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sessiontui.agents.live import Worker
-    from sessiontui.catalogue.row import Row
+    from sessiontui.catalog.row import Row
+    from sessiontui.formats.live import Worker
 
 _LATER_MS: Final = TOOL_MS
 """So much later than the last trace of an agent its session may have been written by it."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import StorageError
-from sessiontui.workspace.values import reason_of
+from sessiontui.workspace.events import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

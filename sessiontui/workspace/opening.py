@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sessiontui.config import Config
-from sessiontui.models.times import now_ms
-from sessiontui.workspace.connect import open_backend
-from sessiontui.workspace.library import Library
+from sessiontui.search.session_index import Library
+from sessiontui.times import now_ms
+from sessiontui.workspace.connection import open_backend
 from sessiontui.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from sessiontui.models.source import Source
+    from sessiontui.sources import Source
     from sessiontui.storage.backend import Backend
 
 

@@ -10,22 +10,22 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sessiontui.catalogue.heads import read_head
+from sessiontui.catalog.head import read_head
 from sessiontui.errors import WrongTypeError
-from sessiontui.models.encode import encode_entry
-from sessiontui.models.times import time_ms
-from sessiontui.models.title_slot import (
+from sessiontui.formats.encode import encode_entry
+from sessiontui.formats.title_slot import (
     SLOT_BYTES,
     make_slot,
     parse_slot,
     parse_title_field,
     title_field,
 )
+from sessiontui.times import time_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sessiontui.models.title_slot import Slot
+    from sessiontui.formats.title_slot import Slot
     from sessiontui.storage.backend import Stat
 
 

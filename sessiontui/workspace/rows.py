@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from sessiontui.catalogue.facts import activity, append_facts, id_from_path, retitled
-from sessiontui.catalogue.row import Row
-from sessiontui.models.changes import (
+from sessiontui.catalog.row import Row
+from sessiontui.catalog.row_builder import activity, append_facts, id_from_path, retitled
+from sessiontui.storage.changes import (
     Appended,
     Created,
     Removed,
@@ -21,9 +21,9 @@ from sessiontui.models.changes import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sessiontui.catalogue.catalogue import Catalogue
-    from sessiontui.models.changes import Change
+    from sessiontui.catalog.catalog import Catalogue
     from sessiontui.storage.backend import Stat
+    from sessiontui.storage.changes import Change
 
 _RECENT_MS: Final = 3_600_000
 """A session that is quiet for longer is neither running nor waiting for anybody."""

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from sessiontui.agents.live import LiveAgents
-from sessiontui.catalogue.catalogue import Catalogue
-from sessiontui.catalogue.facts import id_from_path
+from sessiontui.catalog.catalog import Catalogue
+from sessiontui.catalog.row_builder import id_from_path
 from sessiontui.errors import (
     AccessError,
     BackendDownError,
@@ -24,22 +23,15 @@ from sessiontui.errors import (
     SessionTuiError,
     StorageError,
 )
-from sessiontui.models.changes import Created
-from sessiontui.models.source import DirectorySource
+from sessiontui.formats.live import LiveAgents
+from sessiontui.sources import DirectorySource
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import FeedState, Range
+from sessiontui.storage.changes import Created
 from sessiontui.storage.tasks import end_task
-from sessiontui.workspace.connect import first_error, problem_of
-from sessiontui.workspace.deletions import Deletions
-from sessiontui.workspace.documents import OpenDocuments
-from sessiontui.workspace.holding import Holding
-from sessiontui.workspace.live import LiveSessions
-from sessiontui.workspace.notes import Notes
-from sessiontui.workspace.reader import RowReader
-from sessiontui.workspace.renaming import rename
-from sessiontui.workspace.rights import Rights
-from sessiontui.workspace.rows import RowKeeper, of_sessions
-from sessiontui.workspace.values import (
+from sessiontui.workspace.connection import first_error, problem_of
+from sessiontui.workspace.delete import Deletions
+from sessiontui.workspace.events import (
     DeletePlan,
     Figures,
     RowsChanged,
@@ -48,20 +40,28 @@ from sessiontui.workspace.values import (
     WorkspaceState,
     reason_of,
 )
+from sessiontui.workspace.in_use import Holding
+from sessiontui.workspace.live import LiveSessions
+from sessiontui.workspace.notes import Notes
+from sessiontui.workspace.open_documents import OpenDocuments
+from sessiontui.workspace.rename import rename
+from sessiontui.workspace.rights import Rights
+from sessiontui.workspace.row_reader import RowReader
+from sessiontui.workspace.rows import RowKeeper, of_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sessiontui.catalogue.row import Row
+    from sessiontui.catalog.row import Row
     from sessiontui.config import Config
-    from sessiontui.models.progress import Progress
-    from sessiontui.models.source import Source
+    from sessiontui.progress import Progress
+    from sessiontui.search.session_index import Library
+    from sessiontui.sources import Source
     from sessiontui.storage import ChangeFeed
     from sessiontui.storage.backend import Backend, TrashItem
     from sessiontui.storage.operation import PendingWrite
     from sessiontui.transcript.document import Document
-    from sessiontui.workspace.deletions import Trashed
-    from sessiontui.workspace.library import Library
+    from sessiontui.workspace.delete import Trashed
 
 _FIRST_RETRY_S: Final = 0.25
 _LONGEST_RETRY_S: Final = 5.0

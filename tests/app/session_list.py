@@ -8,10 +8,10 @@ import msgspec
 from textual.app import App, ComposeResult
 
 from sessiontui.app.theme import DARK, themes, token_defaults
-from sessiontui.app.widgets.session_tree import SessionTree
-from sessiontui.app.widgets.sort_header import SortHeader
-from sessiontui.catalogue.catalogue import Catalogue
-from sessiontui.catalogue.row import Call, Row, Tail
+from sessiontui.app.widgets.session_list.header import SortHeader
+from sessiontui.app.widgets.session_list.tree import SessionTree
+from sessiontui.catalog.catalog import Catalogue
+from sessiontui.catalog.row import Call, Row, Tail
 from sessiontui.paths import styles_dir
 
 if TYPE_CHECKING:

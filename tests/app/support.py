@@ -10,12 +10,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from sessiontui.app.app import SessionApp
-from sessiontui.app.screens.search import SearchScreen
-from sessiontui.models.encode import encode_entries
-from sessiontui.models.source import parse_source
-from sessiontui.models.times import iso_time
-from sessiontui.models.title_slot import make_slot
+from sessiontui.app.screens.search_screen import SearchScreen
+from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.title_slot import make_slot
+from sessiontui.sources import parse_source
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
+from sessiontui.times import iso_time
 from sessiontui.workspace import open_workspace
 from tests.waiting import until
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
     from sessiontui.config import Config
-    from sessiontui.models.source import Source
+    from sessiontui.sources import Source
     from sessiontui.storage.backend import Backend
 
 NOW_MS = 1_795_442_529_000

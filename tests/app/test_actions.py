@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from textual.binding import Binding
 
-from sessiontui.app.action_table import ACTIONS, FOOTER, Place
-from sessiontui.app.actions import BY_ID, Keys, bindings, footer_actions, shown
+from sessiontui.app.actions import ACTIONS, FOOTER, Place
+from sessiontui.app.keymap import BY_ID, Keys, bindings, footer_actions, shown
 from sessiontui.errors import ConfigError
 
 

@@ -16,16 +16,16 @@ from textual.command import CommandList
 from textual.geometry import Size
 from textual.widgets import Button, Input
 
-from sessiontui.app.action_table import ACTIONS, CONTEXTS
-from sessiontui.app.screens.help import HelpScreen
-from sessiontui.app.screens.rename import RenameDialog
+from sessiontui.app.actions import ACTIONS, CONTEXTS
+from sessiontui.app.screens.help_screen import HelpScreen
+from sessiontui.app.screens.rename_dialog import RenameDialog
 from sessiontui.app.theme import DARK, LIGHT, themes
 from sessiontui.app.widgets.footer import Note
 from sessiontui.config import Config
 from sessiontui.errors import ConfigError
-from sessiontui.models.encode import encode_entry
-from sessiontui.models.times import iso_time
+from sessiontui.formats.encode import encode_entry
 from sessiontui.storage.memory import MemoryBackend
+from sessiontui.times import iso_time
 from tests.app.support import (
     NOW_MS,
     answer,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.app.screens.delete import DeleteDialog
-from sessiontui.app.screens.progress import ProgressDialog
+from sessiontui.app.screens.delete_dialog import DeleteDialog
+from sessiontui.app.screens.progress_dialog import ProgressDialog
 from sessiontui.errors import AccessError
 from sessiontui.storage.memory import MemoryBackend
 from tests.app.support import NOW_MS, app_of, path_of, running, settle, shows, store_with

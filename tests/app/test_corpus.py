@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from sessiontui.models.decode import decode_line
-from sessiontui.models.entries import BadLine
-from sessiontui.workspace.connect import open_backend
+from sessiontui.formats.entries import BadLine
+from sessiontui.formats.jsonl import decode_line
+from sessiontui.workspace.connection import open_backend
 from tests.app.support import app_of, running, settle
 from tests.corpus import CORPUS
 

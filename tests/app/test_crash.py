@@ -48,7 +48,7 @@ from sessiontui.app.widgets.details import Details
 Details.render = lambda self: broken() if self.row else ""
 """,
     "worker": """
-from sessiontui.app.controllers.changing import Changing
+from sessiontui.app.controllers.edit import Changing
 Changing.refresh = broken_later
 """,
     "handler": """
@@ -56,7 +56,7 @@ from sessiontui.app.app import SessionApp
 SessionApp.action_show_keys = broken
 """,
     "timer": """
-from sessiontui.app.screens.main_panes import MainPanes
+from sessiontui.app.screens.main import MainPanes
 MainPanes._tick = broken
 """,
 }
@@ -157,7 +157,7 @@ def test_a_command_that_breaks_writes_a_report_too(tmp_path: Path, environ: dict
     file = tmp_path / "sessions" / path_of("alpha")[1:]
     file.parent.mkdir(parents=True)
     file.write_bytes(session(TITLE, TEXT))
-    program = PROGRAM % "import sessiontui.cli.listing as l\nl.list_sessions = broken_later"
+    program = PROGRAM % "import sessiontui.cli.ls as l\nl.list_sessions = broken_later"
     done = subprocess.run(
         [sys.executable, "-c", program, "--source", str(tmp_path / "sessions"), "ls"],
         env=command_environment(tmp_path, environ),
@@ -172,7 +172,7 @@ def test_a_command_that_breaks_writes_a_report_too(tmp_path: Path, environ: dict
     assert is_clean(done.stderr)
     report = report_in(environ["HOME"])
     assert is_clean(report)
-    assert "sessiontui/cli/running.py:" in report
+    assert "sessiontui/cli/runner.py:" in report
 
 
 def test_a_command_ends_where_what_works_behind_it_breaks(
@@ -180,7 +180,7 @@ def test_a_command_ends_where_what_works_behind_it_breaks(
 ) -> None:
     (tmp_path / "sessions").mkdir()
     program = PROGRAM % (
-        "from sessiontui.workspace.indexing import Indexing\nIndexing.run = broken_later"
+        "from sessiontui.search.indexer import Indexing\nIndexing.run = broken_later"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, "--source", str(tmp_path / "sessions"), "index", "--build"],
@@ -196,7 +196,7 @@ def test_a_command_ends_where_what_works_behind_it_breaks(
 
 
 def test_only_where_asked_for_everything_is_shown(tmp_path: Path, environ: dict[str, str]) -> None:
-    program = PROGRAM % "import sessiontui.cli.listing as l\nl.list_sessions = broken_later"
+    program = PROGRAM % "import sessiontui.cli.ls as l\nl.list_sessions = broken_later"
     (tmp_path / "sessions").mkdir()
     done = subprocess.run(
         [sys.executable, "-c", program, "--source", str(tmp_path / "sessions"), "ls"],

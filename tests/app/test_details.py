@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sessiontui.app.widgets.details import token_words
-from sessiontui.catalogue.figures import Tokens
-from sessiontui.models.encode import encode_entries
+from sessiontui.catalog.stats import Tokens
+from sessiontui.formats.encode import encode_entries
+from sessiontui.search import counting
 from sessiontui.storage.memory import MemoryStore
-from sessiontui.workspace import counting
 from tests.app.support import NOW_MS, path_of, running, session, settle, shows
 from tests.waiting import until
 

@@ -9,13 +9,13 @@ import pytest
 
 from sessiontui import paths
 from sessiontui.app.screens.dialog import Question
-from sessiontui.app.screens.doctor import DoctorScreen
+from sessiontui.app.screens.doctor_screen import DoctorScreen
 from sessiontui.config import Config
 from sessiontui.errors import StorageError
-from sessiontui.models.title_slot import make_slot, title_field
+from sessiontui.formats.title_slot import make_slot, title_field
 from sessiontui.storage.memory import MemoryBackend
-from sessiontui.workspace.checkup import Checkup, Progress
-from sessiontui.workspace.repairs import Repairs
+from sessiontui.workspace.repair import Repairs
+from sessiontui.workspace.scan import Checkup, Progress
 from tests.app.support import (
     HOUR_MS,
     NOW_MS,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.app.screens.delete import DeleteDialog
-from sessiontui.app.screens.export import ExportDialog
-from sessiontui.app.screens.transfer import TransferDialog
-from sessiontui.app.widgets.filter import FilterInput
+from sessiontui.app.screens.delete_dialog import DeleteDialog
+from sessiontui.app.screens.export_dialog import ExportDialog
+from sessiontui.app.screens.transfer_dialog import TransferDialog
+from sessiontui.app.widgets.session_list.filter_line import FilterInput
 from tests.app.support import path_of, running, settle, shows, store_with
 from tests.waiting import until
 

@@ -15,7 +15,7 @@ from screenshots.keys import (
     main,
     with_tables,
 )
-from sessiontui.app.action_table import ACTIONS
+from sessiontui.app.actions import ACTIONS
 
 
 def test_page_and_readme_have_the_keys_of_the_action_table() -> None:

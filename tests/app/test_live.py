@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sessiontui.models.times import now_ms
-from sessiontui.workspace.connect import open_backend
+from sessiontui.times import now_ms
+from sessiontui.workspace.connection import open_backend
 from tests.app.support import (
     HOUR_MS,
     NOW_MS,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sessiontui.app.app import SessionApp
-    from sessiontui.models.source import Source
+    from sessiontui.sources import Source
     from sessiontui.storage.backend import Backend
 
 LINES = 10_000

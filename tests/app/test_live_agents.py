@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from sessiontui.app.screens.delete import DeleteDialog
-from sessiontui.models.encode import encode_entries
-from sessiontui.workspace.connect import open_backend
+from sessiontui.app.screens.delete_dialog import DeleteDialog
+from sessiontui.formats.encode import encode_entries
+from sessiontui.workspace.connection import open_backend
 from tests.app.support import running, settle, shows
 from tests.live import SESSION_ID, agent, register, ticks
 from tests.sessions import claude_session

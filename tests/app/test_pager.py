@@ -12,10 +12,10 @@ import pytest
 
 from sessiontui.app.pager import pager_command, show_in_pager
 from sessiontui.errors import PagerError
-from sessiontui.models.decode import WHOLE_BYTES
-from sessiontui.models.encode import encode_entries
+from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import WHOLE_BYTES
 from sessiontui.transcript.document import Document
-from sessiontui.transcript.whole import whole_text
+from sessiontui.transcript.entry_text import whole_text
 from tests.app.terminal import Terminal
 from tests.app.test_transcript_keys import call, marked, message, write
 from tests.app.transcript_host import Source, reading, settled

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from textual.widgets import Input
 
-from sessiontui.app.screens.problem import ProblemView
+from sessiontui.app.screens.problem_view import ProblemView
 from sessiontui.errors import AccessError, BackendDownError
-from sessiontui.workspace.connect import open_backend
+from sessiontui.workspace.connection import open_backend
 from tests.app.support import NOW_MS, path_of, rows, running, session, settle, shows, store_with
 from tests.servers import free_port, real_server
 from tests.waiting import until
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sessiontui.app.app import SessionApp
-    from sessiontui.models.source import Source
+    from sessiontui.sources import Source
     from sessiontui.storage.backend import Backend
     from tests.servers import RealServer
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.app.action_table import ACTIONS
-from sessiontui.app.actions import CHANGING, offered
+from sessiontui.app.actions import ACTIONS
 from sessiontui.app.commands import ActionCommands
+from sessiontui.app.keymap import CHANGING, offered
 from sessiontui.config import Config
 from sessiontui.storage.losses import TOOK_OVER
 from sessiontui.storage.memory import MemoryBackend
@@ -16,7 +16,7 @@ from tests.app.support import path_of, rows, running, settle, shows, store_with
 from tests.contract.flaky import CHANGES, FlakyBackend
 
 if TYPE_CHECKING:
-    from sessiontui.models.source import Source
+    from sessiontui.sources import Source
     from sessiontui.storage.backend import Backend
 
 READ_ONLY = Config(read_only=True)

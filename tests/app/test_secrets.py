@@ -17,7 +17,7 @@ from sessiontui.cli import main
 from sessiontui.cli.commands import cli
 from sessiontui.cli.sources import Place
 from sessiontui.config import PASSWORD_VARIABLE, SOURCE_VARIABLE, Config, without_secrets
-from sessiontui.models.source import RedisSource, parse_source
+from sessiontui.sources import RedisSource, parse_source
 from sessiontui.storage.redis.settings import Settings
 from tests.app.support import path_of, session
 from tests.app.terminal import Terminal

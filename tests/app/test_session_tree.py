@@ -9,9 +9,9 @@ from textual.events import MouseScrollDown
 
 from sessiontui.app.columns import COLUMNS
 from sessiontui.app.theme import DARK, LIGHT
-from sessiontui.app.widgets.session_tree import SessionTree
-from sessiontui.app.widgets.sort_header import SortHeader
-from sessiontui.catalogue.row import Call, Row
+from sessiontui.app.widgets.session_list.header import SortHeader
+from sessiontui.app.widgets.session_list.tree import SessionTree
+from sessiontui.catalog.row import Call, Row
 from tests.app.session_list import (
     DAY,
     HOUR,

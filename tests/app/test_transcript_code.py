@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessiontui.app.widgets.transcript_code import MAX_CODE, code_spans, number_of
-from sessiontui.app.widgets.transcript_lines import STYLES
-from sessiontui.app.widgets.transcript_text import code_lines, markdown_lines
-from sessiontui.models.text import clean
+from sessiontui.app.widgets.transcript.painter import STYLES
+from sessiontui.app.widgets.transcript.styled_text import code_lines, markdown_lines
+from sessiontui.app.widgets.transcript.transcript_code import MAX_CODE, code_spans, number_of
+from sessiontui.text import clean
 
 LANGUAGES = ["py", "ts", "sh", "json", "rs", "go", "html", "css", "sql", "yaml", "toml", "none"]
 
@@ -82,7 +82,7 @@ def test_a_fence_in_prose_is_coloured_by_its_label_and_a_change_by_its_signs() -
 
 def test_no_lexer_is_loaded_before_there_is_code() -> None:
     code = (
-        "import sys, sessiontui.app.app, sessiontui.app.widgets.transcript;"
+        "import sys, sessiontui.app.app, sessiontui.app.widgets.transcript.view;"
         "sys.exit(any(name.startswith('pygments') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from sessiontui.app.widgets.transcript_headings import seconds
-from sessiontui.app.widgets.transcript_layout import raw_rows, rows_of
-from sessiontui.app.widgets.transcript_rows import MAX_ROWS, Look, Row
-from sessiontui.app.widgets.transcript_text import break_points, markdown_lines
-from sessiontui.models.text import clean
+from sessiontui.app.widgets.transcript.layout import raw_rows, rows_of
+from sessiontui.app.widgets.transcript.styled_text import break_points, markdown_lines
+from sessiontui.app.widgets.transcript.transcript_headings import seconds
+from sessiontui.app.widgets.transcript.transcript_rows import MAX_ROWS, Look, Row
+from sessiontui.formats.blocks import Block, Part, Usage, text_part
+from sessiontui.text import clean
 from sessiontui.transcript.pages import Line
-from sessiontui.transcript.values import Block, Part, Usage, text_part
 
 LOOK = Look(width=63, now_ms=1_789_003_600_000, zone=UTC)
 

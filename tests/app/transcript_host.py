@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import App
 
 from sessiontui.app.theme import DARK, LIGHT, themes, token_defaults
-from sessiontui.app.widgets.transcript import TranscriptView
-from sessiontui.app.widgets.transcript_pane import TranscriptPane
+from sessiontui.app.widgets.transcript.pane import TranscriptPane
+from sessiontui.app.widgets.transcript.view import TranscriptView
 from sessiontui.errors import BackendDownError
 from sessiontui.paths import styles_dir
 from sessiontui.transcript.document import Document

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import redis
 import redis.asyncio
 
-from sessiontui.catalogue.row import Row
-from sessiontui.embedded import EmbeddedServer
+from sessiontui.catalog.row import Row
+from sessiontui.storage.redis.embedded import EmbeddedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

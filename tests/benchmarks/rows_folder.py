@@ -6,9 +6,9 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
-from sessiontui.models.source import parse_source
+from sessiontui.sources import parse_source
 from sessiontui.storage import SessionStorage
-from sessiontui.workspace.connect import open_backend
+from sessiontui.workspace.connection import open_backend
 from tests.benchmarks.data import fill_folder
 from tests.benchmarks.harness import Bench, Figure, expect, paired, ratio, row
 

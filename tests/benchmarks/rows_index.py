@@ -10,9 +10,9 @@ import tracemalloc
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from sessiontui.models.source import parse_source
+from sessiontui.sources import parse_source
 from sessiontui.storage import RedisSessionStorage, SessionStorage
-from sessiontui.workspace.connect import open_backend
+from sessiontui.workspace.connection import open_backend
 from tests.benchmarks.data import PREFIX, client, session_path, store
 from tests.benchmarks.harness import REPEATS, Bench, Figure, expect, paired, ratio, row
 from tests.benchmarks.pinger import pings

@@ -9,10 +9,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.catalogue.facts import read_head, read_tail, row_from
-from sessiontui.catalogue.haystacks import haystack
-from sessiontui.catalogue.query import Query
-from sessiontui.catalogue.row import Row
+from sessiontui.catalog.haystacks import haystack
+from sessiontui.catalog.query import Query
+from sessiontui.catalog.row import Row
+from sessiontui.catalog.row_builder import read_head, read_tail, row_from
 from tests.benchmarks.agents import agents
 from tests.benchmarks.data import lines, project, session_path, store
 from tests.benchmarks.harness import Bench, Figure, expect, percentile, row

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 import redis
 
-from sessiontui.index.file import file_bytes
-from sessiontui.index.place import index_file
-from sessiontui.models.decode import decode_lines
-from sessiontui.models.source import parse_source
+from sessiontui.formats.jsonl import decode_lines
+from sessiontui.search.index import file_bytes
+from sessiontui.search.place import index_file
+from sessiontui.search.session_search import Found
+from sessiontui.sources import parse_source
 from sessiontui.transcript.said import SAID, whole_blocks
 from sessiontui.transcript.words import words
 from sessiontui.workspace import Library, Workspace, open_workspace
-from sessiontui.workspace.searching import Found
 from tests.benchmarks.data import FIRST_MTIME_MS, PREFIX, server, session_path
 from tests.benchmarks.harness import Bench, Figure, expect, percentile, row
 

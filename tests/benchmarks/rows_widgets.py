@@ -12,10 +12,10 @@ from textual.app import App, ComposeResult
 from textual.widgets import Tree
 
 from sessiontui.app.theme import DARK, themes, token_defaults
-from sessiontui.app.widgets.session_tree import SessionTree
-from sessiontui.catalogue.catalogue import Catalogue
-from sessiontui.catalogue.lines import RowLine
-from sessiontui.catalogue.order import SORTS
+from sessiontui.app.widgets.session_list.tree import SessionTree
+from sessiontui.catalog.catalog import Catalogue
+from sessiontui.catalog.lines import RowLine
+from sessiontui.catalog.sorting import SORTS
 from sessiontui.paths import styles_dir
 from tests.benchmarks.data import FIRST_MTIME_MS, row_of, session_path
 from tests.benchmarks.harness import Bench, Figure, expect, row
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from textual.strip import Strip
     from textual.widgets.tree import TreeNode
 
-    from sessiontui.catalogue.row import Row
+    from sessiontui.catalog.row import Row
 
 _NOW: Final = FIRST_MTIME_MS + 10_000_000
 _HOME: Final = "/home/ada"

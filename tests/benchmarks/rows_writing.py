@@ -6,7 +6,7 @@ import resource
 import time
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.models.changes import Appended
+from sessiontui.storage.changes import Appended
 from tests.benchmarks.agents import agents, stamps
 from tests.benchmarks.data import PREFIX, client, fill_redis, lines, server, session_path
 from tests.benchmarks.harness import Bench, Figure, expect, paired, percentile, row

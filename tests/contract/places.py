@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sessiontui.models.source import DirectorySource, RedisSource
+from sessiontui.sources import DirectorySource, RedisSource
 from sessiontui.storage.directory.backend import DirectoryBackend
 from sessiontui.storage.redis.backend import RedisBackend
 from tests.contract.worlds import PREFIX
 
 if TYPE_CHECKING:
-    from sessiontui.models.source import Source
+    from sessiontui.sources import Source
     from sessiontui.storage.backend import Backend
     from tests.servers import RealServer
 

@@ -14,7 +14,7 @@ from sessiontui.errors import (
     StorageError,
     WriteConflictError,
 )
-from sessiontui.models.title_slot import parse_slot
+from sessiontui.formats.title_slot import parse_slot
 from sessiontui.storage import Retries
 from tests.contract.titles import SLOTTED
 from tests.waiting import until

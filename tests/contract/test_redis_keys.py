@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 
 from sessiontui.errors import StorageError, WrongTypeError
-from sessiontui.models.times import now_ms
 from sessiontui.storage import RedisSessionStorage
 from sessiontui.storage.retention import DAY_MS
+from sessiontui.times import now_ms
 from tests.contract.worlds import PREFIX
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from sessiontui.errors import (
     WriteConflictError,
     WrongTypeError,
 )
-from sessiontui.models.title_slot import parse_slot, title_field
+from sessiontui.formats.title_slot import parse_slot, title_field
 from tests.contract.titles import HEADER, SLOTTED
 
 if TYPE_CHECKING:
-    from sessiontui.models.title_slot import Slot
+    from sessiontui.formats.title_slot import Slot
     from sessiontui.storage import SessionStorage
     from tests.contract.worlds import World
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.errors import SessionExistsError, SessionNotFoundError
-from sessiontui.models.changes import Appended, Created, Removed, Renamed, Rewritten
+from sessiontui.storage.changes import Appended, Created, Removed, Renamed, Rewritten
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from sessiontui.models.changes import Change
     from sessiontui.storage import ChangeFeed, SessionStorage
+    from sessiontui.storage.changes import Change
     from tests.contract.worlds import Peer, World
 
 PATHS = [f"/p/{number}.jsonl" for number in range(8)]

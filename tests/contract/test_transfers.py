@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.errors import ConfigError, SessionExistsError, SessionHeldError, WrongTypeError
-from sessiontui.models.encode import encode_entries, encode_entry
-from sessiontui.models.title_slot import make_slot, parse_slot, parse_title_field, title_field
+from sessiontui.formats.encode import encode_entries, encode_entry
+from sessiontui.formats.title_slot import make_slot, parse_slot, parse_title_field, title_field
 from sessiontui.workspace import open_workspace
+from sessiontui.workspace.copy_stream import PIECE
 from sessiontui.workspace.destination import open_destination
-from sessiontui.workspace.pouring import PIECE
-from sessiontui.workspace.transfers import Transfers, Wish
+from sessiontui.workspace.transfer import Transfers, Wish
 from tests.contract.places import WHEN, Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from sessiontui.models.source import Source
+    from sessiontui.sources import Source
     from sessiontui.storage.backend import Backend
     from sessiontui.workspace import Workspace
     from sessiontui.workspace.destination import Destination

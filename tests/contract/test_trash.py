@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.errors import SessionExistsError, SessionNotFoundError
-from sessiontui.models.title_slot import title_field
+from sessiontui.formats.title_slot import title_field
 from sessiontui.storage.backend import Stat, TrashItem
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sessiontui.models.title_slot import make_slot
+from sessiontui.formats.title_slot import make_slot
 
 HEADER = (
     '{"type":"session","version":3,"id":"abc","timestamp":"2026-09-01T10:00:00.000Z","cwd":"/"}\n'

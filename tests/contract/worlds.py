@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from redis.exceptions import ResponseError
 
-from sessiontui.models.times import now_ms
 from sessiontui.storage import Retries, SessionStorage
 from sessiontui.storage.directory.backend import DirectoryBackend
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from sessiontui.storage.redis.backend import RedisBackend
+from sessiontui.times import now_ms
 from tests.contract.flaky import FlakyBackend
 
 if TYPE_CHECKING:

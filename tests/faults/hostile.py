@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from sessiontui.models.title_slot import make_slot
+from sessiontui.formats.title_slot import make_slot
 
 FORBIDDEN: Final = "".join(
     [chr(code) for code in range(32) if chr(code) not in "\n\t"]

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from sessiontui.app.action_table import ACTIONS
+from sessiontui.app.actions import ACTIONS
 from tests.app.support import path_of, session
 from tests.app.terminal import Terminal
 from tests.faults.hostile import hostile_sessions

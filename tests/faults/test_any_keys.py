@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.app.action_table import ACTIONS
+from sessiontui.app.actions import ACTIONS
 from sessiontui.storage.memory import MemoryStore
 from tests.app.support import HOUR_MS, NOW_MS, path_of, rows, running, session
 from tests.faults.hostile import hostile_sessions, offences, said

@@ -13,15 +13,15 @@ import pytest
 
 from sessiontui.doctor import Finding, JoinTail
 from sessiontui.errors import SessionExistsError, SessionHeldError, WriteConflictError
-from sessiontui.models.source import DirectorySource, RedisSource
-from sessiontui.models.times import now_ms
-from sessiontui.models.title_slot import parse_slot, title_field
+from sessiontui.formats.title_slot import parse_slot, title_field
+from sessiontui.sources import DirectorySource, RedisSource
 from sessiontui.storage.backend import Stat
+from sessiontui.times import now_ms
 from sessiontui.workspace import Workspace, open_workspace
-from sessiontui.workspace.checkup import Checkup
 from sessiontui.workspace.destination import open_destination
-from sessiontui.workspace.repairs import Repairs
-from sessiontui.workspace.transfers import Transfers, Wish
+from sessiontui.workspace.repair import Repairs
+from sessiontui.workspace.scan import Checkup
+from sessiontui.workspace.transfer import Transfers, Wish
 from tests.faults.agent import PREFIX, AtWork, omp_at_work
 from tests.sessions import Omp
 from tests.waiting import DEADLINE_S, until

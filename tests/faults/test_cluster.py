@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis.exceptions import ResponseError
 
-from sessiontui.models.source import RedisSource, parse_source
+from sessiontui.sources import RedisSource, parse_source
 from sessiontui.storage import Retries, SessionStorage
 from sessiontui.storage.redis.backend import RedisBackend
 from sessiontui.storage.redis.keys import slot_of

@@ -25,7 +25,7 @@ from sessiontui.errors import (
     TitleNeedsRewriteError,
     WrongTypeError,
 )
-from sessiontui.models.title_slot import SLOT_BYTES, make_slot, parse_slot
+from sessiontui.formats.title_slot import SLOT_BYTES, make_slot, parse_slot
 from tests.contract.worlds import DirectoryPeer, MemoryPeer, RedisPeer, World
 from tests.servers import real_server
 from tests.unit.redis_parts import answer

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.models.changes import Appended, Created, Removed, Renamed, Rewritten
 from sessiontui.storage import Retries, SessionStorage
+from sessiontui.storage.changes import Appended, Created, Removed, Renamed, Rewritten
 from sessiontui.storage.redis.backend import RedisBackend
 from tests.unit.redis_parts import FILE, META, TITLE, answer
 
 if TYPE_CHECKING:
     import redis.asyncio
 
-    from sessiontui.models.changes import Change
+    from sessiontui.storage.changes import Change
 
 OPERATIONS = 2000
 KILL_EVERY = 100

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
-from sessiontui.app.screens.delete import DeleteDialog
-from sessiontui.models.source import parse_source
-from sessiontui.models.text import clean
+from sessiontui.app.screens.delete_dialog import DeleteDialog
+from sessiontui.sources import parse_source
+from sessiontui.text import clean
 from sessiontui.workspace import open_workspace
-from sessiontui.workspace.connect import open_backend
+from sessiontui.workspace.connection import open_backend
 from tests.app.support import running, settle, shows
 from tests.command import Command
 from tests.faults.hostile import offences

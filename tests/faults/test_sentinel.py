@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.models.source import RedisSource, parse_source
+from sessiontui.sources import RedisSource, parse_source
 from sessiontui.storage import Retries, SessionStorage
 from sessiontui.storage.redis.backend import RedisBackend
 from tests.groups import plain, sentinels

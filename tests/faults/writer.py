@@ -6,9 +6,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from sessiontui.models.source import parse_source
+from sessiontui.sources import parse_source
 from sessiontui.storage import SessionStorage
-from sessiontui.workspace.connect import open_backend
+from sessiontui.workspace.connection import open_backend
 
 
 async def main(source: str, path: str, name: str) -> None:

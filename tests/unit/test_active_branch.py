@@ -7,9 +7,9 @@ from datetime import UTC
 import pytest
 from msgspec.structs import replace
 
-from sessiontui.catalogue.activity import activity
-from sessiontui.catalogue.facts import append_facts, read_head, read_tail, row_from
-from sessiontui.catalogue.row import Row
+from sessiontui.catalog.row import Row
+from sessiontui.catalog.row_builder import append_facts, read_head, read_tail, row_from
+from sessiontui.catalog.status import activity
 from tests.sessions import OMP_PATH, START_MS, Omp
 
 NOW = START_MS + 60_000

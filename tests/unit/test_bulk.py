@@ -8,7 +8,7 @@ import pytest
 
 from sessiontui.cli.progress import tell_rest
 from sessiontui.errors import AccessError, BackendDownError, SessionNotFoundError, StorageError
-from sessiontui.models.progress import Progress
+from sessiontui.progress import Progress
 from sessiontui.workspace.bulk import Failure, Outcome, each
 
 if TYPE_CHECKING:

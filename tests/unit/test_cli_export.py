@@ -10,7 +10,7 @@ import redis
 
 from sessiontui.demo.sessions import demo_sessions
 from tests.command import NOW_MS, Command, write_sessions
-from tests.unit.test_export_page import checked
+from tests.unit.test_export_html import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

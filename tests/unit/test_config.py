@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.agents.roots import session_roots
 from sessiontui.config import Config, load_config
 from sessiontui.errors import ConfigError
+from sessiontui.formats.roots import session_roots
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from sessiontui.catalogue.facts import append_facts, read_head, read_tail, row_from
-from sessiontui.catalogue.row import Row
-from sessiontui.models.decode import decode_lines
-from sessiontui.models.encode import encode_entry
-from sessiontui.models.entries import BadLine, Entry
+from sessiontui.catalog.row import Row
+from sessiontui.catalog.row_builder import append_facts, read_head, read_tail, row_from
+from sessiontui.formats.encode import encode_entry
+from sessiontui.formats.entries import BadLine, Entry
+from sessiontui.formats.jsonl import decode_lines
 from tests.corpus import corpus_file
-from tests.unit.facts_support import omps_word
+from tests.unit.row_builder_support import omps_word
 
 if TYPE_CHECKING:
-    from sessiontui.catalogue.row import Agent, Ending, Status
+    from sessiontui.catalog.row import Agent, Ending, Status
 
 
 class Known(NamedTuple):

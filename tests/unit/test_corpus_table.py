@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from sessiontui.catalogue.activity import activity
-from sessiontui.catalogue.facts import read_head, read_tail, row_from
-from sessiontui.catalogue.row import Row
+from sessiontui.catalog.row import Row
+from sessiontui.catalog.row_builder import read_head, read_tail, row_from
+from sessiontui.catalog.status import activity
 from tests.corpus import CORPUS, corpus_file
 
 NOW_MS: Final = 1_795_442_529_000

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from sessiontui.catalogue.facts import activity, read_head, read_tail, row_from
-from sessiontui.catalogue.row import Row
+from sessiontui.catalog.row import Row
+from sessiontui.catalog.row_builder import activity, read_head, read_tail, row_from
+from sessiontui.demo.script import story
 from sessiontui.demo.sessions import DemoSession, demo_sessions
-from sessiontui.demo.story import story
-from sessiontui.models.decode import decode_lines
-from sessiontui.models.entries import BadLine, Entry
-from sessiontui.models.title_slot import SLOT_BYTES, parse_slot, parse_title_field
+from sessiontui.formats.entries import BadLine, Entry
+from sessiontui.formats.jsonl import decode_lines
+from sessiontui.formats.title_slot import SLOT_BYTES, parse_slot, parse_title_field
 
 NOW_MS = 1_795_000_000_000
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 import redis
 
-from sessiontui.models.times import iso_time, now_ms
-from sessiontui.models.title_slot import title_field
+from sessiontui.formats.title_slot import title_field
+from sessiontui.times import iso_time, now_ms
 from tests.command import Command
 from tests.servers import real_server
 from tests.sessions import START_MS, Omp

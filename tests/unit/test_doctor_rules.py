@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sessiontui.catalogue.facts import read_head, read_tail, row_from
-from sessiontui.catalogue.row import Row
+from sessiontui.catalog.row import Row
+from sessiontui.catalog.row_builder import read_head, read_tail, row_from
 from sessiontui.doctor import ChangeTimesAndTitles, Discard, GiveSlot, JoinTail, RewriteSlot
 from sessiontui.doctor.ends import beginning, last_id
 from sessiontui.doctor.findings import KINDS, CutBack, Kind, PutBack
@@ -24,8 +24,8 @@ from sessiontui.doctor.rules import (
     of_piece,
     of_titles,
 )
-from sessiontui.models.encode import encode_entries
-from sessiontui.models.title_slot import SLOT_BYTES, make_slot, parse_slot, title_field
+from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.title_slot import SLOT_BYTES, make_slot, parse_slot, title_field
 from sessiontui.storage.backend import JOIN_BYTES, Field, FieldChange, Stat
 from tests.sessions import START_MS, Omp, claude_session, pi_session
 

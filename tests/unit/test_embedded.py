@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.embedded import EmbeddedServer, find_server, socket_folder
 from sessiontui.errors import BackendDownError, ConfigError
+from sessiontui.storage.redis.embedded import EmbeddedServer, find_server, socket_folder
 from tests.servers import server_binaries
 
 if TYPE_CHECKING:

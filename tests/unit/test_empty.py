@@ -10,14 +10,14 @@ import pytest
 import redis
 from msgspec.structs import replace
 
-from sessiontui.catalogue.facts import append_facts
-from sessiontui.catalogue.housekeeping import is_empty
-from sessiontui.catalogue.row import Row
-from sessiontui.models.encode import encode_entries
-from sessiontui.models.times import iso_time
+from sessiontui.catalog.empty import is_empty
+from sessiontui.catalog.row import Row
+from sessiontui.catalog.row_builder import append_facts
+from sessiontui.formats.encode import encode_entries
+from sessiontui.times import iso_time
 from tests.command import Command
 from tests.sessions import START_MS, Omp, claude_session, codex_session, every_omp_entry, pi_session
-from tests.unit.facts_support import row_of
+from tests.unit.row_builder_support import row_of
 
 if TYPE_CHECKING:
     from pathlib import Path

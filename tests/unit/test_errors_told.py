@@ -27,10 +27,10 @@ from sessiontui.errors import (
     WritesRefusedError,
     WrongTypeError,
 )
-from sessiontui.models.source import parse_source
+from sessiontui.sources import parse_source
 from sessiontui.workspace import open_workspace
-from sessiontui.workspace.connect import open_backend
-from sessiontui.workspace.values import told_once
+from sessiontui.workspace.connection import open_backend
+from sessiontui.workspace.events import told_once
 from tests.app.support import running, settle, shows
 from tests.command import Command
 from tests.sessions import START_MS, Omp

@@ -10,11 +10,11 @@ from markdown_it import MarkdownIt
 
 from sessiontui.export import Options
 from sessiontui.export.markup import MAX_TEXT, harmless
-from sessiontui.models.text import clean_text
+from sessiontui.text import clean_text
 from tests.corpus import CORPUS
 from tests.sessions import Omp, every_omp_entry
 from tests.unit.export_support import HOSTILE, exported
-from tests.unit.test_export_page import hostile_session
+from tests.unit.test_export_html import hostile_session
 
 if TYPE_CHECKING:
     from markdown_it.token import Token

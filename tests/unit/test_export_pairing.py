@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from sessiontui.export import pairing
 from sessiontui.export.pairing import MAX_LINES, Window
-from sessiontui.models.decode import WHOLE_BYTES, decode_lines
-from sessiontui.models.encode import encode_entries
+from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import WHOLE_BYTES, decode_lines
 from tests.sessions import Omp
 from tests.unit.export_support import exported
 
 if TYPE_CHECKING:
-    from sessiontui.transcript.values import Block
+    from sessiontui.formats.blocks import Block
 
 
 def blocks_of(data: bytes, window: Window | None = None) -> list[Block]:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from sessiontui.export.markup import harmless, to_html
 from tests.unit.export_support import exported
+from tests.unit.test_export_html import Checker, checked, hostile_session
 from tests.unit.test_export_markdown import read
-from tests.unit.test_export_page import Checker, checked, hostile_session
 
 PIECES = (
     *"<>\"'`~*_[]()!#-+|\\&;:/=\n\t ",

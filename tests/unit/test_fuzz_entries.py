@@ -10,15 +10,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sessiontui.app.format import cost, duration, tokens
-from sessiontui.catalogue.facts import append_facts, read_head, read_tail, row_from
-from sessiontui.catalogue.row import Row
-from sessiontui.models.decode import decode_line
-from sessiontui.transcript.blocks import blocks_of, results_of
+from sessiontui.catalog.row import Row
+from sessiontui.catalog.row_builder import append_facts, read_head, read_tail, row_from
+from sessiontui.formats.jsonl import decode_line
+from sessiontui.formats.registry import blocks_of, results_of
 from sessiontui.transcript.links import links_of
 from tests.faults.hostile import EVIL, offences
 
 if TYPE_CHECKING:
-    from sessiontui.transcript.values import Block
+    from sessiontui.formats.blocks import Block
 
 TYPES = """
     session message model_usage thinking_level_change model_change service_tier_change compaction

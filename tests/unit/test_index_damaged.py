@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.catalogue.row import Row
-from sessiontui.index.reader import IndexReader
-from sessiontui.index.values import HEAD_BYTES, Piece
-from sessiontui.index.writer import IndexWriter
-from sessiontui.models.changes import Appended
+from sessiontui.catalog.row import Row
+from sessiontui.search.index_cache import HEAD_BYTES, Piece
+from sessiontui.search.indexer import Indexing
+from sessiontui.search.reader import IndexReader
+from sessiontui.search.session_search import Found, Searching
+from sessiontui.search.writer import IndexWriter
+from sessiontui.storage.changes import Appended
 from sessiontui.transcript.words import words
-from sessiontui.workspace.indexing import Indexing
-from sessiontui.workspace.searching import Found, Searching
 from tests.sessions import START_MS, Omp
 from tests.waiting import DEADLINE_S
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.errors import IndexFileError
-from sessiontui.index import file as index_file
-from sessiontui.index.lock import WriteLock
-from sessiontui.index.reader import IndexReader, match_of
-from sessiontui.index.records import records_in
-from sessiontui.index.values import HEAD_BYTES, OVERLAP_BYTES, Known, Piece
-from sessiontui.index.writer import IndexWriter
+from sessiontui.search import index as index_file
+from sessiontui.search.index_cache import HEAD_BYTES, OVERLAP_BYTES, Known, Piece
+from sessiontui.search.lock import WriteLock
+from sessiontui.search.reader import IndexReader, match_of
+from sessiontui.search.records import records_in
+from sessiontui.search.writer import IndexWriter
 from sessiontui.transcript.search import Needle
 from sessiontui.transcript.words import words
 from tests.sessions import Omp
@@ -356,9 +356,9 @@ def test_a_reader_sees_one_moment_while_another_writes(place: Path) -> None:
 _WRITE = """
 import sys
 from pathlib import Path
-from sessiontui.index.lock import WriteLock
-from sessiontui.index.values import Piece
-from sessiontui.index.writer import IndexWriter
+from sessiontui.search.lock import WriteLock
+from sessiontui.search.index_cache import Piece
+from sessiontui.search.writer import IndexWriter
 place, data = Path(sys.argv[1]), Path(sys.argv[2]).read_bytes()
 assert WriteLock(place).take()
 writer = IndexWriter(place)

@@ -11,13 +11,13 @@ import pytest
 import redis
 
 from sessiontui.errors import StorageError, WritesRefusedError
-from sessiontui.models.progress import Progress
-from sessiontui.models.source import RedisSource, parse_source
-from sessiontui.models.title_slot import title_field
+from sessiontui.formats.title_slot import title_field
+from sessiontui.progress import Progress
+from sessiontui.sources import RedisSource, parse_source
 from sessiontui.storage import Retries, SessionStorage
 from sessiontui.storage.backend import Stat, TrashItem
-from sessiontui.storage.redis.apart_backend import ApartBackend
 from sessiontui.storage.redis.backend import RedisBackend
+from sessiontui.storage.redis.cluster_untagged import ApartBackend
 from sessiontui.workspace.bulk import each
 from tests.command import NOW_MS, Command
 from tests.contract.titles import HEADER, SLOTTED

@@ -9,15 +9,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sessiontui.catalogue.catalogue import Catalogue
-from sessiontui.catalogue.conditions import KEYS
-from sessiontui.catalogue.figures import SessionFigures, Tokens
-from sessiontui.catalogue.grammar import LONGEST_QUERY, hint, is_beginning
-from sessiontui.catalogue.haystacks import haystack
-from sessiontui.catalogue.patterns import LONGEST, safe_pattern
-from sessiontui.catalogue.query import Query
-from sessiontui.catalogue.row import Call, Row, Tail
-from sessiontui.catalogue.search import PATTERN_SLICE, SLICE
+from sessiontui.catalog.catalog import Catalogue
+from sessiontui.catalog.conditions import KEYS
+from sessiontui.catalog.filter import PATTERN_SLICE, SLICE
+from sessiontui.catalog.grammar import LONGEST_QUERY, hint, is_beginning
+from sessiontui.catalog.haystacks import haystack
+from sessiontui.catalog.query import Query
+from sessiontui.catalog.row import Call, Row, Tail
+from sessiontui.catalog.safe_regex import LONGEST, safe_pattern
+from sessiontui.catalog.stats import SessionFigures, Tokens
 from sessiontui.errors import QueryError
 
 HOME = "/home/mira"

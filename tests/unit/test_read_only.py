@@ -10,7 +10,7 @@ import pytest
 
 from sessiontui.config import Config
 from sessiontui.errors import BackendDownError, ReadOnlyError, StorageError
-from sessiontui.models.source import parse_source
+from sessiontui.sources import parse_source
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.directory.backend import DirectoryBackend
 from sessiontui.storage.memory import MemoryBackend, MemoryStore

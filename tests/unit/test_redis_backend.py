@@ -19,7 +19,7 @@ from sessiontui.errors import (
 from sessiontui.storage.backend import Range, Stat, TrashItem
 from sessiontui.storage.redis import scripts
 from sessiontui.storage.redis.backend import RedisBackend
-from sessiontui.storage.redis.link import Link
+from sessiontui.storage.redis.connection import Link
 from sessiontui.storage.redis.trash import LIFE_MS
 from sessiontui.storage.retention import DAY_MS
 from tests.unit.redis_parts import (
@@ -526,7 +526,7 @@ async def test_scripts_that_the_server_forgot_are_sent_again(
 async def test_an_idle_connection_that_the_server_closed_is_not_used_for_a_write(
     backend: RedisBackend, each_redis: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessiontui.storage.redis.link._IDLE_S", 0.0)
+    monkeypatch.setattr("sessiontui.storage.redis.connection._IDLE_S", 0.0)
     await backend.append("/a", b"1", mtime_ms=1)
     await kill_others(each_redis)
     await backend.append("/a", b"2", mtime_ms=2)

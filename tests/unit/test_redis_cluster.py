@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sessiontui.errors import ConfigError
-from sessiontui.models.source import RedisSource, parse_source
+from sessiontui.sources import RedisSource, parse_source
 from sessiontui.storage import Retries, SessionStorage
 from sessiontui.storage.backend import FeedState
 from sessiontui.storage.redis.backend import RedisBackend

@@ -21,7 +21,7 @@ from sessiontui.errors import (
     StorageError,
     WritesRefusedError,
 )
-from sessiontui.models.source import RedisSource, parse_source
+from sessiontui.sources import RedisSource, parse_source
 from sessiontui.storage.backend import FeedState, Range, TrashItem
 from sessiontui.storage.redis import backend as redis_backend
 from sessiontui.storage.redis.backend import RedisBackend

@@ -10,13 +10,13 @@ from sessiontui.errors import AccessError
 from sessiontui.storage.backend import ScanBatch, Stat
 from sessiontui.storage.redis import index
 from sessiontui.storage.redis.backend import RedisBackend
-from sessiontui.storage.redis.link import Link
+from sessiontui.storage.redis.connection import Link
 from tests.unit.redis_parts import FILE, META, PASSWORD, TITLE, indexed, opened, user
 
 if TYPE_CHECKING:
     import redis.asyncio
 
-    from sessiontui.storage.redis.link import _Job
+    from sessiontui.storage.redis.connection import _Job
     from tests.servers import RealServer
 
 WEIRD = [

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.errors import BackendDownError
-from sessiontui.models.changes import Appended
-from sessiontui.models.source import RedisSource, parse_source
+from sessiontui.sources import RedisSource, parse_source
 from sessiontui.storage import SessionStorage
+from sessiontui.storage.changes import Appended
 from sessiontui.storage.redis.backend import RedisBackend
 from tests.command import Command
 from tests.groups import plain, sentinels

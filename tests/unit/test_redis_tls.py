@@ -11,7 +11,7 @@ import pytest
 
 from sessiontui.config import load_config
 from sessiontui.errors import BackendDownError, ConfigError, SessionTuiError
-from sessiontui.models.source import RedisSource, parse_source
+from sessiontui.sources import RedisSource, parse_source
 from sessiontui.storage.redis.backend import RedisBackend
 from tests.command import Command
 from tests.servers import free_port, real_server, server_binaries

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sessiontui.errors import AccessError
-from sessiontui.models.source import RedisSource, parse_source
-from sessiontui.models.times import now_ms
+from sessiontui.sources import RedisSource, parse_source
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import TrashItem
-from sessiontui.storage.redis.apart_backend import ApartBackend
 from sessiontui.storage.redis.backend import RedisBackend
+from sessiontui.storage.redis.cluster_untagged import ApartBackend
+from sessiontui.times import now_ms
 from sessiontui.workspace import open_workspace
 from sessiontui.workspace.destination import open_destination
-from sessiontui.workspace.transfers import Transfers, Wish
+from sessiontui.workspace.transfer import Transfers, Wish
 from tests.contract.places import WHEN, Store
 from tests.contract.titles import HEADER, SLOTTED
 from tests.groups import cluster

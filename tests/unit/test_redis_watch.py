@@ -10,8 +10,8 @@ import pytest
 
 from sessiontui.errors import BackendDownError
 from sessiontui.storage.backend import Dirty, FeedState, Rescan
+from sessiontui.storage.redis.connection import Link
 from sessiontui.storage.redis.keys import Keys
-from sessiontui.storage.redis.link import Link
 from sessiontui.storage.redis.poll import HashDigest
 from sessiontui.storage.redis.settings import Settings
 from sessiontui.storage.redis.watch import Pace, RedisWatch

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.agents.resume import NAMES, USUAL, program, resume_command, shell_line
 from sessiontui.config import RESUMED, load_config
 from sessiontui.errors import ConfigError, ResumeError
+from sessiontui.formats.resume import NAMES, USUAL, program, resume_command, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sessiontui.catalogue.row import Row
-from sessiontui.workspace import reader
-from sessiontui.workspace.reader import RowReader
+from sessiontui.catalog.row import Row
+from sessiontui.workspace import row_reader
+from sessiontui.workspace.row_reader import RowReader
 from tests.sessions import Omp
 from tests.waiting import until
 
@@ -24,7 +24,7 @@ TURNS = 100
 async def test_what_changes_meanwhile_does_not_end_a_pause_but_what_comes_into_view_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reader, "BACKGROUND_SHARE", 1e-6)
+    monkeypatch.setattr(row_reader, "BACKGROUND_SHARE", 1e-6)
     made = Omp()
     made.user("hello")
     rows = {

@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiontui.errors import InvalidPathError, StorageError
-from sessiontui.models.changes import (
+from sessiontui.storage import SessionStorage, sync
+from sessiontui.storage.artifacts import belongs, moved, stem_of
+from sessiontui.storage.backend import HEAD_BYTES, Rescan, ScanBatch, Stat
+from sessiontui.storage.cache import RangeCache
+from sessiontui.storage.change_detector import MOST_TOGETHER, Observer
+from sessiontui.storage.change_feed import ROOM_BYTES, Hub
+from sessiontui.storage.changes import (
     Appended,
     Change,
     Created,
@@ -22,14 +28,8 @@ from sessiontui.models.changes import (
     Retitled,
     Rewritten,
 )
-from sessiontui.storage import SessionStorage, feed
-from sessiontui.storage.artifacts import belongs, moved, stem_of
-from sessiontui.storage.backend import HEAD_BYTES, Rescan, ScanBatch, Stat
-from sessiontui.storage.cache import RangeCache
-from sessiontui.storage.hub import ROOM_BYTES, Hub
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from sessiontui.storage.mirror import OVERLAP_BYTES, Mirror, overlap_mark
-from sessiontui.storage.observe import MOST_TOGETHER, Observer
 from sessiontui.storage.operation import Retries
 from tests.waiting import until
 
@@ -272,7 +272,7 @@ async def test_a_rename_onto_a_session_tells_that_it_is_gone() -> None:
 
 
 async def test_nothing_is_fetched_while_a_listener_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "COALESCE_S", 0.0)
+    monkeypatch.setattr(sync, "COALESCE_S", 0.0)
     store = MemoryStore()
     paths = [f"/p/{number}.jsonl" for number in range(40)]
     for path in paths:

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sessiontui.errors import AccessError, SessionNotFoundError, StorageError
-from sessiontui.models.changes import Appended, Created, Removed, Renamed, Retitled, Rewritten
-from sessiontui.storage import SessionStorage, feed
+from sessiontui.storage import SessionStorage, sync
+from sessiontui.storage.changes import Appended, Created, Removed, Renamed, Retitled, Rewritten
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from tests.contract.flaky import Fault, FlakyBackend
 from tests.contract.worlds import AT_ONCE
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
-    from sessiontui.models.changes import Change
     from sessiontui.storage import ChangeFeed, SessionStorageWriter
+    from sessiontui.storage.changes import Change
 
 PATHS = ("/p/a.jsonl", "/p/b.jsonl", "/p/c.jsonl")
 Contents = Literal["resident", "on_demand"]
@@ -203,7 +203,7 @@ class Run:
 @pytest.fixture(autouse=True, scope="module")
 def _at_once() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feed, "COALESCE_S", 0.0)
+        patch.setattr(sync, "COALESCE_S", 0.0)
         yield
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.errors import StorageError
+from sessiontui.storage.redis.connection import Link
 from sessiontui.storage.redis.keys import Keys
-from sessiontui.storage.redis.link import Link
 from sessiontui.storage.redis.settings import Settings
 from sessiontui.storage.redis.watch import Pace, RedisWatch
 from sessiontui.storage.tasks import end_task

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessiontui.models.text import clean, clean_lines, clean_text
+from sessiontui.text import clean, clean_lines, clean_text
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=80)
 

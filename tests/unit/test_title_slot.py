@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessiontui.models.times import time_ms
-from sessiontui.models.title_slot import (
+from sessiontui.formats.title_slot import (
     SLOT_BYTES,
     Slot,
     TitleField,
@@ -20,10 +19,11 @@ from sessiontui.models.title_slot import (
     parse_title_field,
     title_field,
 )
+from sessiontui.times import time_ms
 from tests.corpus import corpus_file
 
 if TYPE_CHECKING:
-    from sessiontui.models.title_slot import TitleSource
+    from sessiontui.formats.title_slot import TitleSource
 
 WHEN = 1_789_410_094_726
 SOURCES = st.sampled_from(["user", "auto", None])

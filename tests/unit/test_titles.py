@@ -10,26 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sessiontui.catalogue.facts import (
-    retitled,
-)
-from sessiontui.catalogue.row import Row
-from sessiontui.catalogue.titles import (
-    Name,
-    Titles,
-    choose_title,
-    pack_titles,
-    unpack_titles,
-)
-from sessiontui.models.encode import encode_entries
-from sessiontui.models.title_slot import TitleSource, make_slot, title_field
+from sessiontui.catalog.row import Row
+from sessiontui.catalog.row_builder import retitled
+from sessiontui.catalog.titles import Name, Titles, choose_title, pack_titles, unpack_titles
+from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.title_slot import TitleSource, make_slot, title_field
 from tests.sessions import (
     START_MS,
     Omp,
     claude_session,
     codex_session,
 )
-from tests.unit.facts_support import row_of
+from tests.unit.row_builder_support import row_of
 
 
 def titled(

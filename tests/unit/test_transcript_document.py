@@ -9,8 +9,8 @@ import pytest
 
 from sessiontui.errors import BackendDownError, StorageError
 from sessiontui.transcript.document import Document
+from sessiontui.transcript.navigate import seek
 from sessiontui.transcript.pages import MAX_PAGES, PAGE_BYTES
-from sessiontui.transcript.seek import seek
 
 
 class Store:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.models.encode import encode_entries
+from sessiontui.formats.encode import encode_entries
 from sessiontui.transcript import find as finding
 from sessiontui.transcript.document import Document
 from sessiontui.transcript.find import Finder, Spot

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.models.decode import decode_lines
-from sessiontui.models.encode import encode_entries
-from sessiontui.transcript.blocks import blocks_of
+from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import decode_lines
+from sessiontui.formats.registry import blocks_of
 from sessiontui.transcript.pages import STEP_BYTES
 from sessiontui.transcript.search import LONGEST_LINE, Hit, Needle, Progress, search
 from tests.sessions import Omp, claude_session, codex_session, every_omp_entry

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from sessiontui.models.encode import encode_entries
+from sessiontui.formats.encode import encode_entries
 from sessiontui.transcript.turns import TurnFinder
 from tests.corpus import corpus_file
 

@@ -14,8 +14,8 @@ from sessiontui.errors import (
     SessionNotFoundError,
     WrongTypeError,
 )
-from sessiontui.models.encode import encode_entries
-from sessiontui.models.source import parse_source
+from sessiontui.formats.encode import encode_entries
+from sessiontui.sources import parse_source
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from sessiontui.workspace import (
     DocumentChanged,

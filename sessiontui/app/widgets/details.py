@@ -10,12 +10,12 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from sessiontui.app import format as formats
-from sessiontui.catalogue.figures import SessionFigures, Tokens
-from sessiontui.catalogue.order import shown_title
-from sessiontui.catalogue.projects import home_relative
-from sessiontui.catalogue.row import Activity, Row
-from sessiontui.models.text import clean
-from sessiontui.transcript.content import model_name
+from sessiontui.catalog.projects import home_relative
+from sessiontui.catalog.row import Activity, Row
+from sessiontui.catalog.sorting import shown_title
+from sessiontui.catalog.stats import SessionFigures, Tokens
+from sessiontui.formats.content import model_name
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,10 +10,10 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from sessiontui.app.action_table import Action, Context, Place
-from sessiontui.app.actions import Keys, footer_actions
-from sessiontui.app.later import later
-from sessiontui.models.text import clean
+from sessiontui.app.actions import Action, Context, Place
+from sessiontui.app.keymap import Keys, footer_actions
+from sessiontui.app.timers import later
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle

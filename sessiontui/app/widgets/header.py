@@ -10,7 +10,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from sessiontui.app import format as formats
-from sessiontui.models.text import clean
+from sessiontui.text import clean
 from sessiontui.workspace import WorkspaceState
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from sessiontui.cli.commands import taking  # isort: skip
 from sessiontui.cli.commands import transferring  # isort: skip
 from sessiontui.cli.commands import doctor  # isort: skip
 from sessiontui.cli.commands import other  # isort: skip
-from sessiontui.cli.group import cli
+from sessiontui.cli.root import cli
 
 __all__ = [
     "changing",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sessiontui.cli.completion import complete_sessions
-from sessiontui.cli.group import FILTER_HELP, cli, need_sessions, place_of, place_options
+from sessiontui.cli.root import FILTER_HELP, cli, need_sessions, place_of, place_options
 
 
 @cli.command("rename")
@@ -35,8 +35,8 @@ def rename_command(
       sessiontui rename 0199a1b2 --title "Fix the retry test"
       sessiontui rename 0199a1b2 --path /sessions/-old/retry.jsonl
     """
-    from sessiontui.cli.changing import rename_session
-    from sessiontui.cli.running import with_workspace
+    from sessiontui.cli.change import rename_session
+    from sessiontui.cli.runner import with_workspace
 
     if title is None and path is None:
         raise click.UsageError("say what to change: --title, --path or both", context)
@@ -82,8 +82,8 @@ def remove_command(
       sessiontui rm --filter 'project:scratch age:>90d'
       sessiontui restore
     """
-    from sessiontui.cli.changing import remove_sessions
-    from sessiontui.cli.running import with_workspace
+    from sessiontui.cli.change import remove_sessions
+    from sessiontui.cli.runner import with_workspace
 
     need_sessions(context, sessions, query)
     with_workspace(
@@ -116,8 +116,8 @@ def restore_command(context: click.Context, ids: tuple[str, ...], *, listing: bo
       sessiontui restore
       sessiontui restore --list
     """
-    from sessiontui.cli.changing import list_trash, restore_session
-    from sessiontui.cli.running import with_workspace
+    from sessiontui.cli.change import list_trash, restore_session
+    from sessiontui.cli.runner import with_workspace
 
     if listing:
         with_workspace(place_of(context), lambda workspace: list_trash(workspace, as_json=False))
@@ -132,7 +132,7 @@ def restore_command(context: click.Context, ids: tuple[str, ...], *, listing: bo
 @click.pass_context
 def trash_command(context: click.Context, *, as_json: bool) -> None:
     """List what can be restored: id, when, how long it is kept, size, path."""
-    from sessiontui.cli.changing import list_trash
-    from sessiontui.cli.running import with_workspace
+    from sessiontui.cli.change import list_trash
+    from sessiontui.cli.runner import with_workspace
 
     with_workspace(place_of(context), lambda workspace: list_trash(workspace, as_json=as_json))

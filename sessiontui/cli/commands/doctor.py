@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from sessiontui.cli.group import cli, place_of, place_options
+from sessiontui.cli.root import cli, place_of, place_options
 
 
 @cli.command("doctor", short_help="Find what is broken, and repair it.")
@@ -41,7 +41,7 @@ def doctor_command(
       sessiontui doctor --undo
     """
     from sessiontui.cli.doctor import examine, take_back
-    from sessiontui.cli.running import with_workspace
+    from sessiontui.cli.runner import with_workspace
 
     if undo and (fix or deep):
         raise click.UsageError("--undo goes alone", context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sessiontui.cli.completion import SHELLS, completion_script
-from sessiontui.cli.group import cli
+from sessiontui.cli.root import cli
 
 
 @cli.command("demo", short_help="Try the app without sessions of your own.")
@@ -17,7 +17,7 @@ def demo_command(*, folder: bool, seed: int) -> None:
     Nothing of yours is touched; server, agents and sessions are gone when the
     app is closed.
     """
-    from sessiontui.cli.opening import open_demo
+    from sessiontui.cli.launch import open_demo
 
     open_demo(folder=folder, seed=seed)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from sessiontui.cli.completion import complete_sessions
-from sessiontui.cli.group import Count, cli, place_of, place_options
+from sessiontui.cli.root import Count, cli, place_of, place_options
 
 if TYPE_CHECKING:
-    from sessiontui.catalogue.order import Sort
+    from sessiontui.catalog.sorting import Sort
 
 SORTS: tuple[Sort, ...] = ("modified", "created", "title", "size")
 
@@ -52,9 +52,9 @@ def list_command(
       sessiontui ls --filter 'status:error age:<7d project:api'
       sessiontui ls --sort size --limit 5 --source redis://cache:6379
     """
-    from sessiontui.catalogue.query import Query
-    from sessiontui.cli.listing import list_sessions
-    from sessiontui.cli.running import with_workspace
+    from sessiontui.catalog.query import Query
+    from sessiontui.cli.ls import list_sessions
+    from sessiontui.cli.runner import with_workspace
     from sessiontui.paths import index_dir
     from sessiontui.workspace import Library
 
@@ -93,8 +93,8 @@ def show_command(context: click.Context, session: str, *, raw: bool) -> None:
       sessiontui show 0199a1b2 | less
       sessiontui show --raw 0199a1b2 > session.jsonl
     """
-    from sessiontui.cli.reading import show_session
-    from sessiontui.cli.running import with_workspace
+    from sessiontui.cli.runner import with_workspace
+    from sessiontui.cli.show import show_session
 
     with_workspace(place_of(context), lambda workspace: show_session(workspace, session, raw=raw))
 
@@ -128,8 +128,8 @@ def tail_command(
       sessiontui tail -f 0199a1b2
       sessiontui tail --raw -n 1 0199a1b2 | jq .
     """
-    from sessiontui.cli.reading import tail_session
-    from sessiontui.cli.running import with_workspace
+    from sessiontui.cli.runner import with_workspace
+    from sessiontui.cli.show import tail_session
 
     with_workspace(
         place_of(context),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from sessiontui.cli.group import Count, cli, place_of, place_options
+from sessiontui.cli.root import Count, cli, place_of, place_options
 from sessiontui.paths import index_dir
 
 
@@ -33,8 +33,8 @@ def search_command(
       sessiontui search "connection refused" redis
       sessiontui search --regex "time(d )?out" --limit 20
     """
-    from sessiontui.cli.running import with_workspace
-    from sessiontui.cli.searching import query, search_sessions
+    from sessiontui.cli.runner import with_workspace
+    from sessiontui.cli.search import query, search_sessions
     from sessiontui.workspace import Library
 
     wanted = query(words, regex=regex)
@@ -63,10 +63,10 @@ def index_command(context: click.Context, *, what: str, as_json: bool) -> None:
       sessiontui index --build
       sessiontui index --clear
     """
-    from sessiontui.cli.indexing import build_index, clear_index, tell_index
-    from sessiontui.cli.running import with_workspace
+    from sessiontui.cli.index import build_index, clear_index, tell_index
+    from sessiontui.cli.runner import with_workspace
     from sessiontui.cli.sources import choose_source
-    from sessiontui.index.place import index_file
+    from sessiontui.search.place import index_file
     from sessiontui.workspace import Library
 
     if what == "build":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sessiontui.cli.completion import complete_sessions
-from sessiontui.cli.group import cli, place_of, place_options
+from sessiontui.cli.root import cli, place_of, place_options
 
 if TYPE_CHECKING:
     from sessiontui.export import Format
@@ -55,8 +55,8 @@ def export_command(
       sessiontui export 0199a1b2 -o retry.html
       sessiontui export --format jsonl -o backup/ 0199a1b2 0199c3d4
     """
-    from sessiontui.cli.exporting import export_sessions
-    from sessiontui.cli.running import with_workspace
+    from sessiontui.cli.export import export_sessions
+    from sessiontui.cli.runner import with_workspace
     from sessiontui.export import Options
 
     with_workspace(
@@ -93,6 +93,6 @@ def resume_command(
       sessiontui resume 0199a1b2
       sessiontui resume --print 0199a1b2
     """
-    from sessiontui.cli.resuming import resume_session
+    from sessiontui.cli.resume import resume_session
 
     resume_session(place_of(context), session, show=show, here=here, force=force)

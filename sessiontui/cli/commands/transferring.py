@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sessiontui.cli.completion import complete_folders, complete_sessions
-from sessiontui.cli.group import (
-    FILTER_HELP,
-    cli,
-    need_sessions,
-    place_of,
-    place_options,
-    typed_path,
-)
+from sessiontui.cli.root import FILTER_HELP, cli, need_sessions, place_of, place_options, typed_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,10 +106,10 @@ def _run(
     move: bool,
     yes: bool,
 ) -> None:
-    from sessiontui.cli.running import with_workspace
+    from sessiontui.cli.runner import with_workspace
     from sessiontui.cli.sources import other_source
-    from sessiontui.cli.transferring import transfer_sessions
-    from sessiontui.workspace.transfers import Wish
+    from sessiontui.cli.transfer import transfer_sessions
+    from sessiontui.workspace.transfer import Wish
 
     need_sessions(context, sessions, query)
     source, password = other_source(target, to_password_file)

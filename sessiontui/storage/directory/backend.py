@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from sessiontui import paths
-from sessiontui.models.times import now_ms
 from sessiontui.storage.backend import Stat
 from sessiontui.storage.directory.files import Files
 from sessiontui.storage.directory.io import milliseconds
@@ -32,6 +31,7 @@ from sessiontui.storage.directory.staging import Staging
 from sessiontui.storage.directory.trash import Trash
 from sessiontui.storage.directory.walk import walk_everything, walk_sessions
 from sessiontui.storage.directory.watch import watch_folder
+from sessiontui.times import now_ms
 
 if TYPE_CHECKING:
     import os

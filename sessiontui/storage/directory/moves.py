@@ -26,7 +26,6 @@ from sessiontui.errors import (
     SessionNotFoundError,
     StorageError,
 )
-from sessiontui.models.text import clean
 from sessiontui.storage.directory.atomic import put_new, remove_exactly, rename_new
 from sessiontui.storage.directory.io import (
     copy_bytes,
@@ -45,6 +44,7 @@ from sessiontui.storage.directory.paths import (
     refuse_special,
     sidecar_of,
 )
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from sessiontui.models.text import clean
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -41,7 +41,6 @@ from sessiontui.errors import (
     SessionNotFoundError,
     StorageError,
 )
-from sessiontui.models.text import clean
 from sessiontui.paths import make_private
 from sessiontui.storage.directory.io import sync_folder
 from sessiontui.storage.directory.manifest import (
@@ -64,6 +63,7 @@ from sessiontui.storage.directory.transfer import (
     stands_at,
 )
 from sessiontui.storage.retention import may_go, next_mark
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

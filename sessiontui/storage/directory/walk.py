@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import InvalidPathError, SessionNotFoundError, StorageError, WrongTypeError
-from sessiontui.models.text import clean
 from sessiontui.storage.artifacts import odd_names
 from sessiontui.storage.backend import PassedOver, ScanBatch, Stat
 from sessiontui.storage.directory.paths import (
@@ -25,6 +24,7 @@ from sessiontui.storage.directory.paths import (
     explain,
     is_session_name,
 )
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

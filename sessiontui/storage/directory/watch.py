@@ -26,7 +26,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
 
 from sessiontui.errors import StorageError
-from sessiontui.models.text import clean
 from sessiontui.storage.backend import Dirty, FeedState, Rescan
 from sessiontui.storage.directory.files import Files
 from sessiontui.storage.directory.notify import APPEARED, VANISHED, Notifier, NotifyError
@@ -34,6 +33,7 @@ from sessiontui.storage.directory.pace import Looks, Pace
 from sessiontui.storage.directory.paths import is_session_name
 from sessiontui.storage.directory.walk import find_folders, walk_sessions
 from sessiontui.storage.tasks import end_task
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable

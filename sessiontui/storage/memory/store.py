@@ -10,8 +10,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from sessiontui.models.times import now_ms
 from sessiontui.storage.backend import Dirty, FeedState, Rescan, Stat, TrashItem
+from sessiontui.times import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,15 +22,15 @@ from sessiontui.storage.backend import HEAD_BYTES, Seen, Stat
 from sessiontui.storage.redis.errors import reply_error
 from sessiontui.storage.redis.index import fields_of
 from sessiontui.storage.redis.keys import field, mtime_ms
-from sessiontui.storage.redis.reads import get_range, without_missing
+from sessiontui.storage.redis.ranges import get_range, without_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sessiontui.storage.backend import Range
     from sessiontui.storage.redis.cluster import ClusterLink
+    from sessiontui.storage.redis.connection import Command, Link, Script
     from sessiontui.storage.redis.keys import Keys
-    from sessiontui.storage.redis.link import Command, Link, Script
 
 
 async def run_apart(

@@ -24,8 +24,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal, Self
 
 from sessiontui.errors import InvalidPathError, StorageError, WriteConflictError
-from sessiontui.models.source import DEFAULT_PREFIX
-from sessiontui.models.times import now_ms
+from sessiontui.sources import DEFAULT_PREFIX
 from sessiontui.storage.backend import Stat
 from sessiontui.storage.redis import scripts
 from sessiontui.storage.redis.cluster import ClusterLink, links
@@ -35,21 +34,22 @@ from sessiontui.storage.redis.fields import change_fields, loose_fields
 from sessiontui.storage.redis.index import scan_contents, scan_index
 from sessiontui.storage.redis.keys import Keys, field
 from sessiontui.storage.redis.keys import mtime_ms as parsed_mtime
-from sessiontui.storage.redis.reads import probe_together, read_ranges
+from sessiontui.storage.redis.ranges import probe_together, read_ranges
 from sessiontui.storage.redis.rights import why_read_only
 from sessiontui.storage.redis.settings import PATIENCE_S, Settings
 from sessiontui.storage.redis.steps import run_step
 from sessiontui.storage.redis.trash import RedisTrash
 from sessiontui.storage.redis.watch import RedisWatch
+from sessiontui.times import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from redis.asyncio import Redis
 
-    from sessiontui.models.source import RedisSource
+    from sessiontui.sources import RedisSource
     from sessiontui.storage.backend import Field, FieldChange, Range, ScanBatch, Seen, TrashItem
-    from sessiontui.storage.redis.link import Script
+    from sessiontui.storage.redis.connection import Script
 
 SCAN_COUNT = 1000
 """About how many keys the server looks at in one step of a scan."""
@@ -110,7 +110,7 @@ class RedisBackend:
         """
         settings = replace(Settings.of_source(source, password), patience_s=patience_s)
         if source.is_scattered:
-            from sessiontui.storage.redis.apart_backend import ApartBackend
+            from sessiontui.storage.redis.cluster_untagged import ApartBackend
 
             return ApartBackend(settings, prefix=source.prefix)
         return cls(settings, prefix=source.prefix)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import AskError, MovedError, RedisError, TryAgainError
 
 from sessiontui.errors import BackendDownError, OutcomeUnknownError, StorageError
+from sessiontui.storage.redis.connection import Link, close, exchange, open_connection
 from sessiontui.storage.redis.errors import connection_error, reply_error
 from sessiontui.storage.redis.keys import SLOTS, slot_of
-from sessiontui.storage.redis.link import Link, close, exchange, open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from sessiontui.storage.redis.link import Command
+    from sessiontui.storage.redis.connection import Command
     from sessiontui.storage.redis.settings import Settings
 
 Address = tuple[str, int]

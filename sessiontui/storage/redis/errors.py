@@ -34,8 +34,8 @@ from sessiontui.errors import (
     WritesRefusedError,
     WrongTypeError,
 )
-from sessiontui.models.text import clean
 from sessiontui.storage.redis.tls import tls_reason
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

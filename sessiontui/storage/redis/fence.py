@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from sessiontui.errors import AccessError
+from sessiontui.storage.redis.connection import close, exchange, identify, open_connection
 from sessiontui.storage.redis.errors import connection_error, reply_error
 from sessiontui.storage.redis.keys import ApartKeys
-from sessiontui.storage.redis.link import close, exchange, identify, open_connection
 
 if TYPE_CHECKING:
+    from sessiontui.storage.redis.connection import Link
     from sessiontui.storage.redis.keys import Keys
-    from sessiontui.storage.redis.link import Link
 
 _LOG = logging.getLogger(__name__)
 _FENCE_LIFE_MS = 86_400_000

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from sessiontui.storage.backend import FieldChange
+    from sessiontui.storage.redis.connection import Link
     from sessiontui.storage.redis.keys import Keys
-    from sessiontui.storage.redis.link import Link
 
 _STEP = 100
 """How many fields are changed in one step of the server."""

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
-from sessiontui.models.changes import is_session
-from sessiontui.models.text import clean
 from sessiontui.storage.backend import PassedOver, ScanBatch, Stat
+from sessiontui.storage.changes import is_session
 from sessiontui.storage.redis.errors import reply_error
 from sessiontui.storage.redis.keys import decode, mtime_ms, starting_with
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from sessiontui.storage.redis.connection import Command, Link
     from sessiontui.storage.redis.keys import Keys
-    from sessiontui.storage.redis.link import Command, Link
 
 LITTLE_BYTES = 1 << 26
 """A server that holds no more than this in all is asked for contents without their sizes before."""

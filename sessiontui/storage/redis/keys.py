@@ -19,7 +19,7 @@ from binascii import crc_hqx
 from functools import cache
 
 from sessiontui.errors import InvalidPathError
-from sessiontui.models.text import clean
+from sessiontui.text import clean
 
 _GLOB = re.compile(rb"[\\*?\[\]^-]")
 _LATEST_MS = 253_402_300_799_999

@@ -18,8 +18,8 @@ from sessiontui.storage.redis.keys import decode
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from sessiontui.storage.redis.connection import Command, Link
     from sessiontui.storage.redis.keys import Keys
-    from sessiontui.storage.redis.link import Command, Link
 
 _WHOLE_FIELDS = 1000
 """Hashes with more fields are read step by step, so that nobody waits for us."""

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import NoPermissionError
 
 from sessiontui.storage.backend import REPLICA
-from sessiontui.storage.redis.link import role_of
+from sessiontui.storage.redis.connection import role_of
 
 if TYPE_CHECKING:
+    from sessiontui.storage.redis.connection import Link
     from sessiontui.storage.redis.keys import Keys
-    from sessiontui.storage.redis.link import Link
 
 _NO_SCRIPT = b"0" * 40
 """The digest of no script: running it answers NOSCRIPT."""

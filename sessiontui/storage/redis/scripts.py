@@ -16,7 +16,7 @@ A script answers with a list: `ok, …`, or why it changed nothing:
 
 from __future__ import annotations
 
-from sessiontui.storage.redis.link import Script
+from sessiontui.storage.redis.connection import Script
 
 _HERE = """
 local META, TITLE = KEYS[1], KEYS[2]

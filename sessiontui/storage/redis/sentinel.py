@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import RedisError, ResponseError
 
 from sessiontui.errors import AccessError, BackendDownError, StorageError
-from sessiontui.models.text import clean
 from sessiontui.storage.redis.errors import connection_error, reply_error
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

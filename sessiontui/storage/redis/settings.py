@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.asyncio.connection import AbstractConnection
 
-    from sessiontui.models.source import RedisSource
+    from sessiontui.sources import RedisSource
 
 PATIENCE_S = 10.0
 

@@ -13,17 +13,17 @@ from sessiontui.errors import (
     WriteConflictError,
     WritesRefusedError,
 )
-from sessiontui.models.text import clean
 from sessiontui.storage.redis.apart import run_apart
 from sessiontui.storage.redis.cluster import ClusterLink
 from sessiontui.storage.redis.errors import OUT_OF_MEMORY, refusal
 from sessiontui.storage.redis.keys import ApartKeys, decode
+from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sessiontui.storage.redis.connection import Link, Script
     from sessiontui.storage.redis.keys import Keys
-    from sessiontui.storage.redis.link import Link, Script
 
 
 _LIMIT: Final = re.compile(rb"^maxmemory_human:(\S+)", re.MULTILINE)

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import RedisError
 
 from sessiontui.errors import SessionNotFoundError
-from sessiontui.models.times import now_ms
 from sessiontui.storage.backend import Stat, TrashItem
 from sessiontui.storage.redis import scripts
 from sessiontui.storage.redis.errors import reply_error
 from sessiontui.storage.redis.keys import decode, field, mtime_ms, starting_with
 from sessiontui.storage.redis.steps import run_step
 from sessiontui.storage.retention import DAY_MS, kept_until, may_go, next_mark
+from sessiontui.times import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sessiontui.storage.redis.connection import Link
     from sessiontui.storage.redis.keys import Keys
-    from sessiontui.storage.redis.link import Link
 
 LIFE_MS: Final = 100 * 365 * DAY_MS
 """Time to live of what is in the trash."""

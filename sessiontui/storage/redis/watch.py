@@ -25,9 +25,9 @@ from redis.exceptions import RedisError, ResponseError
 
 from sessiontui.errors import StorageError
 from sessiontui.storage.backend import FeedState, cause_of
+from sessiontui.storage.redis.connection import close, open_connection, read_reply
 from sessiontui.storage.redis.errors import connection_error, reply_error
 from sessiontui.storage.redis.keys import decode, starting_with
-from sessiontui.storage.redis.link import close, open_connection, read_reply
 from sessiontui.storage.redis.poll import HashDigest, Poller
 from sessiontui.storage.redis.signals import Signals
 from sessiontui.storage.tasks import end_task
@@ -35,8 +35,8 @@ from sessiontui.storage.tasks import end_task
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from sessiontui.storage.redis.connection import Command, Link
     from sessiontui.storage.redis.keys import Keys
-    from sessiontui.storage.redis.link import Command, Link
     from sessiontui.storage.redis.settings import Settings
 
 _LOG = logging.getLogger(__name__)

@@ -1,0 +1,102 @@
+"""Bringing a session to the folder of its agent, which resumes from nowhere else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from sessiontui.catalog.projects import home_relative
+from sessiontui.errors import SessionExistsError
+from sessiontui.formats.resume import NAMES
+from sessiontui.formats.roots import session_roots
+from sessiontui.progress import Progress
+from sessiontui.sources import DirectorySource
+from sessiontui.text import clean
+
+if TYPE_CHECKING:
+    from sessiontui.app.controllers.prompts import Conversation
+    from sessiontui.catalog.row import Row
+    from sessiontui.workspace import Workspace
+    from sessiontui.workspace.bulk import Outcome
+    from sessiontui.workspace.transfer import Transferred
+
+BROUGHT = ("omp", "pi")
+"""The agents that keep sessions in Redis and on disk alike."""
+
+
+async def bring_to_disk(conversation: Conversation, row: Row) -> str | None:
+    """Ask, copy a session to its agent's folder, and return the file; None if the user would not.
+
+    A session that is there already and differs, from being resumed before say, is
+    never replaced: the user may take it as it is.
+
+    Args:
+        conversation: Asks and tells.
+        row: The session; its agent is one of `BROUGHT`.
+
+    Raises:
+        SessionTuiError: It cannot be copied.
+    """
+    from sessiontui.app.screens.dialog import Question
+    from sessiontui.app.screens.progress_dialog import StoppedError
+
+    name = NAMES[row.agent]
+    home = Path.home()
+    root = session_roots(os.environ, home)[BROUGHT.index(row.agent)]
+    shown = clean(home_relative(str(root), str(home)))
+    question = Question(
+        Content("Copy it to disk and resume?"),
+        [
+            Content(f"{name} resumes only from disk, and this session is in Redis."),
+            Content(f"It is copied to {shown}, with its drafts and subagents."),
+            Content("What comes is written there alone; the one in Redis stays as it is."),
+        ],
+        yes="Copy and resume",
+        no="Cancel",
+    )
+    if await conversation.ask(question) is None:
+        return None
+    try:
+        outcome = await conversation.while_shown(
+            "Copying to disk",
+            progress := Progress(),
+            _copied(conversation.workspace, row.path, root, progress),
+        )
+    except StoppedError:
+        return None
+    except SessionExistsError as error:
+        return await _as_it_is(conversation, error.path)
+    return outcome.done[0].new_path if outcome.done else None
+
+
+async def _copied(
+    workspace: Workspace, path: str, root: Path, progress: Progress
+) -> Outcome[Transferred]:
+    from sessiontui.workspace.destination import open_destination
+    from sessiontui.workspace.transfer import Transfers, Wish
+
+    async with open_destination(
+        DirectorySource(root), home=str(Path.home()), origin=workspace.source
+    ) as destination:
+        # That it may be running was asked before.
+        wish = Wish(force=True)
+        return (await Transfers(workspace).run([path], destination, wish, progress)).or_error()
+
+
+async def _as_it_is(conversation: Conversation, path: str | None) -> str | None:
+    """Ask whether to go on with what is on disk already."""
+    from sessiontui.app.screens.dialog import Question
+
+    question = Question(
+        Content("Resume what is on disk?"),
+        [
+            Content("It was copied there before, and one of the two went on since."),
+            Content.styled(clean(path or ""), "$past"),
+        ],
+        yes="Resume it",
+        no="Cancel",
+    )
+    return path if await conversation.ask(question) is not None else None

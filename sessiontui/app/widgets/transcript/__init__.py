@@ -1,0 +1,1 @@
+"""The transcript: `pane` is the widget with its find bar, `view` shows the entries."""

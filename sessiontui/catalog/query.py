@@ -1,0 +1,352 @@
+"""What the user types to find a session, how well a session fits, and which characters do.
+
+A query is words and conditions; a session fits when all of them do. A word fits
+where it stands in the title, project, path or first message, or at the beginning of
+an id. Case makes no difference. A query can be made `similar`: then a word also fits
+by beginnings of the words of a title or project, for one who looks for something and
+never for what is to be changed.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING, Final
+
+from sessiontui.catalog.conditions import KEYS, Condition
+from sessiontui.catalog.grammar import parse
+from sessiontui.catalog.haystacks import FIELD_LENGTH, MARK, fold, id_starts, words_of_name
+from sessiontui.catalog.sorting import file_name, folder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from sessiontui.catalog.grammar import Text
+    from sessiontui.catalog.pinned import Surroundings
+    from sessiontui.catalog.row import Row
+
+_AT_START, _AT_WORD, _IN_TITLE = 1000, 800, 600
+_IN_PROJECT, _IN_NAME, _IN_FOLDER, _IN_MESSAGE = 450, 350, 300, 250
+_LETTERS = 200
+"""Of letters that stand apart; less the further."""
+_LITERALLY = 200
+"""What a word that stands as typed is worth more than any letters."""
+_LEAST_LETTERS = 2
+_BEGIN = re.compile(r"(?<![^\W_]).", re.DOTALL)
+"""The beginning of a word, and what is no letter of one."""
+
+_WORTH: Final = 4
+"""Sifting is given up where more than one in so many haystacks may fit."""
+
+
+def _hits(texts: Sequence[str], finder: Callable[[str], Callable[[int], int]]) -> Iterator[int]:
+    """Yield which of the texts hold something, looking through all of them as one.
+
+    Args:
+        texts: Each without what is looked for across its end and a line feed.
+        finder: Makes of the one text what tells where the next hit is, -1 for none.
+    """
+    starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
+    find = finder("\n".join(texts))
+    at = find(0)
+    while at >= 0:
+        number = bisect_right(starts, at) - 1
+        yield number
+        at = find(starts[number + 1])
+
+
+class _Word:
+    """One word of a query, or a phrase."""
+
+    def __init__(self, word: str) -> None:
+        self.text = word
+        self.length = len(word)
+        self._marked = MARK + word
+
+    def score(self, hay: str) -> int:
+        """Return how well the word fits a haystack as it was typed; 0: not at all."""
+        ids = hay.rfind("\n")
+        found = hay.find(self.text, 0, ids)
+        if found < 0:
+            return _IN_NAME if hay.find(self._marked, ids) >= 0 else 0
+        title_end = hay.find("\n")
+        if found < title_end:
+            if found == 0:
+                return _AT_START
+            return _AT_WORD if hay.find(" " + self.text, 0, title_end) >= 0 else _IN_TITLE
+        return self._elsewhere(hay, found, hay.find("\n", title_end + 1))
+
+    def fits(self, hay: str) -> bool:
+        """Tell whether the word stands in a haystack as it was typed."""
+        ids = hay.rfind("\n")
+        return hay.find(self.text, 0, ids) >= 0 or hay.find(self._marked, ids) >= 0
+
+    def sift(self, hays: Sequence[str], _names: Sequence[str]) -> Iterator[int]:
+        """Yield the numbers of all haystacks that may fit, some maybe twice."""
+        return _hits(hays, lambda text: lambda at: text.find(self.text, at))
+
+    def _elsewhere(self, hay: str, found: int, project_end: int) -> int:
+        if found < project_end:
+            return _IN_PROJECT + (50 if hay[found - 1] in "/\n" else 0)
+        name_end = hay.find("\n", project_end + 1)
+        if found < name_end:
+            return _IN_NAME
+        return _IN_FOLDER if found < hay.find("\n", name_end + 1) else _IN_MESSAGE
+
+    def positions(self, text: str, *, loose: bool) -> Iterator[int]:  # noqa: ARG002 - of `_Letters`
+        """Yield which characters of a folded text fit; `loose` ones may stand apart."""
+        found = 0 if text.startswith(self.text) else text.find(" " + self.text) + 1
+        if not found and not text.startswith(self.text):
+            found = text.find(self.text)
+        if found >= 0:
+            yield from range(found, found + self.length)
+
+
+class _Letters(_Word):
+    """A word of which the letters may stand apart: beginnings of words, one after the other."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(word)
+        escaped = [re.escape(char) for char in word]
+        # Possessive: each letter is taken at its first place and never reconsidered,
+        # which keeps the time linear whatever the text.
+        self._line = re.compile("".join([escaped[0], *(rf"[^{c}\n]*+{c}" for c in escaped[1:])]))
+
+    def score(self, hay: str) -> int:
+        """Return how well the word fits a haystack, as it was typed or by its letters."""
+        if score := super().score(hay):
+            return score + _LITERALLY
+        title_end = hay.find("\n")
+        if places := self._places(hay[:title_end]):
+            return _closeness(places)
+        project = hay[title_end + 1 : hay.find("\n", title_end + 1)]
+        return max(1, _closeness(places) * 3 // 4) if (places := self._places(project)) else 0
+
+    def sift(self, hays: Sequence[str], names: Sequence[str]) -> Iterator[int]:
+        """Yield the numbers of all haystacks that may fit, some maybe twice."""
+        yield from super().sift(hays, names)
+        if self.length > 1:
+            yield from _hits(names, self._find)
+
+    def _find(self, text: str) -> Callable[[int], int]:
+        def find(at: int) -> int:
+            match = self._line.search(text, at)
+            return -1 if match is None else match.start()
+
+        return find
+
+    def positions(self, text: str, *, loose: bool) -> Iterator[int]:
+        """Yield which characters of a folded text fit; `loose` ones may stand apart."""
+        if loose and self.text not in text:
+            yield from self._places(text)
+        else:
+            yield from super().positions(text, loose=False)
+
+    def _places(self, text: str) -> list[int]:
+        """Return where the letters stand, each at the beginning of a word or after the last one.
+
+        Sets of places are numbers with a bit for each, so that the time is linear in the word
+        whatever the text.
+        """
+        if self.length < _LEAST_LETTERS or self._line.search(text) is None:
+            return []
+        begins = sum(1 << match.start() for match in _BEGIN.finditer(text))
+        reached = [_bits(text, self.text[0]) & begins]
+        for char in self.text[1:]:
+            last = reached[-1]
+            if not last:
+                return []
+            later = begins & -((last & -last) << 1)
+            reached.append(_bits(text, char) & (last << 1 | later))
+        if not reached[-1]:
+            return []
+        places = [(reached[-1] & -reached[-1]).bit_length() - 1]
+        for before in reversed(reached[:-1]):
+            place = places[-1]
+            if before >> (place - 1) & 1:
+                places.append(place - 1)
+            else:
+                places.append((before & ((1 << place) - 1)).bit_length() - 1)
+        return places[::-1]
+
+
+def _bits(text: str, char: str) -> int:
+    """Return the places of a character as a number with a bit for each."""
+    bits, at = 0, text.find(char)
+    while at >= 0:
+        bits |= 1 << at
+        at = text.find(char, at + 1)
+    return bits
+
+
+def _closeness(places: Sequence[int]) -> int:
+    """Return how close letters stand together."""
+    return max(1, _LETTERS * len(places) // (places[-1] - places[0] + 1))
+
+
+class Query:
+    """A parsed query.
+
+    Args:
+        text: What was typed.
+        similar: Whether words fit by their letters too.
+
+    Raises:
+        QueryError: It cannot be understood.
+    """
+
+    def __init__(self, text: str, *, similar: bool = False) -> None:
+        self.text = text
+        self.similar = similar
+        """Whether sessions fit that do not hold the words as they were typed."""
+        terms = list(parse(text))
+        self.conditions = [term for term in terms if isinstance(term, Condition)]
+        texts = [term for term in terms if not isinstance(term, Condition)]
+        self._words = [
+            _Letters(word) if similar and not exact else _Word(word)
+            for word, exact in dict.fromkeys(
+                (fold(term.text), term.exact)
+                for term in texts
+                if term.pattern is None and not term.negated
+            )
+        ]
+        self._barred = [
+            _Word(fold(term.text)) for term in texts if term.pattern is None and term.negated
+        ]
+        self._patterns = [term for term in texts if term.pattern is not None]
+        self.timed = any(KEYS[term.key].changes for term in self.conditions)
+        """Whether what fits changes as time goes by."""
+        self.about_empty = any("empty" in term.value for term in self.conditions)
+        """Whether it asks for sessions without any message."""
+        self.may_be_similar = any(
+            not term.exact and term.pattern is None and len(term.text) >= _LEAST_LETTERS
+            for term in texts
+        )
+        """Whether there are words that could fit by their letters."""
+        words_alone = _all_words(texts) and not self.timed
+        self._plain = " ".join(fold(text).split()) if words_alone else None
+        self._asked = [(term.key, term.value, term.negated) for term in self.conditions]
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to find."""
+        return bool(self._words or self._barred or self._patterns or self.conditions)
+
+    @property
+    def worded(self) -> bool:
+        """Whether some sessions fit better than others."""
+        return bool(self._words)
+
+    @property
+    def spoken(self) -> bool:
+        """Whether haystacks matter at all."""
+        return bool(self._words or self._barred)
+
+    @property
+    def patterned(self) -> bool:
+        """Whether there are patterns in it."""
+        return bool(self._patterns)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether there is more to it than words that have to be there."""
+        return bool(self.conditions or self._patterns or self._barred)
+
+    def score(self, hay: str) -> int:
+        """Return how well the words fit a haystack, larger is better; 0: not at all."""
+        if self._barred and any(barred.fits(hay) for barred in self._barred):
+            return 0
+        if len(self._words) == 1:
+            return self._words[0].score(hay)
+        total = 0
+        for word in self._words:
+            score = word.score(hay)
+            if not score:
+                return 0
+            total += score
+        return total or 1
+
+    def holds(self, row: Row, around: Surroundings) -> bool | None:
+        """Tell whether patterns and conditions hold for a session; None: not known yet."""
+        told: bool | None = True
+        for condition in self.conditions:
+            holds = condition.holds(row, around)
+            if holds is False:
+                return False
+            told = told and holds
+        for term in self._patterns:
+            found = term.pattern is not None and any(
+                term.pattern.found_in(text) for text in _searched(row, around)
+            )
+            if found == term.negated:
+                return False
+        if not row.read and (self._barred or any(term.negated for term in self._patterns)):
+            return None  # What must not be in it may yet be found there.
+        return told
+
+    def sift(self, hays: Sequence[str], names: Sequence[str]) -> Collection[int]:
+        """Return the numbers of the haystacks worth scoring: all that fit are among them.
+
+        That costs a fraction of scoring them where few fit, since they are searched as one text.
+
+        Args:
+            hays: Haystacks.
+            names: Of each, what `names_of` returns.
+        """
+        left: Collection[int] = range(len(hays))
+        for word in self._words:
+            most = len(hays) // _WORTH
+            found = list(islice(word.sift(hays, names), most + 1))
+            if len(found) <= most:
+                left = sorted(set(found).intersection(left))
+        return left
+
+    def narrows(self, other: Query) -> bool:
+        """Tell whether whatever fits this query fits the other one too, as far as is obvious."""
+        if self._plain is None or other._plain is None:
+            return False
+        return self._asked == other._asked and self._plain.startswith(other._plain)
+
+    def positions(self, text: str, *, loose: bool = True) -> frozenset[int]:
+        """Return which characters of a shown text to light up.
+
+        Args:
+            text: As it is shown.
+            loose: Whether letters count that stand apart, where the query takes such.
+        """
+        folded = fold(text[:FIELD_LENGTH])
+        places = {place for word in self._words for place in word.positions(folded, loose=loose)}
+        return self._with_patterns(places, text)
+
+    def positions_in_name(self, name: str) -> frozenset[int]:
+        """Return which characters of a file's name or an id to light up."""
+        folded = fold(name[:FIELD_LENGTH])
+        spoken = fold(words_of_name(name)[:FIELD_LENGTH])
+        places: set[int] = set()
+        for word in self._words:
+            places.update(word.positions(spoken, loose=False))
+            for start in id_starts(name):
+                if folded.startswith(word.text, start):
+                    places.update(range(start, start + word.length))
+        return self._with_patterns(places, name)
+
+    def _with_patterns(self, places: set[int], text: str) -> frozenset[int]:
+        for term in self._patterns:
+            if term.pattern is not None and not term.negated:
+                places.update(term.pattern.positions(text))
+        return frozenset(places)
+
+
+def _all_words(texts: Sequence[Text]) -> bool:
+    """Tell whether there is nothing but words, so that more letters only narrow."""
+    return not any(term.exact or term.negated or term.pattern for term in texts)
+
+
+def _searched(row: Row, around: Surroundings) -> Iterator[str]:
+    """Yield what patterns are tried on."""
+    yield row.title
+    yield around.project(row)
+    yield row.first_message
+    yield file_name(row.path)
+    yield folder_of(row.path)
+    yield row.id or ""

@@ -1,0 +1,178 @@
+"""One session as the list shows it.
+
+Rows are immutable: a change makes a new one (`msgspec.structs.replace`), so a
+widget can tell by identity what to repaint. Times are milliseconds since the
+epoch, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final, Literal
+
+import msgspec
+
+from sessiontui.catalog.titles import NO_TITLES, Name, Naming, Titles, unpack_titles
+
+STATUS_BYTES: Final = 32_768
+"""omp looks for the last message in this many bytes before the end, and no further."""
+
+Agent = Literal["omp", "pi", "claude", "codex", "unknown"]
+
+Ending = Literal["user", "answer", "calls", "results", "error", "aborted", "cut"]
+"""How the conversation stands after its last message, whichever agent wrote it: the
+user spoke; the agent answered, called tools, failed, was aborted or ran out of
+tokens; a tool returned."""
+
+Status = Literal["complete", "interrupted", "pending", "error", "aborted", "unknown"]
+"""omp's six words, by omp's rule."""
+
+Activity = Literal[
+    "running",
+    "thinking",
+    "waiting",
+    "stalled",
+    "exited",
+    "crashed",
+    "error",
+    "aborted",
+    "done",
+    "unknown",
+]
+"""What the session is doing at the moment; told from the tail, the clock and the feed."""
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """A tool call without a result."""
+
+    id: str
+    name: str
+    since_ms: int | None
+
+
+class Tail(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """How a session ends. Most end alike, so one is held for all of these (`shared_tail`)."""
+
+    ending: Ending | None = None
+    """None where no message was found."""
+    word: Status = "unknown"
+    """omp's word for the last message, however far from the end that begins."""
+    calls: tuple[Call, ...] = ()
+    """Tool calls without a result, the one started last at the end; at most 32."""
+    closed: bool = False
+    """Whether a `session_exit` follows the last message."""
+    exit_kind: str | None = None
+    """What the last `session_exit` says where `closed`: normal, signal, fatal, process_exit."""
+    answered: bool = False
+    """Whether the agent ever answered, as far as is known."""
+    quiet: bool = False
+    """Whether all of the session was seen, a header is there, and no whole line of it says
+    anything; see `is_empty`."""
+    rest: bytes | None = b""
+    """The line still being written; None where it is too long to keep."""
+    leaf: str = ""
+    """Id of the last entry; kept only of sessions that grow."""
+
+
+NO_TAIL = Tail()
+
+
+class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A session's row. Text in it is as stored: pass it through `clean` to show it.
+
+    There may be a hundred thousand: what many have in common is one object, and
+    what follows from something else is worked out when it is asked for.
+    """
+
+    path: str
+    size: int
+    mtime_ms: int
+    title_field: bytes | None = None
+    """The title hash field as stored (JSON)."""
+
+    read: bool = False
+    """Whether head and tail have been read; until then only the index is known."""
+    id: str | None = None
+    title: str = ""
+    """By omp's order of sources; empty while unread."""
+    title_source: Literal["user", "auto"] | None = None
+    cwd: str | None = None
+    """The header's working directory; None without a header."""
+    agent: Agent = "unknown"
+    created_ms: int | None = None
+    parent: str | None = None
+    """The header's `parentSession`: an id or a path."""
+    has_slot: bool = False
+    """Whether line 1 is a title slot of 256 bytes."""
+    first_message: str = ""
+    model: str | None = None
+    last_message_ms: int | None = None
+    naming: Naming | Titles = NO_TITLES
+    """Every title its bytes hold, as `pack_titles` wrote it; see `titles`."""
+    tail: Tail = NO_TAIL
+    message_bytes: int | None = None
+    """How many bytes before the end of the session the last message's line begins."""
+    grew_ms: int | None = None
+    """When the feed last saw it grow, by our clock; None if it did not since we look."""
+    note: str = ""
+    """What an action of ours does with it (`renaming…`), or why the last one failed."""
+    failed: bool = False
+    """Whether `note` tells a failure."""
+
+    @property
+    def titles(self) -> Titles:
+        """Every title its bytes hold; `title` is chosen from them and the title field."""
+        return unpack_titles(self.naming, Name(self.title, self.title_source), self.first_message)
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the conversation stands; None where no message was found."""
+        return self.tail.ending
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Tool calls without a result, the one started last at the end."""
+        return self.tail.calls
+
+    @property
+    def tool(self) -> str | None:
+        """Name of the tool that was started last and has no result."""
+        return self.tail.calls[-1].name if self.tail.calls else None
+
+    @property
+    def tool_since_ms(self) -> int | None:
+        """When that tool was started."""
+        return self.tail.calls[-1].since_ms if self.tail.calls else None
+
+    @property
+    def closed(self) -> bool:
+        """Whether a `session_exit` follows the last message."""
+        return self.tail.closed
+
+    @property
+    def exit_kind(self) -> str | None:
+        """What that `session_exit` says."""
+        return self.tail.exit_kind
+
+    @property
+    def answered(self) -> bool:
+        """Whether the agent ever answered, as far as is known."""
+        return self.tail.answered
+
+    @property
+    def status(self) -> Status:
+        """Omp's word: none where the last message begins too far from the end."""
+        near = self.message_bytes is not None and self.message_bytes <= STATUS_BYTES
+        return self.tail.word if near or self.agent in ("claude", "codex") else "unknown"
+
+
+@lru_cache(maxsize=512)
+def shared_tail(tail: Tail) -> Tail:
+    """Return the tail, as one object for all sessions that ended so lately."""
+    return tail
+
+
+@lru_cache(maxsize=4096)
+def shared_number(number: int | None) -> int | None:
+    """Return the number, as one object for all sessions in which it was found lately."""
+    return number

@@ -1,0 +1,124 @@
+"""`sessiontui export`: sessions as files, or one on standard output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sessiontui.app.format import counted, size
+from sessiontui.cli.output import Output, write_bytes
+from sessiontui.cli.resolve import label, named, the_sessions
+from sessiontui.cli.root import typed_path
+from sessiontui.cli.runner import CommandError
+from sessiontui.export import EXTENSIONS
+from sessiontui.paths import is_folder
+from sessiontui.text import clean
+from sessiontui.workspace.exporter import (
+    Export,
+    export_to,
+    export_to_file,
+    in_the_way,
+    make_folder,
+    named_in,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sessiontui.catalog.row import Row
+    from sessiontui.export import Format, Options
+    from sessiontui.workspace import Workspace
+
+
+async def export_sessions(
+    workspace: Workspace,
+    names: Sequence[str],
+    *,
+    kind: Format | None,
+    output: str | None,
+    options: Options,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write sessions to files, or one to standard output.
+
+    Nothing is written before every name is found and every file may be written.
+
+    Args:
+        workspace: Where they are.
+        names: What the user calls them.
+        kind: What to make of them; None: what the file's name ends with, else Markdown.
+        output: A file, a folder, `-` or None for standard output.
+        options: What of them is wanted.
+        force: Whether to replace files that are there.
+        as_json: Tell as JSON what was written.
+
+    Raises:
+        click.UsageError: Several sessions, or a summary, and no file to write to.
+        CommandError: A file is in the way and `force` is false.
+    """
+    to_stdout = output is None or output == "-"
+    if to_stdout and as_json:
+        raise click.UsageError("--json tells of files: name one, or a folder, with -o")
+    rows = await the_sessions(workspace, names)
+    if output is None or to_stdout:
+        if len(rows) > 1:
+            raise click.UsageError("several sessions need a folder: -o FOLDER")
+        await export_to(workspace, rows[0], write_bytes, kind or "md", options)
+        return
+    chosen = kind or (_by_name(output) if len(rows) == 1 else None) or "md"
+    exports = _places(rows, output, chosen)
+    standing = in_the_way(exports)
+    if standing and not force:
+        more = f" (and {len(standing) - 1} more)" if len(standing) > 1 else ""
+        raise CommandError(
+            f"there is such a file already: {standing[0]}{more}; --force replaces it"
+        )
+    told: list[dict[str, Any]] = []
+    for export in exports:
+        written = await export_to_file(workspace, export, chosen, options, replace=force)
+        told.append(_told(export, chosen, written))
+        if not as_json:
+            Output().line(f"exported {named(label(export.row))} to {clean(str(export.file))}")
+    if as_json:
+        Output().json_array(told)
+    elif len(told) > 1:
+        total = sum(item["bytes"] for item in told)
+        Output().line(f"{counted(len(told), 'session')}, {size(total)}")
+
+
+def _by_name(output: str) -> Format | None:
+    """Return the format that a file's name ends with; None for a folder or without an ending.
+
+    Raises:
+        click.UsageError: It ends with something else.
+    """
+    found = [name for name, extension in EXTENSIONS.items() if output.endswith(extension)]
+    place = typed_path(output)
+    if not found and place.suffix and not is_folder(place) and not output.endswith("/"):
+        known = ", ".join(EXTENSIONS.values())
+        raise click.UsageError(
+            f"no format has the ending {clean(place.suffix)}: name one of {known}, or --format"
+        )
+    return found[0] if found else None
+
+
+def _places(rows: Sequence[Row], output: str, kind: Format) -> list[Export]:
+    """Return where each session is to be written; makes the folder for several."""
+    place = typed_path(output)
+    if is_folder(place) or output.endswith("/") or len(rows) > 1:
+        make_folder(place)
+        return named_in(place, rows, kind, beside=False)
+    return [Export(rows[0], place)]
+
+
+def _told(export: Export, kind: Format, written: int) -> dict[str, Any]:
+    return {
+        "path": export.row.path,
+        "id": export.row.id,
+        "title": export.row.title,
+        "file": str(export.file),
+        "format": kind,
+        "bytes": written,
+    }

@@ -1,0 +1,85 @@
+"""`sessiontui index`: the file that makes searching fast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from sessiontui.app.format import counted, size
+from sessiontui.cli.output import Output
+from sessiontui.cli.runner import CommandError
+from sessiontui.cli.sources import command_line
+from sessiontui.search import index as files
+from sessiontui.search.lock import WriteLock
+from sessiontui.search.reader import IndexReader
+from sessiontui.text import clean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sessiontui.workspace import Workspace
+
+
+def tell_index(file: Path, label: str, *, as_json: bool) -> None:
+    """Write where the index of a source is and how much is in it."""
+    reader = IndexReader(file)
+    try:
+        there, contents = bool(reader), reader.contents()
+    finally:
+        reader.close()
+    output = Output()
+    if as_json:
+        facts = {
+            "file": str(file),
+            "exists": there,
+            "sessions": contents.sessions,
+            "texts": contents.texts,
+            "text_characters": contents.text_bytes,
+            "file_bytes": contents.file_bytes,
+        }
+        output.json_object(facts)
+        return
+    output.line(clean(str(file)))
+    if not there:
+        build = command_line("index", "--build")
+        output.line(f"no index of {clean(label)} yet: the app builds it, or {build}")
+        return
+    output.line(
+        f"{counted(contents.sessions, 'session')}, the text of {contents.texts:,} "
+        f"({size(contents.text_bytes)}), in {size(contents.file_bytes)}"
+    )
+
+
+async def build_index(workspace: Workspace, *, as_json: bool) -> None:
+    """Bring the index up to date and tell about it.
+
+    Raises:
+        CommandError: It cannot be written, or another process does so.
+    """
+    indexing = workspace.library.indexing
+    await workspace.settled()
+    await indexing.settled()
+    if indexing.problem:
+        raise CommandError(indexing.problem)
+    if not indexing.ours:
+        raise CommandError("another sessiontui keeps this index up to date")
+    if indexing.file is not None:
+        tell_index(indexing.file, workspace.source.label, as_json=as_json)
+
+
+def clear_index(file: Path, label: str) -> None:
+    """Delete the index of a source.
+
+    Raises:
+        CommandError: A running process writes it.
+    """
+    lock = WriteLock(file)
+    if not lock.take():
+        raise CommandError("a running sessiontui keeps this index: close it first")
+    try:
+        there = files.remove(file)
+    finally:
+        lock.release()
+    what = "deleted the index" if there else "there is no index"
+    click.echo(f"{what} of {clean(label)}")

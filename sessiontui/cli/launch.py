@@ -1,0 +1,217 @@
+"""Opens the app, on a source or on the demo."""
+
+from __future__ import annotations
+
+import difflib
+import gc
+import io
+import os
+import sys
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sessiontui.app.terminal import HUNG_UP
+from sessiontui.cli import first_frame
+from sessiontui.cli.ending import Ending
+from sessiontui.cli.runner import DEBUG_VARIABLE, FAILED, GivenUp, complain, is_terminal
+from sessiontui.cli.sources import choose_source
+from sessiontui.errors import SessionTuiError
+from sessiontui.paths import index_dir, state_dir
+from sessiontui.sources import DirectorySource, RedisSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from sessiontui.app.app import SessionApp
+    from sessiontui.cli.sources import Place
+    from sessiontui.config import Config
+    from sessiontui.sources import Source
+    from sessiontui.storage.backend import Backend
+    from sessiontui.workspace import Workspace
+
+_SWITCH_S = 0.001
+"""How long the thread that writes to the terminal waits for its turn, several times a picture."""
+_COLLECT_AFTER = 10_000
+"""How many objects are made before the garbage collector looks at the youngest."""
+
+
+def open_source(place: Place, *, commands: Sequence[str]) -> None:
+    """Open the app on the source that was chosen.
+
+    Args:
+        place: What the user said.
+        commands: Names of the commands, to tell a mistyped one from a folder.
+
+    Raises:
+        click.UsageError: There is no terminal, or the source is a word that is
+            neither a folder nor a command.
+    """
+    source, config = choose_source(place)
+    word = place.source or ""
+    if (
+        isinstance(source, DirectorySource)
+        and "/" not in word
+        and word
+        and not source.path.exists()
+    ):
+        close = difflib.get_close_matches(word, commands, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        raise click.UsageError(f"{word!r} is neither a command nor a folder{meant}")
+    _needs_terminal()
+    with Ending() as ending:
+        _run_app(source, config, ending, index=index_dir(), lists=state_dir() / "lists")
+
+
+def open_demo(*, folder: bool, seed: int) -> None:
+    """Open the app on the demo; afterwards nothing of it is left."""
+    _needs_terminal()
+    from sessiontui.config import load_config
+    from sessiontui.demo.server import demo_stage
+    from sessiontui.paths import config_file
+
+    with Ending() as ending, demo_stage(folder=folder, seed=seed) as stage:
+        config = load_config(config_file())
+        _run_app(stage.source, config, ending, stage.connect, index=stage.index)
+
+
+def _needs_terminal() -> None:
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
+        raise click.UsageError("the app needs a terminal; in a pipe there is: sessiontui ls")
+    if not is_terminal(sys.stderr):  # Textual draws there.
+        raise click.UsageError("the app draws on standard error too: do not redirect it")
+    if os.environ.get("TERM", "").lower() == "dumb":
+        raise click.UsageError(
+            "this terminal cannot show the app (TERM=dumb): set TERM, or use sessiontui ls"
+        )
+
+
+def _run_app(
+    source: Source,
+    config: Config,
+    ending: Ending,
+    connect: Callable[[Source, str | None], Backend] | None = None,
+    *,
+    index: Path,
+    lists: Path | None = None,
+) -> None:
+    """Show the first line at once, then load the app and run it.
+
+    Args:
+        source: What to show.
+        config: Settings.
+        ending: Sees to it that the process ends.
+        connect: Opens the backend of the source, if not in the usual way.
+        index: Folder of the index.
+        lists: Folder where it is remembered how lists are shown; None: nowhere.
+    """
+    with ExitStack() as waiting:
+        waiting.callback(first_frame.leave)
+        _give_size()
+        first_frame.enter(source.label, ascii_only=config.ascii)
+        sys.setswitchinterval(_SWITCH_S)
+        gc.disable()  # Until all is loaded, next to nothing of what is made is garbage.
+        import asyncio
+
+        from sessiontui.app.app import SessionApp
+        from sessiontui.workspace import Library, open_workspace
+        from sessiontui.workspace.connection import open_backend
+        from sessiontui.workspace.view_state import ListFile
+
+        opens = connect or open_backend
+        library = Library(index if config.index else None)
+
+        apps: list[SessionApp] = []
+        unheard: list[BaseException] = []
+        given_up = GivenUp()
+        ending.last_act = given_up.keep
+
+        def note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            error = context.get("exception")
+            if isinstance(error, BaseException) and not unheard:
+                unheard.append(error)
+
+        def end() -> None:
+            for app in apps:
+                app.end(FAILED)
+
+        async def body() -> int:
+            async with open_workspace(
+                source, config=config, connect=opens, library=library, failed=end
+            ) as workspace:
+                given_up.workspace = workspace
+                app = SessionApp(
+                    workspace, list_file=None if lists is None else ListFile(lists, source)
+                )
+                apps.append(app)
+                if not os.environ.get(DEBUG_VARIABLE):
+                    # What Textual and asyncio print of an error shows text of sessions.
+                    app.error_console.file = io.StringIO()
+                    asyncio.get_running_loop().set_exception_handler(note)
+                loading = asyncio.create_task(_collect_after_loading(workspace))
+                with ending.through(app.end):
+                    # Rich guesses it for terminals of an unknown kind; two sizes never settle.
+                    await app.run_async(size=os.get_terminal_size())
+                waiting.pop_all()  # The app gave the screen back itself.
+                loading.cancel()
+                if ending.hung_up:
+                    return HUNG_UP  # What failed without a terminal is no error.
+                failure = app.failure or (unheard[0] if unheard else None)
+                if failure is not None and not os.environ.get(DEBUG_VARIABLE):
+                    _report(failure, workspace)
+                return app.return_code or 0
+
+        try:
+            code = asyncio.run(body())
+        finally:
+            if words := given_up.keep():
+                complain(words)
+    raise click.exceptions.Exit(code)
+
+
+def _give_size() -> None:
+    """Let a terminal that does not know how large it is be as large as terminals were.
+
+    Rich and Textual would take it for different sizes, and paint it anew for ever; so they would
+    where the environment names another size than it has.
+    """
+    import termios
+
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+    with suppress(termios.error, OSError, ValueError):
+        keyboard = sys.stdin.fileno()
+        rows, columns = termios.tcgetwinsize(keyboard)
+        if not rows or not columns:
+            termios.tcsetwinsize(keyboard, (rows or 24, columns or 80))
+
+
+def _report(error: BaseException, workspace: Workspace) -> None:
+    """Write a report of an error that nobody expected, and say where it is."""
+    from sessiontui.cli.crash import in_one_line, write_report
+
+    state, figures = workspace.state, workspace.figures()
+    numbers = {name: getattr(figures, name) for name in figures.__struct_fields__}
+    about: dict[str, int | str] = {
+        "source": "server" if isinstance(workspace.source, RedisSource) else "folder",
+        "feed": f"{state.feed.tier}, {'live' if state.feed.live else 'away'}",
+        "sessions": state.sessions,
+        "bytes": state.bytes,
+        **numbers,
+    }
+    complain(in_one_line(error, write_report(error, about)))
+
+
+async def _collect_after_loading(workspace: Workspace) -> None:
+    """Let the garbage collector begin, and never look at what stays until the end.
+
+    Looking through everything that is loaded takes a tenth of a second, once in a
+    second while a session is followed: long enough to be seen.
+    """
+    with suppress(SessionTuiError):
+        await workspace.ready()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
+    gc.enable()

@@ -1,0 +1,172 @@
+"""`sessiontui ls`: the sessions of a source, as a table or as JSON."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from sessiontui.app.format import FORK, SIGNS, age, cut_end, cut_middle, size
+from sessiontui.catalog.row_builder import activity
+from sessiontui.catalog.sorting import file_name, place_of, shown_title
+from sessiontui.cli.output import Output
+from sessiontui.cli.resolve import matching_sessions
+from sessiontui.text import clean
+from sessiontui.times import iso_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sessiontui.app.format import Tone
+    from sessiontui.catalog.row import Row
+    from sessiontui.catalog.sorting import Sort
+    from sessiontui.catalog.stats import SessionFigures
+    from sessiontui.workspace import Workspace
+
+_SHORT_ID = 8
+_PROJECT_SHARE = 3
+"""A project gets at most one part in this many of a terminal's width."""
+
+
+async def list_sessions(
+    workspace: Workspace,
+    *,
+    query: str = "",
+    sort: Sort,
+    reverse: bool,
+    limit: int | None,
+    as_json: bool,
+    figures: bool = False,
+) -> None:
+    """Write the sessions in order.
+
+    Args:
+        workspace: Where they are.
+        query: Which ones, in the language of the find field; all without any.
+        sort: By what; newest, largest or first in the alphabet leads.
+        reverse: The other way round.
+        limit: How many at most; None for all.
+        as_json: One array of objects instead of a table.
+        figures: Whether JSON tells entries, turns, tokens, cost and models too: that takes
+            reading every session whole that the index does not know.
+    """
+    rows = list(workspace.catalogue.rows.values())
+    if query.strip():
+        rows = await matching_sessions(workspace, query)
+    if sort in ("title", "created"):  # Only heads and tails tell.
+        rows = await workspace.read_rows([row.path for row in rows])
+    rows.sort(key=place_of(sort, reverse=reverse))
+    rows = await workspace.read_rows([row.path for row in rows[:limit]])
+    output = Output()
+    if as_json:
+        counted = await workspace.library.count([row.path for row in rows]) if figures else {}
+        output.json_array(_facts(workspace, row) | _figures(counted.get(row.path)) for row in rows)
+    elif output.terminal:
+        _write_table(output, workspace, rows)
+    else:
+        _write_fields(output, workspace, rows)
+
+
+def _facts(workspace: Workspace, row: Row) -> dict[str, Any]:
+    """Return what `--json` tells of a session."""
+    return {
+        "path": row.path,
+        "id": row.id,
+        "title": row.title,
+        "project": workspace.catalogue.project(row),
+        "cwd": row.cwd,
+        "size": row.size,
+        "mtime_ms": row.mtime_ms,
+        "created": None if row.created_ms is None else iso_time(row.created_ms),
+        "status": row.status,
+        "activity": activity(row, now_ms=workspace.clock()),
+        "held": workspace.held(row.path),
+        "agent": row.agent,
+        "model": row.model,
+        "parent": row.parent,
+    }
+
+
+def _figures(counted: SessionFigures | None) -> dict[str, Any]:
+    """Return what `--json --figures` tells of a session besides."""
+    if counted is None:
+        return {}
+    used = counted.tokens
+    return {
+        "entries": counted.entries,
+        "turns": counted.turns,
+        "tokens": {
+            "input": used.input,
+            "output": used.output,
+            "cache_read": used.cache_read,
+            "cache_write": used.cache_write,
+        },
+        "cost": used.cost,
+        "models": list(counted.models),
+    }
+
+
+def _write_fields(output: Output, workspace: Workspace, rows: Sequence[Row]) -> None:
+    """Write a line a session for programs, with tabs between the fields."""
+    now = workspace.clock()
+    for row in rows:
+        fields = (
+            activity(row, now_ms=now),
+            age(row.mtime_ms, now),
+            str(row.size),
+            clean(row.id or row.path),
+            clean(workspace.catalogue.project(row)),
+            clean(shown_title(row)),
+        )
+        output.line("\t".join(fields))
+
+
+def _write_table(output: Output, workspace: Workspace, rows: Sequence[Row]) -> None:
+    """Write aligned columns that fit the terminal."""
+    if not rows:
+        output.line(f"No sessions in {clean(workspace.source.label)}.")
+        return
+    now = workspace.clock()
+    ids = short_ids([row.id or file_name(row.path) for row in rows])
+    projects = [clean(workspace.catalogue.project(row)) for row in rows]
+    most = max(12, output.width // _PROJECT_SHARE)
+    project_width = min(most, max(map(_cells, projects)))
+    id_width = max(map(len, ids))
+    title_width = max(12, output.width - project_width - id_width - 21)
+    head = f"  {'age':>4}  {'size':>7}  {_pad('id', id_width)}  {_pad('project', project_width)}"
+    output.line(output.style(f"{head}  title", tone="past"))
+    for row, short, project in zip(rows, ids, projects, strict=True):
+        doing = activity(row, now_ms=now)
+        sign = SIGNS[doing]
+        title = shown_title(row) if row.parent is None else f"{FORK.symbol} {shown_title(row)}"
+        told: Tone = "plain" if sign.tone == "past" else sign.tone
+        output.line(
+            f"{output.style(sign.symbol, tone=sign.tone)} {age(row.mtime_ms, now):>4}"
+            f"  {size(row.size):>7}  {output.style(_pad(short, id_width), tone='past')}"
+            f"  {_pad(cut_middle(project, project_width), project_width)}"
+            f"  {output.style(cut_end(clean(title), title_width), tone=told)}"
+        )
+
+
+def short_ids(ids: Sequence[str]) -> list[str]:
+    """Return the beginnings of ids that tell them apart, all of one length, safe to show."""
+    ordered = sorted(set(ids))
+    shared = max((_common(one, other) for one, other in pairwise(ordered)), default=0)
+    length = max(_SHORT_ID, shared + 1)
+    return [clean(item[:length]) for item in ids]
+
+
+def _common(one: str, other: str) -> int:
+    return next(
+        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+        min(len(one), len(other)),
+    )
+
+
+def _cells(text: str) -> int:
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - _cells(text))

@@ -1,0 +1,164 @@
+"""`sessiontui cp` and `mv`: bring sessions to another store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sessiontui.app.format import counted, size
+from sessiontui.cli.change import tell_written_again
+from sessiontui.cli.output import Output
+from sessiontui.cli.progress import shown_progress, tell_rest
+from sessiontui.cli.prompts import agreed, not_running
+from sessiontui.cli.resolve import label, named, the_sessions
+from sessiontui.cli.runner import CommandError, complain
+from sessiontui.cli.sources import command_line
+from sessiontui.errors import ReadOnlyError
+from sessiontui.text import clean
+from sessiontui.workspace.destination import open_destination
+from sessiontui.workspace.rights import ASKED
+from sessiontui.workspace.transfer import Transfers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sessiontui.sources import Source
+    from sessiontui.workspace import DeletePlan, Workspace
+    from sessiontui.workspace.destination import Destination
+    from sessiontui.workspace.transfer import Transferred, Wish
+
+
+async def transfer_sessions(
+    workspace: Workspace,
+    names: Sequence[str],
+    target: Source,
+    wish: Wish,
+    *,
+    query: str | None,
+    password: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Copy or move sessions; nothing is touched before every name is found and the user agreed.
+
+    Args:
+        workspace: Where they are.
+        names: What the user calls them.
+        target: Where they go.
+        wish: How.
+        query: What others are to fit, if given.
+        password: Of the target, instead of the one it has.
+        dry_run: Only tell what would go where.
+        yes: Do not ask.
+        as_json: Tell as JSON.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        CommandError: One is running and that was not wished, or the user said no.
+        StorageError: The target cannot be reached.
+        click.UsageError: Nobody can be asked and `yes` is false.
+    """
+    if workspace.config.read_only and not dry_run:
+        raise ReadOnlyError(ASKED)
+    rows = await the_sessions(workspace, names, query)
+    titles = {row.path: label(row) for row in rows}
+    plan = await workspace.plan_delete(list(titles))
+    loss = "would lose the rest of its work" if wish.move else "would go on with the original alone"
+    async with open_destination(
+        target, home=workspace.home, origin=workspace.source, password=password
+    ) as destination:
+        transfers = Transfers(workspace)
+        output = Output()
+        if dry_run:
+            facts = await _planned(transfers, plan, titles, destination, wish)
+            if as_json:
+                output.json_array(facts)
+            else:
+                _tell_plan(output, facts, plan)
+            return 0
+        if not wish.force:
+            plan = not_running(plan, loss, leave_out=query is not None)
+        if not yes:
+            facts = await _planned(transfers, plan, titles, destination, wish)
+            if not await agreed(output, "Move?", lambda: _tell_plan(output, facts, plan)):
+                raise CommandError("nothing was moved")
+        word, done = ("moving", "moved") if wish.move else ("copying", "copied")
+        with shown_progress(word) as progress:
+            outcome = await transfers.run(plan.paths, destination, wish, progress)
+        await workspace.drain()
+    called = {path: named(title) for path, title in titles.items()}
+    if as_json:
+        output.json_array(_facts(one) for one in outcome.done)
+    else:
+        for one in outcome.done:
+            _tell(output, called[one.path], one, done)
+    output.flush()
+    await tell_written_again(workspace, [one.path for one in outcome.done if one.item is not None])
+    return tell_rest(outcome, called, done)
+
+
+def _tell(output: Output, title: str, one: Transferred, done: str) -> None:
+    text = f"{done} {title} to {clean(one.new_path)}"
+    if one.state == "there":
+        there = "was there already"
+        text = f"{title} {there}: {clean(one.new_path)}" if one.item is None else f"{text}, {there}"
+    if one.replaced is not None:
+        text += f"; what was there is in its trash as {clean(one.replaced.id)}"
+    if one.expires:
+        text += "; it expires on the server, the copy does not"
+    if one.item is not None:
+        text += f"; bring the original back with: {command_line('restore', one.item.id)}"
+    output.line(text)
+
+
+async def _planned(
+    transfers: Transfers,
+    plan: DeletePlan,
+    titles: Mapping[str, str],
+    destination: Destination,
+    wish: Wish,
+) -> list[dict[str, Any]]:
+    held = {item.path: item.reason for item in plan.held}
+    facts = []
+    for path, stats in zip(plan.paths, plan.stats, strict=True):
+        new_path = await transfers.new_path(path, destination, wish.cwd)
+        facts.append(
+            {
+                "path": path,
+                "new_path": new_path,
+                "title": titles[path],
+                "exists": destination.storage.exists_sync(new_path),
+                "running": held.get(path),
+                "bytes": sum(stat.size for stat in stats),
+                "with": [stat.path for stat in stats[1:]],
+            }
+        )
+    return facts
+
+
+def _tell_plan(output: Output, facts: Sequence[Mapping[str, Any]], plan: DeletePlan) -> None:
+    for one in facts:
+        there = "  (something is there)" if one["exists"] else ""
+        output.line(
+            f"{named(one['title'])}  {clean(one['path'])} -> {clean(one['new_path'])}{there}"
+        )
+        for path in one["with"]:
+            output.line(f"  with {clean(path)}")
+    for held in plan.held:
+        complain(f"{named(held.title or held.path)} is running: {held.reason}")
+    files = counted(plan.count, "key or file", "keys or files")
+    output.line(f"{counted(len(facts), 'session')}, {files}, {size(plan.bytes)}")
+
+
+def _facts(one: Transferred) -> dict[str, Any]:
+    return {
+        "path": one.path,
+        "new_path": one.new_path,
+        "state": one.state,
+        "files": one.files,
+        "bytes": one.bytes,
+        "trash_id": None if one.item is None else one.item.id,
+        "replaced_trash_id": None if one.replaced is None else one.replaced.id,
+    }

@@ -1,0 +1,233 @@
+"""Display blocks of the records of Codex: an outer type, and a payload with a type of its own."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sessiontui.formats.blocks import (
+    FOLDED_SUMMARY,
+    FOLDED_TEXT,
+    Block,
+    Pairing,
+    Result,
+    compact,
+    first_line,
+    json_part,
+    note,
+    text_part,
+)
+from sessiontui.formats.content import (
+    content_part,
+    first_text,
+    items,
+    joined,
+    mapping,
+    model_name,
+    number,
+    text,
+    usage,
+)
+from sessiontui.formats.nesting import read_json
+from sessiontui.formats.omp import error_block
+from sessiontui.formats.tools import call_block, orphan_block
+
+if TYPE_CHECKING:
+    from sessiontui.formats.entries import Entry
+
+_TYPES = {
+    "session_meta", "turn_context", "response_item", "event_msg", "compacted", "world_state",
+    "inter_agent_communication_metadata",
+}  # fmt: skip
+_CALLS = {
+    "function_call", "custom_tool_call", "local_shell_call", "web_search_call",
+    "tool_search_call", "image_generation_call",
+}  # fmt: skip
+_OUTPUTS = {"function_call_output", "custom_tool_call_output", "tool_search_output"}
+
+
+def blocks(item: Entry, pairing: Pairing) -> tuple[Block, ...] | None:
+    """Return the blocks of a record of Codex; None for anything else."""
+    payload = mapping(item.data.get("payload"))
+    if item.type not in _TYPES or not payload:
+        return None
+    if item.type == "response_item":
+        return _response(item, payload, pairing)
+    if item.type == "event_msg":
+        return (_event_block(item, payload),)
+    if item.type == "session_meta":
+        detail = first_text(payload, "cwd", "id")
+        version = first_text(payload, "cli_version")
+        return (
+            note(item, "session", detail, meta=(f"codex {first_line(version)}",), cut="middle"),
+        )
+    if item.type == "turn_context":
+        return (_folded(item, "turn", model_name(payload.get("model")), payload),)
+    if item.type == "compacted":
+        return (_compaction(item, payload),)
+    return (_folded(item, item.type, compact(payload, 300), payload),)
+
+
+def results(item: Entry) -> tuple[Result, ...]:
+    """Return the output of a call that a response item holds."""
+    payload = mapping(item.data.get("payload"))
+    if item.type != "response_item" or text(payload.get("type")) not in _OUTPUTS:
+        return ()
+    output, details = payload.get("output", payload.get("tools")), {}
+    if isinstance(output, str) and output.startswith('{"output"'):
+        try:
+            wrapped = mapping(read_json(output))
+        except ValueError:
+            wrapped = {}
+        output, details = wrapped.get("output", output), mapping(wrapped.get("metadata"))
+    head, found, rest = _parted(output)
+    if found:
+        output, details = rest, {**details, **head}
+    return (
+        Result(
+            call_id=text(payload.get("call_id")),
+            tool="",
+            part=content_part(output),
+            offset=item.offset,
+            time_ms=item.timestamp_ms,
+            error=number(details.get("exit_code")) != 0,
+            details=details,
+        ),
+    )
+
+
+_EXIT = re.compile(r"(?:exited with code|Exit code:) (-?\d{1,9})")
+_WALL = re.compile(r"Wall time: (\d{1,9}(?:\.\d{1,9})?) seconds")
+
+
+def _parted(output: object) -> tuple[dict[str, int], bool, str]:
+    """Return what the lines before an output tell, whether there are such, and the output."""
+    head, found, _ = (output if isinstance(output, str) else "")[:400].partition("Output:\n")
+    code, wall = _EXIT.search(head), _WALL.search(head)
+    if not found or not isinstance(output, str) or not (code or wall):
+        return {}, False, ""
+    told = {"exit_code": int(code[1])} if code else {}
+    if wall:
+        told["wallTimeMs"] = round(float(wall[1]) * 1000)
+    return told, True, output[len(head) + len(found) :]
+
+
+def calls(item: Entry) -> tuple[str, ...]:
+    """Return the id of the call that a response item holds."""
+    payload = mapping(item.data.get("payload"))
+    if item.type != "response_item" or text(payload.get("type")) not in _CALLS:
+        return ()
+    call_id = text(payload.get("call_id"))
+    return (call_id,) if call_id else ()
+
+
+def _response(item: Entry, payload: dict[str, Any], pairing: Pairing) -> tuple[Block, ...]:
+    kind = text(payload.get("type"))
+    if kind == "message":
+        return _message(item, payload)
+    if kind == "reasoning":
+        return _reasoning(item, payload)
+    if kind in _CALLS:
+        name = first_text(payload, "name") or kind.removesuffix("_call")
+        given = payload.get("arguments") or payload.get("input") or payload.get("action")
+        return (call_block(item, name, given, text(payload.get("call_id")), pairing),)
+    if kind in _OUTPUTS:
+        return tuple(
+            orphan_block(result)
+            for result in results(item)
+            if not pairing.is_shown(result.call_id, item.offset)
+        )
+    return (_folded(item, kind, "", payload),)
+
+
+def _message(item: Entry, payload: dict[str, Any]) -> tuple[Block, ...]:
+    role = text(payload.get("role"))
+    words = joined(payload.get("content"))
+    if role == "assistant":
+        heading = Block(
+            kind="assistant", offset=item.offset, heading="Codex", time_ms=item.timestamp_ms
+        )
+        part = text_part("markdown", words)
+        return (heading, Block(kind="text", offset=item.offset, parts=(part,)))
+    given = role != "user" or words.startswith(
+        ("<environment_context", "<user_instructions", "# AGENTS.md")
+    )
+    return (
+        Block(
+            kind="message" if given else "user",
+            offset=item.offset,
+            heading="Instructions" if given else "You",
+            time_ms=item.timestamp_ms,
+            parts=(text_part("markdown", words),),
+            folded=FOLDED_TEXT if given else None,
+        ),
+    )
+
+
+def _reasoning(item: Entry, payload: dict[str, Any]) -> tuple[Block, ...]:
+    words = "\n\n".join(
+        filter(None, (joined(payload.get("summary")), joined(payload.get("content"))))
+    )
+    if not words:
+        return (note(item, "reasoning", "sealed by its provider"),)
+    heading = Block(
+        kind="assistant",
+        offset=item.offset,
+        heading="Codex",
+        time_ms=item.timestamp_ms,
+        silent=True,
+    )
+    part = text_part("thinking", words)
+    return (
+        heading,
+        Block(kind="thinking", offset=item.offset, parts=(part,), folded=FOLDED_TEXT),
+    )
+
+
+def _event_block(item: Entry, payload: dict[str, Any]) -> Block:
+    kind = text(payload.get("type"))
+    words = first_text(payload, "message", "text", "last_agent_message", "reason")
+    if kind == "error":
+        return error_block(item, "error", words)
+    if kind == "turn_aborted":
+        return note(item, "aborted", words, error=True)
+    if kind == "token_count":
+        total = mapping(mapping(payload.get("info")).get("total_token_usage"))
+        return note(item, "tokens", "so far", usage=usage(total))
+    if kind == "task_complete":
+        return note(item, "turn done", duration_ms=number(payload.get("duration_ms")) or None)
+    return _folded(item, kind, words or _about(payload), payload)
+
+
+def _about(payload: dict[str, Any]) -> str:
+    command = items(payload.get("command"))
+    if command:
+        return text(command[-1])
+    rest = {key: value for key, value in payload.items() if key not in {"type", "turn_id"}}
+    return compact(rest, 300) if rest else ""
+
+
+def _compaction(item: Entry, payload: dict[str, Any]) -> Block:
+    return Block(
+        kind="summary",
+        offset=item.offset,
+        heading="Compaction",
+        detail=f"{len(items(payload.get('replacement_history'))):,} messages kept",
+        time_ms=item.timestamp_ms,
+        parts=(text_part("markdown", text(payload.get("message"))),),
+        folded=FOLDED_SUMMARY,
+    )
+
+
+def _folded(item: Entry, kind: str, detail: str, payload: dict[str, Any]) -> Block:
+    """Return one muted line that unfolds to the whole record."""
+    return Block(
+        kind="note",
+        offset=item.offset,
+        heading=first_line(kind).replace("_", " ") or "record",
+        detail=first_line(detail),
+        time_ms=item.timestamp_ms,
+        parts=(json_part(payload),),
+        brief=(),
+        folded=0,
+    )

@@ -1,0 +1,54 @@
+"""What a line of a session looks like to a reader: display blocks.
+
+Knows the entries of omp and pi of every version, and the records of Claude Code
+and Codex; what it does not know shows as itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessiontui.formats import blocks_events, claude, codex, omp
+from sessiontui.formats.blocks import UNPAIRED, Block, Pairing, Result, bad_line, unknown
+from sessiontui.formats.entries import BadLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessiontui.formats.entries import Entry, Item
+
+__all__ = ["UNPAIRED", "Block", "Pairing", "Result", "blocks_of", "results_of"]
+
+_BLOCKS: tuple[Callable[[Entry, Pairing], tuple[Block, ...] | None], ...] = (
+    omp.blocks,
+    blocks_events.blocks,
+    codex.blocks,
+    claude.blocks,
+)
+_RESULTS: tuple[Callable[[Entry], tuple[Result, ...]], ...] = (
+    omp.results,
+    codex.results,
+    claude.results,
+)
+
+
+def blocks_of(item: Item, pairing: Pairing = UNPAIRED) -> tuple[Block, ...]:
+    """Return how an entry, or a line that is none, shows; nothing if another block shows it."""
+    if isinstance(item, BadLine):
+        return (bad_line(item),)
+    for make in _BLOCKS:
+        blocks = make(item, pairing)
+        if blocks is not None:
+            return blocks
+    return (unknown(item),)
+
+
+def results_of(item: Item) -> tuple[Result, ...]:
+    """Return the results of tool calls that a line holds."""
+    if isinstance(item, BadLine):
+        return ()
+    for find in _RESULTS:
+        results = find(item)
+        if results:
+            return results
+    return ()

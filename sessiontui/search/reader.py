@@ -1,0 +1,171 @@
+"""Reads the index while others may write it: what is known, and where text may be.
+
+A reader sees the index as it was when its search began, whatever is written
+meanwhile. Everything here runs in one thread at a time.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from sessiontui.search.index import CHUNK_BITS, file_bytes, file_errors, key_path, open_to_read
+from sessiontui.search.index_cache import Contents, Known, Marks, Whole, known_row
+from sessiontui.search.records import unpack
+from sessiontui.transcript.search import Needle
+from sessiontui.transcript.words import Words
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
+
+    from sessiontui.transcript.search import Sought
+
+_TRIGRAMS: Final = 24
+"""How many trigrams of a text are asked for; more would hardly rule out more."""
+_AT_ONCE: Final = 500
+"""How many chunks one query names."""
+
+
+_HeldRow = tuple[bytes, int, Whole, int, Whole, Whole]
+
+
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """A session of the index for one search."""
+
+    id: int
+    size: int
+    mtime_ms: int
+    stop: int
+    text_stop: int
+    chunks: tuple[int, ...] = ()
+    """Numbers of the chunks that may hold what is looked for, in order."""
+
+
+class IndexReader:
+    """One search's view of the file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        IndexFileError: All methods may, if the file cannot be read (any more).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._database: sqlite3.Connection | None = open_to_read(path)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is an index."""
+        return self._database is not None
+
+    def interrupt(self) -> None:
+        """Let what is being read fail; the one call for other threads."""
+        if self._database is not None:
+            self._database.interrupt()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def known(self) -> Iterator[tuple[str, Known]]:
+        """Yield every session of the index."""
+        rows = self._rows("SELECT path, size, mtime_ms, stop, text_stop, figures FROM sessions")
+        for row in rows:
+            with file_errors(self._path):
+                key, known = known_row(row)
+            yield key_path(key), known
+
+    def contents(self) -> Contents:
+        """Return how much is in the index."""
+        for sessions, texts, text_bytes in self._rows(
+            "SELECT count(*), coalesce(sum(text_bytes > 0), 0), coalesce(sum(text_bytes), 0)"
+            " FROM sessions"
+        ):
+            return Contents(sessions, texts, text_bytes, file_bytes(self._path))
+        return Contents(0, 0, 0, file_bytes(self._path))
+
+    def look_up(self, wanted: Sought) -> dict[str, Held]:
+        """Return every session of the index by path, with the chunks that may match.
+
+        What is read afterwards with `texts` is of the same moment.
+        """
+        if self._database is None:
+            return {}
+        with file_errors(self._path):
+            self._database.execute("BEGIN")
+            match = match_of(wanted)
+            if match:
+                ids = self._database.execute(
+                    "SELECT rowid FROM words WHERE words MATCH ?", (match,)
+                )
+            else:
+                ids = self._database.execute("SELECT id FROM chunks")
+            numbers = sorted(number for (number,) in ids)
+            chunks = {
+                session: tuple(group)
+                for session, group in groupby(numbers, lambda number: number >> CHUNK_BITS)
+            }
+            rows = self._database.execute(
+                "SELECT path, id, size, mtime_ms, stop, text_stop FROM sessions"
+            )
+            held: dict[str, Held] = {}
+            for row in rows:
+                key, session, size, mtime_ms, stop, text_stop = msgspec.convert(row, _HeldRow)
+                found = chunks.get(session, ())
+                held[key_path(key)] = Held(session, size, mtime_ms, stop, text_stop, found)
+            return held
+
+    def marks(self, session: int) -> Marks:
+        """Return by what a session is known again."""
+        for head, overlap in self._rows(
+            "SELECT head, overlap FROM sessions WHERE id = ?", (session,)
+        ):
+            with file_errors(self._path):
+                return Marks(*msgspec.convert((head, overlap), tuple[bytes, bytes]))
+        return Marks(b"", b"")
+
+    def texts(self, chunks: Sequence[int]) -> list[str]:
+        """Return chunks that `look_up` named, in the same order."""
+        found: dict[int, str] = {}
+        for start in range(0, len(chunks), _AT_ONCE):
+            some = chunks[start : start + _AT_ONCE]
+            marks = ",".join("?" * len(some))
+            rows = self._rows(f"SELECT id, text FROM chunks WHERE id IN ({marks})", some)
+            with file_errors(self._path):
+                found.update((number, unpack(text)) for number, text in rows)
+        return [found[number] for number in chunks if number in found]
+
+    def _rows(self, query: str, values: Collection[object] = ()) -> Iterator[tuple[Any, ...]]:
+        if self._database is None:
+            return
+        with file_errors(self._path):
+            cursor = self._database.execute(query, tuple(values))
+            # `yield from` would close the cursor of who reads no further, maybe after the file.
+            while (row := cursor.fetchone()) is not None:
+                yield row
+
+
+def match_of(wanted: Sought) -> str:
+    """Return the full text query that finds all chunks that may match; empty where all may."""
+    needles = wanted.needles if isinstance(wanted, Words) else (wanted,)
+    trigrams: dict[str, None] = {}
+    for needle in needles:
+        if isinstance(needle, Needle):
+            trigrams |= dict.fromkeys(_trigrams(needle.text))
+    return " AND ".join('"' + trigram.replace('"', '""') + '"' for trigram in trigrams)
+
+
+def _trigrams(text: str) -> list[str]:
+    """Return trigrams of a text, spread over it where there are too many."""
+    # What no text holds that is safe to show, no query may hold.
+    text = text.encode("utf-8", "replace").decode().replace("\0", "?")
+    found = [text[start : start + 3] for start in range(len(text) - 2)]
+    step = max(1, -(-len(found) // _TRIGRAMS))
+    return found[::step]

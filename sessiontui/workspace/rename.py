@@ -1,0 +1,52 @@
+"""Another title and path for a session, without taking work from its agent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessiontui.errors import ReadOnlyError, SessionHeldError, WrongTypeError
+
+if TYPE_CHECKING:
+    from sessiontui.catalog.row import Row
+    from sessiontui.workspace.workspace import Workspace
+
+MAY_SET_AGAIN = "Its agent may set its own title again."
+"""What becomes of a title that is given while an agent may hold the session open."""
+_AGENTS = {"claude": "Claude Code", "codex": "Codex"}
+
+
+def no_title(row: Row) -> str | None:
+    """Return why a session's title cannot be stored, a sentence, or None where it can.
+
+    It is the same wherever the session is: pi opens it again once it is copied to a folder.
+    """
+    if row.agent in _AGENTS:
+        return f"{_AGENTS[row.agent]} keeps no title in its sessions; only the path can change."
+    if row.read and row.agent == "unknown" and not row.has_slot:
+        return "This is no session that can keep a title; only the path can change."
+    if row.agent == "pi" and not row.has_slot:
+        return "pi cannot open a session with a title before its header; only the path can change."
+    return None
+
+
+async def rename(
+    workspace: Workspace, path: str, *, title: str | None, new_path: str | None, insist: bool
+) -> None:
+    """Rename a session; see `Workspace.rename`."""
+    storage, holding = workspace.storage, workspace.holding
+    moves = new_path is not None and new_path != path
+    with workspace.notes.on(path, "renaming…"):
+        if storage.read_only is not None:
+            raise ReadOnlyError(storage.read_only, path=path)
+        rows = await workspace.read_rows([path])
+        reason = workspace.held(path)
+        if moves and reason is not None and not insist:
+            raise SessionHeldError(path, reason)
+        for row in rows if title is not None else ():
+            if (refusal := no_title(row)) is not None:
+                raise WrongTypeError(refusal, path=path)
+        growth = None if insist else holding.growth(path)
+        if title is not None:
+            await storage.update_session_title(path, title, allow_rewrite=holding.guard(path))
+        if new_path is not None and moves:
+            await storage.rename_session_with_artifacts(path, new_path, guard=growth)

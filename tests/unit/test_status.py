@@ -1,0 +1,162 @@
+"""What a session is doing, and whether an agent may hold it open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sessiontui.catalog.row import Call, Row, Tail
+from sessiontui.catalog.status import (
+    GREW_MS,
+    HOUR_MS,
+    IDLE_MS,
+    MINUTE_MS,
+    OPEN_MS,
+    RULES,
+    THINK_MS,
+    TOOL_MS,
+    activity,
+    held,
+)
+
+NOW = 1_789_000_000_000
+BASH = (Call("c", "bash", None),)
+
+
+def row(*, ago_ms: int = 0, **fields: Any) -> Row:
+    """Return an omp session whose last message came so long ago."""
+    values: dict[str, Any] = {
+        "path": "/a.jsonl",
+        "size": 1,
+        "mtime_ms": NOW - ago_ms,
+        "read": True,
+        "agent": "omp",
+        "has_slot": True,
+        "answered": True,
+        "last_message_ms": NOW - ago_ms,
+        **fields,
+    }
+    tail = {name: values.pop(name) for name in Tail.__struct_fields__ if name in values}
+    return Row(**values, tail=Tail(**tail))
+
+
+PI: dict[str, Any] = {"agent": "pi", "has_slot": False}
+CASES: list[tuple[str, dict[str, Any], str]] = [
+    ("omp died", {"ending": "calls", "closed": True, "exit_kind": "fatal"}, "crashed"),
+    ("failed", {"ending": "error"}, "error"),
+    ("failed and left", {"ending": "error", "closed": True}, "error"),
+    ("failed long ago", {"ending": "error", "ago_ms": 99 * HOUR_MS}, "error"),
+    ("aborted", {"ending": "aborted"}, "aborted"),
+    ("answered and left", {"ending": "answer", "closed": True, "exit_kind": "normal"}, "done"),
+    ("cut and left", {"ending": "cut", "closed": True, "exit_kind": "signal"}, "done"),
+    ("left in a call", {"ending": "calls", "closed": True, "exit_kind": "signal"}, "exited"),
+    ("left before an answer", {"ending": "user", "closed": True}, "exited"),
+    ("unknown bytes grow", {"ending": None, "grew_ms": NOW - GREW_MS}, "running"),
+    ("unknown bytes rest", {"ending": None, "grew_ms": NOW - GREW_MS - 1}, "unknown"),
+    ("unknown bytes", {"ending": None}, "unknown"),
+    ("answered", {"ending": "answer"}, "waiting"),
+    ("answered, in a while", {"ending": "answer", "ago_ms": OPEN_MS}, "waiting"),
+    ("answered, too long ago", {"ending": "answer", "ago_ms": OPEN_MS + 1}, "done"),
+    ("ran out of tokens", {"ending": "cut"}, "waiting"),
+    ("pi answered", {**PI, "ending": "answer", "ago_ms": IDLE_MS}, "waiting"),
+    ("pi answered, too long ago", {**PI, "ending": "answer", "ago_ms": IDLE_MS + 1}, "done"),
+    ("called", {"ending": "calls", "calls": BASH}, "running"),
+    ("one of two returned", {"ending": "results", "calls": BASH}, "running"),
+    ("runs long", {"ending": "calls", "calls": BASH, "ago_ms": TOOL_MS}, "running"),
+    ("runs too long", {"ending": "calls", "calls": BASH, "ago_ms": TOOL_MS + 1}, "stalled"),
+    ("started later", {"ending": "calls", "calls": (Call("c", "bash", NOW),),
+                       "ago_ms": TOOL_MS + 1}, "running"),
+    ("asked", {"ending": "user"}, "thinking"),
+    ("asked for the first time", {"ending": "user", "answered": False}, "thinking"),
+    ("results are in", {"ending": "results"}, "thinking"),
+    ("thinks long", {"ending": "user", "ago_ms": THINK_MS}, "thinking"),
+    ("thinks too long", {"ending": "results", "ago_ms": THINK_MS + 1}, "stalled"),
+    ("still stalled", {"ending": "results", "ago_ms": OPEN_MS}, "stalled"),
+    ("pi stalled", {**PI, "ending": "results", "ago_ms": IDLE_MS}, "stalled"),
+    ("never answered", {"ending": "user", "answered": False, "ago_ms": OPEN_MS + 1}, "unknown"),
+    ("gone in a turn", {"ending": "user", "ago_ms": OPEN_MS + 1}, "crashed"),
+    ("gone in a call", {"ending": "calls", "calls": BASH, "ago_ms": OPEN_MS + 1}, "crashed"),
+    ("pi gone in a turn", {**PI, "ending": "user", "ago_ms": IDLE_MS + 1}, "exited"),
+    ("old omp gone", {"has_slot": False, "ending": "user", "ago_ms": OPEN_MS}, "exited"),
+    ("the feed saw it grow", {"ending": "results", "ago_ms": HOUR_MS, "grew_ms": NOW}, "thinking"),
+    ("renamed just now", {"ending": "results", "ago_ms": OPEN_MS + 1, "mtime_ms": NOW}, "crashed"),
+    ("no times but its own", {"ending": "user", "last_message_ms": None, "mtime_ms": NOW},
+     "thinking"),
+    ("written by a clock ahead", {"ending": "user", "ago_ms": -HOUR_MS}, "thinking"),
+    ("never read", {"ending": None, "read": False}, "unknown"),
+    ("to be read again", {"ending": "calls", "calls": BASH, "read": False}, "running"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "doing"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+)
+def test_what_a_session_is_doing(fields: dict[str, Any], doing: str) -> None:
+    assert activity(row(**fields), now_ms=NOW) == doing
+
+
+def test_every_rule_of_the_table_decides_some_case() -> None:
+    """A rule that no case needs is either untested or never reached."""
+    import sessiontui.catalog.status as module
+
+    for number, rule in enumerate(RULES):
+        others = RULES[:number] + RULES[number + 1 :]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "RULES", others)
+            missed = [
+                name
+                for name, fields, doing in CASES
+                if activity(row(**fields), now_ms=NOW) != doing
+            ]
+        assert missed, rule
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"ago_ms": 12_000}, "it grew 12 s ago, and nothing says that its agent has left"),
+        ({"ago_ms": 0}, "it grew just now, and nothing says that its agent has left"),
+        ({"ago_ms": -5000}, "it grew just now, and nothing says that its agent has left"),
+        ({"ago_ms": MINUTE_MS}, "it grew 60 s ago, and nothing says that its agent has left"),
+        ({"ago_ms": HOUR_MS, "grew_ms": NOW - 3000},
+         "it grew 3 s ago, and nothing says that its agent has left"),
+        ({"ago_ms": 5000, "ending": "calls", "calls": BASH},
+         "it grew 5 s ago, while a tool was running"),
+        ({"ago_ms": 5000, "read": False},
+         "it grew 5 s ago, and nothing says that its agent has left"),
+        ({"ago_ms": 20 * MINUTE_MS, "ending": "calls", "calls": BASH},
+         "a tool has been running in it for 20 min"),
+        ({"ago_ms": TOOL_MS + 1, "ending": "calls", "calls": BASH},
+         "its last word is 30 min old, and nothing says that its agent has left"),
+        ({"ago_ms": 5 * MINUTE_MS, "ending": "user"},
+         "its agent has been at work on an answer for 5 min"),
+        ({"ago_ms": OPEN_MS, "ending": "answer"},
+         "its last word is 12 h old, and nothing says that its agent has left"),
+        ({"ago_ms": HOUR_MS, "ending": "error"},
+         "its last word is 60 min old, and nothing says that its agent has left"),
+        ({**PI, "ago_ms": IDLE_MS, "ending": "answer"},
+         "its last word is 60 min old, and nothing says that its agent has left"),
+        ({"ago_ms": HOUR_MS, "mtime_ms": NOW - 2000, "ending": "answer"},
+         "it grew 2 s ago, and nothing says that its agent has left"),
+    ],
+)  # fmt: skip
+def test_why_a_session_may_be_held_open(fields: dict[str, Any], reason: str) -> None:
+    assert held(row(**fields), now_ms=NOW) == reason
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ago_ms": MINUTE_MS + 1},
+        {"ago_ms": 0, "closed": True},
+        {"ago_ms": 0, "closed": True, "ending": "calls", "calls": BASH},
+        {"ago_ms": OPEN_MS + 1, "ending": "answer"},
+        {"ago_ms": OPEN_MS + 1, "ending": "calls", "calls": BASH},
+        {"ago_ms": THINK_MS + 1, "ending": "user", "answered": False},
+        {**PI, "ago_ms": IDLE_MS + 1, "ending": "answer"},
+        {"ago_ms": 2 * MINUTE_MS, "read": False},
+    ],
+)
+def test_a_session_that_nothing_speaks_for_is_held_by_nobody(fields: dict[str, Any]) -> None:
+    assert held(row(**fields), now_ms=NOW) is None
