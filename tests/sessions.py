@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.formats.title_slot import make_slot
 from sessiontui.times import iso_time
 

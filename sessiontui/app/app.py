@@ -9,12 +9,10 @@ from textual import events, work
 from textual.app import App
 from textual.binding import Binding
 
-from sessiontui.app.ascii import AsciiFilter
 from sessiontui.app.keymap import CHANGING, Keys
-from sessiontui.app.screens.main import LOW, NARROW
-from sessiontui.app.screens.main_main import MainScreen
+from sessiontui.app.screens.main import LOW, NARROW, MainScreen
 from sessiontui.app.terminal import HUNG_UP
-from sessiontui.app.theme import DARK, LIGHT, themes, token_defaults
+from sessiontui.app.theme import DARK, LIGHT, AsciiFilter, themes, token_defaults
 from sessiontui.errors import ConfigError
 from sessiontui.paths import styles_dir
 from sessiontui.text import clean

@@ -18,7 +18,7 @@ from sessiontui.text import clean
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from sessiontui.catalog.lines import GroupLine, RowLine
+    from sessiontui.catalog.row import GroupLine, RowLine
     from sessiontui.catalog.sorting import Sort
     from sessiontui.catalog.stats import SessionFigures
 

@@ -1,13 +1,14 @@
-"""How figures, times and states read on the screen; pure, and safe to show as they come.
+"""Sizes, times, counts and states as short text; pure, and safe to show as they come.
 
 Times are milliseconds since the epoch, durations milliseconds, sizes bytes.
-Everything here returns one short line without any text from outside, `as_sentence` aside.
+Everything here returns one short line without any text from outside, but for
+`as_sentence` and `snippet`.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rich.cells import cell_len
 
@@ -16,6 +17,8 @@ from sessiontui.text import clean
 if TYPE_CHECKING:
     from sessiontui.catalog.row import Activity
     from sessiontui.catalog.selection import Mark
+    from sessiontui.formats.blocks import Kind
+    from sessiontui.transcript.search import Hit, Sought
 
 Tone = Literal["live", "attention", "failed", "past", "plain"]
 """What a colour means: a design token of the theme, or `plain` for the foreground."""
@@ -185,3 +188,36 @@ def as_sentence(reason: str) -> str:
     """Return a reason in plain words as a sentence that is safe to show."""
     text = clean(reason)
     return f"{text[:1].upper()}{text[1:]}."
+
+
+_SPEAKERS: Final[dict[Kind, str]] = {"user": "You", "text": "Agent", "thinking": "thinking"}
+_BEFORE: Final = 3
+"""One part in so many of the width stands before what was found, where the line is cut."""
+
+
+def speaker(hit: Hit) -> str:
+    """Return in a word who said it: `You`, `Agent`, or the name of a tool; safe to show."""
+    return _SPEAKERS.get(hit.kind) or hit.heading or hit.kind
+
+
+def snippet(hit: Hit, wanted: Sought, width: int) -> tuple[str, list[tuple[int, int]]]:
+    """Return the part of a line that tells what was found, and where in it to light it.
+
+    Args:
+        hit: The place; its text is safe to show.
+        wanted: What was looked for.
+        width: How many cells there are.
+    """
+    text = hit.text.strip()
+    first = next(iter(wanted.spans(text)), (0, 0))
+    start = 0
+    if first[1] > width * (_BEFORE - 1) // _BEFORE:
+        start = max(0, first[0] - width // _BEFORE)
+    begin = "…" if start else ""
+    shown = cut_end(begin + text[start : start + 2 * width], width)
+    spans = list(wanted.spans(shown))
+    if not spans and first[1] > first[0]:
+        # What stood around it decided that it matches.
+        moved = [place - start + len(begin) for place in first]
+        spans = [(moved[0], min(moved[1], len(shown)))] if moved[0] < len(shown) else []
+    return shown, spans

@@ -11,14 +11,13 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from sessiontui.catalog.signals import blocks_of
-from sessiontui.formats.entries import Entry
-from sessiontui.formats.jsonl import decode_line
+from sessiontui.formats.jsonl import Entry, decode_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sessiontui.catalog.row import Row
-    from sessiontui.formats.entries import Item
+    from sessiontui.formats.jsonl import Item
 
 _SETTINGS: Final = frozenset(
     {

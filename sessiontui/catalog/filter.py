@@ -15,7 +15,7 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.catalog.haystacks import haystack, names_of
+from sessiontui.catalog.query import haystack, names_of
 from sessiontui.errors import QueryError
 
 if TYPE_CHECKING:
@@ -133,8 +133,7 @@ class Search:
         Raises:
             QueryError: It cannot be understood: nothing fits.
         """
-        from sessiontui.catalog.grammar import is_beginning, understood_part
-        from sessiontui.catalog.query import Query
+        from sessiontui.catalog.query import Query, is_beginning, understood_part
 
         self._running = None
         self.wrong, self.keeps = "", False

@@ -11,9 +11,7 @@ from msgspec.structs import replace
 from sessiontui.catalog.empty import says_nothing
 from sessiontui.catalog.signals import read_sign
 from sessiontui.catalog.titles import NO_TITLES, Name, Titles, first_line, flat_text, shared
-from sessiontui.formats.entries import Entry
-from sessiontui.formats.jsonl import decode_line
-from sessiontui.formats.lines import split_lines
+from sessiontui.formats.jsonl import Entry, decode_line, split_lines
 from sessiontui.formats.title_slot import parse_slot, title_source
 from sessiontui.times import time_ms
 
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sessiontui.catalog.row import Agent
-    from sessiontui.formats.entries import Item
+    from sessiontui.formats.jsonl import Item
 
 _MAX_ENTRIES: Final = 200
 _OMP_HEADER: Final = (

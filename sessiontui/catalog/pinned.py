@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sessiontui.catalog.empty import is_empty
-from sessiontui.catalog.lines import PINNED
 from sessiontui.catalog.projects import NO_PROJECT
+from sessiontui.catalog.row import PINNED
 from sessiontui.catalog.sorting import folder_of, is_sidecar
 
 if TYPE_CHECKING:

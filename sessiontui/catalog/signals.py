@@ -18,7 +18,7 @@ from sessiontui.times import time_ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sessiontui.formats.entries import Entry
+    from sessiontui.formats.jsonl import Entry
     from sessiontui.formats.title_slot import TitleSource
 
 MAX_CALLS = 32

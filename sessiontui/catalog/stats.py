@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import msgspec
 
 from sessiontui.catalog.signals import read_sign
-from sessiontui.formats.entries import BadLine
+from sessiontui.formats.jsonl import BadLine
 
 if TYPE_CHECKING:
-    from sessiontui.formats.entries import Item
+    from sessiontui.formats.jsonl import Item
 
 MAX_MODELS: Final = 16
 """How many models of a session are named."""

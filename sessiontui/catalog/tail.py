@@ -13,8 +13,7 @@ import msgspec
 
 from sessiontui.catalog.signals import MAX_CALLS, Sign, read_sign
 from sessiontui.catalog.titles import TITLE_CHARACTERS, Name
-from sessiontui.formats.entries import Entry
-from sessiontui.formats.jsonl import decode_line
+from sessiontui.formats.jsonl import Entry, decode_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

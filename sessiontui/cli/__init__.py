@@ -1,9 +1,9 @@
 """The command line: `main` is what `sessiontui` runs.
 
-`commands/` has the words and options of each command, and the module of the same topic here
-what it does; `opening` and `first_frame` start the app, `ending` ends it. What all share: `group`,
-`running` (exit codes, errors on one line), `sources`, `choosing` (which session is meant),
-`asking`, `progress`, `output` and `crash`.
+`commands` has the words and options of each command, and the module of the same topic what it
+does; `launch` and `first_frame` start the app. What all share: `root` (the group of commands),
+`runner` (exit codes, errors on one line), `sources`, `resolve` (which session is meant), `prompts`,
+`output` and `crash`.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 """

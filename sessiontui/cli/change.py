@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sessiontui.app.format import age, as_sentence, counted, cut_middle, duration, size
-from sessiontui.cli.output import Output
-from sessiontui.cli.progress import shown_progress, tell_rest
+from sessiontui.cli.output import Output, shown_progress, tell_rest
 from sessiontui.cli.prompts import agreed, not_running
 from sessiontui.cli.resolve import label, named, the_session, the_sessions
 from sessiontui.cli.runner import CommandError, complain

@@ -10,8 +10,7 @@ import click
 import msgspec
 
 from sessiontui.app.format import counted
-from sessiontui.cli.output import Output
-from sessiontui.cli.progress import StatusLine
+from sessiontui.cli.output import Output, StatusLine
 from sessiontui.cli.prompts import confirmed
 from sessiontui.cli.runner import CommandError, complain, is_terminal
 from sessiontui.cli.sources import command_line

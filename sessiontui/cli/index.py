@@ -11,7 +11,7 @@ from sessiontui.cli.output import Output
 from sessiontui.cli.runner import CommandError
 from sessiontui.cli.sources import command_line
 from sessiontui.search import index as files
-from sessiontui.search.lock import WriteLock
+from sessiontui.search.index import WriteLock
 from sessiontui.search.reader import IndexReader
 from sessiontui.text import clean
 

@@ -21,7 +21,7 @@ from sessiontui.formats.roots import session_roots
 from sessiontui.paths import is_folder
 from sessiontui.sources import DirectorySource
 from sessiontui.text import clean
-from sessiontui.workspace.rights import ASKED
+from sessiontui.workspace.connection import ASKED
 
 if TYPE_CHECKING:
     from sessiontui.cli.sources import Place

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.cells import cell_len
 
-from sessiontui.app.format import age, cut_end, cut_middle
-from sessiontui.app.snippets import snippet, speaker
+from sessiontui.app.format import age, cut_end, cut_middle, snippet, speaker
 from sessiontui.catalog.projects import home_relative
 from sessiontui.catalog.sorting import file_name, shown_title
 from sessiontui.cli.output import Output
 from sessiontui.search.session_search import Found
 from sessiontui.text import clean
 from sessiontui.times import iso_time
-from sessiontui.transcript.search import Pattern
-from sessiontui.transcript.words import words
+from sessiontui.transcript.search import Pattern, words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -6,25 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from sessiontui.app.format import counted, size
 from sessiontui.cli.change import tell_written_again
-from sessiontui.cli.output import Output
-from sessiontui.cli.progress import shown_progress, tell_rest
+from sessiontui.cli.output import Output, shown_progress, tell_rest
 from sessiontui.cli.prompts import agreed, not_running
 from sessiontui.cli.resolve import label, named, the_sessions
 from sessiontui.cli.runner import CommandError, complain
 from sessiontui.cli.sources import command_line
 from sessiontui.errors import ReadOnlyError
 from sessiontui.text import clean
-from sessiontui.workspace.destination import open_destination
-from sessiontui.workspace.rights import ASKED
-from sessiontui.workspace.transfer import Transfers
+from sessiontui.workspace.connection import ASKED
+from sessiontui.workspace.transfer import Transfers, open_destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sessiontui.sources import Source
     from sessiontui.workspace import DeletePlan, Workspace
-    from sessiontui.workspace.destination import Destination
-    from sessiontui.workspace.transfer import Transferred, Wish
+    from sessiontui.workspace.transfer import Destination, Transferred, Wish
 
 
 async def transfer_sessions(

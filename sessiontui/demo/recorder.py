@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from sessiontui.formats.encode import encode_entry
+from sessiontui.formats.jsonl import encode_entry
 from sessiontui.formats.title_slot import make_slot
 from sessiontui.times import iso_time
 

@@ -1,13 +1,12 @@
-"""Sessions as files for elsewhere: Markdown, one HTML page, JSON, or the stored bytes.
+"""Sessions as files: Markdown, one HTML page, JSON, or the stored bytes.
 
-`run` carries bytes through one of the `writers`: `markdown`, `page` with `page_style`, `stored`.
-`blocks`, `markup`, `pairing` and `words` are what texts for people share; `files` makes the file.
+`run` carries bytes through the writer of a format: `markdown`, `html` or `json`. `text_writer` is
+what Markdown and HTML share, `markup` makes text harmless, `files` writes the file.
 """
 
 from sessiontui.export.files import NewFile, file_name
-from sessiontui.export.run import export_bytes
-from sessiontui.export.values import EXTENSIONS, FORMATS, Facts, Format, Options, Writer
-from sessiontui.export.writers import writer_for
+from sessiontui.export.run import export_bytes, writer_for
+from sessiontui.export.text_writer import EXTENSIONS, FORMATS, Facts, Format, Options, Writer
 
 __all__ = [
     "EXTENSIONS",

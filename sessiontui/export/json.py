@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sessiontui.export.words import machine_time
-from sessiontui.formats.entries import BadLine
-from sessiontui.formats.jsonl import decode_line
-from sessiontui.formats.lines import LineBuffer
+from sessiontui.export.text_writer import machine_time
+from sessiontui.formats.jsonl import BadLine, LineBuffer, decode_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sessiontui.export.values import Facts
-    from sessiontui.formats.lines import Line
+    from sessiontui.export.text_writer import Facts
+    from sessiontui.formats.jsonl import Line
 
 MAX_LINE: Final = 32 * 1024 * 1024
 """A line longer than this is not read whole: its beginning stands in its place."""

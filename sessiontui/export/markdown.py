@@ -11,8 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from sessiontui.export.markup import harmless
-from sessiontui.export.text_writer import FOLDED, TURNS, TextWriter
-from sessiontui.export.words import local_time
+from sessiontui.export.text_writer import FOLDED, TURNS, TextWriter, local_time
 from sessiontui.text import clean
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Carries a session's bytes through a writer, a piece at a time."""
+"""Carries a session's bytes through the writer of a format, a piece at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sessiontui.errors import ExportError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sessiontui.export.values import Writer
+    from sessiontui.export.text_writer import Facts, Format, Options, Writer
 
 PIECE_BYTES: Final = 512 * 1024
 """How much of a session is read at a time."""
@@ -49,3 +49,18 @@ async def export_bytes(
         done += len(data)
         progress(done)
     await asyncio.to_thread(lambda: write(writer.finish()))
+
+
+def writer_for(kind: Format, facts: Facts, options: Options) -> Writer:
+    """Return what writes a session in a format."""
+    if kind == "md":
+        from sessiontui.export.markdown import MarkdownWriter
+
+        return MarkdownWriter(facts, options)
+    if kind == "html":
+        from sessiontui.export.html import PageWriter
+
+        return PageWriter(facts, options)
+    from sessiontui.export.json import BytesWriter, JsonWriter
+
+    return JsonWriter(facts) if kind == "json" else BytesWriter()

@@ -1,9 +1,12 @@
-"""Pure values that the rooms of the project speak to one another: no input, no output, no loop.
+"""The formats of coding agents: how each writes a session, and where and how it runs.
 
 | where | what |
 | --- | --- |
-| `decode`, `encode`, `entries`, `lines`, `partial` | a line and its entries, both ways |
-| `title_slot`, `times`, `text` | omp's title slot; times; text made safe to show |
-| `changes`, `progress` | what happened to a session; how far a piece of work is |
-| `source`, `redis_url` | where sessions are kept, as the user writes it |
+| `jsonl` | a line of a session and its entries, both ways |
+| `blocks`, `tools` | the display blocks of a transcript; tool calls and their results as blocks |
+| `omp`, `claude`, `codex` | each agent: its entries as display blocks, and what it tells of what it runs |
+| `live`, `evidence`, `processes` | whether an agent runs a session: proof or guess, from its files and processes |
+| `registry` | the blocks of any entry, whichever agent wrote it |
+| `title_slot` | the two places where omp keeps a title beside the header |
+| `roots`, `resume` | where agents keep sessions; the command that resumes one |
 """

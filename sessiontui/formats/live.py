@@ -15,10 +15,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
-from sessiontui.formats.claude_claude import Registry, claude_root_of, claude_roots, read_registry
-from sessiontui.formats.codex_codex import codex_evidence, codex_root_of, codex_roots, keeps_locks
+from sessiontui.formats.claude import Registry, claude_root_of, claude_roots, read_registry
+from sessiontui.formats.codex import codex_evidence, codex_root_of, codex_roots, keeps_locks
 from sessiontui.formats.evidence import Evidence, strongest
-from sessiontui.formats.omp_omp import omp_evidence
+from sessiontui.formats.omp import omp_evidence
 from sessiontui.formats.processes import open_files
 
 if TYPE_CHECKING:

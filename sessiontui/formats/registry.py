@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessiontui.formats import blocks_events, claude, codex, omp
+from sessiontui.formats import claude, codex, omp
+from sessiontui.formats import omp as omp_module
 from sessiontui.formats.blocks import UNPAIRED, Block, Pairing, Result, bad_line, unknown
-from sessiontui.formats.entries import BadLine
+from sessiontui.formats.jsonl import BadLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessiontui.formats.entries import Entry, Item
+    from sessiontui.formats.jsonl import Entry, Item
 
 __all__ = ["UNPAIRED", "Block", "Pairing", "Result", "blocks_of", "results_of"]
 
 _BLOCKS: tuple[Callable[[Entry, Pairing], tuple[Block, ...] | None], ...] = (
-    omp.blocks,
-    blocks_events.blocks,
+    omp.message_blocks,
+    omp_module.event_blocks,
     codex.blocks,
     claude.blocks,
 )

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from sessiontui.formats.encode import to_json
+from sessiontui.formats.jsonl import to_json
 from sessiontui.times import iso_time
 
 SLOT_BYTES = 256

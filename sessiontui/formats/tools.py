@@ -1,46 +1,321 @@
-"""Tool calls and their results as display blocks: one telling line, and a body worth unfolding.
+"""Tool calls and their results as display blocks: one telling line, and a body to expand.
 
 Names differ between agents (`bash`, `Bash`, `exec_command`), so a tool is known by
-a family; a tool of no family shows its arguments as JSON.
+a family; a tool of no family shows its arguments as JSON. An edit shows the diff that
+the tool recorded, else one made from its arguments.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import difflib
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessiontui.formats.blocks import (
     FOLDED_DIFF,
     FOLDED_ERROR,
     FOLDED_OUTPUT,
     FOLDED_TEXT,
+    MAX_LINES,
+    MAX_TEXT,
     Block,
     Pairing,
     Part,
     Result,
+    Usage,
+    amount,
     compact,
     first_line,
+    first_text,
+    items,
     json_part,
+    mapping,
+    number,
+    text,
     text_part,
+    usage,
 )
-from sessiontui.formats.content import first_text, items, mapping, number, text
-from sessiontui.formats.diffs import Change, change_of
-from sessiontui.formats.nesting import read_json
-from sessiontui.formats.tool_facts import (
-    hits,
-    language_of,
-    outcome,
-    subagents,
-    task_parts,
-    task_summary,
-    task_usage,
-    todo_part,
-    todo_summary,
-    todos,
-    web_summary,
-)
+from sessiontui.formats.jsonl import read_json
 
 if TYPE_CHECKING:
-    from sessiontui.formats.entries import Entry
+    from collections.abc import Iterable, Iterator
+
+    from sessiontui.formats.jsonl import Entry
+
+_EXIT = re.compile(r"(?:exited with code|exit code:?|exit status:?) (-?\d{1,9})\b", re.IGNORECASE)
+_SIGNS = {
+    "completed": "✓", "done": "✓", "success": "✓", "in_progress": "▸", "running": "▸",
+    "pending": "·", "abandoned": "✗", "dropped": "✗", "cancelled": "✗", "failed": "✗",
+    "aborted": "✗",
+}  # fmt: skip
+_MAX_SUBAGENTS = 100
+_SPARE = re.compile(r"[^\w.+-]")
+
+
+def outcome(result: Result) -> tuple[str, ...]:
+    """Return how a command ended, where that was not just well."""
+    details = result.details
+    if details.get("interrupted") is True or details.get("cancelled") is True:
+        return ("interrupted",)
+    for key in ("exitCode", "exit_code", "code"):
+        if key in details:
+            code = number(details[key])
+            return (f"exit {code}",) if code else ()
+    if not result.error:
+        return ()
+    lines = (*result.part.lines[:1], *result.part.last[-2:], *result.part.lines[-2:])
+    found = next(filter(None, map(_EXIT.search, lines)), None)
+    return (f"exit {found[1]}",) if found is not None else ()
+
+
+def hits(result: Result) -> tuple[str, ...]:
+    """Return how much a search found, as far as its tool says."""
+    for key, word in (("matchCount", "match"), ("numMatches", "match"), ("numFiles", "file")):
+        count = number(result.details.get(key))
+        if count > 0:
+            more = "" if count == 1 else "es" if word == "match" else "s"
+            return (f"{count:,} {word}{more}",)
+    return ()
+
+
+def language_of(given: dict[str, Any]) -> str:
+    """Return what a file's name says of its language: its end, or all of `Dockerfile`."""
+    path = first_text(given, "path", "file_path", "filePath", "notebook_path", "filename")
+    name = path.rpartition("/")[2].lower()
+    stem, dot, end = name.rpartition(".")
+    if not (dot and stem) and not name.endswith("file"):
+        return ""
+    return first_line(end.partition(":")[0] if dot and stem else name)[:20]
+
+
+# -- to-dos
+
+
+def todos(given: dict[str, Any], result: Result | None) -> list[tuple[str, str]]:
+    """Return a list of to-dos as pairs of state and text: as the result has it, else the call."""
+    details = result.details if result is not None else {}
+    found: list[tuple[str, str]] = []
+    for phase in items(details.get("phases")):
+        name = first_line(first_text(mapping(phase), "name", "title"))
+        found += [("phase", name)] if name else []
+        found += _todos(mapping(phase).get("tasks"))
+    for key in ("todos", "plan", "items"):
+        found = found or list(_todos(details.get(key))) or list(_todos(given.get(key)))
+    return found
+
+
+def _todos(value: object) -> Iterator[tuple[str, str]]:
+    for entry in items(value):
+        data = mapping(entry)
+        words = first_line(first_text(data, "content", "step", "text", "title", "task"))
+        yield text(data.get("status")), words
+
+
+def todo_summary(listed: list[tuple[str, str]]) -> str:
+    """Return how many are done."""
+    states = [state for state, _ in listed if state != "phase"]
+    done = sum(state in {"completed", "done"} for state in states)
+    return f"{done} of {len(states)} done" if states else ""
+
+
+def todo_part(listed: list[tuple[str, str]]) -> Part:
+    """Return the to-dos, each with a sign of its state."""
+    lines = tuple(
+        words if state == "phase" else f"{_SIGNS.get(state, '·')} {words}"
+        for state, words in listed
+    )
+    return Part("plain", lines[:MAX_LINES], max(0, len(lines) - MAX_LINES))
+
+
+# -- subagents
+
+
+def task_summary(given: dict[str, Any]) -> str:
+    """Return which agent was asked to do what."""
+    agent = first_line(first_text(given, "agent", "subagent_type", "agent_type", "action"))
+    tasks = [
+        first_line(first_text(mapping(task), "description", "id", "name", "assignment"))
+        for task in items(given.get("tasks"))
+    ]
+    about = ", ".join(filter(None, tasks)) or first_line(
+        first_text(given, "description", "assignment", "prompt", "task", "message", "id")
+    )
+    return " · ".join(filter(None, (agent, about)))
+
+
+def task_parts(
+    given: dict[str, Any], result: Result | None
+) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+    """Return what subagents were asked, and a line on how each of them did."""
+    asked = [first_text(given, "prompt", "assignment", "task", "context", "message")]
+    asked += [
+        first_text(mapping(task), "assignment", "prompt") for task in items(given.get("tasks"))
+    ]
+    lines = tuple(_did(agent) for agent in _agents(result))[:MAX_LINES]
+    return (
+        tuple(text_part("markdown", prompt) for prompt in asked if prompt),
+        (Part("note", lines),) if lines else (),
+    )
+
+
+def _did(agent: dict[str, Any]) -> str:
+    """Return a line on a subagent: how it ended, its name, what it used and how long it took."""
+    failed = agent.get("error") or number(agent.get("exitCode")) or agent.get("aborted") is True
+    state = text(agent.get("status")) or ("failed" if failed else "done")
+    used = usage(agent.get("usage")) or Usage(amount(agent.get("tokens")))
+    took = number(agent.get("durationMs"))
+    words = [
+        first_line(first_text(agent, "id", "agent", "label", "description")),
+        first_line(agent.get("status")),
+        f"{used.tokens:,} tokens" if used.tokens else "",
+        f"${used.cost:.2f}" if used.cost else "",
+        f"{took / 1000:,.0f} s" if took else "",
+    ]
+    return f"{_SIGNS.get(state, '·')} " + " · ".join(filter(None, words))
+
+
+def _agents(result: Result | None) -> list[dict[str, Any]]:
+    details = result.details if result is not None else {}
+    for key in ("results", "subagents", "progress"):
+        found = [mapping(agent) for agent in items(details.get(key))]
+        if found:
+            return found
+    return []
+
+
+def task_usage(result: Result | None) -> Usage | None:
+    """Return what the subagents of a call used together."""
+    details = result.details if result is not None else {}
+    return usage(details.get("usage")) or usage({"totalTokens": details.get("totalTokens")})
+
+
+def subagents(given: dict[str, Any], result: Result | None) -> tuple[str, ...]:
+    """Return what the files of the sessions may be called that a call started.
+
+    omp calls them by the task's id, Claude Code `agent-<id>`.
+    """
+    details = result.details if result is not None else {}
+    names = [text(agent.get("id")) for agent in _agents(result)]
+    names += [text(mapping(task).get("id")) for task in items(given.get("tasks"))]
+    names += [first_text(given, "id")]
+    other = first_text(details, "agentId", "agent_id")
+    names += [f"agent-{other}"] if other else []
+    known = dict.fromkeys(name for name in names if name and not _SPARE.search(name))
+    return tuple(known)[:_MAX_SUBAGENTS]
+
+
+# -- the web
+
+
+def web_summary(given: dict[str, Any], result: Result | None) -> str:
+    """Return what was looked at, and the page's title where it is known."""
+    details = result.details if result is not None else {}
+    action = given.get("action")
+    words = [first_line(action)] if isinstance(action, str) else []
+    words.append(
+        first_line(
+            first_text(given, "url", "query", "q")
+            or first_text(details, "finalUrl", "url")
+            or first_text(given, "prompt", "code")
+        )
+    )
+    title = first_line(first_text(details, "title", "pageTitle"))
+    return " ".join(filter(None, words)) + (f"  “{title}”" if title else "")
+
+
+_MAX_COMPARED = 2000
+"""How many lines of each side are compared; beyond, one side replaces the other."""
+_CONTEXT = 2
+_MAX_BRIEF = 2 * FOLDED_DIFF
+
+
+class Change(NamedTuple):
+    """What an edit changed."""
+
+    part: Part
+    """Lines that begin with `+`, `-`, a space or `…`."""
+    added: int
+    removed: int
+    brief: Part | None = None
+    """What changed with a line around it, where the rest is long."""
+
+
+def change_of(arguments: dict[str, Any], result: Result | None) -> Change | None:
+    """Return the change that a call made, or meant to make while it has no result.
+
+    Args:
+        arguments: Of the call: `oldText`/`newText` (pi), `old_string`/`new_string` (Claude
+            Code), a list `edits` of such, or the text of a patch.
+        result: Its `details.diff` (omp, pi) counts before anything else.
+    """
+    details = result.details if result is not None else {}
+    recorded = first_text(details, "diff", "patch")
+    if recorded:
+        return _counted(recorded.split("\n"))
+    patch = first_text(arguments, "input", "patch", "diff")
+    if patch and ("\n+" in patch or "\n-" in patch):
+        return _counted(line for line in patch.split("\n") if not line.startswith("*** "))
+    edits = [mapping(edit) for edit in items(arguments.get("edits"))] or [arguments]
+    lines: list[str] = []
+    for edit in edits:
+        old = first_text(edit, "oldText", "old_string", "old_str", "old_text")
+        new = text(edit.get("newText", edit.get("new_string", edit.get("new_str", ""))))
+        if old or new:
+            lines += ["…"] if lines else []
+            lines += _compared(old, new)
+    return _counted(lines) if lines else None
+
+
+def _compared(old: str, new: str) -> list[str]:
+    before, after = old[:MAX_TEXT].split("\n"), new[:MAX_TEXT].split("\n")
+    if not old:
+        before = []
+    if not new:
+        after = []
+    if max(len(before), len(after)) > _MAX_COMPARED:
+        return [f"-{line}" for line in before] + [f"+{line}" for line in after]
+    lines = list(difflib.unified_diff(before, after, n=_CONTEXT, lineterm=""))
+    return ["…" if line.startswith("@@") else line for line in lines[3:]]
+
+
+def _counted(lines: Iterable[str]) -> Change:
+    """Return diff lines as a change; the two file names of a unified diff are left out."""
+    kept: list[str] = []
+    for line in lines:
+        if line.startswith("@@"):
+            if kept:
+                kept.append("…")
+        elif kept or not line.startswith(("--- ", "+++ ")):
+            kept.append(line)
+    added = sum(line.startswith("+") for line in kept)
+    removed = sum(line.startswith("-") for line in kept)
+    return Change(text_part("diff", "\n".join(kept)), added, removed, _brief(kept))
+
+
+def _brief(lines: list[str]) -> Part | None:
+    """Return the changed lines with one around them; None where that is hardly less."""
+    if len(lines) <= FOLDED_DIFF:
+        return None
+    near = {
+        place
+        for number, line in enumerate(lines)
+        if line.startswith(("+", "-"))
+        for place in (number - 1, number, number + 1)
+    }
+    kept: list[str] = []
+    last = -1
+    for place in sorted(near & set(range(len(lines)))):
+        if kept and place > last + 1:
+            kept.append("…")
+        kept.append(lines[place])
+        last = place
+        if len(kept) > _MAX_BRIEF:
+            break
+    if kept == lines[: len(kept)] or len(kept) > len(lines) - 2:
+        return None
+    part = text_part("diff", "\n".join(kept))
+    return Part("diff", part.lines, len(lines) - len(part.lines))
+
 
 _FAMILIES = {
     "shell": "bash shell exec_command local_shell local_shell_call python eval ssh write_stdin",

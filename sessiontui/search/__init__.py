@@ -1,5 +1,6 @@
-"""Text and figures of all sessions of a source, kept in a file between runs.
+"""Search over all sessions of a source, by an index that is kept between runs.
 
-`file` is the file and `place` where it is, `lock` who may write it; `writer` and `reader`
-speak `values`, and keep texts as `records`. When it is brought up to date: `search.indexer`.
+`index` is the SQLite file and its lock, `writer` and `reader` work on it, `index_cache` is what is
+kept of it in memory. `indexer` keeps it up to date, `session_index` owns it for a workspace, and
+`session_search` is one search.
 """

@@ -19,8 +19,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sessiontui.errors import IndexFileError
-from sessiontui.search.index_cache import HEAD_BYTES, OVERLAP_BYTES, Piece
-from sessiontui.search.known import KnownSessions
+from sessiontui.search.index_cache import HEAD_BYTES, OVERLAP_BYTES, KnownSessions, Piece
 from sessiontui.storage.backend import Range
 from sessiontui.storage.changes import Removed, Renamed
 
@@ -177,7 +176,7 @@ class Indexing:
                 self._ending.set()
 
     async def _keep(self, file: Path) -> None:
-        from sessiontui.search.lock import WriteLock
+        from sessiontui.search.index import WriteLock
 
         lock = WriteLock(file)
         try:

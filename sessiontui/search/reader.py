@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sessiontui.search.index import CHUNK_BITS, file_bytes, file_errors, key_path, open_to_read
+from sessiontui.search.index import (
+    CHUNK_BITS,
+    file_bytes,
+    file_errors,
+    key_path,
+    open_to_read,
+    unpack,
+)
 from sessiontui.search.index_cache import Contents, Known, Marks, Whole, known_row
-from sessiontui.search.records import unpack
-from sessiontui.transcript.search import Needle
-from sessiontui.transcript.words import Words
+from sessiontui.transcript.search import Needle, Words
 
 if TYPE_CHECKING:
     import sqlite3

@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from sessiontui.errors import IndexFileError
+from sessiontui.search.index import records_in
 from sessiontui.search.index_cache import HEAD_BYTES, OVERLAP_BYTES, mark
-from sessiontui.search.records import records_in
 from sessiontui.storage.backend import Range
-from sessiontui.transcript.said import SAID
-from sessiontui.transcript.search import Hit, Needle, search
-from sessiontui.transcript.words import Words
+from sessiontui.transcript.search import SAID, Hit, Needle, Words, search
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence

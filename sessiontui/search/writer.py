@@ -14,15 +14,21 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from sessiontui.catalog.stats import Count
-from sessiontui.formats.jsonl import WHOLE_BYTES, decode_line
-from sessiontui.formats.lines import LineBuffer
+from sessiontui.formats.jsonl import WHOLE_BYTES, LineBuffer, decode_line
 from sessiontui.search.index import (
+    CHUNK,
     CHUNK_BITS,
+    Chunks,
+    before,
     file_bytes,
     file_errors,
     key_path,
     open_to_write,
+    pack,
     path_key,
+    records_of,
+    searched,
+    unpack,
 )
 from sessiontui.search.index_cache import (
     HEAD_BYTES,
@@ -36,13 +42,12 @@ from sessiontui.search.index_cache import (
     mark,
     pack_figures,
 )
-from sessiontui.search.records import CHUNK, Chunks, before, pack, records_of, searched, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from sessiontui.formats.lines import Line
+    from sessiontui.formats.jsonl import Line
 
 SESSION_TEXT: Final = 16 << 20
 """How many characters of one session are kept; what comes after is read when it is searched."""

@@ -1,13 +1,15 @@
-"""Sessions as bytes: the mirror, the pending-write chain and the change feed over any backend.
+"""Sessions as bytes over any backend: mirror, write queue and change feed.
 
 | where | what |
 | --- | --- |
-| `storage`, `opening`, `reads`, `writer` | what others call |
-| `backend` | what a store must be able to do: in `redis/`, `directory/` and `memory/` |
-| `mirror`, `cache`, `reading`, `refresh`, `state` | what we know of it |
-| `pending`, `operation`, `operations`, `lines`, `moves`, `retitle`, `mending` | changes, in order |
-| `feed`, `observe`, `hub`, `losses` | what peers change, and who is told |
-| `artifacts` | what belongs to a session beside its bytes |
+| `storage`, `reads`, `writer` | what others call: `SessionStorage` and its writers |
+| `backend` | what a store must be able to do; implemented by `redis/`, `directory/` and `memory` |
+| `mirror` | the sessions of a store as confirmed, and with our pending writes |
+| `write_queue` | every change in its turn: retries, unknown outcomes |
+| `operations`, `session_operations`, `repair_operations` | the changes themselves |
+| `sync`, `change_detector` | following what other processes change |
+| `changes`, `change_feed` | what happened to a session, and who is told |
+| `artifacts` | the files that belong to a session |
 
 Importing this imports neither redis nor watchfiles; a backend is loaded by the
 `create` that needs it.
@@ -29,14 +31,14 @@ from sessiontui.errors import (
     WrongTypeError,
 )
 from sessiontui.storage.change_feed import ChangeFeed
-from sessiontui.storage.opening import (
+from sessiontui.storage.reads import SessionStat
+from sessiontui.storage.storage import (
     DirectorySessionStorage,
     MemorySessionStorage,
     RedisSessionStorage,
+    SessionStorage,
 )
-from sessiontui.storage.operation import Retries, Unwritten
-from sessiontui.storage.reads import SessionStat
-from sessiontui.storage.storage import SessionStorage
+from sessiontui.storage.write_queue import Retries, Unwritten
 from sessiontui.storage.writer import SessionStorageWriter
 
 __all__ = [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 from sessiontui.formats.title_slot import field_of_slot
 from sessiontui.storage.backend import HEAD_BYTES, Range, Stat
 from sessiontui.storage.mirror import OVERLAP_BYTES
-from sessiontui.storage.operation import Operation
+from sessiontui.storage.write_queue import Operation
 
 if TYPE_CHECKING:
     from sessiontui.storage.backend import Backend, Seen

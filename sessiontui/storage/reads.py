@@ -1,27 +1,32 @@
-"""What can be asked of a storage without changing anything.
+"""Reading sessions from a storage: existence, sizes, times, bytes.
 
 What is synchronous is answered from the mirror, with our own pending writes in
-it; so are existence, sizes and times. Bytes come from the store where contents are
-read on demand.
+it; so are existence, sizes and times. What is confirmed is read from the store or,
+where contents are resident, from the mirror; what is pending is at hand. Nothing is read
+beyond the size that the mirror knows, so that reads and changes fit together: whoever has
+read to the end misses nothing and gets nothing twice from the next `Appended`.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
+from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from sessiontui.errors import SessionNotFoundError
+from sessiontui.errors import SessionNotFoundError, StorageError
 from sessiontui.storage.artifacts import find_all_artifacts, find_artifacts
-from sessiontui.storage.backend import Range, Stat
+from sessiontui.storage.backend import HEAD_BYTES, Range, Stat
+from sessiontui.storage.mirror import OVERLAP_BYTES, Stored, head_mark, overlap_mark
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from sessiontui.storage.backend import Backend, Field, ScanBatch, Seen, TrashItem
-    from sessiontui.storage.mirror import Mirror
-    from sessiontui.storage.reading import Reader
+    from sessiontui.storage.mirror import Entry, Mirror, View
+    from sessiontui.storage.write_queue import Chain
 
 
 class SessionStat(msgspec.Struct, frozen=True):
@@ -236,3 +241,243 @@ class SessionReads:
             StorageError: The store could not be asked.
         """
         return await self._backend.read_only()
+
+
+_TRIES = 50
+"""How often to begin again when sessions move under a read, before it fails."""
+
+
+def bounds(item: Range, size: int) -> tuple[int, int]:
+    """Return a range of a session of `size` bytes as `(start, stop)`, both within it."""
+    start = max(0, size + item.start) if item.start < 0 else min(item.start, size)
+    stop = size if item.stop is None else item.stop
+    if stop < 0:
+        stop += size
+    return start, max(start, min(stop, size))
+
+
+def cut(view: View, start: int, stop: int) -> list[Stored | bytes]:
+    """Return the pieces that bytes `[start, stop)` of a view consist of."""
+    parts: list[Stored | bytes] = []
+    at = 0
+    for piece in view.pieces:
+        length = piece.stop - piece.start if isinstance(piece, Stored) else len(piece)
+        first, last = max(start - at, 0), min(stop - at, length)
+        if first < last:
+            if isinstance(piece, Stored):
+                parts.append(Stored(piece.path, piece.start + first, piece.start + last))
+            else:
+                parts.append(bytes(piece[first:last]))
+        at += length
+    return parts
+
+
+class Reader:
+    """Reads ranges.
+
+    Args:
+        backend: The store.
+        mirror: What is known and pending.
+        chain: Tells what is on its way to the store.
+        cache: Keeps what single reads have read.
+        mark: Called with sessions that may be other than the mirror says.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        mirror: Mirror,
+        chain: Chain,
+        cache: RangeCache,
+        mark: Callable[[Iterable[str]], None],
+    ) -> None:
+        self._backend = backend
+        self._mirror = mirror
+        self._chain = chain
+        self._cache = cache
+        self.bytes_read = 0
+        """Bytes the store has answered with so far."""
+        self._mark = mark
+
+    @property
+    def cached(self) -> int:
+        """How many bytes of what was read are kept."""
+        return self._cache.bytes
+
+    def at_hand(self, path: str) -> bytes:
+        """Return a whole session without asking the store.
+
+        Raises:
+            SessionNotFoundError: There is none.
+            StorageError: Its contents are not resident.
+        """
+        view = self._mirror.view(path)
+        if view is None:
+            raise SessionNotFoundError(path)
+        return b"".join(self._resident(part) for part in cut(view, 0, view.size))
+
+    async def read(self, ranges: Sequence[Range], *, keep: bool) -> list[bytes | None]:
+        """Return the bytes of each range, None for a session that does not exist.
+
+        Args:
+            ranges: What to read.
+            keep: Whether to remember what the store answers.
+
+        Raises:
+            StorageError: The store could not be asked.
+        """
+        for _ in range(_TRIES):
+            parts = [self._cut(item) for item in ranges]
+            if self._mirror.resident:
+                return [None if p is None else b"".join(map(self._resident, p)) for p in parts]
+            stored = [part for some in parts for part in some or () if isinstance(part, Stored)]
+            found = await self._fetch(list(dict.fromkeys(stored)), keep=keep)
+            if found is not None:
+                return [None if some is None else _joined(some, found) for some in parts]
+        raise StorageError("the sessions change faster than they can be read")
+
+    def _cut(self, item: Range) -> list[Stored | bytes] | None:
+        view = self._mirror.view(item.path)
+        return None if view is None else cut(view, *bounds(item, view.size))
+
+    def _resident(self, part: Stored | bytes) -> bytes:
+        if isinstance(part, bytes):
+            return part
+        content = self._mirror.confirmed[part.path].content
+        if content is None:
+            raise StorageError(
+                "contents are read on demand here: await read_text or read_range", path=part.path
+            )
+        return bytes(content[part.start : part.stop])
+
+    async def _fetch(self, parts: list[Stored], *, keep: bool) -> dict[Stored, bytes | None] | None:
+        """Return what the store holds there, None if it moved meanwhile."""
+        paths = dict.fromkeys(part.path for part in parts)
+        moving = [one for path in paths if (one := self._chain.moving(path)) is not None]
+        if moving:
+            await moving[0].done
+            return None
+        entries = {path: self._mirror.confirmed[path] for path in paths}
+        versions = {path: entry.version for path, entry in entries.items()}
+        found: dict[Stored, bytes | None] = {}
+        missing: list[Stored] = []
+        for part in parts:
+            data = self._cache.get(part.path, versions[part.path], part.start, part.stop)
+            if data is None:
+                missing.append(part)
+            else:
+                found[part] = data
+        if not missing:
+            return found
+        learnt = [item for path in paths for item in _to_learn(path, entries[path], missing)]
+        asked = [*missing, *learnt]
+        answers = await self._backend.read([Range(p.path, p.start, p.stop) for p in asked])
+        self.bytes_read += sum(len(data) for data in answers if data is not None)
+        if any(self._has_moved(path, entries[path], versions[path]) for path in paths):
+            return None
+        for part, data in zip(asked, answers, strict=True):
+            found[part] = data
+            if data is None or len(data) < part.stop - part.start:
+                self._mark((part.path,))
+                continue
+            _learn(entries[part.path], part, data)
+            if keep:
+                self._cache.put(part.path, versions[part.path], part.start, data)
+        return found
+
+    def _has_moved(self, path: str, entry: Entry, version: int) -> bool:
+        return (
+            self._mirror.confirmed.get(path) is not entry
+            or entry.version != version
+            or self._chain.moving(path) is not None
+        )
+
+
+def _joined(parts: list[Stored | bytes], found: dict[Stored, bytes | None]) -> bytes | None:
+    """Return the parts as one, None if a peer has removed one of them."""
+    joined = [found[part] if isinstance(part, Stored) else part for part in parts]
+    return None if None in joined else b"".join(part for part in joined if part is not None)
+
+
+def _to_learn(path: str, entry: Entry, parts: list[Stored]) -> list[Stored]:
+    """Return what must be read beside `parts` to judge a peer's change to the session later."""
+    wanted = []
+    if entry.head is None:
+        wanted.append(Stored(path, 0, min(HEAD_BYTES, entry.size)))
+    if entry.overlap is None:
+        wanted.append(Stored(path, max(0, entry.size - OVERLAP_BYTES), entry.size))
+    return [
+        one
+        for one in wanted
+        if not any(p.path == path and p.start <= one.start and one.stop <= p.stop for p in parts)
+    ]
+
+
+def _learn(entry: Entry, part: Stored, data: bytes) -> None:
+    """Keep the first and last bytes of a session, if `data` holds them and they are not known."""
+    head = min(HEAD_BYTES, entry.size)
+    if entry.head is None and part.start == 0 and part.stop >= head:
+        entry.head = head_mark(data[:head])
+    last = entry.size - min(OVERLAP_BYTES, entry.size)
+    if entry.overlap is None and part.start <= last and part.stop == entry.size:
+        entry.overlap = overlap_mark(data)
+
+
+class RangeCache:
+    """Ranges of bytes by session, the least recently used forgotten first.
+
+    Args:
+        limit: How many bytes it holds at most.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.bytes = 0
+        """How many it holds."""
+        self._limit = limit
+        self._ranges: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._starts: dict[str, list[int]] = {}
+        self._versions: dict[str, int] = {}
+
+    def get(self, path: str, version: int, start: int, stop: int) -> bytes | None:
+        """Return bytes `[start, stop)` of that version of a session, None if not all are here."""
+        if self._versions.get(path) != version:
+            return None
+        starts = self._starts[path]
+        at = bisect_right(starts, start) - 1
+        if at < 0:
+            return None
+        key = (path, starts[at])
+        held = self._ranges[key]
+        if starts[at] + len(held) < stop:
+            return None
+        self._ranges.move_to_end(key)
+        return held[start - starts[at] : stop - starts[at]]
+
+    def put(self, path: str, version: int, start: int, data: bytes) -> None:
+        """Keep bytes of a session from `start` on; other versions of it are forgotten."""
+        if not data or len(data) > self._limit:
+            return
+        if self._versions.get(path) != version:
+            self.forget(path)
+            self._versions[path] = version
+        key = (path, start)
+        before = self._ranges.get(key)
+        if before is None:
+            insort(self._starts.setdefault(path, []), start)
+        elif len(before) >= len(data):
+            return
+        self.bytes += len(data) - len(before or b"")
+        self._ranges[key] = data
+        self._ranges.move_to_end(key)
+        while self.bytes > self._limit:
+            (old, old_start), dropped = self._ranges.popitem(last=False)
+            self.bytes -= len(dropped)
+            self._starts[old].remove(old_start)
+            if not self._starts[old]:
+                del self._starts[old], self._versions[old]
+
+    def forget(self, path: str) -> None:
+        """Forget a session."""
+        for start in self._starts.pop(path, ()):
+            self.bytes -= len(self._ranges.pop((path, start)))
+        self._versions.pop(path, None)

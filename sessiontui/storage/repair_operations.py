@@ -10,16 +10,16 @@ from sessiontui.errors import SessionNotFoundError, StorageError, WriteConflictE
 from sessiontui.formats.title_slot import parse_slot
 from sessiontui.storage.backend import JOIN_BYTES, Range, Stat, TrashItem
 from sessiontui.storage.changes import is_session
-from sessiontui.storage.operation import Operation, refuse_held
-from sessiontui.storage.retitle import Retitle
+from sessiontui.storage.session_operations import Retitle
+from sessiontui.storage.write_queue import Operation, refuse_held
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sessiontui.formats.title_slot import TitleSource
     from sessiontui.storage.backend import FieldChange, Seen
-    from sessiontui.storage.operation import Guard
-    from sessiontui.storage.retitle import Titled
+    from sessiontui.storage.session_operations import Titled
+    from sessiontui.storage.write_queue import Guard
 
 _FRONT_BYTES = 64
 """How many empty lines at the beginning of a session are noticed."""

@@ -1,9 +1,9 @@
-"""The storage core: sessions over any backend, each change in its turn, peers' changes followed.
+"""Session storage: sessions over any backend, each change in its turn, peers' changes followed.
 
 `SessionStorage` is the one class; the three named ones open it over their
 backend. What is synchronous is answered from the mirror. What changes a session
-goes through the pending-write chain. Sizes and offsets are bytes, times
-integer milliseconds since the epoch.
+goes through the write queue. Sizes and offsets are bytes, times integer milliseconds
+since the epoch.
 """
 
 from __future__ import annotations
@@ -20,33 +20,93 @@ from sessiontui.errors import (
     SessionNotFoundError,
     StorageError,
 )
+from sessiontui.sources import DEFAULT_PREFIX
 from sessiontui.storage.artifacts import belongs, moved
 from sessiontui.storage.backend import TrashItem
-from sessiontui.storage.cache import RangeCache
 from sessiontui.storage.change_detector import Observer
 from sessiontui.storage.change_feed import Hub
-from sessiontui.storage.lines import Lines
 from sessiontui.storage.mirror import Mirror
-from sessiontui.storage.operation import Retries
 from sessiontui.storage.operations import Write
-from sessiontui.storage.reading import Reader
-from sessiontui.storage.reads import SessionReads
-from sessiontui.storage.refresh import Refresh
-from sessiontui.storage.retitle import Retitle
-from sessiontui.storage.session_operations import Delete, Move, Place, Restore, Trash, belonging
-from sessiontui.storage.state import StorageState
-from sessiontui.storage.sync import Follower
-from sessiontui.storage.write_queue import Chain
-from sessiontui.storage.writer import SessionStorageWriter, encode
+from sessiontui.storage.reads import RangeCache, Reader, SessionReads
+from sessiontui.storage.session_operations import (
+    Delete,
+    Move,
+    Place,
+    Restore,
+    Retitle,
+    Trash,
+    belonging,
+)
+from sessiontui.storage.sync import Follower, Refresh
+from sessiontui.storage.write_queue import Chain, Retries
+from sessiontui.storage.writer import Lines, SessionStorageWriter, encode
 from sessiontui.times import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from pathlib import Path
+
+    from redis.asyncio import Redis
 
     from sessiontui.formats.title_slot import TitleSource
-    from sessiontui.storage.backend import Backend, Stat
+    from sessiontui.storage.backend import Backend, FeedState, Stat
     from sessiontui.storage.change_feed import ChangeFeed
-    from sessiontui.storage.operation import Guard, Operation
+    from sessiontui.storage.memory import MemoryStore
+    from sessiontui.storage.write_queue import Guard, Operation, PendingWrite, Unwritten
+
+
+class StorageState:
+    """What chain and follower say; both are the storage's own."""
+
+    _chain: Chain
+    _follower: Follower
+
+    @property
+    def pending(self) -> int:
+        """Number of calls that the store has not confirmed yet."""
+        return self._chain.pending
+
+    @property
+    def last_error(self) -> Exception | None:
+        """Why the store did not answer a write the last time; None since it does."""
+        return self._chain.last_error
+
+    @property
+    def refusals(self) -> int:
+        """How often the store refused a change for want of a right, or as it takes none."""
+        return self._chain.refusals
+
+    @property
+    def unwritten(self) -> tuple[Unwritten, ...]:
+        """What was accepted and could not be written, oldest first."""
+        return tuple(self._chain.unwritten)
+
+    @property
+    def pending_writes(self) -> tuple[PendingWrite, ...]:
+        """The changes that the store has not confirmed yet, in the order of the calls."""
+        return self._chain.described()
+
+    @property
+    def given_up(self) -> tuple[PendingWrite, ...]:
+        """What `aclose` did not wait for any longer, in the order in which it failed."""
+        return tuple(self._chain.given_up)
+
+    def take_unwritten(self) -> tuple[Unwritten, ...]:
+        """Return `unwritten` and hold it no more."""
+        taken = self.unwritten
+        self._chain.unwritten.clear()
+        return taken
+
+    @property
+    def feed_state(self) -> FeedState:
+        """How peers' changes reach us at the moment."""
+        return self._follower.state
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What was passed over in the store and why; the newest hundred."""
+        return tuple(self._follower.warnings)
+
 
 Contents = Literal["resident", "on_demand"]
 
@@ -453,3 +513,81 @@ class SessionStorage(StorageState, SessionReads):
     def _notify(self) -> None:
         for callback in list(self._listeners):
             callback()
+
+
+class _Opened(SessionStorage):
+    """A storage that is loaded before anybody sees it."""
+
+    @classmethod
+    async def _open(cls, backend: Backend, contents: Contents) -> Self:
+        storage = cls(backend, contents=contents)
+        try:
+            await storage.load()
+        except BaseException:
+            await storage.aclose()
+            raise
+        return storage
+
+
+class RedisSessionStorage(_Opened):
+    """Sessions in Redis, under the keys that omp uses."""
+
+    @classmethod
+    async def create(
+        cls,
+        client: Redis,
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        scan_count: int = 500,
+        contents: Contents = "resident",
+    ) -> Self:
+        """Open the sessions under `prefix`.
+
+        Args:
+            client: Any `redis.asyncio` client, also one that decodes; stays open.
+            prefix: What all keys begin with, verbatim.
+            scan_count: How many keys to ask for at a time.
+            contents: Whether to hold all bytes, or the index alone.
+
+        Raises:
+            StorageError: The server could not be asked.
+        """
+        from sessiontui.storage.redis.backend import RedisBackend
+
+        backend = RedisBackend.from_client(client, prefix=prefix, scan_count=scan_count)
+        return await cls._open(backend, contents)
+
+
+class DirectorySessionStorage(_Opened):
+    """Sessions in a folder, as omp writes them."""
+
+    @classmethod
+    async def create(
+        cls, root: Path | str, *, absolute: bool = False, contents: Contents = "resident"
+    ) -> Self:
+        """Open the sessions under a folder.
+
+        Args:
+            root: The folder; it must exist.
+            absolute: Whether paths are the files' own, else they begin at `root`.
+            contents: Whether to hold all bytes, or the index alone.
+
+        Raises:
+            StorageError: The folder could not be read.
+        """
+        from sessiontui.storage.directory.backend import DirectoryBackend
+
+        return await cls._open(DirectoryBackend(root, absolute=absolute), contents)
+
+
+class MemorySessionStorage(_Opened):
+    """Sessions in memory, for tests and for trying things."""
+
+    @classmethod
+    async def create(
+        cls, store: MemoryStore | None = None, *, contents: Contents = "resident"
+    ) -> Self:
+        """Open sessions in memory; `store` None makes an empty one."""
+        from sessiontui.storage.memory import MemoryBackend
+
+        return await cls._open(MemoryBackend(store), contents)

@@ -1,11 +1,11 @@
-"""Follows what peers do to the sessions of any store.
+"""Keeps the mirror in sync with the store: follows other processes' changes, and rescans.
 
 The store's signals say which sessions may have changed; a moment later these are
 looked at, many in one round trip, and what is found goes through the mirror to
 whoever listens. A session that one of our own writes is at has its look right
 after that write. When something may have been missed, the whole index is
 compared. Bounds: signals are a set of paths; nothing is fetched while a
-listener has more to take than `hub.ROOM_BYTES` or `hub.ROOM_CHANGES`.
+listener has more to take than `change_feed.ROOM_BYTES` or `change_feed.ROOM_CHANGES`.
 """
 
 from __future__ import annotations
@@ -13,23 +13,75 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from sessiontui.errors import AccessError, BackendDownError, StorageError
 from sessiontui.storage.artifacts import odd_names
-from sessiontui.storage.backend import Dirty, FeedState, Rescan, cause_of
-from sessiontui.storage.losses import Losses
+from sessiontui.storage.backend import Dirty, FeedState, Rescan, Stat, cause_of
+from sessiontui.storage.write_queue import Operation
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 
-    from sessiontui.storage.backend import Backend, ScanBatch, Signal, Stat
+    from sessiontui.storage.backend import Backend, ScanBatch, Signal
     from sessiontui.storage.change_detector import Finding, Observer
     from sessiontui.storage.change_feed import Hub
     from sessiontui.storage.mirror import Mirror
-    from sessiontui.storage.operation import Retries
-    from sessiontui.storage.write_queue import Chain
+    from sessiontui.storage.write_queue import Chain, Retries
+
+TOOK_OVER: Final = "another server took over"
+"""How the warning begins."""
+
+
+class Losses:
+    """Remembers the sessions that became shorter or vanished since all was well.
+
+    Whether a server took over is known only once changes are followed again; a look may
+    find before that what is missing. At most as many paths as there are sessions.
+
+    Args:
+        mirror: What was confirmed.
+    """
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self._paths: set[str] = set()
+
+    def looked(self, findings: Iterable[Finding]) -> None:
+        """Take in what a look found while changes are not followed."""
+        for finding in findings:
+            entry, seen = finding.entry, finding.seen
+            if entry is not None and (seen is None or seen.stat.size < entry.size):
+                self._paths.add(finding.path)
+
+    def indexed(self, stats: Iterable[Stat]) -> None:
+        """Take in a part of the index."""
+        for stat in stats:
+            known = self._mirror.confirmed.get(stat.path)
+            if known is not None and stat.size < known.size:
+                self._paths.add(stat.path)
+
+    def missing(self, paths: Iterable[str]) -> None:
+        """Take in what the index does not have."""
+        self._paths.update(paths)
+
+    def clear(self) -> None:
+        """Forget all: no other server took over."""
+        self._paths.clear()
+
+    def take(self) -> list[str]:
+        """Return the warning that tells of them, if there are any, and forget them."""
+        paths = sorted(self._paths)
+        self._paths.clear()
+        if not paths:
+            return []
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        return [
+            f"{TOOK_OVER} and has less of {clean(paths[0])}{more}: "
+            "what was written last may be lost"
+        ]
+
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -367,3 +419,44 @@ def chunks(stats: Iterable[Stat]) -> list[list[Stat]]:
         parts[-1].append(stat)
         size += stat.size
     return parts
+
+
+class Refresh(Operation):
+    """Compares the whole store with the mirror; holds every session meanwhile.
+
+    Args:
+        observer: Looks at what differs.
+        warn: Takes what is wrong with the store.
+    """
+
+    structural: ClassVar[bool] = False
+    changes: ClassVar[bool] = False
+    persistent: ClassVar[bool] = False
+
+    def __init__(self, observer: Observer, warn: Callable[[Iterable[str]], None]) -> None:
+        super().__init__((), ("",))
+        self._observer = observer
+        self._warn = warn
+
+    async def attempt(self) -> list[Finding]:
+        """Read the index, then what differs; returns what was found."""
+        seen: set[str] = set()
+        differing: dict[str, Stat] = {}
+        async for batch in self.backend.scan():
+            self._warn((*batch.warnings, *odd_names(stat.path for stat in batch.stats)))
+            for stat in batch.stats:
+                seen.add(stat.path)
+                if self._observer.differs(stat):
+                    differing[stat.path] = stat
+        gone = [Stat(path, 0, None) for path in self.mirror.confirmed if path not in seen]
+        findings: list[Finding] = []
+        for chunk in chunks([*differing.values(), *gone]):
+            paths = [stat.path for stat in chunk]
+            findings += await self._observer.look(paths, whole=self.mirror.resident)
+        return findings
+
+    def confirm(self, answer: list[Finding]) -> None:
+        """Show what was found; the rest of long growth is read right after."""
+        self.mirror.loaded = True
+        self.touched = tuple(finding.path for finding in answer)
+        self.look_at = tuple(self._observer.apply(answer))

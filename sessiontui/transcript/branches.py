@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from sessiontui.formats.jsonl import decode_line
 from sessiontui.formats.registry import blocks_of
-from sessiontui.transcript.knots import UNKNOWN, scanned
+from sessiontui.transcript.branch_filter import UNKNOWN, scanned
 from sessiontui.transcript.pages import PAGE_BYTES, STEP_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
-    from sessiontui.transcript.knots import Knot
+    from sessiontui.transcript.branch_filter import Knot
     from sessiontui.transcript.pages import ReadRange
 
 MAX_BRANCHES = 2000

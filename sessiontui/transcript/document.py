@@ -14,10 +14,7 @@ from typing import TYPE_CHECKING
 from sessiontui.errors import StorageError
 from sessiontui.formats.jsonl import decode_line
 from sessiontui.formats.registry import blocks_of
-from sessiontui.transcript.branch_filter import Lens
-from sessiontui.transcript.context import seen_by_model
-from sessiontui.transcript.knots import Strand, knots_of, scanned
-from sessiontui.transcript.links import links_of
+from sessiontui.transcript.branch_filter import Lens, Strand, knots_of, scanned, seen_by_model
 from sessiontui.transcript.pages import (
     MAX_PAGES,
     PAGE_BYTES,
@@ -29,12 +26,12 @@ from sessiontui.transcript.pages import (
     read_before,
     split,
 )
-from sessiontui.transcript.pairing import Pairs
+from sessiontui.transcript.pairing import Pairs, links_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-    from sessiontui.formats.entries import Item
+    from sessiontui.formats.jsonl import Item
     from sessiontui.formats.registry import Block
     from sessiontui.transcript.pages import Line, Page, ReadRange
 

@@ -1,4 +1,4 @@
-"""An entry as plain text without any limit of the screen: for a pager.
+"""The text of one entry: whole for a pager, for the clipboard, or as indented JSON.
 
 Only the lines that the entry stands on are read. A line longer than
 `WHOLE_BYTES` is not decoded: it comes as it is stored, in pieces.
@@ -7,19 +7,21 @@ Only the lines that the entry stands on are read. A line longer than
 from __future__ import annotations
 
 import codecs
-from typing import TYPE_CHECKING
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessiontui.formats.blocks import uncut
-from sessiontui.formats.jsonl import WHOLE_BYTES, decode_line
+from sessiontui.formats.jsonl import HEAD_BYTES, WHOLE_BYTES, BadLine, decode_line
 from sessiontui.formats.registry import blocks_of, results_of
 from sessiontui.text import clean
-from sessiontui.transcript.links import links_of
+from sessiontui.transcript.pairing import links_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from sessiontui.formats.blocks import Block, Result
-    from sessiontui.formats.entries import Item
+    from sessiontui.formats.blocks import Block, Kind, Result
+    from sessiontui.formats.jsonl import Item
     from sessiontui.transcript.document import Document
     from sessiontui.transcript.pairing import Pairs
 
@@ -139,3 +141,159 @@ class _Whole:
     def is_shown(self, call_id: str, offset: int) -> bool:
         """Return whether the call's own block shows what stands on the line at `offset`."""
         return self._pairs.is_shown(call_id, offset)
+
+
+_TOLD: tuple[Kind, ...] = ("tool", "command", "note", "unknown", "bad")
+"""Kinds whose headings hold something that their bodies lack."""
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*(.*)")
+
+
+class Code(NamedTuple):
+    """Code that stands in an entry."""
+
+    language: str
+    """As the fence names it, or what it is; may be empty."""
+    text: str
+
+
+async def entry_text(
+    document: Document, offset: int, number: int, *, stored: bool, limit: int
+) -> tuple[str, bool]:
+    """Return the text of an entry without the agent's heading, and whether that is all of it.
+
+    Args:
+        document: Its window holds the entry.
+        offset: Where the entry's line begins.
+        number: Of its block in the line.
+        stored: Whether the line is wanted as it is stored.
+        limit: How many characters are read at most where the line comes as it is stored.
+
+    Raises:
+        StorageError: The backend could not read.
+    """
+    blocks = [] if stored else await whole_blocks(document, offset, number)
+    if blocks:
+        return "\n".join(_block_lines(blocks[-1])), True
+    pieces: list[str] = []
+    length = 0
+    async for piece in whole_text(document, offset, number, stored=stored):
+        pieces.append(piece)
+        length += len(piece)
+        if length > limit:
+            return "".join(pieces), False
+    return "".join(pieces).removesuffix("\n"), True
+
+
+async def entry_code(document: Document, offset: int, number: int) -> list[Code]:
+    """Return the code in an entry, in order: what is fenced, a command, what a tool wrote.
+
+    Raises:
+        StorageError: The backend could not read.
+    """
+    blocks = await whole_blocks(document, offset, number)
+    return list(_code(blocks[-1])) if blocks else []
+
+
+def _block_lines(block: Block) -> Iterator[str]:
+    bodies = ["\n".join(part.lines) for part in block.parts]
+    if block.kind in _TOLD or not any(bodies):
+        yield "  ".join(filter(None, (block.heading, block.detail)))
+    for number, body in enumerate(bodies):
+        if number:
+            yield ""
+        yield body
+
+
+def _code(block: Block) -> Iterator[Code]:
+    of_shell = block.kind == "command" or (block.kind == "tool" and block.from_end)
+    if of_shell and block.detail and not any(part.format == "code" for part in block.parts):
+        yield Code("command", block.detail)
+    for part in block.parts:
+        if part.format == "markdown":
+            yield from fenced(part.lines)
+        elif part.format in ("code", "diff", "json"):
+            language = part.language if part.format == "code" else part.format
+            yield Code(language, "\n".join(part.lines))
+
+
+def fenced(lines: tuple[str, ...]) -> Iterator[Code]:
+    """Yield the fenced code of Markdown; a fence that is never closed ends with the text."""
+    mark, language = "", ""
+    body: list[str] = []
+    for line in lines:
+        match = _FENCE.fullmatch(line)
+        if mark:
+            if match and match[1].startswith(mark) and not match[2].strip():
+                yield Code(language, "\n".join(body))
+                mark, body = "", []
+            else:
+                body.append(line)
+        elif match and not (match[1][0] == "`" and "`" in match[2]):
+            mark, language = match[1], match[2].split(maxsplit=1)[0] if match[2].strip() else ""
+    if mark and body:
+        yield Code(language, "\n".join(body))
+
+
+MAX_STORED_LINES = 3000
+"""How many lines of it are shown at most."""
+_MAX_STRING = 1000
+"""How many characters of one text."""
+_MAX_ITEMS = 500
+"""How many members of one list or object."""
+_MAX_DEPTH = 50
+
+
+async def stored_lines(document: Document, offset: int) -> tuple[list[str], bool]:
+    """Return the line of a session as indented JSON, and whether that is all of it.
+
+    Args:
+        document: Its window holds the line.
+        offset: Where the line begins.
+
+    Returns:
+        Lines that are safe to show; those of a line that is no JSON are as it is stored.
+
+    Raises:
+        StorageError: The backend could not read.
+    """
+    place = document.place(offset)
+    if place is None:
+        return [], True
+    size = document.pages[place[0]].line(place[1]).size
+    raw = await document.read(offset, offset + (size if size <= WHOLE_BYTES else HEAD_BYTES))
+    lines: list[str] = []
+    cut = _Cut()
+    for item in decode_line(raw, offset, size=size):
+        if isinstance(item, BadLine):
+            text = raw[: _MAX_STRING * 10].decode("utf-8", "replace")
+            lines += [clean(f"({item.reason})"), clean(text)]
+            cut.happened = cut.happened or len(raw) > _MAX_STRING * 10
+        else:
+            value = cut.down(item.data, 0)
+            text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+            lines += [clean(line) for line in text.split("\n")]
+            cut.happened = cut.happened or item.partial
+    return lines[:MAX_STORED_LINES], not cut.happened and len(lines) <= MAX_STORED_LINES
+
+
+class _Cut:
+    """Makes values smaller."""
+
+    happened = False
+
+    def down(self, value: Any, depth: int) -> Any:
+        """Return a value without what is too long or too deep of it."""
+        if isinstance(value, str) and len(value) > _MAX_STRING:
+            self.happened = True
+            return f"{value[:_MAX_STRING]}… ({len(value) - _MAX_STRING:,} more characters)"
+        if not isinstance(value, dict | list):
+            return value
+        if depth >= _MAX_DEPTH:
+            self.happened = True
+            return "…"
+        if len(value) > _MAX_ITEMS:
+            self.happened = True
+        if isinstance(value, dict):
+            members = list(value.items())[:_MAX_ITEMS]
+            return {key[:_MAX_STRING]: self.down(member, depth + 1) for key, member in members}
+        return [self.down(member, depth + 1) for member in value[:_MAX_ITEMS]]

@@ -1,33 +1,70 @@
-"""Searching a session of any length: found lines come while the search goes on.
+"""Search in a transcript of any length: matches come while the search goes on.
 
 The stored bytes are looked through in steps, and only lines that can hold what is
 looked for are decoded. What counts is the text that their blocks tell, also where a
 screen shows only its beginning, without regard to case; a match lies within one line
-of it. That a tool began to run is not looked at: its call tells the same. Offsets and
-sizes are bytes from the start of the session.
+of it. That a tool began to run is not looked at: its call tells the same. Searching all
+sessions looks at the words of the user, of the agent and of tools, and not at what an agent
+noted beside them. Offsets and sizes are bytes from the start of the session.
+
+`Finder` serves a reader: the end of the session is looked through first, from the reader's
+place on, then what comes before it, the nearest piece first. Matches are kept as numbers
+alone, at most `MAX_HITS`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol
+from array import array
+from bisect import bisect_left, bisect_right
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
 from sessiontui.errors import TooSlowError
-from sessiontui.formats.jsonl import decode_line
+from sessiontui.formats.blocks import uncut
+from sessiontui.formats.jsonl import BadLine, decode_line
+from sessiontui.formats.omp import started
+from sessiontui.formats.registry import blocks_of
 from sessiontui.text import clean
-from sessiontui.transcript.pages import STEP_BYTES
+from sessiontui.transcript.pages import SEARCH_STEPS, STEP_BYTES, line_start
 from sessiontui.transcript.regex_timeout import TOO_SLOW, with_patience
-from sessiontui.transcript.said import lines_of, whole_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 
     from sessiontui.formats.blocks import Block, Kind
+    from sessiontui.formats.jsonl import Item
+    from sessiontui.transcript.document import Document
     from sessiontui.transcript.pages import ReadRange
+
+SAID: Final[frozenset[Kind]] = frozenset(
+    {"user", "text", "thinking", "tool", "command", "summary", "message", "error"}
+)
+"""Kinds of blocks in which something was said."""
+
+
+def lines_of(block: Block) -> Iterator[str]:
+    """Yield the lines of a block's text, its heading first, safe to show."""
+    yield block.heading
+    yield block.detail
+    for part in block.parts:
+        yield from part.lines
+        yield from part.last
+
+
+def whole_blocks(item: Item) -> tuple[Block, ...]:
+    """Return the blocks of an entry by itself, with all their lines.
+
+    That a tool began to run is left out: its call tells the same.
+    """
+    if not isinstance(item, BadLine) and started(item) is not None:
+        return ()
+    with uncut():
+        return blocks_of(item)
+
 
 LONGEST_LINE: Final = STEP_BYTES
 """How much of one line is searched; no more of it is held."""
@@ -338,3 +375,248 @@ def _matches(data: bytes, base: int, needle: Wanted) -> Iterator[Hit | int]:
                 number += 1
         yield len(raw)
         place = needle.next(lowered, end + 1) if end < len(data) else -1
+
+
+MAX_HITS = 100_000
+"""With so many hits the search ends; they take 8 bytes each."""
+_PIECE = 4 * STEP_BYTES
+"""How much is looked through at a time on the way to the beginning."""
+_BITS = 16
+_MAX_BLOCK = (1 << _BITS) - 1
+
+
+class Spot(NamedTuple):
+    """A block that tells what is looked for."""
+
+    offset: int
+    """Where its line begins."""
+    block: int
+    """Its number on the line, were every line shown by itself."""
+
+
+class Finder:
+    """What one search has found in a document so far.
+
+    Args:
+        document: Where to look.
+        needle: What to look for.
+        origin: Where the reader is.
+        changed: Called in the loop when more was looked through.
+    """
+
+    def __init__(
+        self, document: Document, needle: Sought, origin: int, changed: Callable[[], None]
+    ) -> None:
+        self.needle = needle
+        self._document = document
+        self._origin = origin
+        self._changed = changed
+        self._hits = array("Q")
+        self._version = document.version
+        self._first: int | None = None
+        """Where the piece begins that was looked through."""
+        self._stop = 0
+        """Where it ends."""
+        self.nearest: Spot | None = None
+        """The first hit from the reader's place on, else the last one before."""
+        self.full = False
+        """Whether there are more hits than are counted."""
+
+    def __len__(self) -> int:
+        """Return how many hits are known."""
+        return len(self._hits)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to look through."""
+        return self.full or (self._first == 0 and self._stop >= self._document.size)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the session was rewritten since the search began."""
+        return self._version != self._document.version
+
+    @property
+    def share(self) -> float:
+        """How much of the session was looked through, from 0 to 1."""
+        seen = self._stop - (self._stop if self._first is None else self._first)
+        return min(1.0, seen / max(1, self._document.size))
+
+    async def run(self) -> None:
+        """Look through what was not looked through yet; again after the session grew.
+
+        Raises:
+            StorageError: The backend could not read; what was found stays.
+        """
+        document = self._document
+        if self._first is None:
+            begin = await self._line_start(min(self._origin, document.size))
+            self._first = self._stop = begin
+        while not self.complete and not self.stale:
+            if self._stop < document.size:
+                await self._onwards(document.size)
+            elif self._first:
+                await self._backwards(self._first)
+
+    async def _onwards(self, stop: int) -> None:
+        """Look from where the known piece ends; once more at a line that was not whole."""
+        begin = await self._line_start(self._stop)
+        del self._hits[bisect_left(self._hits, begin << _BITS) :]
+        async with aclosing(search(self._document.read, self.needle, begin, stop)) as results:
+            async for found in results:
+                if self._taken(found, self._hits):
+                    return
+        self._stop = max(self._stop, stop)
+        self._changed()
+
+    async def _backwards(self, stop: int) -> None:
+        begin = await self._line_start(max(0, stop - _PIECE))
+        hits = array("Q")
+        async with aclosing(search(self._document.read, self.needle, begin, stop)) as results:
+            async for found in results:
+                if self._taken(found, hits, begin):
+                    return
+        self._join(hits, begin)
+        self._changed()
+
+    def _join(self, hits: array[int], begin: int) -> None:
+        """Put hits before the others; what was looked through begins at `begin` now."""
+        self._first = begin
+        if hits:
+            self.nearest = self.nearest or _spot(hits[-1])
+            self._hits[:0] = hits
+
+    def _taken(self, found: Hit | Progress, hits: array[int], begin: int | None = None) -> bool:
+        """Take over what the search says; return whether that was the last of it."""
+        if self.stale:
+            return True
+        if isinstance(found, Hit):
+            hits.append(found.offset << _BITS | min(found.block, _MAX_BLOCK))
+            if begin is None and self.nearest is None:
+                self.nearest = Spot(found.offset, found.block)
+                self._changed()
+            if len(self._hits) + (0 if begin is None else len(hits)) >= MAX_HITS:
+                self.full = True
+                if begin is not None:
+                    self._join(hits, begin)
+                self._changed()
+            return self.full
+        if begin is None:
+            self._stop = found.offset
+        self._changed()
+        return False
+
+    async def _line_start(self, offset: int) -> int:
+        """Return where the line at `offset` begins, however long it is."""
+        begin = await line_start(self._document.read, offset)
+        while begin is None:
+            offset = max(0, offset - SEARCH_STEPS * STEP_BYTES)
+            begin = await line_start(self._document.read, offset)
+        return begin
+
+    # -- what was found
+
+    def rank(self, spot: Spot) -> int:
+        """Return how many hits come before one, and itself: 1 for the first."""
+        return bisect_right(self._hits, spot.offset << _BITS | min(spot.block, _MAX_BLOCK))
+
+    def after(self, spot: Spot) -> Spot | None:
+        """Return the next hit, the first one after the last."""
+        number = self.rank(spot)
+        return _spot(self._hits[number % len(self._hits)]) if self._hits else None
+
+    def before(self, spot: Spot) -> Spot | None:
+        """Return the hit before, the last one before the first."""
+        key = spot.offset << _BITS | min(spot.block, _MAX_BLOCK)
+        number = bisect_left(self._hits, key) - 1
+        return _spot(self._hits[number]) if self._hits else None
+
+    def between(self, start: int, stop: int) -> bool:
+        """Tell whether a line from `start` on and before `stop` has a hit."""
+        number = bisect_left(self._hits, start << _BITS)
+        return number < len(self._hits) and self._hits[number] >> _BITS < stop
+
+
+def _spot(key: int) -> Spot:
+    return Spot(key >> _BITS, key & _MAX_BLOCK)
+
+
+_TERM: Final = re.compile(r'"([^"]*)"?|([^\s"]+)')
+
+
+class Words:
+    """Several texts of which each stands somewhere in a block.
+
+    Args:
+        needles: What to look for, at least one.
+    """
+
+    def __init__(self, needles: Sequence[Needle]) -> None:
+        self._needles = tuple(needles)
+        self._lead = max(self._needles, key=Needle.rarity)
+        self.text = " ".join(needle.text for needle in self._needles)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to find."""
+        return True
+
+    @property
+    def needles(self) -> tuple[Needle, ...]:
+        """What is looked for."""
+        return self._needles
+
+    def next(self, lowered: bytes, start: int) -> int:
+        """Return where from `start` on stored bytes, in lower case, may match; -1: nowhere."""
+        return self._lead.next(lowered, start)
+
+    def possible(self, lowered: bytes, first: int, end: int) -> bool:
+        """Tell whether the line from `first` to `end` may match, where `next` said it may."""
+        return all(
+            0 <= needle.next(lowered, first) < end and needle.possible(lowered, first, end)
+            for needle in self._needles
+        )
+
+    def line_in(self, block: Block) -> str | None:
+        """Return the line of a block's text with most of them, if none is missing."""
+        return self.pick(lines_of(block))
+
+    def pick(self, lines: Iterable[str]) -> str | None:
+        """Return the line with most of them, the first of these; None if one is missing."""
+        missing = set(self._needles)
+        best, most = None, 0
+        for line in lines:
+            lowered = line.lower()
+            there = [needle for needle in self._needles if needle.text in lowered]
+            missing.difference_update(there)
+            if len(there) > most:
+                best, most = line, len(there)
+        return None if missing else best
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where in a line they are: start and end of each place, none within another."""
+        end = 0
+        for first, last in sorted(span for needle in self._needles for span in needle.spans(text)):
+            if last > end:
+                yield max(first, end), last
+                end = last
+
+
+def words(text: str) -> Sought:
+    """Return what is looked for in all sessions: words, `"exact text"`, or `re:/…/`.
+
+    Every word and every text must be in what was said at once. The last quotation
+    mark may be missing, as may the last slash.
+
+    Raises:
+        ValueError: It is no pattern; says why in one safe line.
+    """
+    text = text.strip()
+    if text.startswith("re:"):
+        return sought(text)
+    terms = (quoted or plain for quoted, plain in _TERM.findall(text))
+    needles = {needle.text: needle for needle in map(Needle, terms) if needle}
+    return (
+        Words(tuple(needles.values()))
+        if len(needles) > 1
+        else next(iter(needles.values()), Needle(""))
+    )

@@ -2,14 +2,13 @@
 
 | where | what |
 | --- | --- |
-| `workspace`, `opening`, `connect`, `values` | the workspace, its source, what it tells |
-| `rows`, `reader`, `documents`, `notes` | keeping catalogue and transcripts current |
-| `rights`, `holding` | whether anything may be changed; whether an agent holds a session open |
-| `deletions`, `renaming`, `exports`, `bulk` | what is done to sessions, one or many |
-| `transfers`, `destination`, `pouring`, `recast` | copies and moves to another store |
-| `checkup`, `repairs` | gathering facts for the doctor's rules; carrying out what they advise |
-| `library`, `indexing`, `counting`, `searching` | text and figures of all sessions, by the index |
-| `remembered`, `unconfirmed` | what outlives a run: how the list was left, writes nobody took |
+| `workspace`, `connection`, `events` | the workspace, its source, what it tells |
+| `rows`, `row_reader`, `open_documents` | keeping rows and transcripts current |
+| `in_use` | whether a running agent may have a session open |
+| `delete`, `rename`, `exporter`, `bulk` | what is done to sessions, one or many |
+| `transfer`, `copy_stream` | copies and moves to another store |
+| `scan`, `repair` | what the doctor finds and repairs |
+| `view_state`, `unsaved_writes` | what outlives a run: the state of the list, unconfirmed writes |
 """
 
 from sessiontui.search.session_index import Library
@@ -27,8 +26,7 @@ from sessiontui.workspace.events import (
     Update,
     WorkspaceState,
 )
-from sessiontui.workspace.opening import open_workspace
-from sessiontui.workspace.workspace import Workspace
+from sessiontui.workspace.workspace import Workspace, open_workspace
 
 __all__ = [
     "DeletePlan",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sessiontui.catalog.row import Row
     from sessiontui.formats.evidence import Evidence
     from sessiontui.storage.backend import Stat
-    from sessiontui.storage.operation import Guard
+    from sessiontui.storage.write_queue import Guard
 
 _CHANGED = "it changed just now"
 

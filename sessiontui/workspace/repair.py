@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from sessiontui.doctor.findings import Finding, Fix, Undo
     from sessiontui.storage.backend import FieldChange
-    from sessiontui.storage.operation import Guard
+    from sessiontui.storage.write_queue import Guard
     from sessiontui.workspace.workspace import Workspace
 
 _DAY_MS: Final = 86_400_000

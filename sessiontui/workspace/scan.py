@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from sessiontui.doctor import rules
-from sessiontui.doctor.ends import beginning, last_id
 from sessiontui.doctor.findings import Finding, Place
-from sessiontui.doctor.rules import Piece
+from sessiontui.doctor.rules import Piece, beginning, last_id
 from sessiontui.errors import SessionNotFoundError
-from sessiontui.formats.entries import BadLine, Entry
-from sessiontui.formats.jsonl import decode_line
-from sessiontui.formats.lines import LineBuffer
+from sessiontui.formats.jsonl import BadLine, Entry, LineBuffer, decode_line
 from sessiontui.sources import RedisSource
 from sessiontui.storage.backend import Range, Stat
 from sessiontui.storage.changes import is_session

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sessiontui.storage.operation import PendingWrite
+    from sessiontui.storage.write_queue import PendingWrite
 
 
 def save_unconfirmed(writes: Sequence[PendingWrite], folder: Path, *, now_ms: int) -> Path:

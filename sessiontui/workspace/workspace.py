@@ -1,4 +1,4 @@
-"""The source, its sessions and the open transcripts, kept current; no interface in it.
+"""The workspace: a source, its sessions and the open transcripts, kept current.
 
 The app and the command line both run on this. One task connects, subscribes,
 loads and applies what changes; another reads heads and tails. What listeners
@@ -8,7 +8,8 @@ get is coalesced: one `RowsChanged` for each batch of the feed.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import os
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 
 from sessiontui.catalog.catalog import Catalogue
 from sessiontui.catalog.row_builder import id_from_path
+from sessiontui.config import Config
 from sessiontui.errors import (
     AccessError,
     BackendDownError,
@@ -24,12 +26,14 @@ from sessiontui.errors import (
     StorageError,
 )
 from sessiontui.formats.live import LiveAgents
+from sessiontui.search.session_index import Library
 from sessiontui.sources import DirectorySource
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import FeedState, Range
 from sessiontui.storage.changes import Created
 from sessiontui.storage.tasks import end_task
-from sessiontui.workspace.connection import first_error, problem_of
+from sessiontui.times import now_ms
+from sessiontui.workspace.connection import Rights, first_error, open_backend, problem_of
 from sessiontui.workspace.delete import Deletions
 from sessiontui.workspace.events import (
     DeletePlan,
@@ -42,24 +46,20 @@ from sessiontui.workspace.events import (
 )
 from sessiontui.workspace.in_use import Holding
 from sessiontui.workspace.live import LiveSessions
-from sessiontui.workspace.notes import Notes
 from sessiontui.workspace.open_documents import OpenDocuments
 from sessiontui.workspace.rename import rename
-from sessiontui.workspace.rights import Rights
 from sessiontui.workspace.row_reader import RowReader
-from sessiontui.workspace.rows import RowKeeper, of_sessions
+from sessiontui.workspace.rows import Notes, RowKeeper, of_sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from sessiontui.catalog.row import Row
-    from sessiontui.config import Config
     from sessiontui.progress import Progress
-    from sessiontui.search.session_index import Library
     from sessiontui.sources import Source
     from sessiontui.storage import ChangeFeed
     from sessiontui.storage.backend import Backend, TrashItem
-    from sessiontui.storage.operation import PendingWrite
+    from sessiontui.storage.write_queue import PendingWrite
     from sessiontui.transcript.document import Document
     from sessiontui.workspace.delete import Trashed
 
@@ -518,3 +518,52 @@ async def _let_in(storage: SessionStorage) -> None:
     finally:
         remove()
     raise LoginError(storage.feed_state.error or "the source wants a password")
+
+
+@asynccontextmanager
+async def open_workspace(
+    source: Source,
+    *,
+    config: Config | None = None,
+    clock: Callable[[], int] = now_ms,
+    home: str | None = None,
+    connect: Callable[[Source, str | None], Backend] = open_backend,
+    library: Library | None = None,
+    failed: Callable[[], None] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> AsyncIterator[Workspace]:
+    """Yield a workspace at once; it connects and loads in the background.
+
+    On the way out pending writes are waited for and everything opened is closed.
+
+    Args:
+        source: Where the sessions are.
+        config: Settings; the defaults if None.
+        clock: The time in milliseconds since the epoch.
+        home: The home folder, shown as `~`; the user's own if None.
+        connect: Opens the backend of the source, with a password typed by the user.
+        library: Keeps the index; none is kept if None.
+        environ: Environment variables, which may move the folders of agents.
+        failed: Called where it ends by an error nobody expected, which is raised on the way out.
+    """
+    workspace = Workspace(
+        source,
+        config=Config() if config is None else config,
+        clock=clock,
+        home=str(Path.home()) if home is None else home,
+        connect=connect,
+        library=Library() if library is None else library,
+        environ=environ,
+    )
+
+    def stopped(running: asyncio.Task[None]) -> None:
+        workspace.stopped(running)
+        if failed is not None and not running.cancelled() and running.exception() is not None:
+            failed()
+
+    running = asyncio.create_task(workspace.run(), name="workspace")
+    running.add_done_callback(stopped)
+    try:
+        yield workspace
+    finally:
+        await workspace.close(running)

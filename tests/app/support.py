@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sessiontui.app.app import SessionApp
 from sessiontui.app.screens.search_screen import SearchScreen
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.formats.title_slot import make_slot
 from sessiontui.sources import parse_source
 from sessiontui.storage.memory import MemoryBackend, MemoryStore

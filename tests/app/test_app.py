@@ -23,7 +23,7 @@ from sessiontui.app.theme import DARK, LIGHT, themes
 from sessiontui.app.widgets.footer import Note
 from sessiontui.config import Config
 from sessiontui.errors import ConfigError
-from sessiontui.formats.encode import encode_entry
+from sessiontui.formats.jsonl import encode_entry
 from sessiontui.storage.memory import MemoryBackend
 from sessiontui.times import iso_time
 from tests.app.support import (

@@ -10,7 +10,7 @@ from textual.widgets import OptionList, Static
 
 from sessiontui.app.screens.branch_list import BranchesScreen
 from sessiontui.app.screens.entry_json import StoredScreen
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.workspace.connection import open_backend
 from tests.app.support import app_of, running, settle
 from tests.app.test_transcript_branches import said

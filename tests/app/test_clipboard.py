@@ -11,9 +11,9 @@ from textual.widgets import OptionList
 
 from sessiontui.app.controllers.clipboard import MAX_BYTES
 from sessiontui.app.screens.code_list import CodesScreen
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.storage.memory import MemoryStore
-from sessiontui.transcript.copies import Code, fenced
+from sessiontui.transcript.entry_text import Code, fenced
 from tests.app.support import NOW_MS, path_of, running, session, settle, shows, store_with
 from tests.app.terminal import Terminal
 from tests.waiting import until

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sessiontui.app.widgets.details import token_words
 from sessiontui.catalog.stats import Tokens
-from sessiontui.formats.encode import encode_entries
-from sessiontui.search import counting
+from sessiontui.formats.jsonl import encode_entries
+from sessiontui.search import session_index
 from sessiontui.storage.memory import MemoryStore
 from tests.app.support import NOW_MS, path_of, running, session, settle, shows
 from tests.waiting import until
@@ -41,7 +41,7 @@ async def test_a_session_that_grows_large_while_it_is_read_is_counted_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = session("One", "Hello", "Go on")
-    monkeypatch.setattr(counting, "MOST_BYTES", len(data) + 10)
+    monkeypatch.setattr(session_index, "MOST_BYTES", len(data) + 10)
     store = MemoryStore(clock=lambda: NOW_MS)
     store.write(path_of("one"), data, mtime_ms=NOW_MS)
     async with running(store, size=(220, 34)) as (app, _pilot):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sessiontui.app.screens.diagnostics import DiagnosticsScreen
-from sessiontui.formats.encode import encode_entry
+from sessiontui.formats.jsonl import encode_entry
 from tests.app.support import path_of, rows, running, store_with
 from tests.waiting import until
 

@@ -12,10 +12,10 @@ from sessiontui.app.screens.dialog import Question
 from sessiontui.app.screens.quit_dialog import LeaveDialog
 from sessiontui.app.screens.rename_dialog import NO_ROOM, RenameDialog
 from sessiontui.errors import SessionExistsError
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.formats.title_slot import parse_slot
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
-from sessiontui.storage.operation import PendingWrite
+from sessiontui.storage.write_queue import PendingWrite
 from sessiontui.workspace.connection import open_backend
 from tests.app.support import (
     HOUR_MS,

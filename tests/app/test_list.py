@@ -10,7 +10,7 @@ from textual.screen import Screen
 from sessiontui.app.columns import COLUMNS, USUAL, fitting
 from sessiontui.app.screens.columns_dialog import ColumnOptions, ColumnsScreen
 from sessiontui.app.widgets.session_list.filter_line import FilterInput
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.times import iso_time
 from sessiontui.workspace.connection import open_backend
 from tests.app.support import NOW_MS, path_of, rows, running, session, settle, shows, store_with

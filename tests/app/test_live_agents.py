@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from sessiontui.app.screens.delete_dialog import DeleteDialog
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.workspace.connection import open_backend
 from tests.app.support import running, settle, shows
 from tests.live import SESSION_ID, agent, register, ticks

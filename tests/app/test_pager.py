@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessiontui.app.pager import pager_command, show_in_pager
+from sessiontui.app.terminal import pager_command, show_in_pager
 from sessiontui.errors import PagerError
-from sessiontui.formats.encode import encode_entries
-from sessiontui.formats.jsonl import WHOLE_BYTES
+from sessiontui.formats.jsonl import WHOLE_BYTES, encode_entries
 from sessiontui.transcript.document import Document
 from sessiontui.transcript.entry_text import whole_text
 from tests.app.terminal import Terminal

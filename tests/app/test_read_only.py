@@ -10,8 +10,8 @@ from sessiontui.app.actions import ACTIONS
 from sessiontui.app.commands import ActionCommands
 from sessiontui.app.keymap import CHANGING, offered
 from sessiontui.config import Config
-from sessiontui.storage.losses import TOOK_OVER
 from sessiontui.storage.memory import MemoryBackend
+from sessiontui.storage.sync import TOOK_OVER
 from tests.app.support import path_of, rows, running, settle, shows, store_with
 from tests.contract.flaky import CHANGES, FlakyBackend
 

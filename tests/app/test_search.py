@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.widgets import Input, OptionList
 
-from sessiontui.app.screens.main_main import MainScreen
+from sessiontui.app.screens.main import MainScreen
 from sessiontui.app.screens.search_screen import MAX_HITS, PER_SESSION, SearchScreen
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from tests.app.support import NOW_MS, path_of, rows, running, session, settle, shows, store_with

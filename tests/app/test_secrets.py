@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from sessiontui.cli import main
-from sessiontui.cli.commands import cli
+from sessiontui.cli.root import cli
 from sessiontui.cli.sources import Place
 from sessiontui.config import PASSWORD_VARIABLE, SOURCE_VARIABLE, Config, without_secrets
 from sessiontui.sources import RedisSource, parse_source

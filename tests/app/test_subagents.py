@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sessiontui.app.controllers.transcript import subagent_path
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.storage.memory import MemoryStore
 from tests.app.support import NOW_MS, running, session, settle
 

@@ -12,7 +12,7 @@ from sessiontui.app.screens.branch_list import BranchesScreen
 from sessiontui.app.screens.entry_json import StoredScreen
 from sessiontui.app.screens.time_dialog import MomentDialog, parse_moment
 from sessiontui.app.widgets.transcript.pane import TranscriptPane
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.times import iso_time
 from tests.app.test_transcript_keys import HARMFUL, marked, write
 from tests.app.transcript_host import Host, reading, settled

@@ -10,8 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessiontui.app.widgets.transcript.painter import STYLES
-from sessiontui.app.widgets.transcript.styled_text import code_lines, markdown_lines
-from sessiontui.app.widgets.transcript.transcript_code import MAX_CODE, code_spans, number_of
+from sessiontui.app.widgets.transcript.styled_text import (
+    MAX_CODE,
+    code_lines,
+    code_spans,
+    markdown_lines,
+    number_of,
+)
 from sessiontui.text import clean
 
 LANGUAGES = ["py", "ts", "sh", "json", "rs", "go", "html", "css", "sql", "yaml", "toml", "none"]

@@ -8,7 +8,7 @@ import pytest
 
 from sessiontui.app.widgets.transcript.finder import Found
 from sessiontui.app.widgets.transcript.pane import TranscriptPane, found_words
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from tests.app.support import path_of, rows, running, session, settle, shows
 from tests.app.test_transcript_keys import call, marked, message, turns, write
 from tests.app.transcript_host import Host, reading, settled

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from tests.app.transcript_host import Host, reading, settled
 from tests.corpus import CORPUS
 from tests.sessions import claude_session, codex_session, every_omp_entry, pi_session

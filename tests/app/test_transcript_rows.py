@@ -10,10 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from sessiontui.app.widgets.transcript.layout import raw_rows, rows_of
+from sessiontui.app.widgets.transcript.layout import MAX_ROWS, Look, Row, raw_rows, rows_of, seconds
 from sessiontui.app.widgets.transcript.styled_text import break_points, markdown_lines
-from sessiontui.app.widgets.transcript.transcript_headings import seconds
-from sessiontui.app.widgets.transcript.transcript_rows import MAX_ROWS, Look, Row
 from sessiontui.formats.blocks import Block, Part, Usage, text_part
 from sessiontui.text import clean
 from sessiontui.transcript.pages import Line

@@ -9,7 +9,7 @@ from textual.widgets import OptionList, Static
 
 from sessiontui.app.screens import turn_list
 from sessiontui.app.screens.turn_list import OutlineScreen
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from tests.app.test_transcript_keys import HARMFUL, marked, message, turns, write
 from tests.app.transcript_host import Host, reading, settled
 from tests.sessions import claude_session, pi_session

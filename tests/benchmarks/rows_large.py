@@ -9,8 +9,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.catalog.haystacks import haystack
-from sessiontui.catalog.query import Query
+from sessiontui.catalog.query import Query, haystack
 from sessiontui.catalog.row import Row
 from sessiontui.catalog.row_builder import read_head, read_tail, row_from
 from tests.benchmarks.agents import agents

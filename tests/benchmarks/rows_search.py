@@ -16,11 +16,10 @@ import redis
 
 from sessiontui.formats.jsonl import decode_lines
 from sessiontui.search.index import file_bytes
-from sessiontui.search.place import index_file
+from sessiontui.search.index_cache import index_file
 from sessiontui.search.session_search import Found
 from sessiontui.sources import parse_source
-from sessiontui.transcript.said import SAID, whole_blocks
-from sessiontui.transcript.words import words
+from sessiontui.transcript.search import SAID, whole_blocks, words
 from sessiontui.workspace import Library, Workspace, open_workspace
 from tests.benchmarks.data import FIRST_MTIME_MS, PREFIX, server, session_path
 from tests.benchmarks.harness import Bench, Figure, expect, percentile, row

@@ -14,7 +14,7 @@ from textual.widgets import Tree
 from sessiontui.app.theme import DARK, themes, token_defaults
 from sessiontui.app.widgets.session_list.tree import SessionTree
 from sessiontui.catalog.catalog import Catalogue
-from sessiontui.catalog.lines import RowLine
+from sessiontui.catalog.row import RowLine
 from sessiontui.catalog.sorting import SORTS
 from sessiontui.paths import styles_dir
 from tests.benchmarks.data import FIRST_MTIME_MS, row_of, session_path

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.errors import ConfigError, SessionExistsError, SessionHeldError, WrongTypeError
-from sessiontui.formats.encode import encode_entries, encode_entry
+from sessiontui.formats.jsonl import encode_entries, encode_entry
 from sessiontui.formats.title_slot import make_slot, parse_slot, parse_title_field, title_field
 from sessiontui.workspace import open_workspace
 from sessiontui.workspace.copy_stream import PIECE
-from sessiontui.workspace.destination import open_destination
-from sessiontui.workspace.transfer import Transfers, Wish
+from sessiontui.workspace.transfer import Transfers, Wish, open_destination
 from tests.contract.places import WHEN, Store
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from sessiontui.sources import Source
     from sessiontui.storage.backend import Backend
     from sessiontui.workspace import Workspace
-    from sessiontui.workspace.destination import Destination
+    from sessiontui.workspace.transfer import Destination
     from tests.servers import RealServer
 
 HOME = "/home/mira"

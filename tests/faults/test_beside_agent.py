@@ -18,10 +18,9 @@ from sessiontui.sources import DirectorySource, RedisSource
 from sessiontui.storage.backend import Stat
 from sessiontui.times import now_ms
 from sessiontui.workspace import Workspace, open_workspace
-from sessiontui.workspace.destination import open_destination
 from sessiontui.workspace.repair import Repairs
 from sessiontui.workspace.scan import Checkup
-from sessiontui.workspace.transfer import Transfers, Wish
+from sessiontui.workspace.transfer import Transfers, Wish, open_destination
 from tests.faults.agent import PREFIX, AtWork, omp_at_work
 from tests.sessions import Omp
 from tests.waiting import DEADLINE_S, until

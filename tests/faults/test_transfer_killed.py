@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from tests.command import Command
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sessiontui.formats.blocks import MAX_LINES, Block
-from sessiontui.formats.encode import encode_entries
-from sessiontui.formats.jsonl import decode_lines
+from sessiontui.formats.jsonl import decode_lines, encode_entries
 from sessiontui.formats.registry import blocks_of
 from sessiontui.transcript.document import Document
 from tests.corpus import CORPUS

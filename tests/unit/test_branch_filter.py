@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessiontui.formats.encode import encode_entries
-from sessiontui.formats.jsonl import decode_line
+from sessiontui.formats.jsonl import decode_line, encode_entries
 from sessiontui.times import iso_time
-from sessiontui.transcript.branch_filter import Choice
+from sessiontui.transcript.branch_filter import Choice, knots_of, scanned
 from sessiontui.transcript.branches import MAX_BRANCHES, Branches
 from sessiontui.transcript.document import Document
-from sessiontui.transcript.knots import knots_of, scanned
-from sessiontui.transcript.moments import at_time, last_time
+from sessiontui.transcript.navigate import at_time, last_time
 from tests.corpus import CORPUS, corpus_file
 from tests.sessions import START_MS, claude_session, codex_session, every_omp_entry, pi_session
 

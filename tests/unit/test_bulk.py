@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.cli.progress import tell_rest
+from sessiontui.cli.output import tell_rest
 from sessiontui.errors import AccessError, BackendDownError, SessionNotFoundError, StorageError
 from sessiontui.progress import Progress
 from sessiontui.workspace.bulk import Failure, Outcome, each

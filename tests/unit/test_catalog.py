@@ -8,9 +8,8 @@ import msgspec
 import pytest
 
 from sessiontui.catalog.catalog import Catalogue
-from sessiontui.catalog.lines import GroupLine, RowLine
 from sessiontui.catalog.projects import NO_PROJECT
-from sessiontui.catalog.row import Row, Tail
+from sessiontui.catalog.row import GroupLine, Row, RowLine, Tail
 from sessiontui.catalog.sorting import SORTS, Sort, text_place
 
 HOME = "/home/mira"

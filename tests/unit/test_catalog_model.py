@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from sessiontui.catalog.catalog import Catalogue
-from sessiontui.catalog.lines import GroupLine, RowLine
-from sessiontui.catalog.row import NO_TAIL, Row, Tail
+from sessiontui.catalog.row import NO_TAIL, GroupLine, Row, RowLine, Tail
 from sessiontui.catalog.sorting import SORTS, Sort
 
 HOME = "/home/me"

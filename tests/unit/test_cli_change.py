@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from sessiontui.demo.sessions import demo_sessions
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.formats.title_slot import title_field
 from tests.app.terminal import Terminal
 from tests.command import NOW_MS, ROOT, Command, command_environment, write_sessions

@@ -10,7 +10,7 @@ import pytest
 
 from sessiontui import __version__
 from sessiontui.cli import main
-from sessiontui.cli.commands import cli
+from sessiontui.cli.root import cli
 from tests.command import ROOT, Command, command_environment
 
 if TYPE_CHECKING:

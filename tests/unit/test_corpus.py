@@ -9,9 +9,7 @@ import pytest
 
 from sessiontui.catalog.row import Row
 from sessiontui.catalog.row_builder import append_facts, read_head, read_tail, row_from
-from sessiontui.formats.encode import encode_entry
-from sessiontui.formats.entries import BadLine, Entry
-from sessiontui.formats.jsonl import decode_lines
+from sessiontui.formats.jsonl import BadLine, Entry, decode_lines, encode_entry
 from tests.corpus import corpus_file
 from tests.unit.row_builder_support import omps_word
 

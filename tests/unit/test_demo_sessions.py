@@ -8,8 +8,7 @@ from sessiontui.catalog.row import Row
 from sessiontui.catalog.row_builder import activity, read_head, read_tail, row_from
 from sessiontui.demo.script import story
 from sessiontui.demo.sessions import DemoSession, demo_sessions
-from sessiontui.formats.entries import BadLine, Entry
-from sessiontui.formats.jsonl import decode_lines
+from sessiontui.formats.jsonl import BadLine, Entry, decode_lines
 from sessiontui.formats.title_slot import SLOT_BYTES, parse_slot, parse_title_field
 
 NOW_MS = 1_795_000_000_000

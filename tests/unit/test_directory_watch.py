@@ -16,8 +16,7 @@ from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import Dirty, FeedState, Range, Rescan
 from sessiontui.storage.directory.backend import DirectoryBackend
 from sessiontui.storage.directory.notify import Notifier
-from sessiontui.storage.directory.pace import Pace
-from sessiontui.storage.directory.watch import MAX_DIRTY
+from sessiontui.storage.directory.watch import MAX_DIRTY, Pace
 from tests.unit.directory_support import (
     PROJECT,
     add,
@@ -455,7 +454,7 @@ async def test_a_name_that_is_no_utf_8_is_followed_by_looking(
 
 
 LIMITED = """
-    from sessiontui.storage.directory.pace import Pace
+    from sessiontui.storage.directory.watch import Pace
     limit, value, root = sys.argv[1:]
     Path(f"/proc/sys/user/{limit}").write_text(value)
     async def main():

@@ -9,12 +9,13 @@ import pytest
 from sessiontui.catalog.row import Row
 from sessiontui.catalog.row_builder import read_head, read_tail, row_from
 from sessiontui.doctor import ChangeTimesAndTitles, Discard, GiveSlot, JoinTail, RewriteSlot
-from sessiontui.doctor.ends import beginning, last_id
 from sessiontui.doctor.findings import KINDS, CutBack, Kind, PutBack
 from sessiontui.doctor.journal import Repair, TakenBack, line_of, standing
 from sessiontui.doctor.rules import (
     OLD_MS,
     Piece,
+    beginning,
+    last_id,
     leftovers,
     may_be_head,
     may_be_piece,
@@ -24,7 +25,7 @@ from sessiontui.doctor.rules import (
     of_piece,
     of_titles,
 )
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.formats.title_slot import SLOT_BYTES, make_slot, parse_slot, title_field
 from sessiontui.storage.backend import JOIN_BYTES, Field, FieldChange, Stat
 from tests.sessions import START_MS, Omp, claude_session, pi_session

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from sessiontui.catalog.empty import is_empty
 from sessiontui.catalog.row import Row
 from sessiontui.catalog.row_builder import append_facts
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.times import iso_time
 from tests.command import Command
 from tests.sessions import START_MS, Omp, claude_session, codex_session, every_omp_entry, pi_session

@@ -12,7 +12,7 @@ import pytest
 from sessiontui.export import Facts, Options, writer_for
 from sessiontui.export.html import POLICY
 from sessiontui.export.markup import MAX_TEXT, to_html
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from tests.corpus import CORPUS
 from tests.sessions import Omp, claude_session, codex_session, every_omp_entry, pi_session
 from tests.unit.export_support import HOSTILE, exported

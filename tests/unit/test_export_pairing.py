@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from sessiontui.export import pairing
-from sessiontui.export.pairing import MAX_LINES, Window
-from sessiontui.formats.encode import encode_entries
-from sessiontui.formats.jsonl import WHOLE_BYTES, decode_lines
+from sessiontui.export import text_writer
+from sessiontui.export.text_writer import MAX_LINES, Window
+from sessiontui.formats.jsonl import WHOLE_BYTES, decode_lines, encode_entries
 from tests.sessions import Omp
 from tests.unit.export_support import exported
 
@@ -68,7 +67,7 @@ def test_a_call_that_never_gets_a_result_holds_back_only_so_many_bytes() -> None
     session.assistant(calls=("bash",))
     window = Window()
     waiting = 0
-    session.user("x" * (pairing.MAX_BYTES // 3))
+    session.user("x" * (text_writer.MAX_BYTES // 3))
     line = session.data.splitlines()[-1]
     for item in decode_lines(session.data):
         waiting += sum(1 for _ in window.feed((item,), item.size))

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiontui.catalog.filter import SLICE
-from sessiontui.catalog.haystacks import fold, haystack, names_of
-from sessiontui.catalog.query import Query
+from sessiontui.catalog.query import Query, fold, haystack, names_of
 from sessiontui.catalog.row import Row
 from tests.unit.test_catalog import catalogue_of, read, text
 

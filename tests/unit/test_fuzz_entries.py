@@ -14,7 +14,7 @@ from sessiontui.catalog.row import Row
 from sessiontui.catalog.row_builder import append_facts, read_head, read_tail, row_from
 from sessiontui.formats.jsonl import decode_line
 from sessiontui.formats.registry import blocks_of, results_of
-from sessiontui.transcript.links import links_of
+from sessiontui.transcript.pairing import links_of
 from tests.faults.hostile import EVIL, offences
 
 if TYPE_CHECKING:

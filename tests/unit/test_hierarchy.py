@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.catalog.hierarchy import MAX_DEPTH
-from sessiontui.catalog.lines import RowLine
+from sessiontui.catalog.row import RowLine
 from tests.unit.test_catalog import catalogue_of, read, row, text
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sessiontui.catalog.row import Row
-from sessiontui.search.index_cache import Known
-from sessiontui.search.known import KnownSessions
+from sessiontui.search.index_cache import Known, KnownSessions
 from sessiontui.storage.changes import Appended, Created, Retitled, Rewritten
 
 PATH = "/s/a.jsonl"

@@ -16,7 +16,7 @@ from sessiontui.search.reader import IndexReader
 from sessiontui.search.session_search import Found, Searching
 from sessiontui.search.writer import IndexWriter
 from sessiontui.storage.changes import Appended
-from sessiontui.transcript.words import words
+from sessiontui.transcript.search import words
 from tests.sessions import START_MS, Omp
 from tests.waiting import DEADLINE_S
 

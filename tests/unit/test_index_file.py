@@ -13,13 +13,11 @@ import pytest
 
 from sessiontui.errors import IndexFileError
 from sessiontui.search import index as index_file
+from sessiontui.search.index import WriteLock, records_in
 from sessiontui.search.index_cache import HEAD_BYTES, OVERLAP_BYTES, Known, Piece
-from sessiontui.search.lock import WriteLock
 from sessiontui.search.reader import IndexReader, match_of
-from sessiontui.search.records import records_in
 from sessiontui.search.writer import IndexWriter
-from sessiontui.transcript.search import Needle
-from sessiontui.transcript.words import words
+from sessiontui.transcript.search import Needle, words
 from tests.sessions import Omp
 
 if TYPE_CHECKING:
@@ -356,7 +354,7 @@ def test_a_reader_sees_one_moment_while_another_writes(place: Path) -> None:
 _WRITE = """
 import sys
 from pathlib import Path
-from sessiontui.search.lock import WriteLock
+from sessiontui.search.index import WriteLock
 from sessiontui.search.index_cache import Piece
 from sessiontui.search.writer import IndexWriter
 place, data = Path(sys.argv[1]), Path(sys.argv[2]).read_bytes()

@@ -9,19 +9,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sessiontui.formats.encode import encode_entries, encode_entry
-from sessiontui.formats.entries import BadLine, Entry
 from sessiontui.formats.jsonl import (
     EXCERPT_BYTES,
     HEAD_BYTES,
+    MAX_DEPTH,
     MAX_OBJECTS,
     WHOLE_BYTES,
+    BadLine,
+    Entry,
+    LineBuffer,
     decode_line,
     decode_lines,
+    encode_entries,
+    encode_entry,
+    partial_object,
+    read_json,
+    split_lines,
 )
-from sessiontui.formats.lines import LineBuffer, split_lines
-from sessiontui.formats.nesting import MAX_DEPTH, read_json
-from sessiontui.formats.partial import partial_object
 from sessiontui.times import iso_time, time_ms
 from tests.sessions import claude_session, codex_session, every_omp_entry
 

@@ -15,16 +15,15 @@ import redis
 
 from sessiontui.doctor import Finding, GiveSlot
 from sessiontui.errors import SessionHeldError
-from sessiontui.formats.claude_claude import read_registry
-from sessiontui.formats.codex_codex import codex_evidence
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.claude import read_registry
+from sessiontui.formats.codex import codex_evidence
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.sources import DirectorySource
 from sessiontui.storage.backend import Stat
 from sessiontui.times import now_ms
 from sessiontui.workspace import open_workspace
-from sessiontui.workspace.destination import open_destination
 from sessiontui.workspace.repair import Repairs
-from sessiontui.workspace.transfer import Transfers, Wish
+from sessiontui.workspace.transfer import Transfers, Wish, open_destination
 from tests.command import Command
 from tests.live import SESSION_ID, agent, locking, opening, register, ticks
 from tests.sessions import Omp, claude_session, codex_session

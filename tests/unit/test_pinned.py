@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from sessiontui.catalog.lines import PINNED, GroupLine, RowLine
 from sessiontui.catalog.pinned import MOST_PINS
-from sessiontui.catalog.row import NO_TAIL, Tail
+from sessiontui.catalog.row import NO_TAIL, PINNED, GroupLine, RowLine, Tail
 from tests.unit.test_catalog import catalogue_of, read, row, text
 
 if TYPE_CHECKING:

@@ -12,9 +12,7 @@ from msgspec.structs import replace
 from sessiontui.catalog.catalog import Catalogue
 from sessiontui.catalog.conditions import KEYS
 from sessiontui.catalog.filter import PATTERN_SLICE, SLICE
-from sessiontui.catalog.grammar import LONGEST_QUERY, hint, is_beginning
-from sessiontui.catalog.haystacks import haystack
-from sessiontui.catalog.query import Query
+from sessiontui.catalog.query import LONGEST_QUERY, Query, haystack, hint, is_beginning
 from sessiontui.catalog.row import Call, Row, Tail
 from sessiontui.catalog.safe_regex import LONGEST, safe_pattern
 from sessiontui.catalog.stats import SessionFigures, Tokens

@@ -169,7 +169,7 @@ class Unsure(MemoryBackend):
 async def test_what_may_be_changed_is_asked_again_where_it_could_not_be_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sessiontui.workspace.rights._RETRY_S", 0.01)
+    monkeypatch.setattr("sessiontui.workspace.connection._RETRY_S", 0.01)
     backend = Unsure()
     source = parse_source("/nowhere")
     async with open_workspace(source, connect=lambda *_: backend) as workspace:

@@ -13,11 +13,9 @@ from sessiontui.sources import RedisSource, parse_source
 from sessiontui.storage import Retries, SessionStorage
 from sessiontui.storage.backend import FeedState
 from sessiontui.storage.redis.backend import RedisBackend
-from sessiontui.storage.redis.cluster import ClusterLink
-from sessiontui.storage.redis.cluster_watch import ClusterWatch
+from sessiontui.storage.redis.cluster import ClusterLink, ClusterWatch
 from sessiontui.storage.redis.keys import slot_of
-from sessiontui.storage.redis.signals import Signals
-from sessiontui.storage.redis.watch import Pace
+from sessiontui.storage.redis.watch import Pace, Signals
 from tests.groups import ask, cluster
 from tests.waiting import until
 
@@ -138,7 +136,7 @@ async def test_an_error_in_following_one_primary_reaches_whoever_listens(
         async def _run(self) -> None:
             raise LookupError("nobody expected this")
 
-    monkeypatch.setattr("sessiontui.storage.redis.cluster_watch.RedisWatch", Broken)
+    monkeypatch.setattr("sessiontui.storage.redis.cluster.RedisWatch", Broken)
     backend = backend_of(group, TAGGED)
 
     async def listen() -> None:

@@ -15,8 +15,7 @@ from sessiontui.storage.redis.backend import RedisBackend
 from sessiontui.storage.redis.cluster_untagged import ApartBackend
 from sessiontui.times import now_ms
 from sessiontui.workspace import open_workspace
-from sessiontui.workspace.destination import open_destination
-from sessiontui.workspace.transfer import Transfers, Wish
+from sessiontui.workspace.transfer import Transfers, Wish, open_destination
 from tests.contract.places import WHEN, Store
 from tests.contract.titles import HEADER, SLOTTED
 from tests.groups import cluster

@@ -335,7 +335,7 @@ async def test_polling_comes_back_after_a_break() -> None:
 async def test_very_many_changes_at_once_become_one_rescan(
     each_redis: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessiontui.storage.redis.signals.MOST_DIRTY", 100)
+    monkeypatch.setattr("sessiontui.storage.redis.watch.MOST_DIRTY", 100)
     settings = Settings.of_client(each_redis)
     reads = Link(settings, changes=False)
     async with RedisWatch(settings, reads, Keys("omp:sessions:"), tuple, QUICK) as watch:

@@ -8,12 +8,11 @@ import re
 import pytest
 
 from sessiontui.errors import WrongTypeError
-from sessiontui.formats.encode import encode_entries, encode_entry
-from sessiontui.formats.layout import project_folder, session_file
+from sessiontui.formats.jsonl import encode_entries, encode_entry
+from sessiontui.formats.omp import project_folder, session_file
 from sessiontui.formats.title_slot import make_slot, parse_slot, title_field
 from sessiontui.storage.backend import Stat
-from sessiontui.workspace.copy_stream import Digest
-from sessiontui.workspace.recast import Beginning, Recast, recast
+from sessiontui.workspace.copy_stream import Beginning, Digest, Recast, recast
 from sessiontui.workspace.transfer import is_debris
 from tests.omp_reader import folder_name
 from tests.sessions import pi_session

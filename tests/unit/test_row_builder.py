@@ -20,7 +20,7 @@ from sessiontui.catalog.row_builder import (
 )
 from sessiontui.catalog.tail import REST_BYTES
 from sessiontui.catalog.titles import TITLE_CHARACTERS
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from tests.sessions import (
     OMP_PATH,
     START_MS,

@@ -8,8 +8,7 @@ import pytest
 
 from sessiontui.errors import TooSlowError
 from sessiontui.transcript.regex_timeout import with_patience
-from sessiontui.transcript.search import Needle, Pattern
-from sessiontui.transcript.words import Words, words
+from sessiontui.transcript.search import Needle, Pattern, Words, words
 
 ENDLESS = r"(a+)+$"
 LINE = "a" * 60 + "!"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sessiontui.catalog.catalog import Catalogue
-from sessiontui.catalog.lines import GroupLine, RowLine
+from sessiontui.catalog.row import GroupLine, RowLine
 from tests.app.session_list import HOME, MINUTE, catalogue_of, row
 
 

@@ -16,13 +16,12 @@ from sessiontui.catalog.stats import Count, SessionFigures
 from sessiontui.errors import BackendDownError
 from sessiontui.formats.jsonl import decode_lines
 from sessiontui.search import indexer
-from sessiontui.search.lock import WriteLock
-from sessiontui.search.place import index_file
+from sessiontui.search.index import WriteLock
+from sessiontui.search.index_cache import index_file
 from sessiontui.search.session_search import Found
 from sessiontui.sources import parse_source
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
-from sessiontui.transcript.said import SAID, whole_blocks
-from sessiontui.transcript.words import words
+from sessiontui.transcript.search import SAID, whole_blocks, words
 from sessiontui.workspace import Library, Workspace, open_workspace
 from tests.corpus import CORPUS
 from tests.sessions import Omp, every_omp_entry
@@ -382,11 +381,8 @@ def test_nothing_of_it_is_loaded_before_it_is_needed() -> None:
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert ran.stdout.split("'")[1::2] == [
-        "sessiontui.search.counting",
         "sessiontui.search.index_cache",
         "sessiontui.search.indexer",
-        "sessiontui.search.known",
-        "sessiontui.search.place",
         "sessiontui.search.session_index",
     ]
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from sessiontui.catalog.stats import MAX_MODELS, Count, SessionFigures, Tokens
-from sessiontui.formats.encode import encode_entries
-from sessiontui.formats.jsonl import decode_lines
+from sessiontui.formats.jsonl import decode_lines, encode_entries
 from tests.corpus import CORPUS, corpus_file
 from tests.sessions import Omp, every_omp_entry
 

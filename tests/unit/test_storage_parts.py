@@ -16,7 +16,6 @@ from sessiontui.errors import InvalidPathError, StorageError
 from sessiontui.storage import SessionStorage, sync
 from sessiontui.storage.artifacts import belongs, moved, stem_of
 from sessiontui.storage.backend import HEAD_BYTES, Rescan, ScanBatch, Stat
-from sessiontui.storage.cache import RangeCache
 from sessiontui.storage.change_detector import MOST_TOGETHER, Observer
 from sessiontui.storage.change_feed import ROOM_BYTES, Hub
 from sessiontui.storage.changes import (
@@ -30,7 +29,8 @@ from sessiontui.storage.changes import (
 )
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from sessiontui.storage.mirror import OVERLAP_BYTES, Mirror, overlap_mark
-from sessiontui.storage.operation import Retries
+from sessiontui.storage.reads import RangeCache
+from sessiontui.storage.write_queue import Retries
 from tests.waiting import until
 
 if TYPE_CHECKING:

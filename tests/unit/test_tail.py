@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sessiontui.catalog.row_builder import append_facts, read_tail
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from tests.sessions import (
     START_MS,
     Omp,

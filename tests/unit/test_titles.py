@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from sessiontui.catalog.row import Row
 from sessiontui.catalog.row_builder import retitled
 from sessiontui.catalog.titles import Name, Titles, choose_title, pack_titles, unpack_titles
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.formats.title_slot import TitleSource, make_slot, title_field
 from tests.sessions import (
     START_MS,

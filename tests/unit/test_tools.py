@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessiontui.formats.encode import encode_entries
-from sessiontui.formats.jsonl import decode_line
+from sessiontui.formats.jsonl import decode_line, encode_entries
 from sessiontui.formats.registry import blocks_of, results_of
 
 if TYPE_CHECKING:

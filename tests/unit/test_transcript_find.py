@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.formats.encode import encode_entries
-from sessiontui.transcript import find as finding
+from sessiontui.formats.jsonl import encode_entries
+from sessiontui.transcript import search as finding
 from sessiontui.transcript.document import Document
-from sessiontui.transcript.find import Finder, Spot
-from sessiontui.transcript.search import Pattern, sought
+from sessiontui.transcript.search import Finder, Pattern, Spot, sought
 
 if TYPE_CHECKING:
     from collections.abc import Callable

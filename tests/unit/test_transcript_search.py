@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.formats.encode import encode_entries
-from sessiontui.formats.jsonl import decode_lines
+from sessiontui.formats.jsonl import decode_lines, encode_entries
 from sessiontui.formats.registry import blocks_of
 from sessiontui.transcript.pages import STEP_BYTES
 from sessiontui.transcript.search import LONGEST_LINE, Hit, Needle, Progress, search

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from sessiontui.formats.encode import encode_entries
-from sessiontui.transcript.turns import TurnFinder
+from sessiontui.formats.jsonl import encode_entries
+from sessiontui.transcript.navigate import TurnFinder
 from tests.corpus import corpus_file
 
 

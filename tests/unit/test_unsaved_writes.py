@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.storage.operation import PendingWrite
+from sessiontui.storage.write_queue import PendingWrite
 from sessiontui.workspace.unsaved_writes import save_unconfirmed
 
 if TYPE_CHECKING:

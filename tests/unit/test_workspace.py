@@ -14,7 +14,7 @@ from sessiontui.errors import (
     SessionNotFoundError,
     WrongTypeError,
 )
-from sessiontui.formats.encode import encode_entries
+from sessiontui.formats.jsonl import encode_entries
 from sessiontui.sources import parse_source
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from sessiontui.workspace import (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sessiontui.app.format import Tone
     from sessiontui.app.widgets.transcript.view import TranscriptView
     from sessiontui.catalog.row import Row
-    from sessiontui.transcript.copies import Code
+    from sessiontui.transcript.entry_text import Code
 
 MAX_BYTES: Final = 512 * 1024
 """How much is copied at most; terminals and tmux take no more than about this."""
@@ -96,7 +96,7 @@ class Copying:
 
     async def copy_message(self) -> None:
         """Copy the text of the current entry; of a stored line that line."""
-        from sessiontui.transcript.copies import entry_text
+        from sessiontui.transcript.entry_text import entry_text
 
         document, entry = self._transcript.document, self._transcript.own_entry
         if document is None or entry is None:
@@ -113,7 +113,7 @@ class Copying:
 
     async def copy_code(self) -> None:
         """Copy the code in the current entry, asking which where there are several."""
-        from sessiontui.transcript.copies import entry_code
+        from sessiontui.transcript.entry_text import entry_code
 
         document, entry = self._transcript.document, self._transcript.own_entry
         found: list[Code] = []

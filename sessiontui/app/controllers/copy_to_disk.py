@@ -75,8 +75,7 @@ async def bring_to_disk(conversation: Conversation, row: Row) -> str | None:
 async def _copied(
     workspace: Workspace, path: str, root: Path, progress: Progress
 ) -> Outcome[Transferred]:
-    from sessiontui.workspace.destination import open_destination
-    from sessiontui.workspace.transfer import Transfers, Wish
+    from sessiontui.workspace.transfer import Transfers, Wish, open_destination
 
     async with open_destination(
         DirectorySource(root), home=str(Path.home()), origin=workspace.source

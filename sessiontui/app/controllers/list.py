@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from sessiontui.app.columns import ColumnId
     from sessiontui.app.format import Tone
     from sessiontui.app.keymap import Keys
-    from sessiontui.app.widgets.session_list.caption import Caption
     from sessiontui.app.widgets.session_list.filter_line import FilterLine
-    from sessiontui.app.widgets.session_list.header import SortHeader
+    from sessiontui.app.widgets.session_list.header import Caption, SortHeader
     from sessiontui.app.widgets.session_list.tree import SessionTree
     from sessiontui.workspace import Workspace
 
@@ -125,7 +124,7 @@ class Listing:
         if self._catalogue.similar:
             return f"no literal match · {self._catalogue.similar:,} similar", "past"
         if self.typing:
-            from sessiontui.catalog.grammar import hint
+            from sessiontui.catalog.query import hint
 
             if help_line := hint(self._filter_line.text):
                 return help_line, "past"

@@ -15,8 +15,8 @@ from sessiontui.formats.resume import NAMES, command_words, program, resume_comm
 from sessiontui.paths import is_folder
 from sessiontui.sources import DirectorySource
 from sessiontui.text import clean
+from sessiontui.workspace.connection import ASKED
 from sessiontui.workspace.events import reason_of
-from sessiontui.workspace.rights import ASKED
 
 if TYPE_CHECKING:
     from sessiontui.app.controllers.clipboard import Copying

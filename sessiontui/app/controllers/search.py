@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.transcript.find import Spot
+from sessiontui.transcript.search import Spot
 
 if TYPE_CHECKING:
     from sessiontui.app.screens.main import MainPanes

@@ -15,8 +15,8 @@ from sessiontui.paths import is_folder
 from sessiontui.progress import Progress
 from sessiontui.sources import DirectorySource, parse_source
 from sessiontui.text import clean
+from sessiontui.workspace.connection import ASKED
 from sessiontui.workspace.events import reason_of, told_once
-from sessiontui.workspace.rights import ASKED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,8 +110,7 @@ class Transferring:
         self._told(outcome.or_error(), target.source, names, move=move)
 
     async def _run(self, target: Target, paths: Sequence[str], wish: Wish) -> Outcome[Transferred]:
-        from sessiontui.workspace.destination import open_destination
-        from sessiontui.workspace.transfer import Transfers
+        from sessiontui.workspace.transfer import Transfers, open_destination
 
         progress = Progress()
         doing = "Moving" if wish.move else "Copying"
@@ -189,7 +188,7 @@ class Transferring:
         return ""
 
     def _parse(self, text: str) -> Source:
-        from sessiontui.workspace.destination import same_place
+        from sessiontui.workspace.transfer import same_place
 
         workspace = self._workspace
         home = Path(workspace.home)

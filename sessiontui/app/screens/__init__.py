@@ -1,5 +1,5 @@
-"""Screens and dialogs: `main` has the keys of the main screen, `main_panes` its layout.
+"""Screens and dialogs; `main` is the main screen.
 
-Other full screens are `search`, `doctor`, `help` and `diagnostics`; lists over the transcript build
-on `listed`, and what asks a question on `dialog`.
+Other full screens are `search_screen`, `doctor_screen`, `help_screen` and `diagnostics`. Lists over
+the transcript build on `list_screen`, and what asks a question on `dialog`.
 """

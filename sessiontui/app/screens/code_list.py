@@ -14,9 +14,9 @@ from textual.widgets.option_list import Option
 
 from sessiontui.app import format as formats
 from sessiontui.app.screens.closing import ClosedOnce
-from sessiontui.app.widgets.choices import Choices
+from sessiontui.app.widgets.inputs import Choices
 from sessiontui.text import clean
-from sessiontui.transcript.copies import Code
+from sessiontui.transcript.entry_text import Code
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 
 from sessiontui.app.columns import COLUMNS, USUAL
 from sessiontui.app.screens.closing import ClosedOnce
-from sessiontui.app.widgets.choices import Choices
+from sessiontui.app.widgets.inputs import Choices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,10 +11,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from sessiontui.app.screens.closing import ClosedOnce
-from sessiontui.app.widgets.transcript.transcript_code import code_spans
+from sessiontui.app.widgets.transcript.styled_text import code_spans
 from sessiontui.errors import StorageError
 from sessiontui.text import clean
-from sessiontui.transcript.stored import stored_lines
+from sessiontui.transcript.entry_text import stored_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

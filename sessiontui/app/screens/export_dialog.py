@@ -17,8 +17,7 @@ from textual.widgets.option_list import Option
 from sessiontui.app import format as formats
 from sessiontui.app.format import SAFE_TEXT
 from sessiontui.app.screens.dialog import Choice, Dialog, about_many, button_label
-from sessiontui.app.widgets.choices import Paged
-from sessiontui.app.widgets.inputs import Field
+from sessiontui.app.widgets.inputs import Field, Paged
 from sessiontui.catalog.projects import home_relative
 from sessiontui.export import EXTENSIONS, FORMATS, Options
 from sessiontui.paths import is_folder

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from sessiontui.app.screens.closing import ClosedOnce
-from sessiontui.app.widgets.choices import Choices
+from sessiontui.app.widgets.inputs import Choices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

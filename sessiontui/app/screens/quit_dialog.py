@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.widget import Widget
 
-    from sessiontui.storage.operation import PendingWrite
+    from sessiontui.storage.write_queue import PendingWrite
 
 _SHOWN = 5
 """How many writes are listed."""

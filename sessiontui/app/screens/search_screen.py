@@ -15,17 +15,15 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from sessiontui.app import format as formats
-from sessiontui.app.format import SAFE_TEXT
+from sessiontui.app.format import SAFE_TEXT, snippet, speaker
 from sessiontui.app.screens.closing import ClosedOnce
-from sessiontui.app.snippets import snippet, speaker
 from sessiontui.app.timers import later
-from sessiontui.app.widgets.choices import Choices
-from sessiontui.app.widgets.inputs import Field
+from sessiontui.app.widgets.inputs import Choices, Field
 from sessiontui.catalog.sorting import shown_title
 from sessiontui.errors import StorageError, TooSlowError
 from sessiontui.search.session_search import Found
 from sessiontui.text import clean
-from sessiontui.transcript.words import words
+from sessiontui.transcript.search import words
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle

@@ -16,7 +16,7 @@ from sessiontui.app.screens.list_screen import ListedScreen
 from sessiontui.app.widgets.transcript.viewport import Entry
 from sessiontui.errors import StorageError
 from sessiontui.text import clean
-from sessiontui.transcript.turns import Turn, TurnFinder
+from sessiontui.transcript.navigate import Turn, TurnFinder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

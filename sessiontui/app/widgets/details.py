@@ -14,7 +14,7 @@ from sessiontui.catalog.projects import home_relative
 from sessiontui.catalog.row import Activity, Row
 from sessiontui.catalog.sorting import shown_title
 from sessiontui.catalog.stats import SessionFigures, Tokens
-from sessiontui.formats.content import model_name
+from sessiontui.formats.blocks import model_name
 from sessiontui.text import clean
 
 if TYPE_CHECKING:

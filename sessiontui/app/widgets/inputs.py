@@ -1,13 +1,15 @@
-"""A line of text to type into, which takes its keys in the order they were typed."""
+"""A field to type into, and a list to choose from."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from textual.widgets import Input
+from textual.binding import Binding
+from textual.widgets import Input, OptionList
 
 if TYPE_CHECKING:
     from textual import events
+    from textual.binding import BindingType
 
 
 class Field(Input):
@@ -24,3 +26,28 @@ class Field(Input):
             return
         if await self.app.run_action(bound.binding.action, self):
             event.stop()
+
+
+class Paged(OptionList):
+    """Textual's list, which knows no page where there is no room for one."""
+
+    def action_page_up(self) -> None:
+        """Move one page up."""
+        if self.scrollable_content_region:
+            super().action_page_up()  # type: ignore[no-untyped-call]
+
+    def action_page_down(self) -> None:
+        """Move one page down."""
+        if self.scrollable_content_region:
+            super().action_page_down()  # type: ignore[no-untyped-call]
+
+
+class Choices(Paged):
+    """A list in which the letters move that move in every other list of the app."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "cursor_down", show=False),
+        Binding("k", "cursor_up", show=False),
+        Binding("g", "first", show=False),
+        Binding("G", "last", show=False),
+    ]

@@ -2,9 +2,8 @@
 
 | where | what |
 | --- | --- |
-| `backend` | hands everything to one worker thread |
-| `paths`, `io`, `files`, `joining`, `staging`, `moves`, `transfer` | changing files |
-| `walk`, `watch`, `notify`, `pace` | what is there, and learning of changes |
-| `trash`, `manifest` | what was deleted, and the way back |
-| `rights` | whether anything may be written |
+| `backend` | the backend; hands everything that blocks to worker threads |
+| `paths`, `io`, `files`, `staging`, `moves` | reading and changing files |
+| `walk`, `watch`, `notify` | listing sessions, and learning of changes |
+| `trash`, `manifest` | deleted sessions, and the way back |
 """

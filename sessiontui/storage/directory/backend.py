@@ -9,12 +9,16 @@ ignored: in a folder a title stands in the session itself.
 What blocks runs in two worker threads, one that reads and one that changes, so
 that a large copy keeps no reader waiting. More threads make a walk slower.
 Changes run one after the other, in the order they were asked for.
+
+Whether anything can be changed in a folder of sessions, found out by asking the system alone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
@@ -22,19 +26,15 @@ from sessiontui import paths
 from sessiontui.storage.backend import Stat
 from sessiontui.storage.directory.files import Files
 from sessiontui.storage.directory.io import milliseconds
-from sessiontui.storage.directory.joining import join
 from sessiontui.storage.directory.moves import Moves
-from sessiontui.storage.directory.pace import Pace
 from sessiontui.storage.directory.paths import Root
-from sessiontui.storage.directory.rights import why_read_only
 from sessiontui.storage.directory.staging import Staging
-from sessiontui.storage.directory.trash import Trash
+from sessiontui.storage.directory.trash import Trash, join
 from sessiontui.storage.directory.walk import walk_everything, walk_sessions
-from sessiontui.storage.directory.watch import watch_folder
+from sessiontui.storage.directory.watch import Pace, watch_folder
 from sessiontui.times import now_ms
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import (
         AsyncGenerator,
         AsyncIterator,
@@ -54,6 +54,35 @@ if TYPE_CHECKING:
         Signal,
         TrashItem,
     )
+
+_LOOKED_AT = 200
+"""Projects whose folders are looked at: what one of them allows is not forbidden everywhere."""
+_CHANGES = os.W_OK | os.X_OK
+_EFFECTIVE = os.access in os.supports_effective_ids
+
+
+def why_read_only(folder: Path) -> str | None:
+    """Return in a few plain words why no session in `folder` can be moved or removed, or None.
+
+    A folder that does not exist yet forbids nothing. Blocks.
+    """
+    try:
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            return "file system"
+        if _may_change(folder):
+            return None
+        with os.scandir(folder) as entries:
+            for entry in islice(entries, _LOOKED_AT):
+                if entry.is_dir(follow_symlinks=False) and _may_change(entry.path):
+                    return None
+    except OSError:
+        return None  # Whoever lists the sessions is told what is wrong with it.
+    return "no right to write"
+
+
+def _may_change(folder: str | Path) -> bool:
+    return os.access(folder, _CHANGES, effective_ids=_EFFECTIVE)
+
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")

@@ -29,7 +29,7 @@ from sessiontui.storage.directory.paths import (
     is_backup_name,
     is_hidden,
 )
-from sessiontui.storage.directory.transfer import move_in, move_out, stands_at
+from sessiontui.storage.directory.trash import move_in, move_out, stands_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,10 +2,11 @@
 
 | where | what |
 | --- | --- |
-| `backend` | all of it; `apart_backend`, `apart` where a cluster keeps keys apart |
-| `link`, `settings`, `tls`, `sentinel`, `cluster`, `fence` | connections: to whom and how |
+| `backend`, `cluster_untagged` | the backend; the one for a cluster whose prefix has no hash tag |
+| `settings`, `tls`, `connection`, `cluster` | connections: to whom and how |
 | `keys`, `scripts`, `steps`, `fields`, `trash` | what is stored, and the steps that change it |
-| `index`, `reads`, `poll` | reading: all keys, ranges of some, what changed |
-| `watch`, `cluster_watch`, `signals` | learning of changes |
-| `errors`, `rights` | what the server refuses, in our words |
+| `index`, `ranges` | reading: all keys, bytes of some |
+| `watch`, `poll` | learning of changes |
+| `errors` | error replies in plain words |
+| `embedded` | a private server for the demo and for tests |
 """

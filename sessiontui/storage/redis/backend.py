@@ -12,6 +12,14 @@ The rights a user needs, as `ACL SETUSER` takes them: `~<prefix>*` and
   `&__redis__:invalidate`;
 - to change: `+evalsha +eval +append +set +setrange +hset +hdel +rename +unlink +del`
   `+pexpire +persist`, and better also `+client|id +client|kill +info`.
+
+Whether a user can change anything, found out without changing anything.
+
+What is asked needs no right: a server answers `HELLO` to everybody, and says
+there whether it is a replica. Whether a user may write is told by commands that can
+never do it: each is complete enough to be checked against the user's rights, and refused
+for its arguments before anything is looked at. A user without the right is answered
+`NOPERM`, which a server notes in its ACL LOG.
 """
 
 from __future__ import annotations
@@ -21,21 +29,21 @@ import secrets
 from contextlib import suppress
 from dataclasses import replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from redis.exceptions import NoPermissionError
 
 from sessiontui.errors import InvalidPathError, StorageError, WriteConflictError
 from sessiontui.sources import DEFAULT_PREFIX
-from sessiontui.storage.backend import Stat
+from sessiontui.storage.backend import REPLICA, Stat
 from sessiontui.storage.redis import scripts
-from sessiontui.storage.redis.cluster import ClusterLink, links
-from sessiontui.storage.redis.cluster_watch import ClusterWatch
-from sessiontui.storage.redis.fence import raise_fence
+from sessiontui.storage.redis.cluster import ClusterLink, ClusterWatch, links
+from sessiontui.storage.redis.connection import raise_fence, role_of
 from sessiontui.storage.redis.fields import change_fields, loose_fields
 from sessiontui.storage.redis.index import scan_contents, scan_index
 from sessiontui.storage.redis.keys import Keys, field
 from sessiontui.storage.redis.keys import mtime_ms as parsed_mtime
 from sessiontui.storage.redis.ranges import probe_together, read_ranges
-from sessiontui.storage.redis.rights import why_read_only
 from sessiontui.storage.redis.settings import PATIENCE_S, Settings
 from sessiontui.storage.redis.steps import run_step
 from sessiontui.storage.redis.trash import RedisTrash
@@ -49,7 +57,39 @@ if TYPE_CHECKING:
 
     from sessiontui.sources import RedisSource
     from sessiontui.storage.backend import Field, FieldChange, Range, ScanBatch, Seen, TrashItem
-    from sessiontui.storage.redis.connection import Script
+    from sessiontui.storage.redis.connection import Link, Script
+
+_NO_SCRIPT = b"0" * 40
+"""The digest of no script: running it answers NOSCRIPT."""
+
+
+async def why_read_only(link: Link, keys: Keys) -> str | None:
+    """Return in a few plain words why nothing can be changed, None if something may.
+
+    Raises:
+        StorageError: The server cannot be reached.
+    """
+    key = keys.file("")
+    hello, script, *writes = await link.ask(
+        [
+            (b"HELLO",),
+            (b"EVALSHA", _NO_SCRIPT, b"0"),
+            (b"SETRANGE", key, b"-1", b"x"),  # offset is out of range
+            (b"SET", key, b"x", b"NX", b"XX"),  # syntax error
+            (b"HSET", keys.meta, b"x", b"x", b"x"),  # wrong number of arguments
+        ]
+    )
+    if role_of(hello) in (b"slave", b"replica"):
+        return REPLICA
+    if _is_refused(script) or all(map(_is_refused, writes)):
+        return "no right to write"
+    return None
+
+
+def _is_refused(reply: Any) -> bool:
+    # A script that may be run runs nothing either where the user may not use any command.
+    return isinstance(reply, NoPermissionError)
+
 
 SCAN_COUNT = 1000
 """About how many keys the server looks at in one step of a scan."""

@@ -33,13 +33,12 @@ from sessiontui.errors import (
 )
 from sessiontui.storage.backend import Range, TrashItem
 from sessiontui.storage.redis import scripts
-from sessiontui.storage.redis.apart import pay, probe_apart
 from sessiontui.storage.redis.backend import RedisBackend
 from sessiontui.storage.redis.cluster import ClusterLink
 from sessiontui.storage.redis.errors import reply_error
 from sessiontui.storage.redis.keys import ApartKeys, decode, field
 from sessiontui.storage.redis.ranges import read_ranges
-from sessiontui.storage.redis.steps import run_step
+from sessiontui.storage.redis.steps import pay, probe_apart, run_step
 from sessiontui.storage.redis.trash import LIFE_MS
 from sessiontui.times import now_ms
 

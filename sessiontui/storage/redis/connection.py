@@ -1,15 +1,21 @@
-"""One connection to Redis that many callers share.
+"""One connection to Redis that many callers share, and fencing off one that broke.
 
 What callers ask while an exchange is under way goes out together in the next
 one, so a hundred sessions appended to at once cost a few round trips, over one
 connection, and in the order they were asked. Nothing is decoded: replies are
 bytes, integers, lists, None, or an error that redis-py made of an error reply.
+
+Bytes of a write whose connection broke may still lie in a buffer on the way, at a proxy or
+in the server, and would run when the server gets to them: after we looked, and wrote again.
+Ending the connection by its id at the server rules that out. Where this user may not
+do that, a fence key is written that every script of ours looks for first.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 import secrets
 from collections import deque
@@ -19,8 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
 
-from sessiontui.errors import BackendDownError, OutcomeUnknownError, StorageError
+from sessiontui.errors import AccessError, BackendDownError, OutcomeUnknownError, StorageError
 from sessiontui.storage.redis.errors import connection_error, reply_error
+from sessiontui.storage.redis.keys import ApartKeys
 from sessiontui.storage.tasks import end_task
 
 if TYPE_CHECKING:
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio.connection import AbstractConnection
 
+    from sessiontui.storage.redis.keys import Keys
     from sessiontui.storage.redis.settings import Settings
 
 _SLOWEST_BYTES_S = 500_000
@@ -382,3 +390,53 @@ async def close(connection: AbstractConnection) -> None:
     """Close a connection in good order, whatever state it is in."""
     with contextlib.suppress(RedisError, OSError, TimeoutError):
         await connection.disconnect()
+
+
+_LOG = logging.getLogger(__name__)
+_FENCE_LIFE_MS = 86_400_000
+"""How long a fence key stands: no buffer on the way holds bytes for a day."""
+
+
+async def raise_fence(writes: Link, keys: Keys) -> None:
+    """Return once nothing that was sent over the broken connections of `writes` can run.
+
+    Raises:
+        BackendDownError: The server cannot be reached, so it cannot be told.
+        AccessError: Neither way is allowed.
+    """
+    for link in await writes.parts():
+        if link.lost:
+            await _fence_off(link, writes, keys)
+
+
+async def _fence_off(link: Link, writes: Link, keys: Keys) -> None:
+    settings, lost = link.settings, list(link.lost)
+    connection = await open_connection(settings)
+    try:
+        async with asyncio.timeout(settings.patience_s):
+            here = await identify(connection)
+            uncut = False
+            for identity in lost:
+                if identity.run_id != here.run_id and identity.run_id and here.run_id:
+                    continue  # That server is no more, and what it held is gone with it.
+                if not (identity.can_be_cut and here.may_kill):
+                    uncut = True
+                    continue
+                end = (b"CLIENT", b"KILL", b"ID", b"%d" % (identity.client_id or 0))
+                [killed] = await exchange(connection, [end])
+                if isinstance(killed, RedisError):
+                    raise reply_error(killed)
+            if uncut and isinstance(keys, ApartKeys):
+                raise AccessError("this Redis user lacks a right: +client|kill")
+            if uncut:
+                token, writes.token = writes.token, secrets.token_hex(8)
+                _LOG.info("may not end connections by id: a fence key stands for a day instead")
+                fence = (b"SET", keys.fence(token, ""), b"1", b"PX", b"%d" % _FENCE_LIFE_MS)
+                [put] = await exchange(connection, [fence])
+                if isinstance(put, RedisError):
+                    raise reply_error(put)
+    except (RedisError, OSError, TimeoutError) as error:
+        raise connection_error(error, settings.where) from error
+    finally:
+        await close(connection)
+    link.lost = [identity for identity in link.lost if identity not in lost]

@@ -1,29 +1,144 @@
-"""Runs one atomic step and turns what it says into a result or an error."""
+"""Runs one atomic step and turns what it says into a result or an error.
+
+In a cluster whose prefix has no hash tag, a session has a slot of its own, and so have the
+hashes of times and titles. A step changes the session by one script, atomically, and tells
+what is to become of its fields; these follow right after. If they cannot, they are owed, and
+paid before the next step: a time or a title may be late, a session never is.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from redis.exceptions import RedisError
+
 from sessiontui.errors import (
     BackendDownError,
+    OutcomeUnknownError,
     SessionExistsError,
     SessionNotFoundError,
     StorageError,
     WriteConflictError,
     WritesRefusedError,
 )
-from sessiontui.storage.redis.apart import run_apart
+from sessiontui.storage.backend import HEAD_BYTES, Seen, Stat
 from sessiontui.storage.redis.cluster import ClusterLink
-from sessiontui.storage.redis.errors import OUT_OF_MEMORY, refusal
-from sessiontui.storage.redis.keys import ApartKeys, decode
+from sessiontui.storage.redis.errors import OUT_OF_MEMORY, refusal, reply_error
+from sessiontui.storage.redis.index import fields_of
+from sessiontui.storage.redis.keys import ApartKeys, decode, field, mtime_ms
+from sessiontui.storage.redis.ranges import get_range, without_missing
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessiontui.storage.redis.connection import Link, Script
+    from sessiontui.storage.backend import Range
+    from sessiontui.storage.redis.connection import Command, Link, Script
     from sessiontui.storage.redis.keys import Keys
+
+
+async def run_apart(
+    link: ClusterLink,
+    keys: Keys,
+    script: Script,
+    names: Sequence[bytes],
+    arguments: Sequence[bytes],
+    path: str,
+) -> list[Any]:
+    """Run a script on keys of one slot, and let the fields of the session follow.
+
+    Args:
+        link: The link for changes.
+        keys: Names of the keys.
+        script: What to run.
+        names: The keys it takes, without the two hashes.
+        arguments: The fence, and what follows it.
+        path: The session whose fields it may read and change.
+
+    Raises:
+        StorageError: As for `Link.run`; of unknown outcome also where only the fields failed.
+    """
+    if script.apart is None:
+        raise StorageError("this is no step of a single session")
+    await pay(link)
+    hashes = {b"meta": keys.meta, b"title": keys.title}
+    given: list[bytes] = []
+    held = await link.ask((b"HGET", key, field(path)) for key in hashes.values())
+    for kind, value in zip(hashes, held, strict=True):
+        if isinstance(value, RedisError):
+            raise reply_error(value, path=path)
+        if value is not None:
+            given += [kind, field(path), value]
+    count = b"%d" % (len(given) // 3)
+    fence, *rest = arguments
+    reply, changed = await link.run(script.apart, names, [fence, count, *given, *rest])
+    for kind, name, value in zip(changed[::3], changed[1::3], changed[2::3], strict=True):
+        link.owed[hashes[kind], name] = value[1:] if value.startswith(b"+") else None
+    try:
+        await pay(link)
+    except (BackendDownError, WritesRefusedError) as error:
+        raise OutcomeUnknownError(f"the session changed, its time did not: {error}") from error
+    return list(reply)
+
+
+async def pay(link: ClusterLink) -> None:
+    """Let the fields follow that could not before.
+
+    Raises:
+        StorageError: They still cannot.
+    """
+    owed = dict(link.owed)
+    commands: list[Command] = [
+        (b"HDEL", key, name) if value is None else (b"HSET", key, name, value)
+        for (key, name), value in owed.items()
+    ]
+    replies = await link.ask(commands) if commands else []
+    for item, reply in zip(owed.items(), replies, strict=True):
+        if link.owed.get(item[0], b"") == item[1]:
+            del link.owed[item[0]]
+        if isinstance(reply, RedisError):
+            problem = reply_error(reply)
+            if isinstance(problem, BackendDownError | WritesRefusedError):
+                link.owed.setdefault(*item)
+            raise problem
+
+
+async def probe_apart(link: Link, keys: Keys, ranges: Sequence[Range]) -> list[Seen | None]:
+    """Return sessions, each as a snapshot shows it, with its time and title from just before.
+
+    So a session may seem older than it is, which is found by the next look; never newer.
+
+    Raises:
+        StorageError: A server cannot be reached or refuses.
+    """
+    if not ranges:
+        return []
+    paths = [field(wanted.path) for wanted in ranges]
+    times, titles = await link.ask([(b"HMGET", keys.meta, *paths), (b"HMGET", keys.title, *paths)])
+    times = fields_of(times, keys.meta, len(ranges))
+    titles = fields_of(titles, keys.title, len(ranges))
+    commands: list[Command] = []
+    for wanted in ranges:
+        key = keys.file(wanted.path)
+        head = get_range(key, 0, HEAD_BYTES)
+        data = get_range(key, wanted.start, wanted.stop)
+        commands += [(b"MULTI",), (b"STRLEN", key), head, data, (b"EXEC",)]
+    seen: list[Seen | None] = []
+    replies = await link.ask(commands)
+    for wanted, told, time, title in zip(ranges, replies[4::5], times, titles, strict=True):
+        if isinstance(told, RedisError):
+            raise reply_error(told, path=wanted.path)
+        size, start, data = told
+        for part in told:
+            if isinstance(part, RedisError) and not str(part).startswith("WRONGTYPE"):
+                raise reply_error(part, path=wanted.path)
+        if isinstance(size, int):
+            stat = Stat(wanted.path, size, mtime_ms(time), title)
+            seen.append(Seen(stat, start, data))
+        else:
+            seen.append(None)
+    return await without_missing(link, keys, seen)
 
 
 _LIMIT: Final = re.compile(rb"^maxmemory_human:(\S+)", re.MULTILINE)

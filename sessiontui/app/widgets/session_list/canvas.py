@@ -22,7 +22,7 @@ from sessiontui.app import columns
 from sessiontui.app import format as formats
 from sessiontui.app.timers import later
 from sessiontui.app.widgets.session_list.lines import Face, View, draw, face_of
-from sessiontui.catalog.lines import Line, RowLine
+from sessiontui.catalog.row import Line, RowLine
 from sessiontui.text import clean
 
 if TYPE_CHECKING:

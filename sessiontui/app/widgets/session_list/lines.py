@@ -16,7 +16,7 @@ from textual.strip import Strip
 
 from sessiontui.app import columns
 from sessiontui.app import format as formats
-from sessiontui.catalog.lines import PINNED, GroupLine, Line, RowLine
+from sessiontui.catalog.row import PINNED, GroupLine, Line, RowLine
 from sessiontui.catalog.sorting import file_name, shown_title
 from sessiontui.catalog.status import activity
 from sessiontui.text import clean

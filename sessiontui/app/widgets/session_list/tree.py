@@ -10,7 +10,7 @@ from textual.message import Message
 from sessiontui.app.keymap import bindings
 from sessiontui.app.widgets.session_list.canvas import SessionCanvas
 from sessiontui.app.widgets.session_list.lines import arrow_column
-from sessiontui.catalog.lines import GroupLine, Line, RowLine
+from sessiontui.catalog.row import GroupLine, Line, RowLine
 from sessiontui.times import now_ms
 
 if TYPE_CHECKING:

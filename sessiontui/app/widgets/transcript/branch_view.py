@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from sessiontui.app.widgets.transcript.finder import FindView
-from sessiontui.app.widgets.transcript.transcript_branches import FOLD
+from sessiontui.app.widgets.transcript.layout import FOLD
 from sessiontui.app.widgets.transcript.viewport import Anchor, Entry
 from sessiontui.transcript.branch_filter import Choice
-from sessiontui.transcript.moments import at_time, last_time
+from sessiontui.transcript.navigate import at_time, last_time
 
 if TYPE_CHECKING:
     from sessiontui.transcript.branches import Branch

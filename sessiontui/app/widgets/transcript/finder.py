@@ -14,7 +14,7 @@ from sessiontui.app.widgets.transcript.loader import PagedView
 from sessiontui.app.widgets.transcript.viewport import Anchor, Entry
 from sessiontui.errors import StorageError, TooSlowError
 from sessiontui.text import clean
-from sessiontui.transcript.find import Finder, Spot
+from sessiontui.transcript.search import Finder, Spot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from textual.strip import Strip
     from textual.worker import Worker
 
+    from sessiontui.app.widgets.transcript.layout import Row
     from sessiontui.app.widgets.transcript.row_index import Place
-    from sessiontui.app.widgets.transcript.transcript_rows import Row
     from sessiontui.transcript.document import Document
     from sessiontui.transcript.search import Sought
 

@@ -7,9 +7,10 @@ one line depend on that line, on which group of blocks comes before it, and on t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 
 from sessiontui.app import format as figures
 from sessiontui.app.widgets.transcript.styled_text import (
@@ -22,15 +23,172 @@ from sessiontui.app.widgets.transcript.styled_text import (
     plain_lines,
     slice_spans,
 )
-from sessiontui.app.widgets.transcript.transcript_headings import cut_end, heading_row
-from sessiontui.app.widgets.transcript.transcript_rows import BLANK, MAX_ROWS, NARROW, Look, Row
 from sessiontui.formats.blocks import Block, Part, group
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import tzinfo
 
+    from sessiontui.formats.blocks import Kind
+    from sessiontui.transcript.branch_filter import Stretch
     from sessiontui.transcript.pages import Line
+
+MAX_ROWS = 400
+"""How many rows one line of a session takes at most."""
+GUTTER = 2
+"""Cells left of the text: the mark of the current entry, and a space."""
+MARGIN = 1
+"""Cells right of it."""
+NARROW = 56
+"""Below this many cells indents shrink and headings say less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the reader wants to see a session."""
+
+    width: int = 80
+    """Cells, with gutter and margin."""
+    now_ms: int = 0
+    """What counts as today."""
+    zone: tzinfo | None = None
+    """Time zone of the times shown; None for the local one."""
+    wrap: bool = True
+    raw: bool = False
+    """Show the stored lines instead of entries."""
+    thinking: bool = True
+
+    @property
+    def inner(self) -> int:
+        """Cells for text."""
+        return max(8, self.width - GUTTER - MARGIN)
+
+
+class Row(NamedTuple):
+    """One row on the screen, without gutter and margin."""
+
+    spans: tuple[Span, ...]
+    right: tuple[Span, ...] = ()
+    """Aligned to the right end."""
+    block: int = -1
+    """Number of the block in its line that the row belongs to; -1 between blocks."""
+    head: bool = False
+    """Whether it is where the block is folded and unfolded."""
+    joined: bool = False
+    """Whether it continues the line of the row before."""
+    rule: bool = False
+    """Whether a line is drawn between `spans` and `right`."""
+
+    @property
+    def text(self) -> str:
+        """What it says, without what is aligned to the right."""
+        return "".join(text for text, _ in self.spans)
+
+
+BLANK = Row(())
+
+
+_DOT: list[Span] = [(" ", "text"), ("·", "meta"), (" ", "text")]
+_MARKS = {"error": "✗ ", "bad": "! ", "unknown": "? ", "note": "· "}
+_STYLES: dict[Kind, tuple[str, str]] = {
+    "user": ("user", "detail"),
+    "assistant": ("agent", "muted"),
+    "tool": ("tool", "detail"),
+    "command": ("tool", "detail"),
+    "summary": ("summary", "muted"),
+    "message": ("message", "muted"),
+    "note": ("note", "note-detail"),
+    "branch": ("branch", "muted"),
+    "error": ("failed", "failed"),
+    "unknown": ("message", "muted"),
+    "bad": ("failed", "muted"),
+}
+
+
+def heading_row(block: Block, look: Look, unit: int, *, open_now: bool, hides: bool) -> Row:
+    """Return a block's first row: what it is at the left, figures at the right."""
+    inner = look.inner
+    right = _figures(block, look)
+    room = inner - _width(right) - 2 * bool(right)
+    style, detail_style = _STYLES.get(block.kind, ("message", "muted"))
+    if block.error and block.kind != "note":
+        style = "failed"
+    mark = _MARKS.get(block.kind, "")
+    if block.folded is not None and block.kind not in {"error", "bad", "summary"}:
+        foldable = block.parts and (open_now or hides)
+        if foldable or block.kind in {"tool", "command", "branch"}:
+            mark = "▾ " if open_now else "▸ "
+    spans: list[Span] = [(mark, "failed" if block.error else "mark")] if mark else []
+    heading = cut_end(block.heading, max(4, room - len(mark)))
+    spans.append((heading, style))
+    left = room - len(mark) - cell_len(heading) - 2
+    if block.detail and left >= 4:
+        cut = _cut_middle if block.cut == "middle" else cut_end
+        spans += [("  ", "text"), (cut(block.detail, left), detail_style)]
+    return Row(tuple(spans), right, block=unit, head=True, rule=block.kind in {"summary", "user"})
+
+
+def _figures(block: Block, look: Look) -> tuple[Span, ...]:
+    """Return what stands at the right end of a heading, as much as there is room for."""
+    pieces: list[Span] = []
+    if block.time_ms is not None and block.kind != "tool":
+        when = figures.exact_time(block.time_ms, look.zone)[11:16]
+        if block.kind == "user":
+            day = figures.clock_time(block.time_ms, look.now_ms, look.zone)
+            when = day if ":" in day else f"{day} {when}"
+        pieces.append((when, "meta"))
+    pieces += [(cut_end(text, 40), "failed" if block.error else "meta") for text in block.meta]
+    if block.usage is not None and look.inner >= NARROW:
+        if block.usage.tokens:
+            pieces.append((figures.tokens(block.usage.tokens) + " tokens", "meta"))
+        if block.usage.cost > 0:
+            pieces.append((figures.cost(block.usage.cost), "meta"))
+    if block.added:
+        pieces.append((f"+{block.added}", "added"))
+    if block.removed:
+        pieces.append((f"\N{MINUS SIGN}{block.removed}", "removed"))
+    if block.duration_ms is not None and block.duration_ms >= 100:
+        pieces.append((seconds(block.duration_ms), "meta"))
+    while pieces and sum(cell_len(text) + 3 for text, _ in pieces) > look.inner // 2:
+        del pieces[-1]
+    spans: list[Span] = []
+    for text, style in pieces:
+        if spans:
+            joined = style == "removed" and spans[-1][1] == "added"
+            spans += [(" ", "text")] if joined else _DOT
+        spans.append((text, style))
+    return tuple(spans)
+
+
+def seconds(ms: int) -> str:
+    """Return how long something took: `0.3 s`, `42 s`, `4m 12s`, `2h 5m`."""
+    if ms < 9_950:
+        return f"{ms / 1000:.1f} s"
+    if ms < 60_000:
+        return f"{ms // 1000} s"
+    if ms < 3_600_000:
+        return f"{ms // 60_000}m {ms // 1000 % 60}s"
+    return f"{ms // 3_600_000}h {ms // 60_000 % 60}m"
+
+
+def _width(spans: Iterable[Span]) -> int:
+    return sum(cell_len(text) for text, _ in spans)
+
+
+def cut_end(text: str, width: int) -> str:
+    """Return `text` in at most `width` cells, its end cut."""
+    head = text[: width + 1] if text.isascii() else text[: 8 * width]
+    if cell_len(head) <= width and len(head) == len(text):
+        return text
+    return set_cell_size(head, max(0, width - 1)).rstrip() + "…"
+
+
+def _cut_middle(text: str, width: int) -> str:
+    """Return `text` in at most `width` cells, its middle cut."""
+    if cell_len(text) <= width:
+        return text
+    return figures.cut_middle(text, width) if text.isascii() else cut_end(text, width)
 
 
 def rows_of(
@@ -243,3 +401,47 @@ def _cut_spans(spans: Sequence[Span], width: int) -> tuple[Span, ...]:
 
 def _if(span: Span) -> tuple[Span, ...]:
     return (span,) if span[0] else ()
+
+
+FOLD = 1 << 20
+"""Number of the block that stands for a stretch; above those of all entries of a line."""
+FORK = FOLD + 1
+"""Number of the block that tells where branches leave."""
+
+
+def fold_rows(
+    stretch: Stretch, look: Look, above: Ending | None, *, open_now: bool
+) -> tuple[Row, ...]:
+    """Return what stands in the place of a stretch, or over it where it is unfolded."""
+    if stretch.context:
+        words = "what came before, which the model no longer sees"
+    else:
+        entries = figures.counted(stretch.entries, "entry", "entries")
+        if not stretch.whole:
+            entries = f"{stretch.entries:,} or more entries"
+        words = f"⑂ {entries} of another branch"
+    block = Block(kind="branch", offset=stretch.start, heading=words, folded=0)
+    return _as_block(rows_of((block,), look, lambda _number, _block: open_now, above), FOLD)
+
+
+def fork_rows(count: int, offset: int, look: Look, above: Ending | None) -> tuple[Row, ...]:
+    """Return that other branches leave at an entry."""
+    words = f"⑂ {figures.counted(count, 'branch', 'branches')} "
+    words += "leaves here" if count == 1 else "leave here"
+    block = Block(kind="branch", offset=offset, heading=words)
+    return _as_block(rows_of((block,), look, lambda _number, _block: False, above), FORK)
+
+
+def muted(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Return rows as they look where they belong to another branch."""
+    return tuple(
+        row._replace(
+            spans=tuple((text, "muted") for text, _ in row.spans),
+            right=tuple((text, "faint") for text, _ in row.right),
+        )
+        for row in rows
+    )
+
+
+def _as_block(rows: Iterable[Row], number: int) -> tuple[Row, ...]:
+    return tuple(row._replace(block=number) if row.block >= 0 else row for row in rows)

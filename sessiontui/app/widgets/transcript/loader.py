@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from textual.reactive import reactive
 
 from sessiontui.app.timers import later
+from sessiontui.app.widgets.transcript.layout import Look
 from sessiontui.app.widgets.transcript.row_index import Flow
-from sessiontui.app.widgets.transcript.transcript_rows import Look
 from sessiontui.app.widgets.transcript.viewport import Anchor, FlowView
 from sessiontui.errors import StorageError
 from sessiontui.text import clean

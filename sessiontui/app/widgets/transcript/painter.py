@@ -9,8 +9,8 @@ from rich.segment import Segment
 from textual.cache import LRUCache
 from textual.strip import Strip
 
+from sessiontui.app.widgets.transcript.layout import GUTTER, MARGIN, Row
 from sessiontui.app.widgets.transcript.styled_text import slice_spans
-from sessiontui.app.widgets.transcript.transcript_rows import GUTTER, MARGIN, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -14,8 +14,7 @@ from sessiontui.app.format import SAFE_TEXT, counted
 from sessiontui.app.widgets.inputs import Field
 from sessiontui.app.widgets.transcript.branch_view import LensState, LensView
 from sessiontui.app.widgets.transcript.finder import FindView, Found
-from sessiontui.transcript.search import sought
-from sessiontui.transcript.words import words
+from sessiontui.transcript.search import sought, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from sessiontui.app.widgets.transcript.view import TranscriptView
-    from sessiontui.transcript.find import Spot
-    from sessiontui.transcript.search import Sought
+    from sessiontui.transcript.search import Sought, Spot
 
 _LONGEST = 256
 _HINT = "text, or re:/pattern/"

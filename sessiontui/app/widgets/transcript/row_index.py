@@ -12,13 +12,22 @@ from collections import OrderedDict
 from itertools import accumulate, count
 from typing import TYPE_CHECKING, NamedTuple
 
-from sessiontui.app.widgets.transcript.layout import Ending, blank_rows, ending, raw_rows, rows_of
-from sessiontui.app.widgets.transcript.transcript_branches import FOLD, fold_rows, fork_rows, muted
+from sessiontui.app.widgets.transcript.layout import (
+    FOLD,
+    Ending,
+    blank_rows,
+    ending,
+    fold_rows,
+    fork_rows,
+    muted,
+    raw_rows,
+    rows_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sessiontui.app.widgets.transcript.transcript_rows import Look, Row
+    from sessiontui.app.widgets.transcript.layout import Look, Row
     from sessiontui.formats.blocks import Block
     from sessiontui.transcript.branch_filter import Stretch
     from sessiontui.transcript.document import Document

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
 
-    from sessiontui.app.widgets.transcript.transcript_rows import Look
+    from sessiontui.app.widgets.transcript.layout import Look
     from sessiontui.formats.blocks import Block
 
 
@@ -273,7 +273,7 @@ class TranscriptView(LensView):
 
     @work(group="pager", exclusive=True)
     async def _page(self, text: AsyncIterator[str]) -> None:
-        from sessiontui.app.pager import show_in_pager
+        from sessiontui.app.terminal import show_in_pager
 
         try:
             await show_in_pager(self.app, text)

@@ -8,9 +8,9 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from sessiontui.app.widgets.transcript.layout import FOLD
 from sessiontui.app.widgets.transcript.painter import PREFIX, STYLES, Mark, Painter
 from sessiontui.app.widgets.transcript.row_index import Flow, Place
-from sessiontui.app.widgets.transcript.transcript_branches import FOLD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.scrollbar import ScrollDown, ScrollTo, ScrollUp
 
-    from sessiontui.app.widgets.transcript.transcript_rows import Row
+    from sessiontui.app.widgets.transcript.layout import Row
 
 _SPACE = 2
 """How many screens around the one in view are measured."""

@@ -1,1 +1,0 @@
-"""The agents whose sessions we show: where they are, how omp names them, what resumes them."""
