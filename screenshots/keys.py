@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sessiontui.app.actions import ACTIONS, CONTEXTS, FOOTER
-from sessiontui.app.keymap import shown
+from sessiontui.app.keymap import key_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sessiontui.app.actions import Action, Context
+    from sessiontui.app.actions import Action, KeyContext
 
 _ROOT = Path(__file__).parent.parent
 PAGE, README = _ROOT / "docs" / "keys.md", _ROOT / "README.md"
@@ -51,14 +51,14 @@ def key_summary() -> str:
     return "| where | keys |\n| --- | --- |\n" + "".join(rows)
 
 
-def _keys_and_labels(context: Context) -> Iterator[str]:
+def _keys_and_labels(context: KeyContext) -> Iterator[str]:
     for action in ACTIONS:
         if action.context == context and (action.palette or action.id in _OFFERED):
-            yield f"{_code(shown(action.keys[0]))} {action.label}"
+            yield f"{_code(key_label(action.keys[0]))} {action.label}"
 
 
 def _row(action: Action) -> str:
-    keys = " ".join(_code(shown(key)) for key in action.keys)
+    keys = " ".join(_code(key_label(key)) for key in action.keys)
     return f"| {keys} | {action.help.replace('|', chr(92) + '|')} | {action.id} |"
 
 

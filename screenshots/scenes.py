@@ -33,7 +33,7 @@ from sessiontui.app.screens.search_screen import SearchScreen  # noqa: E402
 from sessiontui.app.theme import DARK, LIGHT  # noqa: E402
 from sessiontui.demo.sessions import demo_sessions  # noqa: E402
 from sessiontui.errors import BackendDownError  # noqa: E402
-from sessiontui.formats.title_slot import title_field  # noqa: E402
+from sessiontui.formats.title_slot import make_title_field  # noqa: E402
 from sessiontui.sources import parse_source  # noqa: E402
 from sessiontui.storage.memory import MemoryBackend, MemoryStore  # noqa: E402
 from sessiontui.workspace import open_workspace  # noqa: E402
@@ -143,7 +143,7 @@ def break_something(store: MemoryStore) -> None:
     lines = (store.data(moved) or b"").splitlines(keepends=True)
     store.write(moved.replace("/sessions/", "/sessions/-archive"), b"".join(lines[:9]), mtime_ms=1)
     store.write(moved, b"".join(lines[9:]), mtime_ms=store.sessions[moved].mtime_ms)
-    field = title_field("Heat the flat without the landlord", "user", NOW_MS - 4 * _DAY_MS)
+    field = make_title_field("Heat the flat without the landlord", "user", NOW_MS - 4 * _DAY_MS)
     store.retitle(renamed, field, mtime_ms=store.sessions[renamed].mtime_ms)
     gone = renamed.replace("2026-", "2025-")
     store.loose["meta", gone] = b"1764000000000"

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-Context = Literal["everywhere", "list", "transcript"]
-Place = Literal["list", "marked", "transcript", "found"]
+KeyContext = Literal["everywhere", "list", "transcript"]
+FooterPlace = Literal["list", "marked", "transcript", "found"]
 """Where the user is, for the footer.
 
 `marked` is the list while sessions are marked, `found` the transcript while hits are lit.
 """
 
-CONTEXTS: dict[Context, str] = {
+CONTEXTS: dict[KeyContext, str] = {
     "everywhere": "Everywhere",
     "list": "Sessions",
     "transcript": "Transcript",
@@ -41,7 +41,7 @@ class Action:
     """One or two words, for the footer."""
     help: str
     """What it does, a few words, for help and palette."""
-    context: Context
+    context: KeyContext
     topic: str = ""
     """The heading in help that this action is the first below, if it is."""
     palette: bool = True
@@ -54,7 +54,7 @@ _unlisted = partial(Action, palette=False)
 
 
 def _list() -> tuple[Action, ...]:
-    where: Context = "list"
+    where: KeyContext = "list"
     return (
         _unlisted("up", ("up", "k"), "cursor_up", "up", "Move up", where, topic="Move"),
         _unlisted("down", ("down", "j"), "cursor_down", "down", "Move down", where),
@@ -120,7 +120,7 @@ def _list() -> tuple[Action, ...]:
 
 
 def _transcript() -> tuple[Action, ...]:
-    where: Context = "transcript"
+    where: KeyContext = "transcript"
     return (
         _unlisted("line-up", ("up", "k"), "line_up", "up", "A line up", where, topic="Move"),
         _unlisted("line-down", ("down", "j"), "line_down", "down", "A line down", where),
@@ -181,7 +181,7 @@ def _transcript() -> tuple[Action, ...]:
 
 
 def _everywhere() -> tuple[Action, ...]:
-    where: Context = "everywhere"
+    where: KeyContext = "everywhere"
     return (
         Action(
             "rename",
@@ -254,7 +254,7 @@ def _everywhere() -> tuple[Action, ...]:
 ACTIONS: tuple[Action, ...] = (*_list(), *_transcript(), *_everywhere())
 """Every action; within a context in the order that help shows them."""
 
-FOOTER: dict[Place, tuple[str, ...]] = {
+FOOTER: dict[FooterPlace, tuple[str, ...]] = {
     "list": (
         *("read", "find", "search", "sort", "rename", "delete", "resume", "export", "mark"),
         *("undo", "copy-to", "help", "quit"),

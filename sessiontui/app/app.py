@@ -9,7 +9,7 @@ from textual import events, work
 from textual.app import App
 from textual.binding import Binding
 
-from sessiontui.app.keymap import CHANGING, Keys
+from sessiontui.app.keymap import CHANGING_ACTIONS, Keymap
 from sessiontui.app.screens.main import LOW, NARROW, MainScreen
 from sessiontui.app.terminal import HUNG_UP
 from sessiontui.app.theme import DARK, LIGHT, AsciiFilter, themes, token_defaults
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from sessiontui.app.actions import Action
     from sessiontui.workspace import Workspace
-    from sessiontui.workspace.view_state import ListFile
+    from sessiontui.workspace.view_state import ViewStateFile
 
 
 _INTERRUPTED: Final = 130
@@ -59,8 +59,8 @@ class SessionApp(App[None], inherit_bindings=False):
         Binding("ctrl+backslash", "diagnostics", show=False, system=True),
     ]
 
-    def __init__(self, workspace: Workspace, *, list_file: ListFile | None = None) -> None:
-        self.keys = Keys(workspace.config.keys, ascii_only=workspace.config.ascii)
+    def __init__(self, workspace: Workspace, *, list_file: ViewStateFile | None = None) -> None:
+        self.keys = Keymap(workspace.config.keys, ascii_only=workspace.config.ascii)
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW + 1, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW + 1, "-high")]
@@ -187,7 +187,7 @@ class SessionApp(App[None], inherit_bindings=False):
         if self._is_ending:
             return True
         reason = self.workspace.state.read_only
-        refused = CHANGING.get(action) if isinstance(action, str) else None
+        refused = CHANGING_ACTIONS.get(action) if isinstance(action, str) else None
         if reason is not None and refused is not None:
             self.main.tell(f"Cannot {refused.label}: read-only ({reason})", "attention")
             return True

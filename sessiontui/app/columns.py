@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sessiontui.catalog.row import GroupLine, RowLine
     from sessiontui.catalog.sorting import Sort
-    from sessiontui.catalog.stats import SessionFigures
+    from sessiontui.catalog.stats import SessionStats
 
 ColumnId = Literal[
     "now",
@@ -62,7 +62,7 @@ COLUMNS: Final = (
 )
 """In the order in which they stand."""
 BY_ID: Final = {column.id: column for column in COLUMNS}
-USUAL: Final[tuple[ColumnId, ...]] = ("now", "project", "size", "age")
+DEFAULT_COLUMNS: Final[tuple[ColumnId, ...]] = ("now", "project", "size", "age")
 """What is shown unless the user chose."""
 _IMPORTANCE: Final[tuple[ColumnId, ...]] = (
     "now", "age", "cost", "tokens", "size", "turns", "entries", "model", "agent", "created",
@@ -77,7 +77,7 @@ _NARROW: Final = 18
 
 
 @lru_cache(maxsize=64)
-def fitting(
+def fit_columns(
     chosen: tuple[ColumnId, ...], width: int, sort: Sort, *, projects: bool
 ) -> tuple[Column, ...]:
     """Return the columns that find room, in the order in which they stand.
@@ -90,7 +90,7 @@ def fitting(
     """
     if width <= _NARROW:
         return ()
-    usual = chosen == USUAL
+    usual = chosen == DEFAULT_COLUMNS
     room, full = width - _TITLE, False
     kept: set[ColumnId] = set()
     for name in _IMPORTANCE:
@@ -108,13 +108,13 @@ def fitting(
     return tuple(column for column in COLUMNS if column.id in kept)
 
 
-def heads(columns: Iterable[Column]) -> str:
+def column_headings(columns: Iterable[Column]) -> str:
     """Return the headings as they stand over their columns."""
     line = "".join(f"{column.head:>{column.cells}}" for column in columns)
     return f"{line} " if line else ""
 
 
-def at(columns: Sequence[Column], width: int, x: int) -> Column | None:
+def column_at(columns: Sequence[Column], width: int, x: int) -> Column | None:
     """Return the column at a place in a line of this width."""
     end = width - 1
     for column in reversed(columns):
@@ -129,7 +129,7 @@ def row_cells(
     columns: Sequence[Column],
     *,
     now_ms: int,
-    figures: Callable[[str], SessionFigures | None],
+    figures: Callable[[str], SessionStats | None],
 ) -> Iterator[str]:
     """Yield what stands in the columns of a session, each with the space before it."""
     row = line.row
@@ -152,7 +152,7 @@ def row_cells(
                 text = formats.age(row.mtime_ms, now_ms)
             case _:
                 text = "" if told is None else _COUNTED[column.id](told)
-        yield right(text, column.cells)
+        yield align_right(text, column.cells)
 
 
 def group_cells(line: GroupLine, columns: Collection[Column], now_ms: int) -> Iterator[str]:
@@ -163,10 +163,10 @@ def group_cells(line: GroupLine, columns: Collection[Column], now_ms: int) -> It
             text = formats.size(line.bytes)
         elif column.id == "age":
             text = formats.age(line.time_ms, now_ms)
-        yield right(text, column.cells)
+        yield align_right(text, column.cells)
 
 
-_COUNTED: Final[dict[ColumnId, Callable[[SessionFigures], str]]] = {
+_COUNTED: Final[dict[ColumnId, Callable[[SessionStats], str]]] = {
     "entries": lambda figures: f"{figures.entries:,}",
     "turns": lambda figures: f"{figures.turns:,}",
     "tokens": lambda figures: formats.tokens(figures.tokens.total) if figures.tokens.total else "",
@@ -180,6 +180,6 @@ def model_name(model: str) -> str:
     return clean(model[:200].rpartition("/")[2])
 
 
-def right(text: str, width: int) -> str:
+def align_right(text: str, width: int) -> str:
     """Return a text at the right end of so many cells."""
     return " " * (width - cell_len(text)) + text

@@ -59,7 +59,9 @@ class ActionCommands(Provider):
         """Return what makes sense by name: of the focused pane, of both, then of the other."""
         near = {_app(self).main.footer.context: 0, "everywhere": 1}
         read_only = _app(self).workspace.state.read_only is not None
-        found = [action for action in keymap.offered(read_only=read_only) if action.palette]
+        found = [
+            action for action in keymap.available_actions(read_only=read_only) if action.palette
+        ]
         return sorted(found, key=lambda action: near.get(action.context, 2))
 
     def _display(self, name: Content, action: Action) -> Content:

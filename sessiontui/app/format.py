@@ -15,10 +15,10 @@ from rich.cells import cell_len
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
-    from sessiontui.catalog.row import Activity
-    from sessiontui.catalog.selection import Mark
-    from sessiontui.formats.blocks import Kind
-    from sessiontui.transcript.search import Hit, Sought
+    from sessiontui.catalog.row import Status
+    from sessiontui.catalog.selection import SelectionState
+    from sessiontui.formats.blocks import BlockKind
+    from sessiontui.transcript.search import TextMatch, TextQuery
 
 Tone = Literal["live", "attention", "failed", "past", "plain"]
 """What a colour means: a design token of the theme, or `plain` for the foreground."""
@@ -32,7 +32,7 @@ _NEVER = "unknown"
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
-class Sign(NamedTuple):
+class StatusSymbol(NamedTuple):
     """How a state is told: a symbol, a word where it says something, and a colour."""
 
     symbol: str
@@ -47,30 +47,30 @@ class Sign(NamedTuple):
         return self.ascii if ascii_only else self.symbol
 
 
-SIGNS: dict[Activity, Sign] = {
-    "running": Sign("●", "*", "running", "live"),
-    "thinking": Sign("●", "*", "thinking", "live"),
-    "waiting": Sign("◐", "?", "waiting", "attention"),
-    "stalled": Sign("◌", "o", "stalled", "attention"),
-    "crashed": Sign("!", "!", "crashed", "failed"),
-    "error": Sign("✗", "x", "error", "failed"),
-    "aborted": Sign("⊘", "/", "aborted", "past"),
-    "done": Sign("✓", "+", "", "past"),
-    "exited": Sign("✓", "+", "", "past"),
-    "unknown": Sign("·", ".", "", "past"),
+STATUS_SYMBOLS: dict[Status, StatusSymbol] = {
+    "running": StatusSymbol("●", "*", "running", "live"),
+    "thinking": StatusSymbol("●", "*", "thinking", "live"),
+    "waiting": StatusSymbol("◐", "?", "waiting", "attention"),
+    "stalled": StatusSymbol("◌", "o", "stalled", "attention"),
+    "crashed": StatusSymbol("!", "!", "crashed", "failed"),
+    "error": StatusSymbol("✗", "x", "error", "failed"),
+    "aborted": StatusSymbol("⊘", "/", "aborted", "past"),
+    "done": StatusSymbol("✓", "+", "", "past"),
+    "exited": StatusSymbol("✓", "+", "", "past"),
+    "unknown": StatusSymbol("·", ".", "", "past"),
 }
 """Every state a session can be in."""
 
-FORK = Sign("⑂", "Y", "", "past")
+FORK_SYMBOL = StatusSymbol("⑂", "Y", "", "past")
 """A session that was forked from another."""
 
-PIN = Sign("▴", "^", "", "past")
+PIN_SYMBOL = StatusSymbol("▴", "^", "", "past")
 """A pinned session among others."""
 
-MARKS: dict[Mark, Sign] = {
-    "none": Sign(" ", " ", "", "plain"),
-    "some": Sign("▖", "-", "", "attention"),
-    "all": Sign("▌", "#", "", "attention"),
+SELECTION_SYMBOLS: dict[SelectionState, StatusSymbol] = {
+    "none": StatusSymbol(" ", " ", "", "plain"),
+    "some": StatusSymbol("▖", "-", "", "attention"),
+    "all": StatusSymbol("▌", "#", "", "attention"),
 }
 """What stands in front of a session that is marked, and of a project by its sessions."""
 
@@ -86,7 +86,7 @@ def size(count: int) -> str:
     return f"{digits} {_UNITS[unit]}"
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
+def plural(number: int, one: str, many: str | None = None) -> str:
     """Return a number with its noun: `1 session`, `1,284 sessions`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
@@ -190,17 +190,17 @@ def as_sentence(reason: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-_SPEAKERS: Final[dict[Kind, str]] = {"user": "You", "text": "Agent", "thinking": "thinking"}
+_SPEAKERS: Final[dict[BlockKind, str]] = {"user": "You", "text": "Agent", "thinking": "thinking"}
 _BEFORE: Final = 3
 """One part in so many of the width stands before what was found, where the line is cut."""
 
 
-def speaker(hit: Hit) -> str:
+def speaker(hit: TextMatch) -> str:
     """Return in a word who said it: `You`, `Agent`, or the name of a tool; safe to show."""
     return _SPEAKERS.get(hit.kind) or hit.heading or hit.kind
 
 
-def snippet(hit: Hit, wanted: Sought, width: int) -> tuple[str, list[tuple[int, int]]]:
+def snippet(hit: TextMatch, wanted: TextQuery, width: int) -> tuple[str, list[tuple[int, int]]]:
     """Return the part of a line that tells what was found, and where in it to light it.
 
     Args:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.binding import Binding
 from textual.keys import format_key
 
-from sessiontui.app.actions import ACTIONS, CONTEXTS, FOOTER, Action, Context, Place
+from sessiontui.app.actions import ACTIONS, CONTEXTS, FOOTER, Action, FooterPlace, KeyContext
 from sessiontui.errors import ConfigError
 from sessiontui.text import clean
 
@@ -18,7 +18,7 @@ BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 _OFFERED = frozenset(action_id for ids in FOOTER.values() for action_id in ids)
 
 
-def bindings(context: Context) -> list[Binding]:
+def bindings(context: KeyContext) -> list[Binding]:
     """Return the `BINDINGS` of the widget or screen that serves a context."""
     return [
         Binding(
@@ -35,7 +35,7 @@ def bindings(context: Context) -> list[Binding]:
     ]
 
 
-class Keys:
+class Keymap:
     """Which keys each action has, after the user's own settings."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Keys:
         """What `App.set_keymap` takes."""
 
     def _refuse_clashes(self) -> None:
-        taken: dict[tuple[Context, str], str] = {}
+        taken: dict[tuple[KeyContext, str], str] = {}
         for action in ACTIONS:
             contexts = CONTEXTS if action.context == "everywhere" else (action.context,)
             for key in map(_long_name, self._keys[action.id]):
@@ -86,7 +86,7 @@ class Keys:
 
     def written(self, key: str) -> str:
         """Return a key as the user is told it."""
-        return key if self._ascii_only and not shown(key).isascii() else shown(key)
+        return key if self._ascii_only and not key_label(key).isascii() else key_label(key)
 
     def first(self, action_id: str) -> str:
         """Return the key of an action to tell the user."""
@@ -107,7 +107,7 @@ _SHOWN = {
 }
 
 
-def shown(key: str) -> str:
+def key_label(key: str) -> str:
     """Return a key as the footer and help write it: `↑`, `⏎`, `esc`, `F5`, `ctrl+p`, `[`."""
     if key in _SHOWN:
         return _SHOWN[key]
@@ -123,16 +123,16 @@ def _long_name(key: str) -> str:
     return next(iter(Binding.make_bindings([Binding(key, "")]))).key if key != "," else "comma"
 
 
-def offered(*, read_only: bool = False) -> Iterable[Action]:
+def available_actions(*, read_only: bool = False) -> Iterable[Action]:
     """Yield the actions there are, where nothing may be changed without those that would."""
     return (action for action in ACTIONS if not (read_only and action.changes))
 
 
-def footer_actions(place: Place, *, read_only: bool = False) -> Iterable[Action]:
+def footer_actions(place: FooterPlace, *, read_only: bool = False) -> Iterable[Action]:
     """Yield what the footer offers at a place, the most wanted first."""
     actions = (BY_ID[action_id] for action_id in FOOTER[place])
     return (action for action in actions if not (read_only and action.changes))
 
 
-CHANGING: dict[str, Action] = {action.run: action for action in ACTIONS if action.changes}
+CHANGING_ACTIONS: dict[str, Action] = {action.run: action for action in ACTIONS if action.changes}
 """By what Textual runs for them the actions that change what the source holds."""

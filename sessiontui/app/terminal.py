@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from textual.app import App
 
 
-async def lend_terminal(
+async def run_in_terminal(
     app: App[Any], command: Sequence[str], *, cwd: str | None = None, linger: bool = False
 ) -> str:
     """Run a program in the app's terminal; return what went wrong, or nothing.
@@ -231,7 +231,7 @@ async def show_in_pager(app: App[Any], text: AsyncIterator[str]) -> None:
             await _write_all(descriptor, text)
         finally:
             os.close(descriptor)
-        problem = await lend_terminal(app, [*command, name])
+        problem = await run_in_terminal(app, [*command, name])
     except SuspendNotSupported as error:
         raise PagerError("The app cannot be suspended here, so there is no pager") from error
     except OSError as error:

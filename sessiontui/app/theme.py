@@ -197,7 +197,7 @@ _LIKENESS = {
 _LINES, _BLOCKS = range(0x2500, 0x2580), range(0x2580, 0x25A0)
 _CONTROL_PICTURES = range(0x2400, 0x2440)
 
-TABLE: dict[int, str] = (
+ASCII_TABLE: dict[int, str] = (
     dict.fromkeys(_LINES, "+")
     | dict.fromkeys(_BLOCKS, " ")
     | dict.fromkeys(_CONTROL_PICTURES, "?")
@@ -212,6 +212,6 @@ class AsciiFilter(LineFilter):
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
         """Return the segments, as wide as before."""
         return [
-            Segment(text if text.isascii() else text.translate(TABLE), style, control)
+            Segment(text if text.isascii() else text.translate(ASCII_TABLE), style, control)
             for text, style, control in segments
         ]

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from textual.message_pump import MessagePump
 
 
-def later(pump: MessagePump, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+def call_later(
+    pump: MessagePump, seconds: float, callback: Callable[[], None]
+) -> asyncio.TimerHandle:
     """Call `callback` after so many seconds, among the messages of `pump`.
 
     Args:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from sessiontui.catalog.filter import Search
-from sessiontui.catalog.hierarchy import Batch, Families
-from sessiontui.catalog.outline import Folds, Layout, Outline, found_layout, layout_of
-from sessiontui.catalog.pinned import Special
+from sessiontui.catalog.filter import Filter
+from sessiontui.catalog.hierarchy import Hierarchy, RowChanges
+from sessiontui.catalog.outline import Folds, Layout, Outline, list_layout, match_layout
+from sessiontui.catalog.pinned import SessionKinds
 from sessiontui.catalog.projects import Projects
-from sessiontui.catalog.row import Line, RowLine
-from sessiontui.catalog.selection import Mark, Marks
-from sessiontui.catalog.sorting import COUNTED, SORTS, Sort, place_of
+from sessiontui.catalog.row import ListLine, RowLine
+from sessiontui.catalog.selection import Selection, SelectionState
+from sessiontui.catalog.sorting import COUNTED, SORTS, Sort, sort_key
 from sessiontui.times import now_ms
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
     from sessiontui.catalog.query import Query
     from sessiontui.catalog.row import Row
-    from sessiontui.catalog.sorting import Place
-    from sessiontui.catalog.stats import SessionFigures
+    from sessiontui.catalog.sorting import SortKey
+    from sessiontui.catalog.stats import SessionStats
 
 _RENAMED: Final = 100
 """How many renames are remembered."""
 
 
-class Totals(msgspec.Struct, frozen=True):
+class CatalogTotals(msgspec.Struct, frozen=True):
     """What there is in all, whatever is shown."""
 
     sessions: int
@@ -70,7 +70,7 @@ class Renames:
         self._went.clear()
 
 
-class Recent:
+class RecentSessions:
     """The sessions modified since some time.
 
     Args:
@@ -102,7 +102,7 @@ _REBUILD = 2
 """Arranged anew when more than one in so many sessions changed."""
 
 
-class Catalogue:
+class Catalog:
     """Rows, ordered, grouped by project, nested, and searched."""
 
     def __init__(
@@ -120,7 +120,7 @@ class Catalogue:
         self._rows: dict[str, Row] = {}
         self.rows: Mapping[str, Row] = MappingProxyType(self._rows)
         """Every session by its path; always up to date."""
-        self.marks = Marks(self._rows)
+        self.marks = Selection(self._rows)
         """The sessions that the user marked."""
         self._bytes = 0
         self._before: dict[str, Row | None] = {}
@@ -130,16 +130,16 @@ class Catalogue:
         self.project = self._projects.of
         """Tells the project of a session as it is shown: `~/code/api`."""
         self._renames = Renames()
-        self._recent = Recent(self._rows)
-        self._families = Families(self._rows, self.project)
-        self._special = Special(self._rows, self._families)
+        self._recent = RecentSessions(self._rows)
+        self._families = Hierarchy(self._rows, self.project)
+        self._special = SessionKinds(self._rows, self._families)
         self._full = self._outline(self._layout(), self._folds)
         self._nothing = self._outline(self._layout(), Folds())
         """Stands for what is shown while a query is not understood."""
-        self.figures: Callable[[str], SessionFigures | None] = lambda _path: None
+        self.figures: Callable[[str], SessionStats | None] = lambda _path: None
         """Tells of a session what only reading it whole does; None: not known yet."""
         around = self._special.around(clock, self.project, lambda path: self.figures(path))
-        self._search = Search(
+        self._search = Filter(
             self._rows,
             around,
             self._special.hidden,
@@ -251,10 +251,10 @@ class Catalogue:
         return Outline(self._rows, self._families, self.project, layout, folds, self._special)
 
     def _layout(self) -> Layout:
-        return layout_of(self.sort, self._place(), reverse=self.reverse, flat=self.flat)
+        return list_layout(self.sort, self._place(), reverse=self.reverse, flat=self.flat)
 
-    def _place(self) -> Callable[[Row], Place]:
-        return place_of(self.sort, reverse=self.reverse, figures=lambda path: self.figures(path))
+    def _place(self) -> Callable[[Row], SortKey]:
+        return sort_key(self.sort, reverse=self.reverse, figures=lambda path: self.figures(path))
 
     # Pinned, orphaned and empty sessions
 
@@ -307,7 +307,7 @@ class Catalogue:
         if not self._before:
             return
         before, self._before = self._before, {}
-        batch = Batch.between(before, self._rows)
+        batch = RowChanges.between(before, self._rows)
         moved = self._projects.agree(batch, self._rows, self._families.inside)
         shifted = self._families.update(batch, moved)
         changed = shifted.union(before, moved) if shifted or moved else before.keys()
@@ -396,7 +396,7 @@ class Catalogue:
 
     def _outline_of(self, scores: Mapping[str, int]) -> Outline:
         """Return the outline, still empty, of sessions that were found, the best first."""
-        layout = found_layout(
+        layout = match_layout(
             self._place(),
             flat=self.flat,
             scores=scores if self._search.ranked else None,
@@ -439,12 +439,12 @@ class Catalogue:
         return sorted(self.marks, key=lambda path: place(self._rows[path]))
 
     @property
-    def totals(self) -> Totals:
+    def totals(self) -> CatalogTotals:
         """What there is in all."""
         self._sync()
-        return Totals(len(self._rows), self._bytes, self._full.groups)
+        return CatalogTotals(len(self._rows), self._bytes, self._full.groups)
 
-    def line(self, y: int) -> Line:
+    def line(self, y: int) -> ListLine:
         """Return one line.
 
         Raises:
@@ -454,7 +454,7 @@ class Catalogue:
             return line
         raise IndexError(y)
 
-    def lines(self, start: int, stop: int) -> list[Line]:
+    def lines(self, start: int, stop: int) -> list[ListLine]:
         """Return the lines from `start` to before `stop`, as far as there are any."""
         return list(self._shown.lines(start, stop))
 
@@ -462,7 +462,7 @@ class Catalogue:
         """Return the sessions on these lines; a closed project's heading stands for its own."""
         return list(self._shown.paths_on(start, stop))
 
-    def mark_of(self, line: Line) -> Mark:
+    def mark_of(self, line: ListLine) -> SelectionState:
         """Tell how much of what a line stands for is marked."""
         if isinstance(line, RowLine):
             return self.marks.of_session(line.key)
@@ -502,10 +502,10 @@ class Catalogue:
 
     def newest(self, count: int) -> list[Row]:
         """Return the sessions modified last, the newest first."""
-        return nsmallest(count, self._rows.values(), key=place_of("modified", reverse=False))
+        return nsmallest(count, self._rows.values(), key=sort_key("modified", reverse=False))
 
     def recent(self, since_ms: int) -> list[Row]:
-        """Return the sessions modified at `since_ms` or later, in no order; see `Recent`."""
+        """Return the sessions modified at `since_ms` or later, unordered; see `RecentSessions`."""
         return self._recent.rows(since_ms)
 
     # Folding

@@ -14,18 +14,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sessiontui.catalog.sorting import file_name
-from sessiontui.catalog.status import activity
+from sessiontui.catalog.status import session_status
 from sessiontui.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import tzinfo
 
-    from sessiontui.catalog.pinned import Surroundings
+    from sessiontui.catalog.pinned import QueryContext
     from sessiontui.catalog.row import Row
-    from sessiontui.catalog.stats import SessionFigures
+    from sessiontui.catalog.stats import SessionStats
 
-    Test = Callable[[Row, Surroundings], bool | None]
+    Test = Callable[[Row, QueryContext], bool | None]
 
 
 class Condition(NamedTuple):
@@ -38,7 +38,7 @@ class Condition(NamedTuple):
     negated: bool
     test: Test
 
-    def holds(self, row: Row, around: Surroundings) -> bool | None:
+    def holds(self, row: Row, around: QueryContext) -> bool | None:
         """Tell whether a session fits; None: not known yet."""
         told = self.test(row, around)
         return told if told is None or not self.negated else not told
@@ -75,7 +75,7 @@ _AGE: Final = "an age is like <7d, >2h or 1d..3d (s m h d w y)"
 _DATE: Final = "a day is like 2026-01-31, >2026-01 or 2026-01..2026-03"
 
 
-def condition(text: str, key: str, value: str, *, negated: bool) -> Condition:
+def make_condition(text: str, key: str, value: str, *, negated: bool) -> Condition:
     """Return a condition.
 
     Raises:
@@ -131,7 +131,7 @@ def _read_size(value: str) -> Test:
 def _read_figure(
     value: str,
     *,
-    of: Callable[[SessionFigures], float],
+    of: Callable[[SessionStats], float],
     expected: str,
     units: dict[str, int],
 ) -> Test:
@@ -139,7 +139,7 @@ def _read_figure(
         value = f"={value}"
     fits = _comparison(value, partial(_number, units=units, expected=expected), expected)
 
-    def test(row: Row, around: Surroundings) -> bool | None:
+    def test(row: Row, around: QueryContext) -> bool | None:
         figures = around.figures(row.path)
         return None if figures is None else fits(of(figures))
 
@@ -168,7 +168,7 @@ def _read_day(value: str, *, created: bool, zone: tzinfo | None = None) -> Test:
             "<=": (-forever, end),
         }.get(match[1] or "=", (begin, end))
 
-    def test(row: Row, _around: Surroundings) -> bool | None:
+    def test(row: Row, _around: QueryContext) -> bool | None:
         when = row.mtime_ms
         if created:
             if row.created_ms is None:
@@ -211,10 +211,10 @@ def _chosen(value: str, allowed: tuple[str, ...], what: str) -> frozenset[str]:
 def _read_status(value: str) -> Test:
     words = _chosen(value, _STATUS, "a status")
 
-    def test(row: Row, around: Surroundings) -> bool | None:
+    def test(row: Row, around: QueryContext) -> bool | None:
         if row.read and row.status in words:
             return True
-        if activity(row, now_ms=around.now()) in words:
+        if session_status(row, now_ms=around.now()) in words:
             return True
         return False if row.read else None
 
@@ -229,14 +229,14 @@ def _read_agent(value: str) -> Test:
 def _read_is(value: str) -> Test:
     words = _chosen(value, _IS, "what it is")
 
-    def test(row: Row, around: Surroundings) -> bool | None:
+    def test(row: Row, around: QueryContext) -> bool | None:
         if "pinned" in words and around.pinned(row.path):
             return True
         if words & around.kinds(row.path):
             return True
         if "empty" in words and around.empty(row):
             return True
-        if "live" in words and activity(row, now_ms=around.now()) in _LIVE:
+        if "live" in words and session_status(row, now_ms=around.now()) in _LIVE:
             return True
         return False if row.read or words == {"pinned"} else None
 
@@ -249,13 +249,13 @@ def _read_has(value: str) -> Test:
 
 
 def _read_text(
-    value: str, *, what: str, texts: Callable[[Row, Surroundings], tuple[str, ...]], known: bool
+    value: str, *, what: str, texts: Callable[[Row, QueryContext], tuple[str, ...]], known: bool
 ) -> Test:
     if not value:
         raise QueryError(what)
     wanted = value.lower()
 
-    def test(row: Row, around: Surroundings) -> bool | None:
+    def test(row: Row, around: QueryContext) -> bool | None:
         if any(wanted in text.lower() for text in texts(row, around)):
             return True
         return False if known or row.read else None
@@ -263,7 +263,7 @@ def _read_text(
     return test
 
 
-class Key(NamedTuple):
+class FilterKey(NamedTuple):
     """What can stand before a colon."""
 
     example: str
@@ -275,35 +275,35 @@ class Key(NamedTuple):
 def _text_key(
     example: str,
     what: str,
-    texts: Callable[[Row, Surroundings], tuple[str, ...]],
+    texts: Callable[[Row, QueryContext], tuple[str, ...]],
     *,
     known: bool = False,
-) -> Key:
-    return Key(example, partial(_read_text, what=what, texts=texts, known=known))
+) -> FilterKey:
+    return FilterKey(example, partial(_read_text, what=what, texts=texts, known=known))
 
 
-def _figure_key(example: str, expected: str, of: Callable[[SessionFigures], float]) -> Key:
+def _figure_key(example: str, expected: str, of: Callable[[SessionStats], float]) -> FilterKey:
     units = {"": 1} if expected is _COST else _UNITS
-    return Key(example, partial(_read_figure, of=of, expected=expected, units=units))
+    return FilterKey(example, partial(_read_figure, of=of, expected=expected, units=units))
 
 
-KEYS: Final[dict[str, Key]] = {
-    "status": Key("status:error", _read_status, changes=True),
+KEYS: Final[dict[str, FilterKey]] = {
+    "status": FilterKey("status:error", _read_status, changes=True),
     "project": _text_key(
         "project:api", "part of the project's path", lambda row, around: (around.project(row),)
     ),
     "title": _text_key("title:retry", "part of the title", lambda row, _: (row.title,)),
-    "age": Key("age:<7d", _read_age, changes=True),
-    "size": Key("size:>5M", _read_size),
+    "age": FilterKey("age:<7d", _read_age, changes=True),
+    "size": FilterKey("size:>5M", _read_size),
     "model": _text_key("model:opus", "part of the model's name", lambda row, _: (row.model or "",)),
     "cost": _figure_key("cost:>1", _COST, lambda figures: figures.cost),
     "tokens": _figure_key("tokens:>100k", _TOKENS, lambda figures: figures.tokens.total),
     "turns": _figure_key("turns:>10", _COUNT, lambda figures: figures.turns),
-    "is": Key("is:pinned", _read_is, changes=True),
-    "has": Key("has:subagents", _read_has),
-    "agent": Key("agent:omp", _read_agent),
-    "created": Key("created:>2026-01-31", partial(_read_day, created=True)),
-    "modified": Key("modified:2026-01", partial(_read_day, created=False)),
+    "is": FilterKey("is:pinned", _read_is, changes=True),
+    "has": FilterKey("has:subagents", _read_has),
+    "agent": FilterKey("agent:omp", _read_agent),
+    "created": FilterKey("created:>2026-01-31", partial(_read_day, created=True)),
+    "modified": FilterKey("modified:2026-01", partial(_read_day, created=False)),
     "entries": _figure_key("entries:>200", _COUNT, lambda figures: figures.entries),
     "path": _text_key("path:2026-01", "part of the path", lambda row, _: (row.path,), known=True),
     "id": _text_key(

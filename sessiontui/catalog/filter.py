@@ -15,17 +15,17 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.catalog.query import haystack, names_of
+from sessiontui.catalog.query import name_lines, search_text
 from sessiontui.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Set
 
     from sessiontui.catalog.outline import Outline
-    from sessiontui.catalog.pinned import Surroundings
+    from sessiontui.catalog.pinned import QueryContext
     from sessiontui.catalog.query import Query
     from sessiontui.catalog.row import Row
-    from sessiontui.catalog.sorting import Place
+    from sessiontui.catalog.sorting import SortKey
 
 SLICE: Final = 250
 """How many sessions one step looks at: about a millisecond."""
@@ -35,13 +35,13 @@ FIRST: Final = 2000
 """How many sessions are looked at before the first are shown."""
 _MORE: Final = 6
 """How many times as many are looked at before more are shown."""
-FEW: Final = 200
+FEW_MATCHES: Final = 200
 """How many sessions are shown while the search goes on: to arrange more would take longer."""
-MOST: Final = 1000
+MAX_MATCHES: Final = 1000
 """How many sessions are shown at most when a search begins; those that change come on top."""
 
 
-def best(scores: Mapping[str, int], most: int) -> list[str]:
+def best_matches(scores: Mapping[str, int], most: int) -> list[str]:
     """Return the paths with the highest scores, at most so many; of equals those in front."""
     if len(scores) <= most:
         return list(scores)
@@ -56,7 +56,7 @@ def best(scores: Mapping[str, int], most: int) -> list[str]:
     return [*(path for path, score in scores.items() if score > least), *equals]
 
 
-class Search:
+class Filter:
     """What fits the query, kept up to date while sessions change.
 
     Args of the constructor:
@@ -70,10 +70,10 @@ class Search:
     def __init__(
         self,
         rows: Mapping[str, Row],
-        around: Surroundings,
+        around: QueryContext,
         hidden: Set[str],
         outline: Callable[[Mapping[str, int]], Outline],
-        place: Callable[[], Callable[[Row], Place]],
+        place: Callable[[], Callable[[Row], SortKey]],
     ) -> None:
         self._rows = rows
         self._around = around
@@ -252,9 +252,9 @@ class Search:
 
     def _first(self, scores: Mapping[str, int]) -> Iterable[str]:
         """Return those that fit and come first."""
-        most = MOST if self._running is None else FEW
+        most = MAX_MATCHES if self._running is None else FEW_MATCHES
         if self.ranked or len(scores) <= most:
-            return best(scores, most)
+            return best_matches(scores, most)
         rows = (self._rows[path] for path in scores if path in self._rows)
         return (row.path for row in nsmallest(most, rows, key=self._place()))
 
@@ -353,8 +353,8 @@ class Search:
 
     def _hay(self, path: str) -> tuple[str, str]:
         row = self._rows[path]
-        hay = haystack(row, self._around.project(row))
-        made = self._hays[path] = (hay, names_of(hay))
+        hay = search_text(row, self._around.project(row))
+        made = self._hays[path] = (hay, name_lines(hay))
         return made
 
     def _rate(self, path: str, query: Query, scores: dict[str, int], unsure: set[str]) -> None:

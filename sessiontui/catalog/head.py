@@ -9,10 +9,10 @@ import msgspec
 from msgspec.structs import replace
 
 from sessiontui.catalog.empty import says_nothing
-from sessiontui.catalog.signals import read_sign
-from sessiontui.catalog.titles import NO_TITLES, Name, Titles, first_line, flat_text, shared
+from sessiontui.catalog.signals import read_signal
+from sessiontui.catalog.titles import NO_TITLES, Title, Titles, first_line, flat_text, shared
 from sessiontui.formats.jsonl import Entry, decode_line, split_lines
-from sessiontui.formats.title_slot import parse_slot, title_source
+from sessiontui.formats.title_slot import parse_slot, parse_title_source
 from sessiontui.times import time_ms
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def read_head(head: bytes, *, complete: bool) -> HeadFacts:
     slot = parse_slot(head)
     titles = NO_TITLES
     if slot is not None:
-        titles = Titles(slot=Name(shared(first_line(slot.title)), slot.source))
+        titles = Titles(slot=Title(shared(first_line(slot.title)), slot.source))
     entries: list[Entry] = []
     model: str | None = None
     answered, first_message = False, ""
@@ -97,7 +97,7 @@ def read_head(head: bytes, *, complete: bool) -> HeadFacts:
             break
         entry = item
         entries.append(entry)
-        sign = read_sign(entry)
+        sign = read_signal(entry)
         if sign is None:
             continue
         model = sign.model or model
@@ -184,8 +184,8 @@ def _header(entries: list[Entry], agent: Agent) -> dict[str, Any]:
             _keep_time(found, entry.timestamp_ms)
             title = data.get("title")
             if isinstance(title, str):
-                source = title_source(data.get("titleSource"))
-                found["title"] = Name(shared(first_line(title)), source)
+                source = parse_title_source(data.get("titleSource"))
+                found["title"] = Title(shared(first_line(title)), source)
             break
     return found
 

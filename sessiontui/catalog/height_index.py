@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sessiontui.catalog.sorting import Place
+    from sessiontui.catalog.sorting import SortKey
 
 _CHUNK = 512
 """How many beginnings are worked out at once."""
 
 
-class Shelf:
+class HeightIndex:
     """Keys by their places, each with a height in lines."""
 
-    def __init__(self, things: Iterable[tuple[Place, str, int]] = ()) -> None:
+    def __init__(self, things: Iterable[tuple[SortKey, str, int]] = ()) -> None:
         in_order = sorted(things)
         self._order = [(place, key) for place, key, _ in in_order]
         self._heights = [height for _, _, height in in_order]
@@ -37,7 +37,7 @@ class Shelf:
         """Return the key of what stands at an index, counted from the top."""
         return self._order[index][1]
 
-    def put(self, place: Place, key: str, height: int, old: Place) -> None:
+    def put(self, place: SortKey, key: str, height: int, old: SortKey) -> None:
         """Put a thing at its place, or give it another one or another height.
 
         Args:
@@ -60,7 +60,7 @@ class Shelf:
         self.height += height
         del self._starts[index + 1 :]
 
-    def take(self, place: Place, key: str) -> None:
+    def take(self, place: SortKey, key: str) -> None:
         """Take a thing away, if it is there."""
         index = self.index(place, key)
         if index is not None:
@@ -71,7 +71,7 @@ class Shelf:
         self.height -= self._heights.pop(index)
         del self._starts[index + 1 :]
 
-    def index(self, place: Place, key: str) -> int | None:
+    def index(self, place: SortKey, key: str) -> int | None:
         """Return the index of a thing; None where it is not there."""
         index = bisect_left(self._order, (place, key))
         there = index < len(self._order) and self._order[index] == (place, key)

@@ -30,7 +30,7 @@ _SUFFIX = ".jsonl"
 _NOBODY: frozenset[str] = frozenset()
 
 
-class Batch(NamedTuple):
+class RowChanges(NamedTuple):
     """What changed between two looks, sorted by what it may mean for families and projects."""
 
     paths: Collection[str]
@@ -43,7 +43,7 @@ class Batch(NamedTuple):
     """Sessions before and after whose id, parent or sources of the project changed."""
 
     @classmethod
-    def between(cls, before: Mapping[str, Row | None], rows: Mapping[str, Row]) -> Batch:
+    def between(cls, before: Mapping[str, Row | None], rows: Mapping[str, Row]) -> RowChanges:
         """Compare the sessions that changed with what they were; None: they were not there."""
         came: dict[str, list[Row]] = {}
         gone: list[Row] = []
@@ -70,7 +70,7 @@ class Batch(NamedTuple):
         return cls(before.keys(), came, gone, changed)
 
 
-class Families:
+class Hierarchy:
     """Parents and children among the sessions of `rows`."""
 
     def __init__(self, rows: Mapping[str, Row], project: Callable[[Row], str]) -> None:
@@ -144,7 +144,7 @@ class Families:
         """Return the sessions and folders directly in a folder."""
         return self._inside.get(folder, ())
 
-    def update(self, batch: Batch, moved: Iterable[str]) -> set[str]:
+    def update(self, batch: RowChanges, moved: Iterable[str]) -> set[str]:
         """Follow a change of the rows.
 
         Args:
@@ -182,7 +182,7 @@ class Families:
                 changed.add(path)
         return self._settle(changed) if changed else changed
 
-    def _involved(self, batch: Batch) -> Iterator[str]:
+    def _involved(self, batch: RowChanges) -> Iterator[str]:
         """Yield who names a parent, or is named as one, among what changed."""
         for rows in (*batch.came.values(), batch.gone, *batch.changed):
             for row in rows:

@@ -15,24 +15,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sessiontui.catalog.height_index import Shelf
+from sessiontui.catalog.height_index import HeightIndex
 from sessiontui.catalog.projects import NO_PROJECT
-from sessiontui.catalog.row import PINNED, Fold, GroupLine, Line, Row, RowLine
-from sessiontui.catalog.sorting import text_place
+from sessiontui.catalog.row import PINNED, FoldState, GroupLine, ListLine, Row, RowLine
+from sessiontui.catalog.sorting import text_sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from sessiontui.catalog.hierarchy import Families
-    from sessiontui.catalog.pinned import Special
-    from sessiontui.catalog.sorting import Place, Sort
+    from sessiontui.catalog.hierarchy import Hierarchy
+    from sessiontui.catalog.pinned import SessionKinds
+    from sessiontui.catalog.sorting import Sort, SortKey
 
 
 class Layout(msgspec.Struct, frozen=True):
     """How an outline is arranged."""
 
-    place: Callable[[Row], Place]
-    group_place: Callable[[Group], Place] | None
+    place: Callable[[Row], SortKey]
+    group_place: Callable[[Group], SortKey] | None
     """Where a group stands; None: where its first session does."""
     lifted: bool
     """Whether a family stands where its first member would, rather than where its head would."""
@@ -58,26 +58,28 @@ class Group:
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self.keys: list[Place] = []
+        self.keys: list[SortKey] = []
         self.sessions = 0
         self.bytes = 0
         self.newest_ms: int | None = 0
-        self.order: Place = ()
+        self.order: SortKey = ()
 
 
-class Spot(msgspec.Struct, gc=False):
+class OutlinePosition(msgspec.Struct, gc=False):
     """Where a session stands: its key (empty while folded away), its group, and the row counted."""
 
-    key: Place
+    key: SortKey
     group: Group
     row: Row
 
 
-def layout_of(sort: Sort, place: Callable[[Row], Place], *, reverse: bool, flat: bool) -> Layout:
+def list_layout(
+    sort: Sort, place: Callable[[Row], SortKey], *, reverse: bool, flat: bool
+) -> Layout:
     """Return how the whole list is arranged."""
-    group_place: Callable[[Group], Place] | None = None
+    group_place: Callable[[Group], SortKey] | None = None
     if sort == "title":
-        group_place = lambda group: (text_place(group.key, reverse=reverse),)  # noqa: E731
+        group_place = lambda group: (text_sort_key(group.key, reverse=reverse),)  # noqa: E731
     elif sort == "size":
         group_place = lambda group: (group.bytes if reverse else -group.bytes,)  # noqa: E731
     return Layout(
@@ -88,8 +90,8 @@ def layout_of(sort: Sort, place: Callable[[Row], Place], *, reverse: bool, flat:
     )
 
 
-def found_layout(
-    place: Callable[[Row], Place], *, flat: bool, scores: Mapping[str, int] | None
+def match_layout(
+    place: Callable[[Row], SortKey], *, flat: bool, scores: Mapping[str, int] | None
 ) -> Layout:
     """Return how found sessions are arranged: by their scores first, where there are any."""
     return Layout(
@@ -114,11 +116,11 @@ class Outline:
     def __init__(
         self,
         rows: Mapping[str, Row],
-        families: Families,
+        families: Hierarchy,
         project: Callable[[Row], str],
         layout: Layout,
         folds: Folds,
-        special: Special,
+        special: SessionKinds,
     ) -> None:
         self._rows = rows
         self._families = families
@@ -128,9 +130,9 @@ class Outline:
         self._hidden: Collection[str] = special.hidden if layout.nested else ()
         self.layout = layout
         self.folds = folds
-        self._spots: dict[str, Spot] = {}
+        self._spots: dict[str, OutlinePosition] = {}
         self._groups: dict[str, Group] = {}
-        self._shelf = Shelf()
+        self._shelf = HeightIndex()
 
     @property
     def height(self) -> int:
@@ -167,7 +169,7 @@ class Outline:
         place, name_of, hidden = self.layout.place, self._group_name(), self._hidden
         nested = self._families.nested if self.layout.nested else {}
         heads = set(nested.values())
-        spots: dict[str, Spot] = {}
+        spots: dict[str, OutlinePosition] = {}
         groups: dict[str, Group] = {}
         self._spots, self._groups = spots, groups
         # One pass in the order of the rows: memory, not arithmetic, takes the time.
@@ -186,7 +188,7 @@ class Outline:
                     group.sessions -= 1 if key else 0
                 continue
             key = place(row)
-            spots[path] = Spot(key, group, row)
+            spots[path] = OutlinePosition(key, group, row)
             group.keys.append(key)
             group.bytes += row.size
             if group.newest_ms is not None and row.mtime_ms > group.newest_ms:
@@ -224,7 +226,7 @@ class Outline:
     def _arrange_groups(self) -> None:
         for group in self._groups.values():
             group.order = self._group_place(group)
-        self._shelf = Shelf(
+        self._shelf = HeightIndex(
             (group.order, name, self._height(group)) for name, group in self._groups.items()
         )
 
@@ -237,7 +239,7 @@ class Outline:
             keep: Tells whether a session is to be in the outline at all.
         """
         touched: dict[str, Group] = {}
-        added: dict[str, list[Place]] = {}
+        added: dict[str, list[SortKey]] = {}
         heads: dict[str, None] = {}
         for path in paths:
             if keep(path):
@@ -269,10 +271,10 @@ class Outline:
     def _move(
         self,
         path: str,
-        key: Place,
+        key: SortKey,
         group: Group,
         touched: dict[str, Group],
-        added: dict[str, list[Place]],
+        added: dict[str, list[SortKey]],
     ) -> None:
         row, spot = self._rows[path], self._spots.get(path)
         if spot is None or spot.group is not group:
@@ -290,7 +292,7 @@ class Outline:
                 added.setdefault(group.key, []).append(key)
             spot.key = key
 
-    def _leave(self, spot: Spot, touched: dict[str, Group]) -> None:
+    def _leave(self, spot: OutlinePosition, touched: dict[str, Group]) -> None:
         group = spot.group
         touched[group.key] = group
         group.sessions -= 1
@@ -299,10 +301,10 @@ class Outline:
         if spot.key:
             del group.keys[bisect_left(group.keys, spot.key)]
 
-    def _enter(self, path: str, key: Place, group: Group, keys: list[Place]) -> None:
+    def _enter(self, path: str, key: SortKey, group: Group, keys: list[SortKey]) -> None:
         """Count a session in, and put its key to `keys` where it is shown."""
         row = self._rows[path]
-        self._spots[path] = Spot(key, group, row)
+        self._spots[path] = OutlinePosition(key, group, row)
         group.sessions += 1
         group.bytes += row.size
         _age(group, 0, row.mtime_ms)
@@ -329,7 +331,7 @@ class Outline:
             return [child for child in children if child not in self._hidden]
         return children
 
-    def _family(self, head: str) -> dict[str, Place]:
+    def _family(self, head: str) -> dict[str, SortKey]:
         """Return the keys of a family's members, empty for those folded away."""
         children = self._children
         if not children(head):
@@ -343,7 +345,7 @@ class Outline:
                 parent = self._families.parent(member)
                 if parent is not None:
                     places[parent] = min(places[parent], places[member])
-        keys: dict[str, Place] = {head: (*places[head], head)}
+        keys: dict[str, SortKey] = {head: (*places[head], head)}
         for member in order:
             key = keys[member]
             for child in children(member):
@@ -355,7 +357,7 @@ class Outline:
         chosen = self.folds.sessions.get(parent)
         return not self._families.is_subagent(child) if chosen is None else chosen
 
-    def _group_place(self, group: Group) -> Place:
+    def _group_place(self, group: Group) -> SortKey:
         rank = _RANKS.get(group.key, 1.0) if self.layout.nested else 1.0
         if self.layout.group_place is not None:
             return (rank, *self.layout.group_place(group))
@@ -435,7 +437,7 @@ class Outline:
         index = self._shelf.index(group.order, group.key)
         return 0 if index is None else self._shelf.start(index)
 
-    def lines(self, start: int, stop: int) -> Iterator[Line]:
+    def lines(self, start: int, stop: int) -> Iterator[ListLine]:
         """Yield the lines from `start` to before `stop`, as far as there are any."""
         for group, key in self._on(start, stop):
             yield self._row_line(key) if key else self._group_line(group)
@@ -453,7 +455,7 @@ class Outline:
         group = self._groups.get(key)
         return iter(()) if group is None else self._members(group)
 
-    def _on(self, start: int, stop: int) -> Iterator[tuple[Group, Place]]:
+    def _on(self, start: int, stop: int) -> Iterator[tuple[Group, SortKey]]:
         """Yield for each line its group and the key of its session; empty for a heading."""
         y, stop = max(start, 0), min(stop, self.height)
         index = self._shelf.at(y) if y < stop else 0
@@ -489,13 +491,13 @@ class Outline:
                 if self._children(head):
                     yield from (member for member in self._family(head) if member != head)
 
-    def _row_line(self, key: Place) -> RowLine:
+    def _row_line(self, key: SortKey) -> RowLine:
         path = str(key[-1])
         spot = self._spots[path]
         row = spot.row
         children = self._children(path)
         hidden = sum(not self._spots[child].key for child in children)
-        fold: Fold = "none"
+        fold: FoldState = "none"
         if children:
             fold = "open" if not hidden else "closed" if hidden == len(children) else "partly"
         subagent = self._families.is_subagent(path)

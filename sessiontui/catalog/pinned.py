@@ -19,15 +19,15 @@ from sessiontui.catalog.sorting import folder_of, is_sidecar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from sessiontui.catalog.hierarchy import Families
+    from sessiontui.catalog.hierarchy import Hierarchy
     from sessiontui.catalog.row import Row
-    from sessiontui.catalog.stats import SessionFigures
+    from sessiontui.catalog.stats import SessionStats
 
 MOST_PINS: Final = 1000
 """The oldest one goes where there would be more."""
 
 
-class Surroundings(NamedTuple):
+class QueryContext(NamedTuple):
     """What a session's row alone does not tell."""
 
     now: Callable[[], int]
@@ -37,11 +37,11 @@ class Surroundings(NamedTuple):
     empty: Callable[[Row], bool]
     kinds: Callable[[str], set[str]]
     """Of a session: `subagent`, `fork`, `orphan`, and what is beneath it: `subagents`, `forks`."""
-    figures: Callable[[str], SessionFigures | None]
+    figures: Callable[[str], SessionStats | None]
     """None where they are not known yet."""
 
 
-class Special:
+class SessionKinds:
     """Which sessions are pinned, orphaned or empty.
 
     Args:
@@ -49,7 +49,7 @@ class Special:
         families: Which stands beneath which.
     """
 
-    def __init__(self, rows: Mapping[str, Row], families: Families) -> None:
+    def __init__(self, rows: Mapping[str, Row], families: Hierarchy) -> None:
         self._rows = rows
         self._families = families
         self.pins: dict[str, None] = {}
@@ -80,10 +80,10 @@ class Special:
         self,
         now: Callable[[], int],
         project: Callable[[Row], str],
-        figures: Callable[[str], SessionFigures | None],
-    ) -> Surroundings:
+        figures: Callable[[str], SessionStats | None],
+    ) -> QueryContext:
         """Return what queries ask beside a session's row."""
-        return Surroundings(
+        return QueryContext(
             now=now,
             project=project,
             pinned=lambda path: path in self.pins,

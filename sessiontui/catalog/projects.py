@@ -15,7 +15,7 @@ from sessiontui.catalog.sorting import folder_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from sessiontui.catalog.hierarchy import Batch
+    from sessiontui.catalog.hierarchy import RowChanges
     from sessiontui.catalog.row import Row
 
 NO_PROJECT = "other"
@@ -112,7 +112,7 @@ class Projects:
         return label
 
     def agree(
-        self, batch: Batch, rows: Mapping[str, Row], inside: Callable[[str], Collection[str]]
+        self, batch: RowChanges, rows: Mapping[str, Row], inside: Callable[[str], Collection[str]]
     ) -> set[str]:
         """Learn projects of folders; return the unread sessions that change theirs by it.
 

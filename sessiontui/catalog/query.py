@@ -19,15 +19,15 @@ from functools import lru_cache
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sessiontui.catalog.conditions import CHOICES, KEYS, Condition, condition
-from sessiontui.catalog.safe_regex import Pattern, safe_pattern
+from sessiontui.catalog.conditions import CHOICES, KEYS, Condition, make_condition
+from sessiontui.catalog.safe_regex import SafePattern, safe_pattern
 from sessiontui.catalog.sorting import file_name, folder_of
 from sessiontui.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from sessiontui.catalog.pinned import Surroundings
+    from sessiontui.catalog.pinned import QueryContext
     from sessiontui.catalog.row import Row
 
 LONGEST_QUERY: Final = 1_000
@@ -49,7 +49,7 @@ _PLAIN = re.compile(r"\S+")
 _BLANK = re.compile(r"\s*")
 
 
-class Text(NamedTuple):
+class QueryTerm(NamedTuple):
     """A word, a phrase or a pattern."""
 
     text: str
@@ -57,10 +57,10 @@ class Text(NamedTuple):
     exact: bool = False
     """Whether its letters must stand together."""
     negated: bool = False
-    pattern: Pattern | None = None
+    pattern: SafePattern | None = None
 
 
-def parse(text: str) -> Iterator[Text | Condition]:
+def parse_query(text: str) -> Iterator[QueryTerm | Condition]:
     """Yield what a query asks for.
 
     Raises:
@@ -82,16 +82,16 @@ def parse(text: str) -> Iterator[Text | Condition]:
             phrase, at = _quoted(text, at)
             if not phrase.strip():
                 raise QueryError('there is nothing between the quotes, like "flaky retry"')
-            yield Text(phrase, exact=True, negated=negated)
+            yield QueryTerm(phrase, exact=True, negated=negated)
         elif key is not None and key[1].lower() == "re":
             found, at = _pattern(text, key.end())
-            yield Text("", negated=negated, pattern=found)
+            yield QueryTerm("", negated=negated, pattern=found)
         elif key is not None and _is_key(text, key):
             value, at = _value(text, key.end())
-            yield condition(text[begin:at], key[1].lower(), value, negated=negated)
+            yield make_condition(text[begin:at], key[1].lower(), value, negated=negated)
         else:
             word, at = _plain(text, at)
-            yield Text(word, exact=negated, negated=negated)
+            yield QueryTerm(word, exact=negated, negated=negated)
         at = _past_blanks(text, at)
 
 
@@ -111,12 +111,12 @@ def understood_part(text: str) -> str:
 
 def _is_understood(text: str) -> bool:
     try:
-        return bool(list(parse(text)))
+        return bool(list(parse_query(text)))
     except QueryError:
         return False
 
 
-def hint(text: str) -> str:
+def query_hint(text: str) -> str:
     """Return what could be typed next: the keys, at the beginning and after a colon."""
     if not text.strip():
         return 'words  status:error  age:<7d  "a phrase"  re:/…/  -not   : tells more'
@@ -167,7 +167,7 @@ def _value(text: str, at: int) -> tuple[str, int]:
     return ("", at) if match is None else (match[0], match.end())
 
 
-def _pattern(text: str, at: int) -> tuple[Pattern, int]:
+def _pattern(text: str, at: int) -> tuple[SafePattern, int]:
     match = _PATTERN.match(text, at)
     if match is None:
         raise QueryError("a pattern stands between slashes, like re:/time(d )?out/i")
@@ -194,7 +194,7 @@ _NO_WORD = re.compile(
 """Times, ids and the like within a name."""
 
 
-def fold(text: str) -> str:
+def fold_case(text: str) -> str:
     """Return `text` without regard to case, of the same length."""
     folded = text.lower()
     if len(folded) == len(text):
@@ -202,7 +202,7 @@ def fold(text: str) -> str:
     return "".join(low if len(low := char.lower()) == 1 else char for char in text)
 
 
-def haystack(row: Row, project: str) -> str:
+def search_text(row: Row, project: str) -> str:
     """Return what is searched of a row, a line each.
 
     The lines are title, project, file name, folder, first message, and the ids: the
@@ -226,7 +226,7 @@ def haystack(row: Row, project: str) -> str:
         clean = [field.replace("\n", " ").replace(MARK, " ") for field in fields[:_SPEAKING]]
         marked = [MARK + text.replace("\n", " ").replace(MARK, " ") for text in ids]
         hay = "\n".join([*clean, "".join(marked)])
-    return fold(hay)
+    return fold_case(hay)
 
 
 def id_starts(name: str) -> tuple[int, ...]:
@@ -244,7 +244,7 @@ _words_of = lru_cache(maxsize=1024)(words_of_name)
 """The same for folders: many sessions stand in one."""
 
 
-def names_of(hay: str) -> str:
+def name_lines(hay: str) -> str:
     """Return the lines of a haystack in which letters may stand apart: title and project."""
     return hay[: hay.find("\n", hay.find("\n") + 1)]
 
@@ -423,19 +423,19 @@ class Query:
         self.text = text
         self.similar = similar
         """Whether sessions fit that do not hold the words as they were typed."""
-        terms = list(parse(text))
+        terms = list(parse_query(text))
         self.conditions = [term for term in terms if isinstance(term, Condition)]
         texts = [term for term in terms if not isinstance(term, Condition)]
         self._words = [
             _Letters(word) if similar and not exact else _Word(word)
             for word, exact in dict.fromkeys(
-                (fold(term.text), term.exact)
+                (fold_case(term.text), term.exact)
                 for term in texts
                 if term.pattern is None and not term.negated
             )
         ]
         self._barred = [
-            _Word(fold(term.text)) for term in texts if term.pattern is None and term.negated
+            _Word(fold_case(term.text)) for term in texts if term.pattern is None and term.negated
         ]
         self._patterns = [term for term in texts if term.pattern is not None]
         self.timed = any(KEYS[term.key].changes for term in self.conditions)
@@ -448,7 +448,7 @@ class Query:
         )
         """Whether there are words that could fit by their letters."""
         words_alone = _all_words(texts) and not self.timed
-        self._plain = " ".join(fold(text).split()) if words_alone else None
+        self._plain = " ".join(fold_case(text).split()) if words_alone else None
         self._asked = [(term.key, term.value, term.negated) for term in self.conditions]
 
     def __bool__(self) -> bool:
@@ -489,7 +489,7 @@ class Query:
             total += score
         return total or 1
 
-    def holds(self, row: Row, around: Surroundings) -> bool | None:
+    def holds(self, row: Row, around: QueryContext) -> bool | None:
         """Tell whether patterns and conditions hold for a session; None: not known yet."""
         told: bool | None = True
         for each in self.conditions:
@@ -514,7 +514,7 @@ class Query:
 
         Args:
             hays: Haystacks.
-            names: Of each, what `names_of` returns.
+            names: Of each, what `name_lines` returns.
         """
         left: Collection[int] = range(len(hays))
         for word in self._words:
@@ -537,14 +537,14 @@ class Query:
             text: As it is shown.
             loose: Whether letters count that stand apart, where the query takes such.
         """
-        folded = fold(text[:FIELD_LENGTH])
+        folded = fold_case(text[:FIELD_LENGTH])
         places = {place for word in self._words for place in word.positions(folded, loose=loose)}
         return self._with_patterns(places, text)
 
     def positions_in_name(self, name: str) -> frozenset[int]:
         """Return which characters of a file's name or an id to light up."""
-        folded = fold(name[:FIELD_LENGTH])
-        spoken = fold(words_of_name(name)[:FIELD_LENGTH])
+        folded = fold_case(name[:FIELD_LENGTH])
+        spoken = fold_case(words_of_name(name)[:FIELD_LENGTH])
         places: set[int] = set()
         for word in self._words:
             places.update(word.positions(spoken, loose=False))
@@ -560,12 +560,12 @@ class Query:
         return frozenset(places)
 
 
-def _all_words(texts: Sequence[Text]) -> bool:
+def _all_words(texts: Sequence[QueryTerm]) -> bool:
     """Tell whether there is nothing but words, so that more letters only narrow."""
     return not any(term.exact or term.negated or term.pattern for term in texts)
 
 
-def _searched(row: Row, around: Surroundings) -> Iterator[str]:
+def _searched(row: Row, around: QueryContext) -> Iterator[str]:
     """Yield what patterns are tried on."""
     yield row.title
     yield around.project(row)

@@ -12,22 +12,22 @@ from typing import Final, Literal
 
 import msgspec
 
-from sessiontui.catalog.titles import NO_TITLES, Name, Naming, Titles, unpack_titles
+from sessiontui.catalog.titles import NO_TITLES, PackedTitles, Title, Titles, unpack_titles
 
 STATUS_BYTES: Final = 32_768
 """omp looks for the last message in this many bytes before the end, and no further."""
 
 Agent = Literal["omp", "pi", "claude", "codex", "unknown"]
 
-Ending = Literal["user", "answer", "calls", "results", "error", "aborted", "cut"]
+TurnEnd = Literal["user", "answer", "calls", "results", "error", "aborted", "cut"]
 """How the conversation stands after its last message, whichever agent wrote it: the
 user spoke; the agent answered, called tools, failed, was aborted or ran out of
 tokens; a tool returned."""
 
-Status = Literal["complete", "interrupted", "pending", "error", "aborted", "unknown"]
+RecordedStatus = Literal["complete", "interrupted", "pending", "error", "aborted", "unknown"]
 """omp's six words, by omp's rule."""
 
-Activity = Literal[
+Status = Literal[
     "running",
     "thinking",
     "waiting",
@@ -42,7 +42,7 @@ Activity = Literal[
 """What the session is doing at the moment; told from the tail, the clock and the feed."""
 
 
-class Call(msgspec.Struct, frozen=True, gc=False):
+class OpenCall(msgspec.Struct, frozen=True, gc=False):
     """A tool call without a result."""
 
     id: str
@@ -50,14 +50,14 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     since_ms: int | None
 
 
-class Tail(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class SessionTail(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How a session ends. Most end alike, so one is held for all of these (`shared_tail`)."""
 
-    ending: Ending | None = None
+    ending: TurnEnd | None = None
     """None where no message was found."""
-    word: Status = "unknown"
+    word: RecordedStatus = "unknown"
     """omp's word for the last message, however far from the end that begins."""
-    calls: tuple[Call, ...] = ()
+    calls: tuple[OpenCall, ...] = ()
     """Tool calls without a result, the one started last at the end; at most 32."""
     closed: bool = False
     """Whether a `session_exit` follows the last message."""
@@ -74,7 +74,7 @@ class Tail(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Id of the last entry; kept only of sessions that grow."""
 
 
-NO_TAIL = Tail()
+NO_TAIL = SessionTail()
 
 
 class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -107,9 +107,9 @@ class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     first_message: str = ""
     model: str | None = None
     last_message_ms: int | None = None
-    naming: Naming | Titles = NO_TITLES
+    naming: PackedTitles | Titles = NO_TITLES
     """Every title its bytes hold, as `pack_titles` wrote it; see `titles`."""
-    tail: Tail = NO_TAIL
+    tail: SessionTail = NO_TAIL
     message_bytes: int | None = None
     """How many bytes before the end of the session the last message's line begins."""
     grew_ms: int | None = None
@@ -122,15 +122,15 @@ class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     @property
     def titles(self) -> Titles:
         """Every title its bytes hold; `title` is chosen from them and the title field."""
-        return unpack_titles(self.naming, Name(self.title, self.title_source), self.first_message)
+        return unpack_titles(self.naming, Title(self.title, self.title_source), self.first_message)
 
     @property
-    def ending(self) -> Ending | None:
+    def ending(self) -> TurnEnd | None:
         """How the conversation stands; None where no message was found."""
         return self.tail.ending
 
     @property
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[OpenCall, ...]:
         """Tool calls without a result, the one started last at the end."""
         return self.tail.calls
 
@@ -160,14 +160,14 @@ class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.tail.answered
 
     @property
-    def status(self) -> Status:
+    def status(self) -> RecordedStatus:
         """Omp's word: none where the last message begins too far from the end."""
         near = self.message_bytes is not None and self.message_bytes <= STATUS_BYTES
         return self.tail.word if near or self.agent in ("claude", "codex") else "unknown"
 
 
 @lru_cache(maxsize=512)
-def shared_tail(tail: Tail) -> Tail:
+def shared_tail(tail: SessionTail) -> SessionTail:
     """Return the tail, as one object for all sessions that ended so lately."""
     return tail
 
@@ -181,7 +181,7 @@ def shared_number(number: int | None) -> int | None:
 PINNED: Final = "\0pinned"
 """Key of the group of pinned sessions; no project is called so."""
 
-Fold = Literal["none", "open", "partly", "closed"]
+FoldState = Literal["none", "open", "partly", "closed"]
 """Whether there is anything beneath a line, and whether it is shown."""
 
 
@@ -194,7 +194,7 @@ class GroupLine(msgspec.Struct, frozen=True, gc=False):
     bytes: int
     time_ms: int
     """When its session modified last was; sorted by creation, when its first was created."""
-    fold: Fold
+    fold: FoldState
 
 
 class RowLine(msgspec.Struct, frozen=True, gc=False):
@@ -204,7 +204,7 @@ class RowLine(msgspec.Struct, frozen=True, gc=False):
     depth: int
     """0: directly beneath its project."""
     kind: Literal["session", "fork", "subagent"]
-    fold: Fold
+    fold: FoldState
     hidden: int
     """How many sessions beneath it are not shown."""
     project: str
@@ -217,4 +217,4 @@ class RowLine(msgspec.Struct, frozen=True, gc=False):
         return self.row.path
 
 
-Line = GroupLine | RowLine
+ListLine = GroupLine | RowLine

@@ -17,8 +17,8 @@ from msgspec.structs import replace
 
 from sessiontui.catalog.empty import line_says_nothing
 from sessiontui.catalog.head import HeadFacts, read_head
-from sessiontui.catalog.row import Tail, shared_number, shared_tail
-from sessiontui.catalog.status import activity, held
+from sessiontui.catalog.row import SessionTail, shared_number, shared_tail
+from sessiontui.catalog.status import in_use_reason, session_status
 from sessiontui.catalog.tail import REST_BYTES, TailFacts, TailState, read_tail
 from sessiontui.catalog.titles import choose_title, first_line, flat_text, pack_titles
 from sessiontui.times import time_ms
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 __all__ = [
     "HeadFacts",
     "TailFacts",
-    "activity",
-    "append_facts",
+    "build_row",
     "created_from_path",
-    "held",
+    "extend_row",
     "id_from_path",
+    "in_use_reason",
     "read_head",
     "read_tail",
-    "retitled",
-    "row_from",
+    "retitle_row",
+    "session_status",
 ]
 
 _OMP_NAME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)-(\d{3})Z?_([^/]+)\.jsonl")
@@ -48,7 +48,9 @@ _CODEX_NAME = re.compile(r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-([0-9a-fA-F-]{
 _UUID_NAME = re.compile(r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\.jsonl")
 
 
-def row_from(previous: Row, head: HeadFacts, tail: TailFacts, *, zone: tzinfo | None = None) -> Row:
+def build_row(
+    previous: Row, head: HeadFacts, tail: TailFacts, *, zone: tzinfo | None = None
+) -> Row:
     """Return the row with everything that head and tail tell.
 
     Args:
@@ -82,13 +84,13 @@ def row_from(previous: Row, head: HeadFacts, tail: TailFacts, *, zone: tzinfo | 
     return _named(row, titles, row.title_field, zone)
 
 
-def append_facts(row: Row, data: bytes, *, zone: tzinfo | None = None) -> Row:
+def extend_row(row: Row, data: bytes, *, zone: tzinfo | None = None) -> Row:
     """Return the row after its session grew by `data`.
 
     Args:
         row: A row that was read, as of before; only its size may be newer.
         data: All that was appended since.
-        zone: As in `row_from`.
+        zone: As in `build_row`.
 
     Returns:
         The row. Where a line ended that was too long to keep, or another branch became
@@ -124,7 +126,7 @@ def append_facts(row: Row, data: bytes, *, zone: tzinfo | None = None) -> Row:
     return grown if titles is held else _named(grown, titles, row.title_field, zone)
 
 
-def retitled(row: Row, title_field: bytes | None, *, zone: tzinfo | None = None) -> Row:
+def retitle_row(row: Row, title_field: bytes | None, *, zone: tzinfo | None = None) -> Row:
     """Return the row with another title field, and the title that counts with it."""
     if not row.read:
         return replace(row, title_field=title_field)
@@ -162,7 +164,7 @@ def created_from_path(path: str) -> int | None:
 
 
 def _tail_fields(facts: TailFacts, *, answered: bool, quiet: bool, grows: bool) -> dict[str, Any]:
-    tail = Tail(
+    tail = SessionTail(
         ending=facts.ending,
         word=facts.word,
         calls=facts.calls,

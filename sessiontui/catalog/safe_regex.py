@@ -39,7 +39,7 @@ _TOKEN = re.compile(
 _COUNTED = re.compile(r"\{(\d*)(,?)(\d*)\}")
 
 
-class Pattern(NamedTuple):
+class SafePattern(NamedTuple):
     """A pattern that is safe to use."""
 
     expression: re.Pattern[str]
@@ -56,7 +56,7 @@ class Pattern(NamedTuple):
             yield from range(match.start(), match.end())
 
 
-def safe_pattern(text: str, flags: str = "") -> Pattern:
+def safe_pattern(text: str, flags: str = "") -> SafePattern:
     """Return a pattern.
 
     Args:
@@ -76,7 +76,7 @@ def safe_pattern(text: str, flags: str = "") -> Pattern:
     for flag in flags:
         combined |= _FLAGS[flag]
     try:
-        return Pattern(re.compile(text, combined), length)
+        return SafePattern(re.compile(text, combined), length)
     except (re.error, OverflowError, RecursionError) as error:
         raise QueryError(f"no pattern: {error}") from error
 

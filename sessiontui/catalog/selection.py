@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from sessiontui.catalog.query import Query
     from sessiontui.catalog.row import Row
 
-Mark = Literal["none", "some", "all"]
+SelectionState = Literal["none", "some", "all"]
 """How much of what a line stands for is marked."""
 
 
-class Marks:
+class Selection:
     """Marked sessions, with their number and bytes always at hand.
 
     Args:
@@ -29,7 +29,7 @@ class Marks:
     def __init__(self, rows: Mapping[str, Row]) -> None:
         self._rows = rows
         self._paths: set[str] = set()
-        self._groups: dict[str, tuple[tuple[int, int, Query | None], Mark]] = {}
+        self._groups: dict[str, tuple[tuple[int, int, Query | None], SelectionState]] = {}
         """Projects that were looked at: what it depends on, and how they were marked."""
         self._version = 0
         self.bytes = 0
@@ -126,13 +126,13 @@ class Marks:
 
     # How it looks
 
-    def of_session(self, path: str) -> Mark:
+    def of_session(self, path: str) -> SelectionState:
         """Tell whether a session is marked."""
         return "all" if path in self._paths else "none"
 
     def of_group(
         self, key: str, members: Iterable[str], sessions: int, query: Query | None
-    ) -> Mark:
+    ) -> SelectionState:
         """Tell how much of a project is marked; looks at its sessions once a change.
 
         Args:
@@ -148,7 +148,7 @@ class Marks:
         if known is not None and known[0] == now:
             return known[1]
         marked = sum(path in self._paths for path in members)
-        found: Mark = "none" if not marked else "all" if marked >= sessions else "some"
+        found: SelectionState = "none" if not marked else "all" if marked >= sessions else "some"
         self._groups[key] = (now, found)
         return found
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sessiontui.catalog.row import Call, Ending, Status
-from sessiontui.catalog.titles import Name, first_line
-from sessiontui.formats.title_slot import title_source
+from sessiontui.catalog.row import OpenCall, RecordedStatus, TurnEnd
+from sessiontui.catalog.titles import Title, first_line
+from sessiontui.formats.title_slot import parse_title_source
 from sessiontui.times import time_ms
 
 if TYPE_CHECKING:
@@ -25,27 +25,27 @@ MAX_CALLS = 32
 """How many unanswered tool calls are kept."""
 
 
-class Sign(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Signal(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What an entry changes; fields that are not set change nothing."""
 
-    ending: Ending | None = None
-    word: Status | None = None
+    ending: TurnEnd | None = None
+    word: RecordedStatus | None = None
     """omp's status word; set by every message, also one that changes no ending."""
-    calls: tuple[Call, ...] = ()
+    calls: tuple[OpenCall, ...] = ()
     """All tool calls that wait for results from here on."""
-    started: tuple[Call, ...] = ()
+    started: tuple[OpenCall, ...] = ()
     """Tool calls that wait for results beside those known before."""
     returned: tuple[str, ...] = ()
     """Ids of calls that have their results now."""
     exit_kind: str | None = None
     text: str | None = None
     """What the user wrote."""
-    name: Name | None = None
+    name: Title | None = None
     summary: str | None = None
     model: str | None = None
 
 
-_WORDS: Final[dict[Ending, Status]] = {
+_WORDS: Final[dict[TurnEnd, RecordedStatus]] = {
     "user": "pending",
     "answer": "complete",
     "calls": "interrupted",
@@ -54,12 +54,12 @@ _WORDS: Final[dict[Ending, Status]] = {
     "aborted": "aborted",
     "cut": "interrupted",
 }
-_STOPPED: Final[dict[str, Ending]] = {"error": "error", "aborted": "aborted", "length": "cut"}
+_STOPPED: Final[dict[str, TurnEnd]] = {"error": "error", "aborted": "aborted", "length": "cut"}
 _SYNTHETIC: Final = ("<command-", "<local-command-", "<environment_context>", "<user_instructions>")
 """How user messages begin that Claude Code and Codex write by themselves."""
 
 
-def read_sign(entry: Entry) -> Sign | None:
+def read_signal(entry: Entry) -> Signal | None:
     """Return what `entry` tells; None where it changes nothing."""
     reader = _READERS.get(entry.type)
     return None if reader is None else reader(entry, entry.data)
@@ -90,26 +90,26 @@ def _strings(*values: object) -> tuple[str, ...]:
     return tuple(value for value in values if isinstance(value, str))
 
 
-def _calls(content: object, kind: str, since_ms: int | None) -> tuple[Call, ...]:
+def _calls(content: object, kind: str, since_ms: int | None) -> tuple[OpenCall, ...]:
     calls = [
-        Call(_string(block.get("id")) or "", _string(block.get("name")) or "tool", since_ms)
+        OpenCall(_string(block.get("id")) or "", _string(block.get("name")) or "tool", since_ms)
         for block in blocks_of(content)
         if block.get("type") == kind
     ]
     return tuple(calls[:MAX_CALLS])
 
 
-def _spoken(ending: Ending, **fields: Any) -> Sign:
-    return Sign(ending=ending, word=_WORDS[ending], **fields)
+def _spoken(ending: TurnEnd, **fields: Any) -> Signal:
+    return Signal(ending=ending, word=_WORDS[ending], **fields)
 
 
 # omp and pi
 
 
-def _message(entry: Entry, data: dict[str, Any]) -> Sign | None:
+def _message(entry: Entry, data: dict[str, Any]) -> Signal | None:
     message = data.get("message")
     if not isinstance(message, dict):
-        return Sign(word="unknown") if message else None
+        return Signal(word="unknown") if message else None
     content = message.get("content")
     match message.get("role"):
         case "user":
@@ -125,49 +125,49 @@ def _message(entry: Entry, data: dict[str, Any]) -> Sign | None:
                 return _spoken(ending, model=model)
             return _spoken("calls" if calls else "answer", calls=calls, model=model)
         case _:
-            return Sign(word="unknown")
+            return Signal(word="unknown")
 
 
-def _custom(entry: Entry, data: dict[str, Any]) -> Sign | None:
+def _custom(entry: Entry, data: dict[str, Any]) -> Signal | None:
     detail = data.get("data")
     detail = detail if isinstance(detail, dict) else {}
     match data.get("customType"):
         case "session_exit":
-            return Sign(exit_kind=_string(detail.get("kind")) or "normal")
+            return Signal(exit_kind=_string(detail.get("kind")) or "normal")
         case "tool_execution_start":
             since = time_ms(detail.get("startedAt")) or entry.timestamp_ms
             name = _string(detail.get("toolName")) or "tool"
-            return Sign(started=(Call(_string(detail.get("toolCallId")) or "", name, since),))
+            return Signal(started=(OpenCall(_string(detail.get("toolCallId")) or "", name, since),))
         case _:
             return None
 
 
-def _title_change(_entry: Entry, data: dict[str, Any]) -> Sign | None:
+def _title_change(_entry: Entry, data: dict[str, Any]) -> Signal | None:
     title = data.get("title")
     if not isinstance(title, str):
         return None
-    return Sign(name=Name(first_line(title), title_source(data.get("source"))))
+    return Signal(name=Title(first_line(title), parse_title_source(data.get("source"))))
 
 
-def _session_info(_entry: Entry, data: dict[str, Any]) -> Sign | None:
+def _session_info(_entry: Entry, data: dict[str, Any]) -> Signal | None:
     name = data.get("name")
-    return Sign(name=Name(first_line(name))) if isinstance(name, str) else None
+    return Signal(name=Title(first_line(name))) if isinstance(name, str) else None
 
 
-def _compaction(_entry: Entry, data: dict[str, Any]) -> Sign | None:
+def _compaction(_entry: Entry, data: dict[str, Any]) -> Signal | None:
     summary = _string(data.get("shortSummary"))
-    return Sign(summary=first_line(summary)) if summary else None
+    return Signal(summary=first_line(summary)) if summary else None
 
 
-def _model_change(_entry: Entry, data: dict[str, Any]) -> Sign | None:
+def _model_change(_entry: Entry, data: dict[str, Any]) -> Signal | None:
     model = _string(data.get("model")) or _string(data.get("modelId"))
-    return Sign(model=model) if model else None
+    return Signal(model=model) if model else None
 
 
 # Claude Code
 
 
-def _claude_user(_entry: Entry, data: dict[str, Any]) -> Sign | None:
+def _claude_user(_entry: Entry, data: dict[str, Any]) -> Signal | None:
     message = data.get("message")
     if not isinstance(message, dict):
         return None
@@ -183,7 +183,7 @@ def _claude_user(_entry: Entry, data: dict[str, Any]) -> Sign | None:
     return _spoken("user", text=None if data.get("isCompactSummary") is True else text)
 
 
-def _claude_assistant(entry: Entry, data: dict[str, Any]) -> Sign | None:
+def _claude_assistant(entry: Entry, data: dict[str, Any]) -> Signal | None:
     message = data.get("message")
     if not isinstance(message, dict):
         return None
@@ -198,27 +198,29 @@ def _claude_assistant(entry: Entry, data: dict[str, Any]) -> Sign | None:
         return _spoken("calls", started=calls, model=model)
     kinds = [block.get("type") for block in blocks_of(content)]
     if kinds and all(kind in ("thinking", "redacted_thinking") for kind in kinds):
-        return Sign(model=model)  # the rest of the message follows on lines of its own
+        return Signal(model=model)  # the rest of the message follows on lines of its own
     return _spoken("cut" if message.get("stop_reason") == "max_tokens" else "answer", model=model)
 
 
-def _claude_title(key: str, source: TitleSource) -> Callable[[Entry, dict[str, Any]], Sign | None]:
-    def read(_entry: Entry, data: dict[str, Any]) -> Sign | None:
+def _claude_title(
+    key: str, source: TitleSource
+) -> Callable[[Entry, dict[str, Any]], Signal | None]:
+    def read(_entry: Entry, data: dict[str, Any]) -> Signal | None:
         title = _string(data.get(key))
-        return Sign(name=Name(first_line(title), source)) if title else None
+        return Signal(name=Title(first_line(title), source)) if title else None
 
     return read
 
 
-def _claude_summary(_entry: Entry, data: dict[str, Any]) -> Sign | None:
+def _claude_summary(_entry: Entry, data: dict[str, Any]) -> Signal | None:
     summary = _string(data.get("summary"))
-    return Sign(summary=first_line(summary)) if summary and "leafUuid" in data else None
+    return Signal(summary=first_line(summary)) if summary and "leafUuid" in data else None
 
 
 # Codex
 
 
-def _codex_item(entry: Entry, data: dict[str, Any]) -> Sign | None:
+def _codex_item(entry: Entry, data: dict[str, Any]) -> Signal | None:
     payload = data.get("payload")
     if not isinstance(payload, dict):
         return None
@@ -230,11 +232,11 @@ def _codex_item(entry: Entry, data: dict[str, Any]) -> Sign | None:
         return _spoken("results", returned=_strings(call))
     if kind.endswith("_call") and call:
         name = _string(payload.get("name")) or kind.removesuffix("_call")
-        return _spoken("calls", started=(Call(call, name, entry.timestamp_ms),))
+        return _spoken("calls", started=(OpenCall(call, name, entry.timestamp_ms),))
     return None
 
 
-def _codex_message(payload: dict[str, Any]) -> Sign | None:
+def _codex_message(payload: dict[str, Any]) -> Signal | None:
     text = text_of(payload.get("content"))
     if payload.get("role") == "user":
         if text.lstrip().startswith((*_SYNTHETIC, "# AGENTS.md")):
@@ -245,7 +247,7 @@ def _codex_message(payload: dict[str, Any]) -> Sign | None:
     return None
 
 
-def _codex_event(_entry: Entry, data: dict[str, Any]) -> Sign | None:
+def _codex_event(_entry: Entry, data: dict[str, Any]) -> Signal | None:
     payload = data.get("payload")
     if not isinstance(payload, dict):
         return None
@@ -262,18 +264,18 @@ def _codex_event(_entry: Entry, data: dict[str, Any]) -> Sign | None:
             return _spoken("error")
         case "thread_name_updated":
             title = _string(payload.get("thread_name"))
-            return Sign(name=Name(first_line(title))) if title else None
+            return Signal(name=Title(first_line(title))) if title else None
         case _:
             return None
 
 
-def _codex_context(_entry: Entry, data: dict[str, Any]) -> Sign | None:
+def _codex_context(_entry: Entry, data: dict[str, Any]) -> Signal | None:
     payload = data.get("payload")
     model = _string(payload.get("model")) if isinstance(payload, dict) else None
-    return Sign(model=model) if model else None
+    return Signal(model=model) if model else None
 
 
-_READERS: Final[dict[str, Callable[[Entry, dict[str, Any]], Sign | None]]] = {
+_READERS: Final[dict[str, Callable[[Entry, dict[str, Any]], Signal | None]]] = {
     "message": _message,
     "custom": _custom,
     "title_change": _title_change,

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sessiontui.catalog.row import Row
-    from sessiontui.catalog.stats import SessionFigures
+    from sessiontui.catalog.stats import SessionStats
 
-    FiguresOf = Callable[[str], SessionFigures | None]
+    FiguresOf = Callable[[str], SessionStats | None]
 
 Sort = Literal["modified", "created", "title", "size", "cost", "tokens", "turns", "entries"]
 
@@ -24,7 +24,7 @@ SORTS: tuple[Sort, ...] = ("modified", "created", "title", "size")
 COUNTED: tuple[Sort, ...] = ("cost", "tokens", "turns", "entries")
 """What only reading a session whole tells; sessions not counted yet come last."""
 
-Place = tuple[float | bytes | str, ...]
+SortKey = tuple[float | bytes | str, ...]
 
 _SIDECAR = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z?_[^/]+")
 _TITLE_LENGTH = 120
@@ -51,7 +51,7 @@ def shown_title(row: Row) -> str:
     return row.title or file_name(row.path)
 
 
-def text_place(text: str, *, reverse: bool) -> bytes:
+def text_sort_key(text: str, *, reverse: bool) -> bytes:
     """Return bytes that sort as `text` does without regard to case, or the other way round.
 
     UTF-8 sorts by code point. The complement of each byte turns the order
@@ -65,7 +65,7 @@ def _no_figures(_path: str) -> None:
     """Tell nothing of a session."""
 
 
-_FIGURES: dict[Sort, Callable[[SessionFigures], float]] = {
+_FIGURES: dict[Sort, Callable[[SessionStats], float]] = {
     "cost": lambda figures: figures.cost,
     "tokens": lambda figures: float(figures.tokens.total),
     "turns": lambda figures: float(figures.turns),
@@ -73,9 +73,9 @@ _FIGURES: dict[Sort, Callable[[SessionFigures], float]] = {
 }
 
 
-def place_of(
+def sort_key(
     sort: Sort, *, reverse: bool, figures: FiguresOf = _no_figures
-) -> Callable[[Row], Place]:
+) -> Callable[[Row], SortKey]:
     """Return the function that gives a row its place.
 
     Not reversed: the newest first, the largest first, titles from A to Z. What
@@ -83,7 +83,7 @@ def place_of(
     Numbers are floats, exact up to 2**53, because they sort twice as fast.
     """
     if sort == "title":
-        return lambda row: (text_place(shown_title(row), reverse=reverse), row.path)
+        return lambda row: (text_sort_key(shown_title(row), reverse=reverse), row.path)
     sign = 1.0 if reverse else -1.0
     if sort == "size":
         return lambda row: (sign * row.size, row.path)
@@ -95,7 +95,7 @@ def place_of(
         )
     if (figure := _FIGURES.get(sort)) is not None:
 
-        def place(row: Row) -> Place:
+        def place(row: Row) -> SortKey:
             told = figures(row.path)
             return (last if told is None else sign * figure(told), row.path)
 

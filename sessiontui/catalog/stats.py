@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
-from sessiontui.catalog.signals import read_sign
+from sessiontui.catalog.signals import read_signal
 from sessiontui.formats.jsonl import BadLine
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Tokens(msgspec.Struct, frozen=True, gc=False, array_like=True):
 NO_TOKENS: Final = Tokens()
 
 
-class SessionFigures(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class SessionStats(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What a session is in figures."""
 
     entries: int = 0
@@ -102,7 +102,7 @@ _decode = msgspec.msgpack.Decoder(_State).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Count:
+class StatsCounter:
     """Counts as a session is read from its beginning to its end."""
 
     def __init__(self) -> None:
@@ -123,10 +123,10 @@ class Count:
         """Return what `load` takes."""
         return _encode(self._state)
 
-    def figures(self) -> SessionFigures:
+    def figures(self) -> SessionStats:
         """Return what was counted so far."""
         state = self._state
-        return SessionFigures(
+        return SessionStats(
             entries=state.entries,
             turns=state.told_turns or state.turns,
             tokens=state.tokens + state.running,
@@ -145,7 +145,7 @@ class Count:
             case "model_usage":
                 self._used(_tokens(data.get("usage")), data.get("model"))
             case "user" | "response_item":
-                sign = None if data.get("isSidechain") is True else read_sign(item)
+                sign = None if data.get("isSidechain") is True else read_signal(item)
                 state.turns += sign is not None and sign.text is not None
             case "assistant":
                 self._claude_answer(_mapping(data.get("message")), data)

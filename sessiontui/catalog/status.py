@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from sessiontui.catalog.row import Activity, Row
+    from sessiontui.catalog.row import Row, Status
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
@@ -30,10 +30,10 @@ _Stand = Literal["answer", "error", "aborted", "tool", "turn", "silent", "nothin
 """How the conversation stands: `turn` is the agent's, `silent` one it never began."""
 
 
-class Rule(NamedTuple):
+class StatusRule(NamedTuple):
     """One line of the table; a field that is None fits everything."""
 
-    activity: Activity
+    activity: Status
     stand: _Stand | None = None
     closed: bool | None = None
     exit_kind: str | None = None
@@ -43,30 +43,30 @@ class Rule(NamedTuple):
     """At most this long ago something happened."""
 
 
-RULES: Final[tuple[Rule, ...]] = (
-    Rule("crashed", closed=True, exit_kind="fatal"),
-    Rule("error", "error"),
-    Rule("aborted", "aborted"),
-    Rule("done", "answer", closed=True),
-    Rule("exited", closed=True),
-    Rule("running", "nothing", within_ms=GREW_MS),
-    Rule("unknown", "nothing"),
-    Rule("waiting", "answer", tells=True, within_ms=OPEN_MS),
-    Rule("waiting", "answer", tells=False, within_ms=IDLE_MS),
-    Rule("done", "answer"),
-    Rule("running", "tool", within_ms=TOOL_MS),
-    Rule("thinking", "turn", within_ms=THINK_MS),
-    Rule("thinking", "silent", within_ms=THINK_MS),
-    Rule("stalled", tells=True, within_ms=OPEN_MS),
-    Rule("stalled", tells=False, within_ms=IDLE_MS),
-    Rule("unknown", "silent"),
-    Rule("crashed", tells=True),
-    Rule("exited", tells=False),
+STATUS_RULES: Final[tuple[StatusRule, ...]] = (
+    StatusRule("crashed", closed=True, exit_kind="fatal"),
+    StatusRule("error", "error"),
+    StatusRule("aborted", "aborted"),
+    StatusRule("done", "answer", closed=True),
+    StatusRule("exited", closed=True),
+    StatusRule("running", "nothing", within_ms=GREW_MS),
+    StatusRule("unknown", "nothing"),
+    StatusRule("waiting", "answer", tells=True, within_ms=OPEN_MS),
+    StatusRule("waiting", "answer", tells=False, within_ms=IDLE_MS),
+    StatusRule("done", "answer"),
+    StatusRule("running", "tool", within_ms=TOOL_MS),
+    StatusRule("thinking", "turn", within_ms=THINK_MS),
+    StatusRule("thinking", "silent", within_ms=THINK_MS),
+    StatusRule("stalled", tells=True, within_ms=OPEN_MS),
+    StatusRule("stalled", tells=False, within_ms=IDLE_MS),
+    StatusRule("unknown", "silent"),
+    StatusRule("crashed", tells=True),
+    StatusRule("exited", tells=False),
 )
 """The first rule that fits counts."""
 
 
-def activity(row: Row, *, now_ms: int) -> Activity:
+def session_status(row: Row, *, now_ms: int) -> Status:
     """Return what the session is doing, as far as its bytes and the clock tell.
 
     Args:
@@ -77,7 +77,7 @@ def activity(row: Row, *, now_ms: int) -> Activity:
     stand = _stand(row)
     tells = _tells(row)
     quiet_ms = now_ms - _heard_ms(row, stand)
-    for rule in RULES:
+    for rule in STATUS_RULES:
         if (
             rule.stand in (None, stand)
             and rule.closed in (None, row.closed)
@@ -89,7 +89,7 @@ def activity(row: Row, *, now_ms: int) -> Activity:
     return "unknown"
 
 
-def held(row: Row, *, now_ms: int) -> str | None:
+def in_use_reason(row: Row, *, now_ms: int) -> str | None:
     """Return why an agent may hold the session open, in plain words; None where nothing says so.
 
     The evidence, the strongest first: its agent has written that it left, then nobody holds

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from sessiontui.catalog.signals import MAX_CALLS, Sign, read_sign
-from sessiontui.catalog.titles import TITLE_CHARACTERS, Name
+from sessiontui.catalog.signals import MAX_CALLS, Signal, read_signal
+from sessiontui.catalog.titles import TITLE_CHARACTERS, Title
 from sessiontui.formats.jsonl import Entry, decode_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessiontui.catalog.row import Call, Ending, Status
+    from sessiontui.catalog.row import OpenCall, RecordedStatus, TurnEnd
 
 REST_BYTES: Final = 64 * 1024
 """How much of a line still being written is kept."""
@@ -38,16 +38,16 @@ _NAMING: Final = (
 class TailFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What the end of a session tells; names as in `Row`."""
 
-    ending: Ending | None = None
-    word: Status = "unknown"
+    ending: TurnEnd | None = None
+    word: RecordedStatus = "unknown"
     message_bytes: int | None = None
-    calls: tuple[Call, ...] = ()
+    calls: tuple[OpenCall, ...] = ()
     closed: bool = False
     exit_kind: str | None = None
     answered: bool = False
     last_message_ms: int | None = None
     model: str | None = None
-    name: Name | None = None
+    name: Title | None = None
     """The last title that an entry gave."""
     summary: str | None = None
     text: str | None = None
@@ -72,7 +72,7 @@ def read_tail(tail: bytes, *, complete: bool) -> TailFacts:
         rest: bytes | None = tail[end:] if len(tail) - end <= REST_BYTES else None
     else:
         rest = None
-    branch = Branch()
+    branch = ActiveBranch()
     seen = _look_back(tail, end, complete, branch)
     # Where the branch cannot be followed to a message, the last one in the file counts.
     everything = branch.is_lost and not any(
@@ -86,7 +86,7 @@ def read_tail(tail: bytes, *, complete: bool) -> TailFacts:
     )
 
 
-class Branch:
+class ActiveBranch:
     """Tells of one entry after the other, the last one first, whether it is on the active branch.
 
     Entries without a link, as other agents write them, always are.
@@ -104,7 +104,7 @@ class Branch:
 
     def holds(self, entry: Entry) -> bool:
         """Tell whether the next entry towards the beginning is on the branch."""
-        link = link_of(entry)
+        link = parent_link(entry)
         if link is None or (not self.leaf and link.parent is None and entry.type != "message"):
             return True
         if self.leaf and link.id != self._wanted:
@@ -114,33 +114,33 @@ class Branch:
         return True
 
 
-class Link(NamedTuple):
+class ParentLink(NamedTuple):
     """Which entry this is, and which one it follows."""
 
     id: str
     parent: str | None
 
 
-def link_of(entry: Entry) -> Link | None:
+def parent_link(entry: Entry) -> ParentLink | None:
     """Return the link of an entry; None where it has none."""
     data = entry.data
     identity, parent = data.get("id"), data.get("parentId")
     if entry.type == "session" or not isinstance(identity, str) or "parentId" not in data:
         return None
-    return Link(identity, parent if isinstance(parent, str) else None)
+    return ParentLink(identity, parent if isinstance(parent, str) else None)
 
 
 class _Line(NamedTuple):
     """What one line tells."""
 
     start: int
-    signs: list[tuple[Entry, Sign, bool]]
+    signs: list[tuple[Entry, Signal, bool]]
     """Its entries that tell something, each with that and whether it is on the active branch."""
     single: bool
     """Whether it holds one object alone; omp reads no others."""
 
 
-def _look_back(tail: bytes, end: int, complete: bool, branch: Branch) -> list[_Line]:
+def _look_back(tail: bytes, end: int, complete: bool, branch: ActiveBranch) -> list[_Line]:
     """Return the lines that matter, the last one first."""
     seen: list[_Line] = []
     naming = any(mark in tail for mark in _NAMING)
@@ -176,12 +176,12 @@ def _read(raw: bytes, start: int, holds: Callable[[Entry], bool], *, whole: bool
     signs = [
         (entry, sign, active)
         for entry, active in reversed(linked)
-        if (sign := read_sign(entry)) is not None
+        if (sign := read_signal(entry)) is not None
     ]
     return _Line(start, signs, len(items) == 1)
 
 
-def _settles(sign: Sign) -> bool:
+def _settles(sign: Signal) -> bool:
     """Tell whether nothing before this entry matters for how the conversation stands."""
     return bool(sign.calls) or sign.ending not in (None, "calls", "results")
 
@@ -220,7 +220,7 @@ class TailState:
 
     def _follows(self, entry: Entry) -> bool:
         """Take note of an entry that came; what it tells counts until all is read again."""
-        link = link_of(entry)
+        link = parent_link(entry)
         if link is not None:
             other = link.parent != self.leaf if self.leaf else entry.type == "branch_summary"
             self.branched = self.branched or other
@@ -265,7 +265,7 @@ class TailState:
             enough=enough,
         )
 
-    def _converse(self, sign: Sign) -> None:
+    def _converse(self, sign: Signal) -> None:
         if sign.calls or sign.ending not in (None, "calls", "results"):
             self._calls = list(sign.calls)
         if sign.returned:
@@ -278,6 +278,6 @@ class TailState:
             self.ending = sign.ending
             self._answered = self._answered or sign.ending != "user"
 
-    def _outdone(self, name: Name) -> bool:
+    def _outdone(self, name: Title) -> bool:
         held = self.name
         return held is not None and held.source == "user" and name.source == "auto"

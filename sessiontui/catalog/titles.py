@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from sessiontui.formats.title_slot import TitleSource, normal_title, parse_title_field
+from sessiontui.formats.title_slot import TitleSource, normalize_title, parse_title_field
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -26,7 +26,7 @@ TITLE_CHARACTERS = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Name(msgspec.Struct, frozen=True, gc=False):
+class Title(msgspec.Struct, frozen=True, gc=False):
     """A title and who gave it."""
 
     text: str
@@ -36,17 +36,17 @@ class Name(msgspec.Struct, frozen=True, gc=False):
 class Titles(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Every title a session's bytes hold, each one line without control characters."""
 
-    slot: Name | None = None
+    slot: Title | None = None
     """A blank one masks the header's."""
-    header: Name | None = None
-    entry: Name | None = None
+    header: Title | None = None
+    entry: Title | None = None
     """What the last `title_change` or `session_info` said, or another agent's like it."""
     summary: str = ""
     """The last compaction's `shortSummary`, or another agent's summary."""
     message: str = ""
     """First line of the first user message."""
 
-    def renamed(self, name: Name) -> Titles:
+    def renamed(self, name: Title) -> Titles:
         """Return these with what another entry says; the agent never outdoes the user."""
         held = self.entry
         if held is not None and held.source == "user" and name.source == "auto" and held.text:
@@ -58,7 +58,7 @@ NO_TITLES = Titles()
 _NAMES: Final = ("slot", "header", "entry")
 
 
-class Naming(msgspec.Struct, frozen=True, gc=False):
+class PackedTitles(msgspec.Struct, frozen=True, gc=False):
     """Titles that follow from what a row holds anyway: most sessions have one name, or none."""
 
     names: tuple[str, ...]
@@ -67,14 +67,14 @@ class Naming(msgspec.Struct, frozen=True, gc=False):
     """How much of the first message is its first line."""
 
 
-def pack_titles(titles: Titles, chosen: Name, first_message: str) -> Naming | Titles:
+def pack_titles(titles: Titles, chosen: Title, first_message: str) -> PackedTitles | Titles:
     """Return what a row with this title and first message keeps of its titles."""
     names = tuple(name for name in _NAMES if getattr(titles, name) is not None)
     naming = _shared_naming(names, len(titles.message))
     return naming if unpack_titles(naming, chosen, first_message) == titles else titles
 
 
-def unpack_titles(naming: Naming | Titles, chosen: Name, first_message: str) -> Titles:
+def unpack_titles(naming: PackedTitles | Titles, chosen: Title, first_message: str) -> Titles:
     """Return the titles of a row that keeps `naming` of them."""
     if isinstance(naming, Titles):
         return naming
@@ -84,13 +84,13 @@ def unpack_titles(naming: Naming | Titles, chosen: Name, first_message: str) -> 
 
 
 @lru_cache(maxsize=2048)
-def _shared_naming(names: tuple[str, ...], length: int) -> Naming:
-    return Naming(names, length)
+def _shared_naming(names: tuple[str, ...], length: int) -> PackedTitles:
+    return PackedTitles(names, length)
 
 
 def first_line(text: str, limit: int = TITLE_CHARACTERS) -> str:
     """Return the first line of `text` that says something, bounded, without control characters."""
-    return normal_title(text[: 4 * limit].lstrip())[:limit].rstrip()
+    return normalize_title(text[: 4 * limit].lstrip())[:limit].rstrip()
 
 
 def flat_text(text: str, limit: int = TITLE_CHARACTERS) -> str:
@@ -109,7 +109,7 @@ def shared(text: str) -> str:
 
 def choose_title(
     titles: Titles, field: bytes | None, *, time_ms: int | None, zone: tzinfo | None = None
-) -> Name:
+) -> Title:
     """Return the title that counts.
 
     Args:
@@ -120,17 +120,17 @@ def choose_title(
     """
     stored = parse_title_field(field)
     if stored is not None:
-        masking = Name(first_line(stored.title), stored.source)
+        masking = Title(first_line(stored.title), stored.source)
     else:
-        masking = titles.slot or titles.header or Name("")
+        masking = titles.slot or titles.header or Title("")
     if masking.text:
         return masking
     if masking.source == "user":
         # Taken away: what entries said before counts no more.
-        return Name(titles.message or _untitled(time_ms, zone))
+        return Title(titles.message or _untitled(time_ms, zone))
     if titles.entry is not None and titles.entry.text:
         return titles.entry
-    return Name(titles.summary or titles.message or _untitled(time_ms, zone))
+    return Title(titles.summary or titles.message or _untitled(time_ms, zone))
 
 
 def _untitled(time_ms: int | None, zone: tzinfo | None) -> str:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sessiontui.app.format import age, as_sentence, counted, cut_middle, duration, size
-from sessiontui.cli.output import Output, shown_progress, tell_rest
-from sessiontui.cli.prompts import agreed, not_running
-from sessiontui.cli.resolve import label, named, the_session, the_sessions
-from sessiontui.cli.runner import CommandError, complain
+from sessiontui.app.format import age, as_sentence, cut_middle, duration, plural, size
+from sessiontui.cli.output import Output, print_failures, show_progress
+from sessiontui.cli.prompts import confirm_plan, leave_out_running
+from sessiontui.cli.resolve import label, quoted, resolve_session, resolve_sessions
+from sessiontui.cli.runner import CommandError, print_error
 from sessiontui.cli.sources import command_line
-from sessiontui.formats.title_slot import normal_title
+from sessiontui.formats.title_slot import normalize_title
 from sessiontui.text import clean
 from sessiontui.workspace import last_deletion
-from sessiontui.workspace.bulk import each
+from sessiontui.workspace.bulk import run_each
 from sessiontui.workspace.rename import MAY_SET_AGAIN
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ async def rename_session(
     Raises:
         CommandError: A running agent may hold it open, and `force` is false.
     """
-    row = await the_session(workspace, name)  # read by this, so that it can be judged
+    row = await resolve_session(workspace, name)  # read by this, so that it can be judged
     reason = workspace.held(row.path)
     if path is not None and reason is not None and not force:
         raise CommandError(
@@ -53,8 +53,8 @@ async def rename_session(
         )
     said = []
     if title is not None:
-        title = normal_title(_without_controls(title))
-        said.append(f"title {named(title)}" if title else "title taken away")
+        title = normalize_title(_without_controls(title))
+        said.append(f"title {quoted(title)}" if title else "title taken away")
     if path is not None:
         said.append(f"path {clean(path)}")
     await workspace.rename(row.path, title=title, new_path=path, insist=force)
@@ -76,9 +76,9 @@ async def rename_session(
             ]
         )
     else:
-        output.line(f"renamed {named(label(row))}: {', '.join(said)}")
+        output.line(f"renamed {quoted(label(row))}: {', '.join(said)}")
         if warning is not None:
-            complain(warning)
+            print_error(warning)
     output.flush()
     if path is not None:
         await tell_written_again(workspace, [row.path])
@@ -87,7 +87,9 @@ async def rename_session(
 async def tell_written_again(workspace: Workspace, paths: Sequence[str]) -> None:
     """Say at which paths, from which sessions were just taken, an agent has written meanwhile."""
     for path in await workspace.written_again(paths):
-        complain(f"an agent wrote at the old path meanwhile: its version is kept at {clean(path)}")
+        print_error(
+            f"an agent wrote at the old path meanwhile: its version is kept at {clean(path)}"
+        )
 
 
 def _without_controls(title: str) -> str:
@@ -125,7 +127,7 @@ async def remove_sessions(
         CommandError: One is running and `force` is false, or the user said no.
         click.UsageError: Nobody can be asked and `yes` is false.
     """
-    rows = await the_sessions(workspace, names, query)
+    rows = await resolve_sessions(workspace, names, query)
     plan = await workspace.plan_delete([row.path for row in rows])
     rows = [row for row in rows if row.path in plan.paths]
     keep_days = workspace.config.retention_days
@@ -137,16 +139,18 @@ async def remove_sessions(
             _tell_plan(output, rows, plan, keep_days)
         return 0
     if not force:
-        plan = not_running(plan, _LOSS, leave_out=query is not None)
+        plan = leave_out_running(plan, _LOSS, leave_out=query is not None)
         rows = [row for row in rows if row.path in plan.paths]
     if not yes:
-        if not await agreed(output, "Delete?", lambda: _tell_plan(output, rows, plan, keep_days)):
+        if not await confirm_plan(
+            output, "Delete?", lambda: _tell_plan(output, rows, plan, keep_days)
+        ):
             raise CommandError("nothing was deleted")
         plan = await workspace.plan_delete(plan.paths)
         if not force:  # An agent may have begun while the user thought.
-            plan = not_running(plan, _LOSS, leave_out=query is not None)
-    called = {row.path: named(label(row)) for row in rows}
-    with shown_progress("deleting") as progress:
+            plan = leave_out_running(plan, _LOSS, leave_out=query is not None)
+    called = {row.path: quoted(label(row)) for row in rows}
+    with show_progress("deleting") as progress:
         outcome = await workspace.delete(plan, progress)
     await workspace.drain()
     if as_json:
@@ -155,13 +159,13 @@ async def remove_sessions(
         _tell_deleted(output, outcome.done, called)
     output.flush()
     await tell_written_again(workspace, [item.path for item in outcome.done])
-    return tell_rest(outcome, called, "deleted")
+    return print_failures(outcome, called, "deleted")
 
 
 def _tell_deleted(output: Output, items: Sequence[TrashItem], called: Mapping[str, str]) -> None:
     """Say what was deleted, and how to get it back."""
     if len(items) > _MOST_TOLD:
-        deleted = counted(len(items), "session")
+        deleted = plural(len(items), "session")
         output.line(f"deleted {deleted}; bring them back with: {command_line('restore')}")
         return
     for item in items:
@@ -188,8 +192,8 @@ async def restore_session(workspace: Workspace, names: Sequence[str]) -> int:
     chosen = [_trash_item(items, name) for name in names] or last_deletion(items)
     by_id = {item.id: item for item in chosen}
     paths = {item.id: clean(item.path) for item in chosen}
-    with shown_progress("restoring") as progress:
-        outcome = await each(
+    with show_progress("restoring") as progress:
+        outcome = await run_each(
             list(by_id),
             lambda item_id: workspace.restore(by_id[item_id]),
             progress,
@@ -198,12 +202,12 @@ async def restore_session(workspace: Workspace, names: Sequence[str]) -> int:
     await workspace.drain()
     output = Output()
     if len(outcome.done) > _MOST_TOLD:
-        output.line(f"restored {counted(len(outcome.done), 'session')}")
+        output.line(f"restored {plural(len(outcome.done), 'session')}")
     else:
         for item in outcome.done:
             output.line(f"restored {clean(item.path)}")
     output.flush()
-    return tell_rest(outcome, paths, "restored")
+    return print_failures(outcome, paths, "restored")
 
 
 async def list_trash(workspace: Workspace, *, as_json: bool) -> None:
@@ -257,14 +261,14 @@ def _trash_item(items: Sequence[TrashItem], name: str) -> TrashItem:
 
 def _tell_plan(output: Output, rows: Sequence[Row], plan: DeletePlan, keep_days: int) -> None:
     for row, stats in zip(rows, plan.stats, strict=True):
-        output.line(f"{named(label(row))}  {clean(row.path)}")
+        output.line(f"{quoted(label(row))}  {clean(row.path)}")
         for stat in stats[1:]:
             output.line(f"  with {clean(stat.path)}")
     for held in plan.held:
-        complain(f"{named(held.title or held.path)} is held open: {held.reason}")
+        print_error(f"{quoted(held.title or held.path)} is held open: {held.reason}")
     output.line(
-        f"{counted(len(rows), 'session')}, {counted(plan.count, 'key or file', 'keys or files')}, "
-        f"{size(plan.bytes)}; kept in the trash for {counted(keep_days, 'day')}"
+        f"{plural(len(rows), 'session')}, {plural(plan.count, 'key or file', 'keys or files')}, "
+        f"{size(plan.bytes)}; kept in the trash for {plural(keep_days, 'day')}"
     )
 
 

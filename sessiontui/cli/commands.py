@@ -16,8 +16,8 @@ from sessiontui.cli.root import (
     Count,
     cli,
     need_sessions,
-    place_of,
-    place_options,
+    source_options,
+    source_options_of,
     typed_path,
 )
 from sessiontui.paths import index_dir
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sessiontui.catalog.sorting import Sort
-    from sessiontui.export import Format
+    from sessiontui.export import ExportFormat
 
 SORTS: tuple[Sort, ...] = ("modified", "created", "title", "size")
 
@@ -34,7 +34,7 @@ __all__ = ["cli"]
 
 
 @cli.command("ls")
-@place_options
+@source_options
 @click.option("--json", "as_json", is_flag=True, help="One array of objects.")
 @click.option(
     "--sort", type=click.Choice(SORTS), default="modified", show_default=True, help="By what."
@@ -74,14 +74,14 @@ def list_command(
     from sessiontui.cli.ls import list_sessions
     from sessiontui.cli.runner import with_workspace
     from sessiontui.paths import index_dir
-    from sessiontui.workspace import Library
+    from sessiontui.workspace import SessionIndex
 
     if figures and not as_json:
         raise click.UsageError("--figures goes with --json", context)
 
     Query(query)  # What is wrong with it is told before the source is opened.
     with_workspace(
-        place_of(context),
+        source_options_of(context),
         lambda workspace: list_sessions(
             workspace,
             query=query,
@@ -91,12 +91,12 @@ def list_command(
             as_json=as_json,
             figures=figures,
         ),
-        library=Library(index_dir(), keep=False),
+        library=SessionIndex(index_dir(), keep=False),
     )
 
 
 @cli.command("show")
-@place_options
+@source_options
 @click.option("--raw", is_flag=True, help="The stored bytes and nothing else.")
 @click.argument("session", shell_complete=complete_sessions)
 @click.pass_context
@@ -114,11 +114,13 @@ def show_command(context: click.Context, session: str, *, raw: bool) -> None:
     from sessiontui.cli.runner import with_workspace
     from sessiontui.cli.show import show_session
 
-    with_workspace(place_of(context), lambda workspace: show_session(workspace, session, raw=raw))
+    with_workspace(
+        source_options_of(context), lambda workspace: show_session(workspace, session, raw=raw)
+    )
 
 
 @cli.command("tail")
-@place_options
+@source_options
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until Ctrl-C.")
 @click.option(
     "-n",
@@ -150,13 +152,13 @@ def tail_command(
     from sessiontui.cli.show import tail_session
 
     with_workspace(
-        place_of(context),
+        source_options_of(context),
         lambda workspace: tail_session(workspace, session, raw=raw, count=count, follow=follow),
     )
 
 
 @cli.command("search", short_help="Find what was said in any session.")
-@place_options
+@source_options
 @click.option("--json", "as_json", is_flag=True, help="One array of objects.")
 @click.option("--limit", type=Count(), metavar="N", help="How many places at most.")
 @click.option("--regex", is_flag=True, help="The words are a regular expression.")
@@ -181,19 +183,19 @@ def search_command(
       sessiontui search --regex "time(d )?out" --limit 20
     """
     from sessiontui.cli.runner import with_workspace
-    from sessiontui.cli.search import query, search_sessions
-    from sessiontui.workspace import Library
+    from sessiontui.cli.search import parse_query, search_sessions
+    from sessiontui.workspace import SessionIndex
 
-    wanted = query(words, regex=regex)
+    wanted = parse_query(words, regex=regex)
     with_workspace(
-        place_of(context),
+        source_options_of(context),
         lambda workspace: search_sessions(workspace, wanted, limit=limit, as_json=as_json),
-        library=Library(index_dir(), keep=False),
+        library=SessionIndex(index_dir(), keep=False),
     )
 
 
 @cli.command("index", short_help="Look after the index that makes searching fast.")
-@place_options
+@source_options
 @click.option("--status", "what", flag_value="status", default="status", help="Tell about it.")
 @click.option("--build", "what", flag_value="build", help="Bring it up to date now.")
 @click.option("--clear", "what", flag_value="clear", help="Delete it; it can be built again.")
@@ -214,15 +216,15 @@ def index_command(context: click.Context, *, what: str, as_json: bool) -> None:
     from sessiontui.cli.runner import with_workspace
     from sessiontui.cli.sources import choose_source
     from sessiontui.search.index_cache import index_file
-    from sessiontui.workspace import Library
+    from sessiontui.workspace import SessionIndex
 
     if what == "build":
         with_workspace(
-            place_of(context),
+            source_options_of(context),
             lambda workspace: build_index(workspace, as_json=as_json),
-            library=Library(index_dir(), eager=True),
+            library=SessionIndex(index_dir(), eager=True),
         )
-    source, _ = choose_source(place_of(context))
+    source, _ = choose_source(source_options_of(context))
     file = index_file(index_dir(), source)
     if what == "clear":
         clear_index(file, source.label)
@@ -231,7 +233,7 @@ def index_command(context: click.Context, *, what: str, as_json: bool) -> None:
 
 
 @cli.command("rename")
-@place_options
+@source_options
 @click.option("--title", metavar="TITLE", help="The new title; empty takes it away.")
 @click.option("--path", metavar="PATH", help="The new path; drafts and the like move along.")
 @click.option("--force", is_flag=True, help="Move it though its agent is running.")
@@ -263,7 +265,7 @@ def rename_command(
     if title is None and path is None:
         raise click.UsageError("say what to change: --title, --path or both", context)
     with_workspace(
-        place_of(context),
+        source_options_of(context),
         lambda workspace: rename_session(
             workspace, session, title=title, path=path, force=force, as_json=as_json
         ),
@@ -272,7 +274,7 @@ def rename_command(
 
 
 @cli.command("rm", short_help="Delete sessions; the trash keeps them for a while.")
-@place_options
+@source_options
 @click.option("--dry-run", is_flag=True, help="Only tell what would go.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Delete running sessions too.")
@@ -309,7 +311,7 @@ def remove_command(
 
     need_sessions(context, sessions, query)
     with_workspace(
-        place_of(context),
+        source_options_of(context),
         lambda workspace: remove_sessions(
             workspace,
             sessions,
@@ -324,7 +326,7 @@ def remove_command(
 
 
 @cli.command("restore", short_help="Bring deleted sessions back.")
-@place_options
+@source_options
 @click.option("--list", "listing", is_flag=True, help="Only list what can be restored.")
 @click.argument("ids", nargs=-1, metavar="[ID]…")
 @click.pass_context
@@ -342,14 +344,16 @@ def restore_command(context: click.Context, ids: tuple[str, ...], *, listing: bo
     from sessiontui.cli.runner import with_workspace
 
     if listing:
-        with_workspace(place_of(context), lambda workspace: list_trash(workspace, as_json=False))
+        with_workspace(
+            source_options_of(context), lambda workspace: list_trash(workspace, as_json=False)
+        )
     with_workspace(
-        place_of(context), lambda workspace: restore_session(workspace, ids), changes=True
+        source_options_of(context), lambda workspace: restore_session(workspace, ids), changes=True
     )
 
 
 @cli.command("trash", short_help="List what can be restored.")
-@place_options
+@source_options
 @click.option("--json", "as_json", is_flag=True, help="One array of objects.")
 @click.pass_context
 def trash_command(context: click.Context, *, as_json: bool) -> None:
@@ -357,14 +361,16 @@ def trash_command(context: click.Context, *, as_json: bool) -> None:
     from sessiontui.cli.change import list_trash
     from sessiontui.cli.runner import with_workspace
 
-    with_workspace(place_of(context), lambda workspace: list_trash(workspace, as_json=as_json))
+    with_workspace(
+        source_options_of(context), lambda workspace: list_trash(workspace, as_json=as_json)
+    )
 
 
-FORMATS: tuple[Format, ...] = ("md", "html", "json", "jsonl")
+FORMATS: tuple[ExportFormat, ...] = ("md", "html", "json", "jsonl")
 
 
 @cli.command("export", short_help="Write sessions as Markdown, HTML, JSON or JSONL.")
-@place_options
+@source_options
 @click.option(
     "--format",
     "format_",
@@ -384,7 +390,7 @@ def export_command(
     context: click.Context,
     sessions: tuple[str, ...],
     *,
-    format_: Format | None,
+    format_: ExportFormat | None,
     output: str | None,
     force: bool,
     no_tools: bool,
@@ -404,16 +410,16 @@ def export_command(
     """
     from sessiontui.cli.export import export_sessions
     from sessiontui.cli.runner import with_workspace
-    from sessiontui.export import Options
+    from sessiontui.export import ExportOptions
 
     with_workspace(
-        place_of(context),
+        source_options_of(context),
         lambda workspace: export_sessions(
             workspace,
             sessions,
             kind=format_,
             output=output,
-            options=Options(tools=not no_tools, thinking=thinking),
+            options=ExportOptions(tools=not no_tools, thinking=thinking),
             force=force,
             as_json=as_json,
         ),
@@ -421,7 +427,7 @@ def export_command(
 
 
 @cli.command("resume", short_help="Go on with a session in its agent.")
-@place_options
+@source_options
 @click.option("--print", "show", is_flag=True, help="Only write the command, for a shell.")
 @click.option("--here", is_flag=True, help="In the current folder instead of the session's.")
 @click.option("--force", is_flag=True, help="Though an agent may have it open.")
@@ -442,7 +448,7 @@ def resume_command(
     """
     from sessiontui.cli.resume import resume_session
 
-    resume_session(place_of(context), session, show=show, here=here, force=force)
+    resume_session(source_options_of(context), session, show=show, here=here, force=force)
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -483,7 +489,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @cli.command("cp", short_help="Copy sessions to another server or folder.")
-@place_options
+@source_options
 @_options
 @click.pass_context
 def copy_command(context: click.Context, /, **options: Any) -> None:
@@ -503,7 +509,7 @@ def copy_command(context: click.Context, /, **options: Any) -> None:
 
 
 @cli.command("mv", short_help="Move sessions to another server or folder.")
-@place_options
+@source_options
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @_options
 @click.pass_context
@@ -540,14 +546,14 @@ def _run(
     from sessiontui.cli.runner import with_workspace
     from sessiontui.cli.sources import other_source
     from sessiontui.cli.transfer import transfer_sessions
-    from sessiontui.workspace.transfer import Wish
+    from sessiontui.workspace.transfer import TransferOptions
 
     need_sessions(context, sessions, query)
     source, password = other_source(target, to_password_file)
     project = None if cwd is None else str(typed_path(cwd).absolute())
-    wish = Wish(move=move, cwd=project, overwrite=overwrite, force=force)
+    wish = TransferOptions(move=move, cwd=project, overwrite=overwrite, force=force)
     with_workspace(
-        place_of(context),
+        source_options_of(context),
         lambda workspace: transfer_sessions(
             workspace,
             sessions,
@@ -564,7 +570,7 @@ def _run(
 
 
 @cli.command("doctor", short_help="Find what is broken, and repair it.")
-@place_options
+@source_options
 @click.option("--fix", is_flag=True, help="Repair what can be repaired, after asking.")
 @click.option("--deep", is_flag=True, help="Read every line of every session too.")
 @click.option("--undo", is_flag=True, help="Take back what was repaired last.")
@@ -596,19 +602,19 @@ def doctor_command(
       sessiontui doctor --fix
       sessiontui doctor --undo
     """
-    from sessiontui.cli.doctor import examine, take_back
+    from sessiontui.cli.doctor import examine, undo_repairs
     from sessiontui.cli.runner import with_workspace
 
     if undo and (fix or deep):
         raise click.UsageError("--undo goes alone", context)
     if undo:
         with_workspace(
-            place_of(context),
-            lambda workspace: take_back(workspace, force=force, as_json=as_json),
+            source_options_of(context),
+            lambda workspace: undo_repairs(workspace, force=force, as_json=as_json),
             changes=True,
         )
     with_workspace(
-        place_of(context),
+        source_options_of(context),
         lambda workspace: examine(
             workspace, fix=fix, deep=deep, yes=yes, force=force, as_json=as_json
         ),

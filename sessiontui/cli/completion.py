@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from click.shell_completion import CompletionItem, get_completion_class
 
-from sessiontui.cli.sources import Place, choose_source
+from sessiontui.cli.sources import SourceOptions, choose_source
 from sessiontui.errors import SessionTuiError
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def complete_sessions(
     from sessiontui.text import clean
 
     try:
-        rows = asyncio.run(_newest(context.find_object(Place) or Place(), incomplete))
+        rows = asyncio.run(
+            _newest(context.find_object(SourceOptions) or SourceOptions(), incomplete)
+        )
     except (SessionTuiError, TimeoutError, OSError):
         return []
     return [CompletionItem(_offer(row, incomplete), help=clean(row.title)) for row in rows]
@@ -68,7 +70,7 @@ def _offer(row: Row, incomplete: str) -> str:
     return row.path
 
 
-async def _newest(place: Place, incomplete: str) -> list[Row]:
+async def _newest(place: SourceOptions, incomplete: str) -> list[Row]:
     import asyncio
 
     from sessiontui.catalog.row_builder import id_from_path

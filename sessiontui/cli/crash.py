@@ -61,7 +61,7 @@ def write_report(
     return file
 
 
-def in_one_line(error: BaseException, report: Path | None) -> str:
+def one_line_report(error: BaseException, report: Path | None) -> str:
     """Return what the user is told of an error that nobody expected."""
     kind = type(error).__name__
     if report is None:
@@ -129,9 +129,9 @@ def _prune(folder: Path) -> None:
 
 def unexpected(kind: type[BaseException], error: BaseException, _traceback: object) -> None:
     """Stand in for `sys.excepthook`: write a report and say where it is, on one line."""
-    from sessiontui.cli.runner import complain
+    from sessiontui.cli.runner import print_error
 
     if issubclass(kind, KeyboardInterrupt):
         return
-    complain(in_one_line(error, write_report(error)))
+    print_error(one_line_report(error, write_report(error)))
     sys.stderr.flush()

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from sessiontui.app.format import counted
+from sessiontui.app.format import plural
 from sessiontui.cli.output import Output, StatusLine
-from sessiontui.cli.prompts import confirmed
-from sessiontui.cli.runner import CommandError, complain, is_terminal
+from sessiontui.cli.prompts import confirm
+from sessiontui.cli.runner import CommandError, is_terminal, print_error
 from sessiontui.cli.sources import command_line
 from sessiontui.doctor import KINDS, Finding, fix_words, waits_for_agents
 from sessiontui.errors import StorageError
 from sessiontui.text import clean
-from sessiontui.workspace.events import reason_of, told_once
+from sessiontui.workspace.events import error_reason, told_once
 from sessiontui.workspace.repair import Repairs
-from sessiontui.workspace.scan import Checkup
+from sessiontui.workspace.scan import StoreScan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ async def examine(
     if fix and fixable:
         if not yes:
             output.flush()
-            if not await confirmed(f"Repair {counted(len(fixable), 'finding')}?"):
+            if not await confirm(f"Repair {plural(len(fixable), 'finding')}?"):
                 raise CommandError("nothing was repaired")
         outcomes = await _repair(workspace, fixable, force=force)
     if as_json:
@@ -71,7 +71,7 @@ async def examine(
     return 1 if any(not finding.note or outcomes.get(finding.key) for finding in left) else 0
 
 
-async def take_back(workspace: Workspace, *, force: bool, as_json: bool) -> int:
+async def undo_repairs(workspace: Workspace, *, force: bool, as_json: bool) -> int:
     """Take back the repairs of the last run that made some; return the exit code.
 
     Raises:
@@ -88,12 +88,12 @@ async def take_back(workspace: Workspace, *, force: bool, as_json: bool) -> int:
         try:
             await repairs.take_back(repair, insist=force)
         except StorageError as failure:
-            error = reason_of(failure) if as_json else told_once(repair.path, failure)
+            error = error_reason(failure) if as_json else told_once(repair.path, failure)
         told.append(
             {"kind": repair.kind, "path": repair.path, "undone": not error, "error": error or None}
         )
         if not as_json and error:
-            complain(f"not taken back: {error}")
+            print_error(f"not taken back: {error}")
         elif not as_json:
             output.line(f"taken back: {KINDS[repair.kind].name.lower()}: {clean(repair.path)}")
     if as_json:
@@ -106,7 +106,7 @@ async def _found(workspace: Workspace, *, deep: bool) -> list[Finding]:
     line = StatusLine()
     findings: list[Finding] = []
     try:
-        async for progress in Checkup(workspace).examine(deep=deep):
+        async for progress in StoreScan(workspace).examine(deep=deep):
             findings += progress.found
             share = f" {progress.done / progress.total:.0%}" if progress.total else ""
             line.show(f"{progress.what}{share}")
@@ -163,8 +163,8 @@ def _tell(output: Output, workspace: Workspace, findings: Sequence[Finding]) -> 
         return
     can = sum(finding.fix is not None for finding in findings)
     notes = sum(finding.note for finding in findings)
-    wrong = counted(len(findings) - notes, "finding") if len(findings) > notes else ""
-    told = ", ".join(part for part in (wrong, counted(notes, "note") if notes else "") if part)
+    wrong = plural(len(findings) - notes, "finding") if len(findings) > notes else ""
+    told = ", ".join(part for part in (wrong, plural(notes, "note") if notes else "") if part)
     output.line(f"{told}, {can} can be repaired.")
     if not wrong:
         output.line("Nothing is wrong.")
@@ -176,7 +176,7 @@ def _tell_outcomes(
     for finding in findings:
         reason = outcomes[finding.key]
         if reason:
-            complain(f"not repaired: {reason}")
+            print_error(f"not repaired: {reason}")
         else:
             output.line(f"repaired: {clean(finding.path)}")
     if any(reason == "" for reason in outcomes.values()):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sessiontui.app.format import counted, size
+from sessiontui.app.format import plural, size
 from sessiontui.cli.output import Output, write_bytes
-from sessiontui.cli.resolve import label, named, the_sessions
+from sessiontui.cli.resolve import label, quoted, resolve_sessions
 from sessiontui.cli.root import typed_path
 from sessiontui.cli.runner import CommandError
 from sessiontui.export import EXTENSIONS
@@ -16,18 +16,18 @@ from sessiontui.paths import is_folder
 from sessiontui.text import clean
 from sessiontui.workspace.exporter import (
     Export,
+    existing_files,
     export_to,
     export_to_file,
-    in_the_way,
     make_folder,
-    named_in,
+    name_exports,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sessiontui.catalog.row import Row
-    from sessiontui.export import Format, Options
+    from sessiontui.export import ExportFormat, ExportOptions
     from sessiontui.workspace import Workspace
 
 
@@ -35,9 +35,9 @@ async def export_sessions(
     workspace: Workspace,
     names: Sequence[str],
     *,
-    kind: Format | None,
+    kind: ExportFormat | None,
     output: str | None,
-    options: Options,
+    options: ExportOptions,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -61,7 +61,7 @@ async def export_sessions(
     to_stdout = output is None or output == "-"
     if to_stdout and as_json:
         raise click.UsageError("--json tells of files: name one, or a folder, with -o")
-    rows = await the_sessions(workspace, names)
+    rows = await resolve_sessions(workspace, names)
     if output is None or to_stdout:
         if len(rows) > 1:
             raise click.UsageError("several sessions need a folder: -o FOLDER")
@@ -69,7 +69,7 @@ async def export_sessions(
         return
     chosen = kind or (_by_name(output) if len(rows) == 1 else None) or "md"
     exports = _places(rows, output, chosen)
-    standing = in_the_way(exports)
+    standing = existing_files(exports)
     if standing and not force:
         more = f" (and {len(standing) - 1} more)" if len(standing) > 1 else ""
         raise CommandError(
@@ -80,15 +80,15 @@ async def export_sessions(
         written = await export_to_file(workspace, export, chosen, options, replace=force)
         told.append(_told(export, chosen, written))
         if not as_json:
-            Output().line(f"exported {named(label(export.row))} to {clean(str(export.file))}")
+            Output().line(f"exported {quoted(label(export.row))} to {clean(str(export.file))}")
     if as_json:
         Output().json_array(told)
     elif len(told) > 1:
         total = sum(item["bytes"] for item in told)
-        Output().line(f"{counted(len(told), 'session')}, {size(total)}")
+        Output().line(f"{plural(len(told), 'session')}, {size(total)}")
 
 
-def _by_name(output: str) -> Format | None:
+def _by_name(output: str) -> ExportFormat | None:
     """Return the format that a file's name ends with; None for a folder or without an ending.
 
     Raises:
@@ -104,16 +104,16 @@ def _by_name(output: str) -> Format | None:
     return found[0] if found else None
 
 
-def _places(rows: Sequence[Row], output: str, kind: Format) -> list[Export]:
+def _places(rows: Sequence[Row], output: str, kind: ExportFormat) -> list[Export]:
     """Return where each session is to be written; makes the folder for several."""
     place = typed_path(output)
     if is_folder(place) or output.endswith("/") or len(rows) > 1:
         make_folder(place)
-        return named_in(place, rows, kind, beside=False)
+        return name_exports(place, rows, kind, beside=False)
     return [Export(rows[0], place)]
 
 
-def _told(export: Export, kind: Format, written: int) -> dict[str, Any]:
+def _told(export: Export, kind: ExportFormat, written: int) -> dict[str, Any]:
     return {
         "path": export.row.path,
         "id": export.row.id,

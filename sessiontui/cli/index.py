@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sessiontui.app.format import counted, size
+from sessiontui.app.format import plural, size
 from sessiontui.cli.output import Output
 from sessiontui.cli.runner import CommandError
 from sessiontui.cli.sources import command_line
@@ -46,7 +46,7 @@ def tell_index(file: Path, label: str, *, as_json: bool) -> None:
         output.line(f"no index of {clean(label)} yet: the app builds it, or {build}")
         return
     output.line(
-        f"{counted(contents.sessions, 'session')}, the text of {contents.texts:,} "
+        f"{plural(contents.sessions, 'session')}, the text of {contents.texts:,} "
         f"({size(contents.text_bytes)}), in {size(contents.file_bytes)}"
     )
 
@@ -78,7 +78,7 @@ def clear_index(file: Path, label: str) -> None:
     if not lock.take():
         raise CommandError("a running sessiontui keeps this index: close it first")
     try:
-        there = files.remove(file)
+        there = files.remove_index(file)
     finally:
         lock.release()
     what = "deleted the index" if there else "there is no index"

@@ -15,7 +15,7 @@ import click
 from sessiontui.app.terminal import HUNG_UP
 from sessiontui.cli import first_frame
 from sessiontui.cli.ending import Ending
-from sessiontui.cli.runner import DEBUG_VARIABLE, FAILED, GivenUp, complain, is_terminal
+from sessiontui.cli.runner import DEBUG_VARIABLE, FAILED, GivenUp, is_terminal, print_error
 from sessiontui.cli.sources import choose_source
 from sessiontui.errors import SessionTuiError
 from sessiontui.paths import index_dir, state_dir
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sessiontui.app.app import SessionApp
-    from sessiontui.cli.sources import Place
+    from sessiontui.cli.sources import SourceOptions
     from sessiontui.config import Config
     from sessiontui.sources import Source
     from sessiontui.storage.backend import Backend
@@ -38,7 +38,7 @@ _COLLECT_AFTER = 10_000
 """How many objects are made before the garbage collector looks at the youngest."""
 
 
-def open_source(place: Place, *, commands: Sequence[str]) -> None:
+def open_source(place: SourceOptions, *, commands: Sequence[str]) -> None:
     """Open the app on the source that was chosen.
 
     Args:
@@ -69,10 +69,10 @@ def open_demo(*, folder: bool, seed: int) -> None:
     """Open the app on the demo; afterwards nothing of it is left."""
     _needs_terminal()
     from sessiontui.config import load_config
-    from sessiontui.demo.server import demo_stage
+    from sessiontui.demo.server import demo_server
     from sessiontui.paths import config_file
 
-    with Ending() as ending, demo_stage(folder=folder, seed=seed) as stage:
+    with Ending() as ending, demo_server(folder=folder, seed=seed) as stage:
         config = load_config(config_file())
         _run_app(stage.source, config, ending, stage.connect, index=stage.index)
 
@@ -116,12 +116,12 @@ def _run_app(
         import asyncio
 
         from sessiontui.app.app import SessionApp
-        from sessiontui.workspace import Library, open_workspace
+        from sessiontui.workspace import SessionIndex, open_workspace
         from sessiontui.workspace.connection import open_backend
-        from sessiontui.workspace.view_state import ListFile
+        from sessiontui.workspace.view_state import ViewStateFile
 
         opens = connect or open_backend
-        library = Library(index if config.index else None)
+        library = SessionIndex(index if config.index else None)
 
         apps: list[SessionApp] = []
         unheard: list[BaseException] = []
@@ -143,7 +143,7 @@ def _run_app(
             ) as workspace:
                 given_up.workspace = workspace
                 app = SessionApp(
-                    workspace, list_file=None if lists is None else ListFile(lists, source)
+                    workspace, list_file=None if lists is None else ViewStateFile(lists, source)
                 )
                 apps.append(app)
                 if not os.environ.get(DEBUG_VARIABLE):
@@ -167,7 +167,7 @@ def _run_app(
             code = asyncio.run(body())
         finally:
             if words := given_up.keep():
-                complain(words)
+                print_error(words)
     raise click.exceptions.Exit(code)
 
 
@@ -190,7 +190,7 @@ def _give_size() -> None:
 
 def _report(error: BaseException, workspace: Workspace) -> None:
     """Write a report of an error that nobody expected, and say where it is."""
-    from sessiontui.cli.crash import in_one_line, write_report
+    from sessiontui.cli.crash import one_line_report, write_report
 
     state, figures = workspace.state, workspace.figures()
     numbers = {name: getattr(figures, name) for name in figures.__struct_fields__}
@@ -201,7 +201,7 @@ def _report(error: BaseException, workspace: Workspace) -> None:
         "bytes": state.bytes,
         **numbers,
     }
-    complain(in_one_line(error, write_report(error, about)))
+    print_error(one_line_report(error, write_report(error, about)))
 
 
 async def _collect_after_loading(workspace: Workspace) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from sessiontui.app.format import FORK, SIGNS, age, cut_end, cut_middle, size
-from sessiontui.catalog.row_builder import activity
-from sessiontui.catalog.sorting import file_name, place_of, shown_title
+from sessiontui.app.format import FORK_SYMBOL, STATUS_SYMBOLS, age, cut_end, cut_middle, size
+from sessiontui.catalog.row_builder import session_status
+from sessiontui.catalog.sorting import file_name, shown_title, sort_key
 from sessiontui.cli.output import Output
 from sessiontui.cli.resolve import matching_sessions
 from sessiontui.text import clean
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sessiontui.app.format import Tone
     from sessiontui.catalog.row import Row
     from sessiontui.catalog.sorting import Sort
-    from sessiontui.catalog.stats import SessionFigures
+    from sessiontui.catalog.stats import SessionStats
     from sessiontui.workspace import Workspace
 
 _SHORT_ID = 8
@@ -54,7 +54,7 @@ async def list_sessions(
         rows = await matching_sessions(workspace, query)
     if sort in ("title", "created"):  # Only heads and tails tell.
         rows = await workspace.read_rows([row.path for row in rows])
-    rows.sort(key=place_of(sort, reverse=reverse))
+    rows.sort(key=sort_key(sort, reverse=reverse))
     rows = await workspace.read_rows([row.path for row in rows[:limit]])
     output = Output()
     if as_json:
@@ -78,7 +78,7 @@ def _facts(workspace: Workspace, row: Row) -> dict[str, Any]:
         "mtime_ms": row.mtime_ms,
         "created": None if row.created_ms is None else iso_time(row.created_ms),
         "status": row.status,
-        "activity": activity(row, now_ms=workspace.clock()),
+        "activity": session_status(row, now_ms=workspace.clock()),
         "held": workspace.held(row.path),
         "agent": row.agent,
         "model": row.model,
@@ -86,7 +86,7 @@ def _facts(workspace: Workspace, row: Row) -> dict[str, Any]:
     }
 
 
-def _figures(counted: SessionFigures | None) -> dict[str, Any]:
+def _figures(counted: SessionStats | None) -> dict[str, Any]:
     """Return what `--json --figures` tells of a session besides."""
     if counted is None:
         return {}
@@ -110,7 +110,7 @@ def _write_fields(output: Output, workspace: Workspace, rows: Sequence[Row]) -> 
     now = workspace.clock()
     for row in rows:
         fields = (
-            activity(row, now_ms=now),
+            session_status(row, now_ms=now),
             age(row.mtime_ms, now),
             str(row.size),
             clean(row.id or row.path),
@@ -135,9 +135,11 @@ def _write_table(output: Output, workspace: Workspace, rows: Sequence[Row]) -> N
     head = f"  {'age':>4}  {'size':>7}  {_pad('id', id_width)}  {_pad('project', project_width)}"
     output.line(output.style(f"{head}  title", tone="past"))
     for row, short, project in zip(rows, ids, projects, strict=True):
-        doing = activity(row, now_ms=now)
-        sign = SIGNS[doing]
-        title = shown_title(row) if row.parent is None else f"{FORK.symbol} {shown_title(row)}"
+        doing = session_status(row, now_ms=now)
+        sign = STATUS_SYMBOLS[doing]
+        title = (
+            shown_title(row) if row.parent is None else f"{FORK_SYMBOL.symbol} {shown_title(row)}"
+        )
         told: Tone = "plain" if sign.tone == "past" else sign.tone
         output.line(
             f"{output.style(sign.symbol, tone=sign.tone)} {age(row.mtime_ms, now):>4}"

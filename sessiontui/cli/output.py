@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from sessiontui.cli.runner import FAILED, INTERRUPTED, complain, is_terminal
+from sessiontui.cli.runner import FAILED, INTERRUPTED, is_terminal, print_error
 from sessiontui.progress import Progress
 from sessiontui.workspace.events import told_once
 
@@ -123,7 +123,7 @@ class StatusLine:
 
 
 @contextmanager
-def shown_progress(doing: str) -> Iterator[Progress]:
+def show_progress(doing: str) -> Iterator[Progress]:
     """Yield a progress that is shown on stderr, if that is a terminal; Ctrl-C stops it in order.
 
     Args:
@@ -151,7 +151,7 @@ def shown_progress(doing: str) -> Iterator[Progress]:
         line.show("")
 
 
-def tell_rest(outcome: Outcome[Any], names: Mapping[str, str], done: str) -> int:
+def print_failures(outcome: Outcome[Any], names: Mapping[str, str], done: str) -> int:
     """Say on stderr what was not done and why; return the exit code.
 
     Args:
@@ -161,10 +161,10 @@ def tell_rest(outcome: Outcome[Any], names: Mapping[str, str], done: str) -> int
     """
     for failure in outcome.failed[:_MOST_FAILURES]:
         name = names.get(failure.path, failure.path)
-        complain(f"not {done}: {told_once(name, failure.error)}")
+        print_error(f"not {done}: {told_once(name, failure.error)}")
     if (more := len(outcome.failed) - _MOST_FAILURES) > 0:
-        complain(f"and {more:,} more failed")
+        print_error(f"and {more:,} more failed")
     if outcome.left:
-        complain(f"stopped: {len(outcome.left):,} not {done}")
+        print_error(f"stopped: {len(outcome.left):,} not {done}")
         return INTERRUPTED if not outcome.failed else FAILED
     return FAILED if outcome.failed else 0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sessiontui.cli.resolve import named
-from sessiontui.cli.runner import CommandError, complain, is_terminal
+from sessiontui.cli.resolve import quoted
+from sessiontui.cli.runner import CommandError, is_terminal, print_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sessiontui.workspace import DeletePlan
 
 
-def not_running(plan: DeletePlan, loss: str, *, leave_out: bool) -> DeletePlan:
+def leave_out_running(plan: DeletePlan, loss: str, *, leave_out: bool) -> DeletePlan:
     """Return the plan without sessions that an agent may hold open.
 
     Args:
@@ -32,7 +32,7 @@ def not_running(plan: DeletePlan, loss: str, *, leave_out: bool) -> DeletePlan:
     if not plan.held:
         return plan
     held = plan.held[0]
-    name = named(held.title or held.path)
+    name = quoted(held.title or held.path)
     if not leave_out:
         more = f" (and {len(plan.held) - 1} more)" if len(plan.held) > 1 else ""
         raise CommandError(
@@ -44,11 +44,11 @@ def not_running(plan: DeletePlan, loss: str, *, leave_out: bool) -> DeletePlan:
             f"an agent may hold each of them open ({name}: {held.reason}); wait, or use --force"
         )
     for held in plan.held:
-        complain(f"left out: {named(held.title or held.path)} is held open: {held.reason}")
+        print_error(f"left out: {quoted(held.title or held.path)} is held open: {held.reason}")
     return rest
 
 
-async def agreed(output: Output, question: str, tell: Callable[[], None]) -> bool:
+async def confirm_plan(output: Output, question: str, tell: Callable[[], None]) -> bool:
     """Ask the user, after telling what would happen.
 
     Raises:
@@ -58,10 +58,10 @@ async def agreed(output: Output, question: str, tell: Callable[[], None]) -> boo
         raise click.UsageError("there is nobody to ask: say --yes, or look first with --dry-run")
     tell()
     output.flush()
-    return await confirmed(question)
+    return await confirm(question)
 
 
-async def confirmed(question: str) -> bool:
+async def confirm(question: str) -> bool:
     """Ask on stderr; anything but yes, also the end of the input, is no."""
     click.echo(f"{question} [y/N] ", err=True, nl=False)
     return (await _typed_line()).strip().lower() in ("y", "yes")

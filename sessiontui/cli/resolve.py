@@ -10,7 +10,7 @@ import click
 
 from sessiontui.app.format import cut_end
 from sessiontui.catalog.sorting import shown_title
-from sessiontui.cli.runner import CommandError, complain
+from sessiontui.cli.runner import CommandError, print_error
 from sessiontui.cli.sources import command_line
 from sessiontui.text import clean
 
@@ -28,7 +28,7 @@ _BESIDE_TITLE = 10
 """Columns that indent and tab take at most."""
 
 
-async def the_session(workspace: Workspace, name: str) -> Row:
+async def resolve_session(workspace: Workspace, name: str) -> Row:
     """Return the one session that `name` means.
 
     Raises:
@@ -42,14 +42,14 @@ async def the_session(workspace: Workspace, name: str) -> Row:
         raise CommandError(f"no session is called {name!r}; list them with: {command_line('ls')}")
     if len(rows) == 1:
         return rows[0]
-    complain(f"{name!r} may be any of {len(rows)} sessions:")
+    print_error(f"{name!r} may be any of {len(rows)} sessions:")
     _list(rows[:MOST_CANDIDATES])
     more = len(rows) - MOST_CANDIDATES
     rest = f"and {more} more; " if more > 0 else ""
     raise CommandError(f"{rest}write more of the id, or the whole path")
 
 
-async def the_sessions(
+async def resolve_sessions(
     workspace: Workspace, names: Sequence[str], query: str | None = None
 ) -> list[Row]:
     """Return the sessions that are named, and those that fit a query, each once, in order.
@@ -58,7 +58,7 @@ async def the_sessions(
         CommandError: A name means none or several, or nothing fits the query.
         QueryError: The query is not understood.
     """
-    rows = [await the_session(workspace, name) for name in names]
+    rows = [await resolve_session(workspace, name) for name in names]
     if query is not None:
         if not query.strip():
             raise CommandError("an empty filter fits everything: name the sessions")
@@ -100,7 +100,7 @@ def label(row: Row) -> str:
     return clean(shown_title(row))
 
 
-def named(title: str) -> str:
+def quoted(title: str) -> str:
     """Return how a line names a session: its title in quotes, cut, safe to show."""
     return f"“{cut_end(clean(title), _MOST_TITLE)}”"
 

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 import click
 
 from sessiontui.cli.output import Output
-from sessiontui.cli.resolve import label, named, the_session
+from sessiontui.cli.resolve import label, quoted, resolve_session
 from sessiontui.cli.runner import CommandError, with_workspace
 from sessiontui.cli.sources import command_line
 from sessiontui.config import without_secrets
 from sessiontui.errors import ReadOnlyError
-from sessiontui.formats.resume import program, resume_command, shell_line
+from sessiontui.formats.resume import find_program, resume_command, shell_line
 from sessiontui.formats.roots import session_roots
 from sessiontui.paths import is_folder
 from sessiontui.sources import DirectorySource
 from sessiontui.text import clean
-from sessiontui.workspace.connection import ASKED
+from sessiontui.workspace.connection import READ_ONLY_REQUESTED
 
 if TYPE_CHECKING:
-    from sessiontui.cli.sources import Place
+    from sessiontui.cli.sources import SourceOptions
     from sessiontui.workspace import Workspace
 
 
@@ -37,7 +37,7 @@ class _Run:
     cwd: str
 
 
-def resume_session(place: Place, name: str, *, show: bool, here: bool, force: bool) -> None:
+def resume_session(place: SourceOptions, name: str, *, show: bool, here: bool, force: bool) -> None:
     """Go on with a session in its agent, which takes the place of this process.
 
     Args:
@@ -54,7 +54,7 @@ def resume_session(place: Place, name: str, *, show: bool, here: bool, force: bo
 
     async def look(workspace: Workspace) -> None:
         if workspace.config.read_only and not show:
-            raise ReadOnlyError(ASKED)  # The agent would change it.
+            raise ReadOnlyError(READ_ONLY_REQUESTED)  # The agent would change it.
         run = await _run(workspace, name, show=show, here=here, force=force)
         if run is not None:
             found.append(run)
@@ -75,7 +75,7 @@ def resume_session(place: Place, name: str, *, show: bool, here: bool, force: bo
 async def _run(
     workspace: Workspace, name: str, *, show: bool, here: bool, force: bool
 ) -> _Run | None:
-    row = await the_session(workspace, name)
+    row = await resolve_session(workspace, name)
     on_disk = isinstance(workspace.source, DirectorySource)
     if not on_disk and row.agent == "omp" and "omp" not in workspace.config.resume:
         session_id = clean(row.id or row.path)
@@ -97,11 +97,11 @@ async def _run(
     if show:
         Output().line(clean(shell_line(command, cwd)))
         return None
-    file = program(command, os.environ.get("PATH"))
+    file = find_program(command, os.environ.get("PATH"))
     held = workspace.held(row.path)
     if held is not None and not force:
         raise CommandError(
-            f"{named(label(row))} is running ({held}): two agents in one session overwrite each "
+            f"{quoted(label(row))} is running ({held}): two agents in one session overwrite each "
             "other's work; wait, or use --force"
         )
     if not (cwd.startswith("/") and is_folder(cwd)):

@@ -12,7 +12,7 @@ import click
 
 from sessiontui import __version__
 from sessiontui.cli.completion import complete_folders
-from sessiontui.cli.sources import Place
+from sessiontui.cli.sources import SourceOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,7 +61,7 @@ class Count(click.IntRange):
         super().__init__(min=0)
 
 
-class Commands(click.Group):
+class CommandGroup(click.Group):
     """The commands; a first word that is none of them is the source to open the app on."""
 
     command_class = Command
@@ -88,12 +88,12 @@ class Commands(click.Group):
 def _set_place(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
         if value is not None:
-            setattr(context.ensure_object(Place), name, value)
+            setattr(context.ensure_object(SourceOptions), name, value)
 
     return callback
 
 
-def place_options(command: AnyCallable) -> AnyCallable:
+def source_options(command: AnyCallable) -> AnyCallable:
     """Add the options that say where the sessions are; they work before a command and after it."""
     command = click.option(
         "--read-only",
@@ -142,18 +142,18 @@ def need_sessions(context: click.Context, sessions: Sequence[str], query: str | 
         raise click.UsageError("an empty filter fits everything: name the sessions", context)
 
 
-def place_of(context: click.Context) -> Place:
+def source_options_of(context: click.Context) -> SourceOptions:
     """Return where the sessions are, as far as the command line says."""
-    return context.ensure_object(Place)
+    return context.ensure_object(SourceOptions)
 
 
 @click.group(
-    cls=Commands,
+    cls=CommandGroup,
     invoke_without_command=True,
     context_settings=_SETTINGS,
     subcommand_metavar="[SOURCE | COMMAND …]",
 )
-@place_options
+@source_options
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:
@@ -192,13 +192,13 @@ def cli(context: click.Context) -> None:
 
 @cli.command("open", hidden=True)
 @click.argument("opened", required=False)
-@place_options
+@source_options
 @click.pass_context
 def open_app(context: click.Context, opened: str | None = None) -> None:
     """Open the app on a source."""
     from sessiontui.cli.launch import open_source
 
-    place = place_of(context)
+    place = source_options_of(context)
     if opened is not None:
         place.source = opened
     open_source(place, commands=cli.list_commands(context))

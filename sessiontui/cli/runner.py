@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from types import TracebackType
 
-    from sessiontui.cli.sources import Place
-    from sessiontui.workspace import Library, Problem, Workspace
+    from sessiontui.cli.sources import SourceOptions
+    from sessiontui.workspace import Problem, SessionIndex, Workspace
 
 _MISPLACED = re.compile(r"(://)[^\s']+|(')[^']*@[^']*(?=')")
 """What may hold a password where a word is repeated."""
@@ -76,11 +76,11 @@ def _plain(error: OSError) -> str:
 
 
 def with_workspace(
-    place: Place,
+    place: SourceOptions,
     action: Callable[[Workspace], Awaitable[int | None]],
     *,
     changes: bool = False,
-    library: Library | None = None,
+    library: SessionIndex | None = None,
 ) -> NoReturn:
     """Open the source, wait until its index is read, and do `action` there.
 
@@ -132,7 +132,7 @@ def with_workspace(
     finally:
         for workspace in opened:
             if words := GivenUp(workspace).keep():
-                complain(words)
+                print_error(words)
     raise click.exceptions.Exit(code or 0)
 
 
@@ -142,9 +142,9 @@ def _tell_odd_names(workspace: Workspace) -> None:
 
     odd = [warning for warning in workspace.state.warnings if warning.startswith(ODD_NAME)]
     for warning in odd[:_MOST_ODD_NAMES]:
-        complain(warning)
+        print_error(warning)
     if (more := len(odd) - _MOST_ODD_NAMES) > 0:
-        complain(f"and {more} more; list them with: {command_line('doctor')}")
+        print_error(f"and {more} more; list them with: {command_line('doctor')}")
 
 
 class GivenUp:
@@ -162,11 +162,11 @@ class GivenUp:
             if workspace is None or not writes:
                 return ""
             from sessiontui.paths import state_dir
-            from sessiontui.workspace.unsaved_writes import save_unconfirmed
+            from sessiontui.workspace.unsaved_writes import save_unsaved_writes
 
             count = f"{len(writes)} {'write was' if len(writes) == 1 else 'writes were'}"
             try:
-                path = save_unconfirmed(writes, state_dir(), now_ms=workspace.clock())
+                path = save_unsaved_writes(writes, state_dir(), now_ms=workspace.clock())
             except OSError as error:
                 left = f"could not be kept: {error.strerror}"
                 return f"{count} not confirmed by the source, and {left}"
@@ -182,14 +182,14 @@ def _hint(problem: Problem | None) -> str:
     return f". {problem.hint}"
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Say `message` on stderr, on one line that is safe to show, if anybody can read it."""
     with suppress(OSError):
         print(f"sessiontui: {one_line(message)}", file=sys.stderr)  # noqa: T201 - this is the output
 
 
 def _fail(message: str, code: int) -> int:
-    complain(message)
+    print_error(message)
     return code
 
 

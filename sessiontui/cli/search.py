@@ -12,16 +12,16 @@ from sessiontui.app.format import age, cut_end, cut_middle, snippet, speaker
 from sessiontui.catalog.projects import home_relative
 from sessiontui.catalog.sorting import file_name, shown_title
 from sessiontui.cli.output import Output
-from sessiontui.search.session_search import Found
+from sessiontui.search.session_search import SessionMatch
 from sessiontui.text import clean
 from sessiontui.times import iso_time
-from sessiontui.transcript.search import Pattern, words
+from sessiontui.transcript.search import RegexQuery, parse_search_terms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from sessiontui.catalog.row import Row
-    from sessiontui.transcript.search import Hit, Sought
+    from sessiontui.transcript.search import TextMatch, TextQuery
     from sessiontui.workspace import Workspace
 
 _NOTHING_FOUND = 1
@@ -29,7 +29,7 @@ _WHO_WIDTH = 10
 _LEAST_TITLE = 20
 
 
-def query(terms: Sequence[str], *, regex: bool) -> Sought:
+def parse_query(terms: Sequence[str], *, regex: bool) -> TextQuery:
     """Return what is looked for.
 
     Raises:
@@ -37,9 +37,9 @@ def query(terms: Sequence[str], *, regex: bool) -> Sought:
     """
     try:
         if regex:
-            wanted: Sought = Pattern(" ".join(terms))
+            wanted: TextQuery = RegexQuery(" ".join(terms))
         else:
-            wanted = words(" ".join(_term(term) for term in terms))
+            wanted = parse_search_terms(" ".join(_term(term) for term in terms))
     except ValueError as error:
         raise click.UsageError(f"no pattern: {error}") from error
     if not wanted:
@@ -54,7 +54,7 @@ def _term(term: str) -> str:
 
 
 async def search_sessions(
-    workspace: Workspace, wanted: Sought, *, limit: int | None, as_json: bool
+    workspace: Workspace, wanted: TextQuery, *, limit: int | None, as_json: bool
 ) -> int:
     """Write where something was said, newest sessions first, as it is found.
 
@@ -92,15 +92,15 @@ async def search_sessions(
 
 
 async def _found(
-    output: Output, workspace: Workspace, wanted: Sought, limit: int | None
-) -> AsyncIterator[tuple[Row, Hit]]:
+    output: Output, workspace: Workspace, wanted: TextQuery, limit: int | None
+) -> AsyncIterator[tuple[Row, TextMatch]]:
     """Yield what is found with its session; sees that what was written is read soon."""
     left = limit
     async with aclosing(workspace.library.search(wanted)) as results:
         async for item in results:
             if left == 0:
                 return
-            if not isinstance(item, Found):
+            if not isinstance(item, SessionMatch):
                 output.flush()
                 continue
             rows = await workspace.read_rows([item.path])
@@ -109,7 +109,7 @@ async def _found(
                 yield rows[0], item.hit
 
 
-def _facts(workspace: Workspace, row: Row, hit: Hit) -> dict[str, Any]:
+def _facts(workspace: Workspace, row: Row, hit: TextMatch) -> dict[str, Any]:
     """Return what `--json` tells of a place."""
     return {
         "path": row.path,
@@ -125,7 +125,7 @@ def _facts(workspace: Workspace, row: Row, hit: Hit) -> dict[str, Any]:
     }
 
 
-def _write_fields(output: Output, row: Row, hit: Hit) -> None:
+def _write_fields(output: Output, row: Row, hit: TextMatch) -> None:
     """Write a line for programs, with tabs between the fields."""
     fields = (clean(row.id or row.path), str(hit.offset), speaker(hit), hit.text)
     output.line("\t".join(fields))
@@ -143,7 +143,7 @@ def _write_session(output: Output, workspace: Workspace, row: Row, *, first: boo
     output.line(f"{output.style(title, bold=True)}  {output.style(told, tone='past')}")
 
 
-def _write_hit(output: Output, wanted: Sought, hit: Hit) -> None:
+def _write_hit(output: Output, wanted: TextQuery, hit: TextMatch) -> None:
     """Write the line with what was found lit."""
     who = cut_end(speaker(hit), _WHO_WIDTH)
     text, spans = snippet(hit, wanted, max(_LEAST_TITLE, output.width - _WHO_WIDTH - 4))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from sessiontui.app.format import clock_time, cost, duration, tokens
 from sessiontui.cli.output import Output, write_bytes
-from sessiontui.cli.resolve import the_session
-from sessiontui.cli.runner import CommandError, complain
-from sessiontui.cli.tail import Follower
-from sessiontui.formats.blocks import Unpaired, group, items, mapping, text
+from sessiontui.cli.resolve import resolve_session
+from sessiontui.cli.runner import CommandError, print_error
+from sessiontui.cli.tail import SessionTailer
+from sessiontui.formats.blocks import NoPairing, block_group, items, mapping, text
 from sessiontui.formats.jsonl import Entry, LineBuffer, decode_line
 from sessiontui.formats.registry import blocks_of
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from sessiontui.app.format import Tone
-    from sessiontui.formats.blocks import Block, Kind, Part
+    from sessiontui.formats.blocks import Block, BlockKind, Part
     from sessiontui.formats.jsonl import Item
     from sessiontui.workspace import Workspace
 
-_TONES: dict[Kind, Tone] = {
+_TONES: dict[BlockKind, Tone] = {
     "thinking": "past",
     "note": "past",
     "unknown": "past",
     "summary": "past",
 }
-_HEADINGS: dict[Kind, str] = {"thinking": "thinking"}
-_BESIDE: tuple[Kind, ...] = ("user", "assistant", "summary", "message")
+_HEADINGS: dict[BlockKind, str] = {"thinking": "thinking"}
+_BESIDE: tuple[BlockKind, ...] = ("user", "assistant", "summary", "message")
 """Kinds whose headings begin a turn; the others stand beneath it."""
-_ONE_LINE: tuple[Kind, ...] = ("note", "unknown")
+_ONE_LINE: tuple[BlockKind, ...] = ("note", "unknown")
 """Kinds whose headings tell what there is, shortened; `--raw` has all of it."""
 _INDENT = "  "
 _CALLS = 64
 """How many tool calls are remembered."""
 
 
-class _Calls(Unpaired):
+class _Calls(NoPairing):
     """The tool calls that were written last: that they began to run needs no line of its own."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class _Calls(Unpaired):
         return self._begins and call_id in self._known
 
 
-class Renderer:
+class TextRenderer:
     """Writes the bytes of a session, given in pieces of any size, as text.
 
     Each line stands for itself: a call is written when it is read, its result later.
@@ -93,7 +93,9 @@ class Renderer:
     def _write(self, block: Block) -> None:
         previous, self._previous = self._previous, block
         apart = previous is not None and (
-            block.kind in _BESIDE or group(block) != group(previous) or group(block) == "tool"
+            block.kind in _BESIDE
+            or block_group(block) != block_group(previous)
+            or block_group(block) == "tool"
         )
         if apart:
             self._output.line()
@@ -148,7 +150,7 @@ PIECE_BYTES = 1024 * 1024
 """How much of a session is read at a time."""
 
 
-class Sink(Protocol):
+class ByteSink(Protocol):
     """Takes a session's bytes in order."""
 
     def feed(self, data: bytes) -> None:
@@ -173,7 +175,7 @@ class RawSink:
 
 async def show_session(workspace: Workspace, name: str, *, raw: bool) -> None:
     """Write a whole session."""
-    row = await the_session(workspace, name)
+    row = await resolve_session(workspace, name)
     sink = _sink(workspace, raw=raw, offset=0)
     async for data in pieces(workspace, row.path, 0, row.size):
         sink.feed(data)
@@ -192,8 +194,8 @@ async def tail_session(
         count: How many lines of the session, each an entry.
         follow: Whether to go on until interrupted.
     """
-    row = await the_session(workspace, name)
-    async with Follower(workspace, row.path) as follower:
+    row = await resolve_session(workspace, name)
+    async with SessionTailer(workspace, row.path) as follower:
         follower.restart(await last_lines(workspace, row.path, row.size, count))
         sink = _sink(workspace, raw=raw, offset=follower.position)
         async for data in follower.read():
@@ -204,7 +206,7 @@ async def tail_session(
         while True:
             await follower.changed()
             if await follower.is_rewritten() and not await follower.find_place():
-                complain("the session was rewritten; its last entries follow")
+                print_error("the session was rewritten; its last entries follow")
                 start = await last_lines(workspace, follower.path, follower.size, count)
                 follower.restart(start)
                 sink = _sink(workspace, raw=raw, offset=start)
@@ -212,10 +214,10 @@ async def tail_session(
                 sink.feed(data)
 
 
-def _sink(workspace: Workspace, *, raw: bool, offset: int) -> Sink:
+def _sink(workspace: Workspace, *, raw: bool, offset: int) -> ByteSink:
     if raw:
         return RawSink()
-    return Renderer(Output(), offset=offset, clock=workspace.clock)
+    return TextRenderer(Output(), offset=offset, clock=workspace.clock)
 
 
 async def pieces(workspace: Workspace, path: str, start: int, stop: int) -> AsyncIterator[bytes]:

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from sessiontui.config import Config
     from sessiontui.sources import Source
 
-NOWHERE = (
+NO_SOURCE = (
     "no sessions were found: name a source (redis://…, unix://… or a folder), "
     "or try it out with: sessiontui demo"
 )
 
 
 @dataclass(slots=True)
-class Place:
+class SourceOptions:
     """What the options say about the source; the last one given counts."""
 
     source: str | None = field(default=None, repr=False)
@@ -37,7 +37,7 @@ class Place:
     read_only: bool = False
 
 
-def choose_source(place: Place) -> tuple[Source, Config]:
+def choose_source(place: SourceOptions) -> tuple[Source, Config]:
     """Return the source to work on, and the settings.
 
     Raises:
@@ -60,7 +60,7 @@ def choose_source(place: Place) -> tuple[Source, Config]:
     for root in session_roots(os.environ, Path.home()):
         if root.is_dir():
             return DirectorySource(root), config
-    raise ConfigError(NOWHERE)
+    raise ConfigError(NO_SOURCE)
 
 
 def other_source(text: str, password_file: Path | None) -> tuple[Source, str | None]:
@@ -91,7 +91,7 @@ def command_line(*words: str) -> str:
     Args:
         words: The command and its arguments, without `sessiontui`.
     """
-    place = click.get_current_context().find_object(Place)
+    place = click.get_current_context().find_object(SourceOptions)
     command, *arguments = words
     options: list[str] = []
     if place is not None and place.source is not None:

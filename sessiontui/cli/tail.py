@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
-from sessiontui.cli.runner import CommandError, complain
+from sessiontui.cli.runner import CommandError, print_error
 from sessiontui.workspace import DocumentGone, RowsChanged, StateChanged
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Entries have ids of their own, so no two places of a session look alike.
 """
 
 
-class Follower:
+class SessionTailer:
     """Reads on in one session, from `position`; use it as an async context manager.
 
     What was read last has to stand before `position` still. If it does not, the
@@ -137,4 +137,4 @@ class Follower:
         live = self._workspace.state.feed.live
         if live != self._live:
             self._live = live
-            complain("connected again" if live else "the connection is lost; trying again")
+            print_error("connected again" if live else "the connection is lost; trying again")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sessiontui.app.format import counted, size
+from sessiontui.app.format import plural, size
 from sessiontui.cli.change import tell_written_again
-from sessiontui.cli.output import Output, shown_progress, tell_rest
-from sessiontui.cli.prompts import agreed, not_running
-from sessiontui.cli.resolve import label, named, the_sessions
-from sessiontui.cli.runner import CommandError, complain
+from sessiontui.cli.output import Output, print_failures, show_progress
+from sessiontui.cli.prompts import confirm_plan, leave_out_running
+from sessiontui.cli.resolve import label, quoted, resolve_sessions
+from sessiontui.cli.runner import CommandError, print_error
 from sessiontui.cli.sources import command_line
 from sessiontui.errors import ReadOnlyError
 from sessiontui.text import clean
-from sessiontui.workspace.connection import ASKED
+from sessiontui.workspace.connection import READ_ONLY_REQUESTED
 from sessiontui.workspace.transfer import Transfers, open_destination
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from sessiontui.sources import Source
     from sessiontui.workspace import DeletePlan, Workspace
-    from sessiontui.workspace.transfer import Destination, Transferred, Wish
+    from sessiontui.workspace.transfer import Destination, TransferOptions, TransferResult
 
 
 async def transfer_sessions(
     workspace: Workspace,
     names: Sequence[str],
     target: Source,
-    wish: Wish,
+    wish: TransferOptions,
     *,
     query: str | None,
     password: str | None,
@@ -58,8 +58,8 @@ async def transfer_sessions(
         click.UsageError: Nobody can be asked and `yes` is false.
     """
     if workspace.config.read_only and not dry_run:
-        raise ReadOnlyError(ASKED)
-    rows = await the_sessions(workspace, names, query)
+        raise ReadOnlyError(READ_ONLY_REQUESTED)
+    rows = await resolve_sessions(workspace, names, query)
     titles = {row.path: label(row) for row in rows}
     plan = await workspace.plan_delete(list(titles))
     loss = "would lose the rest of its work" if wish.move else "would go on with the original alone"
@@ -76,16 +76,16 @@ async def transfer_sessions(
                 _tell_plan(output, facts, plan)
             return 0
         if not wish.force:
-            plan = not_running(plan, loss, leave_out=query is not None)
+            plan = leave_out_running(plan, loss, leave_out=query is not None)
         if not yes:
             facts = await _planned(transfers, plan, titles, destination, wish)
-            if not await agreed(output, "Move?", lambda: _tell_plan(output, facts, plan)):
+            if not await confirm_plan(output, "Move?", lambda: _tell_plan(output, facts, plan)):
                 raise CommandError("nothing was moved")
         word, done = ("moving", "moved") if wish.move else ("copying", "copied")
-        with shown_progress(word) as progress:
+        with show_progress(word) as progress:
             outcome = await transfers.run(plan.paths, destination, wish, progress)
         await workspace.drain()
-    called = {path: named(title) for path, title in titles.items()}
+    called = {path: quoted(title) for path, title in titles.items()}
     if as_json:
         output.json_array(_facts(one) for one in outcome.done)
     else:
@@ -93,10 +93,10 @@ async def transfer_sessions(
             _tell(output, called[one.path], one, done)
     output.flush()
     await tell_written_again(workspace, [one.path for one in outcome.done if one.item is not None])
-    return tell_rest(outcome, called, done)
+    return print_failures(outcome, called, done)
 
 
-def _tell(output: Output, title: str, one: Transferred, done: str) -> None:
+def _tell(output: Output, title: str, one: TransferResult, done: str) -> None:
     text = f"{done} {title} to {clean(one.new_path)}"
     if one.state == "there":
         there = "was there already"
@@ -115,7 +115,7 @@ async def _planned(
     plan: DeletePlan,
     titles: Mapping[str, str],
     destination: Destination,
-    wish: Wish,
+    wish: TransferOptions,
 ) -> list[dict[str, Any]]:
     held = {item.path: item.reason for item in plan.held}
     facts = []
@@ -139,17 +139,17 @@ def _tell_plan(output: Output, facts: Sequence[Mapping[str, Any]], plan: DeleteP
     for one in facts:
         there = "  (something is there)" if one["exists"] else ""
         output.line(
-            f"{named(one['title'])}  {clean(one['path'])} -> {clean(one['new_path'])}{there}"
+            f"{quoted(one['title'])}  {clean(one['path'])} -> {clean(one['new_path'])}{there}"
         )
         for path in one["with"]:
             output.line(f"  with {clean(path)}")
     for held in plan.held:
-        complain(f"{named(held.title or held.path)} is running: {held.reason}")
-    files = counted(plan.count, "key or file", "keys or files")
-    output.line(f"{counted(len(facts), 'session')}, {files}, {size(plan.bytes)}")
+        print_error(f"{quoted(held.title or held.path)} is running: {held.reason}")
+    files = plural(plan.count, "key or file", "keys or files")
+    output.line(f"{plural(len(facts), 'session')}, {files}, {size(plan.bytes)}")
 
 
-def _facts(one: Transferred) -> dict[str, Any]:
+def _facts(one: TransferResult) -> dict[str, Any]:
     return {
         "path": one.path,
         "new_path": one.new_path,

@@ -8,15 +8,15 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from sessiontui.demo.recorder import Recorder
-from sessiontui.demo.script import Step, story
-from sessiontui.demo.sessions import project_folder, with_home, woven
-from sessiontui.formats.title_slot import title_field
+from sessiontui.demo.script import Step, load_script
+from sessiontui.demo.sessions import interleave_rounds, project_folder, with_home
+from sessiontui.formats.title_slot import make_title_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sessiontui.demo.recorder import Beat
-    from sessiontui.demo.script import LiveTale
+    from sessiontui.demo.script import LiveScript
     from sessiontui.storage.backend import Backend
 
 _HASTE = 0.25
@@ -39,7 +39,7 @@ def live_agents(
     """
     return [
         Agent(backend, tale, Random(f"{seed}/live/{number}"), clock, home, root)
-        for number, tale in enumerate(story().live)
+        for number, tale in enumerate(load_script().live)
     ]
 
 
@@ -49,7 +49,7 @@ class Agent:
     def __init__(
         self,
         backend: Backend,
-        tale: LiveTale,
+        tale: LiveScript,
         random: Random,
         clock: Callable[[], int],
         home: str,
@@ -59,13 +59,13 @@ class Agent:
         self._tale = tale
         self._random = random
         self._clock = clock
-        self._project = story().projects[tale.project]
+        self._project = load_script().projects[tale.project]
         self._folder = f"{root}/{project_folder(self._project.cwd)}"
         self._recorder = Recorder(
             random,
             cwd=with_home(self._project.cwd, home),
             model=tale.model,
-            models=story().models,
+            models=load_script().models,
             title=tale.title,
         )
         self._beats = self._play()
@@ -103,7 +103,7 @@ class Agent:
             if at >= now:
                 break
         data = b"".join(line + b"\n" for line in lines)
-        title = title_field(self._tale.title, "auto", now)
+        title = make_title_field(self._tale.title, "auto", now)
         await self._backend.write(self._path, data, mtime_ms=now, title=title)
 
     @property
@@ -115,7 +115,7 @@ class Agent:
         turns = list(zip(self._tale.prompts, self._tale.answers, strict=True))
         for prompt, answer in turns if self._tale.leaves else cycle(turns):
             yield from self._recorder.play(Step(user=prompt))
-            some = woven(self._project, self._random, self._random.randint(6, 14))
+            some = interleave_rounds(self._project, self._random, self._random.randint(6, 14))
             for step in self._tale.moves or some:
                 yield from self._recorder.play(step)
             yield from self._recorder.play(Step(say=answer))

@@ -14,7 +14,7 @@ import msgspec
 Tool = Literal["bash", "read", "grep", "edit", "write", "task"]
 TOOLS: tuple[Tool, ...] = ("bash", "read", "grep", "edit", "write", "task")
 
-End = Literal["exit", "open", "asked", "error", "aborted", "running", "torn"]
+ScriptEnd = Literal["exit", "open", "asked", "error", "aborted", "running", "torn"]
 """How a session ended; the words are explained in `sessions.toml`."""
 
 
@@ -64,13 +64,13 @@ class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     moves: tuple[Step, ...]
 
 
-class Tale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SessionScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One finished or resting session."""
 
     project: str
     title: str
     age: str
-    end: End
+    end: ScriptEnd
     model: str
     steps: tuple[Step, ...] = ()
     prompt: str = ""
@@ -89,7 +89,7 @@ class Tale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     branch: bool = False
 
 
-class LiveTale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LiveScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One agent that works for as long as the demo runs."""
 
     project: str
@@ -107,20 +107,20 @@ class LiveTale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether it is closed after its last answer; the others begin again."""
 
 
-class Story(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DemoScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of it."""
 
     models: dict[str, Model]
     projects: dict[str, Project]
-    sessions: tuple[Tale, ...]
-    live: tuple[LiveTale, ...]
+    sessions: tuple[SessionScript, ...]
+    live: tuple[LiveScript, ...]
 
 
 @cache
-def story() -> Story:
+def load_script() -> DemoScript:
     """Read the texts that come with the package."""
     text = resources.files(__package__).joinpath("sessions.toml").read_bytes()
-    return msgspec.toml.decode(text, type=Story)
+    return msgspec.toml.decode(text, type=DemoScript)
 
 
 def age_seconds(age: str) -> int:

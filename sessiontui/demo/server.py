@@ -24,7 +24,7 @@ _STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoServer:
     """Where the demo plays."""
 
     source: Source
@@ -48,7 +48,7 @@ class Stage:
 
 
 @contextmanager
-def demo_stage(*, folder: bool = False, seed: int = 1) -> Iterator[Stage]:
+def demo_server(*, folder: bool = False, seed: int = 1) -> Iterator[DemoServer]:
     """Start a private server (or folder), its sessions and agents; take all away at the end.
 
     They live in a process of their own, which ends with this one even if this
@@ -71,7 +71,7 @@ def demo_stage(*, folder: bool = False, seed: int = 1) -> Iterator[Stage]:
     )
     with keeper:
         try:
-            yield Stage(parse_source(_first_words(keeper)))
+            yield DemoServer(parse_source(_first_words(keeper)))
         finally:
             _end(keeper)
 

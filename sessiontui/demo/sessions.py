@@ -8,14 +8,14 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from sessiontui.demo.recorder import Recorder
-from sessiontui.demo.script import Step, age_seconds, story
-from sessiontui.formats.title_slot import title_field
+from sessiontui.demo.script import Step, age_seconds, load_script
+from sessiontui.formats.title_slot import make_title_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sessiontui.demo.recorder import Beat
-    from sessiontui.demo.script import Project, Tale
+    from sessiontui.demo.script import Project, SessionScript
 
 ROOT = "/sessions"
 """What the paths of the demo's sessions begin with."""
@@ -78,7 +78,7 @@ def demo_sessions(
     """
     made: list[DemoSession] = []
     ids: dict[str, str] = {}
-    for number, tale in enumerate(sorted(story().sessions, key=_age, reverse=True)):
+    for number, tale in enumerate(sorted(load_script().sessions, key=_age, reverse=True)):
         random = Random(f"{seed}/{number}/{tale.title}")
         parent = ids[tale.parent] if tale.parent else None
         session, ids[tale.title] = _session(tale, random, now_ms, home, root, parent)
@@ -109,7 +109,7 @@ def with_home(cwd: str, home: str) -> str:
     return home + cwd[1:] if cwd.startswith("~") else cwd
 
 
-def woven(project: Project, random: Random, rounds: int) -> Iterator[Step]:
+def interleave_rounds(project: Project, random: Random, rounds: int) -> Iterator[Step]:
     """Yield rounds that fit the project, all of its moves before any comes again."""
     moves = project.moves
     offset = random.randrange(len(moves))
@@ -117,20 +117,20 @@ def woven(project: Project, random: Random, rounds: int) -> Iterator[Step]:
         yield moves[(offset + number) % len(moves)]
 
 
-def _age(tale: Tale) -> int:
+def _age(tale: SessionScript) -> int:
     return age_seconds(tale.age)
 
 
 def _session(
-    tale: Tale, random: Random, now_ms: int, home: str, root: str, parent: str | None
+    tale: SessionScript, random: Random, now_ms: int, home: str, root: str, parent: str | None
 ) -> tuple[DemoSession, str]:
     """Make one session, begun as long ago as its length needs to end when its age says."""
-    project = story().projects[tale.project]
+    project = load_script().projects[tale.project]
     recorder = Recorder(
         random,
         cwd=with_home(project.cwd, home),
         model=tale.model,
-        models=story().models,
+        models=load_script().models,
         title=tale.title,
         named=tale.named,
         parent=parent,
@@ -146,11 +146,13 @@ def _session(
     if torn:
         lines[-1] = lines[-1][: len(lines[-1]) * 2 // 3]
     path = f"{root}/{project_folder(project.cwd)}/{recorder.file_name}"
-    field = title_field(tale.title, tale.named, last_ms) if tale.title else None
+    field = make_title_field(tale.title, tale.named, last_ms) if tale.title else None
     return DemoSession(path, tuple(lines), last_ms, field, torn), recorder.id
 
 
-def _beats(recorder: Recorder, tale: Tale, project: Project, random: Random) -> Iterator[Beat]:
+def _beats(
+    recorder: Recorder, tale: SessionScript, project: Project, random: Random
+) -> Iterator[Beat]:
     for step in tale.steps or _steps(tale, project, random):
         yield from recorder.play(step)
     if tale.follow:
@@ -167,11 +169,11 @@ def _beats(recorder: Recorder, tale: Tale, project: Project, random: Random) -> 
         yield 35.0, recorder.exits
 
 
-def _steps(tale: Tale, project: Project, random: Random) -> Iterator[Step]:
+def _steps(tale: SessionScript, project: Project, random: Random) -> Iterator[Step]:
     """Weave a session of its prompt, rounds and answer, with prompts and compactions between."""
     yield Step(user=tale.prompt, image=tale.image)
     every = tale.rounds // (tale.compact + 1) if tale.compact else 0
-    for number, step in enumerate(woven(project, random, tale.rounds), start=1):
+    for number, step in enumerate(interleave_rounds(project, random, tale.rounds), start=1):
         yield step
         if every and number % every == 0 and number < tale.rounds:
             yield Step(compact=_SUMMARY.format(title=tale.title))
@@ -190,23 +192,26 @@ def _steps(tale: Tale, project: Project, random: Random) -> Iterator[Step]:
 
 
 def _subagents(
-    tale: Tale, session: DemoSession, random: Random, home: str
+    tale: SessionScript, session: DemoSession, random: Random, home: str
 ) -> Iterator[DemoSession]:
     """Make the transcripts of a session's subagents, one after the other, before its end."""
-    project = story().projects[tale.project]
+    project = load_script().projects[tale.project]
     folder = session.path.removesuffix(".jsonl")
     for number in range(tale.subagents):
         recorder = Recorder(
             random,
             cwd=with_home(project.cwd, home),
             model="anthropic/claude-sonnet-4.5",
-            models=story().models,
+            models=load_script().models,
             title=f"Check year {2019 + number}",
             parent=session.path,
         )
         at = session.mtime_ms - (tale.subagents - number) * 600_000
         lines = recorder.opening(at)
-        steps = [Step(user=f"Check the year {2019 + number}."), *woven(project, random, 4)]
+        steps = [
+            Step(user=f"Check the year {2019 + number}."),
+            *interleave_rounds(project, random, 4),
+        ]
         steps.append(Step(say="All months balanced."))
         for step in steps:
             for pause, write in recorder.play(step):

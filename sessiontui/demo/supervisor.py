@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sessiontui.storage.backend import Backend
 
 
-def keep(*, folder: bool, seed: int) -> int:
+def run_demo(*, folder: bool, seed: int) -> int:
     """Run the demo until standard input ends or a signal asks for the end.
 
     Args:
@@ -125,7 +125,7 @@ def main() -> int:
     parser.add_argument("--folder", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    return keep(folder=arguments.folder, seed=arguments.seed)
+    return run_demo(folder=arguments.folder, seed=arguments.seed)
 
 
 if __name__ == "__main__":

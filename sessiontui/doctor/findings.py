@@ -10,9 +10,9 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from sessiontui.formats.title_slot import TitleSource  # noqa: TC001 - read by msgspec
-from sessiontui.storage.backend import FieldChange, Stat  # noqa: TC001 - read by msgspec
+from sessiontui.storage.backend import HashFieldChange, Stat  # noqa: TC001 - read by msgspec
 
-Kind = Literal[
+FindingKind = Literal[
     "tail",
     "title-over-header",
     "slot",
@@ -26,7 +26,7 @@ Kind = Literal[
 ]
 
 
-class About(NamedTuple):
+class KindText(NamedTuple):
     """What a kind of finding is called and means."""
 
     name: str
@@ -36,59 +36,59 @@ class About(NamedTuple):
     """What a fix does, or what to do where there is none."""
 
 
-KINDS: Final[dict[Kind, About]] = {
-    "tail": About(
+KINDS: Final[dict[FindingKind, KindText]] = {
+    "tail": KindText(
         "Sessions without a head",
         "An agent went on writing to a session that was deleted or moved under it. No agent can "
         "open what is left.",
         "It is put at the end of the session it belongs to; the piece goes to the trash.",
     ),
-    "title-over-header": About(
+    "title-over-header": KindText(
         "Titles that hide their session",
         "The title field stands for the first 256 bytes, but this session has no room for a title "
         "there: omp reads the title over its header, and can neither list nor open it.",
         "The session is rewritten with room for the title, unless an agent holds it open.",
     ),
-    "broken": About(
+    "broken": KindText(
         "Broken lines",
         "Lines that are no entries. Agents pass over them or refuse the session.",
         "They are only told: any repair would lose something.",
     ),
-    "duplicate": About(
+    "duplicate": KindText(
         "Ids that several sessions have",
         "An agent that resumes by id may open any of them.",
         "Look which one you need, and delete or export the others.",
     ),
-    "slot": About(
+    "slot": KindText(
         "Titles that disagree",
         "The title in the session is not the one in the title field, which counts. omp leaves the "
         "session's behind when it changes a title; that is a note, and nothing is wrong.",
         "The field's title is written into the session, in place; its length stays.",
     ),
-    "loose": About(
+    "loose": KindText(
         "Times and titles of no session",
         "A deletion left them behind. A session that gets this path later would begin with them.",
         "The fields are taken away.",
     ),
-    "time": About(
+    "time": KindText(
         "Sessions without a time",
         "Without a time, or with one that is no number, a session counts as changed just now, "
         "whenever it is looked at.",
         "The time of its last message is set.",
     ),
-    "passed": About(
+    "passed": KindText(
         "What is passed over",
         "It stands where sessions do and can be none: its name or its kind does not allow it. No "
         "list shows it, and no command takes it.",
         "It is only told: it may hold work. Give it another name or place yourself.",
     ),
-    "leftover": About(
+    "leftover": KindText(
         "Leftovers",
         "Drafts and logs whose session is gone, and backups, locks and unfinished writes that "
         "nobody has touched for a day.",
         "They go to the trash, but for backups whose session is gone.",
     ),
-    "parent": About(
+    "parent": KindText(
         "Parents that are gone",
         "The header names a parent that is not here. Only its place in the list suffers.",
         "Nothing needs to be done.",
@@ -107,7 +107,7 @@ class JoinTail(msgspec.Struct, frozen=True, tag="join"):
 class ChangeTimesAndTitles(msgspec.Struct, frozen=True, tag="fields"):
     """Change fields of the two hashes."""
 
-    changes: tuple[FieldChange, ...]
+    changes: tuple[HashFieldChange, ...]
 
 
 class RewriteSlot(msgspec.Struct, frozen=True, tag="slot"):
@@ -155,7 +155,7 @@ Fix = JoinTail | ChangeTimesAndTitles | RewriteSlot | GiveSlot | Discard
 Undo = CutBack | PutBack | ChangeTimesAndTitles | RewriteSlot
 
 
-class Place(msgspec.Struct, frozen=True):
+class BrokenLine(msgspec.Struct, frozen=True):
     """A broken line."""
 
     offset: int
@@ -166,7 +166,7 @@ class Place(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is not as it should be."""
 
-    kind: Kind
+    kind: FindingKind
     path: str
     """The session, or the first of several paths."""
     evidence: tuple[str, ...]
@@ -176,13 +176,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     beside: str | None = None
     """The session that it lies beside, where that is not what it is about."""
     fix: Fix | None = None
-    places: tuple[Place, ...] = ()
+    places: tuple[BrokenLine, ...] = ()
     """Broken lines, the first ones."""
     note: bool = False
     """Whether this is how its agent leaves it: worth knowing, and nothing is wrong."""
 
     @property
-    def key(self) -> tuple[Kind, str]:
+    def key(self) -> tuple[FindingKind, str]:
         """What tells it from others."""
         return self.kind, self.path
 
@@ -207,7 +207,7 @@ def fix_words(fix: Fix) -> str:
             return f"move {len(stats)} to the trash" if len(stats) > 1 else "move it to the trash"
 
 
-def _field_words(change: FieldChange) -> str:
+def _field_words(change: HashFieldChange) -> str:
     what = "time" if change.kind == "meta" else "title"
     if change.new is None:
         return f"take its {what} away"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sessiontui.doctor.findings import Kind, Undo  # noqa: TC001 - read by msgspec
+from sessiontui.doctor.findings import FindingKind, Undo  # noqa: TC001 - read by msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,25 +24,25 @@ class Repair(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     """The same for all repairs of one run."""
     made_ms: int
-    kind: Kind
+    kind: FindingKind
     path: str
     undo: tuple[Undo, ...]
     """What takes it back, in this order."""
 
 
-class TakenBack(msgspec.Struct, frozen=True):
+class UndoneRepair(msgspec.Struct, frozen=True):
     """A repair that is no more."""
 
     undone: str
     """Its id."""
 
 
-def line_of(record: Repair | TakenBack) -> bytes:
+def journal_line(record: Repair | UndoneRepair) -> bytes:
     """Return the line that tells it, with its newline."""
     return json.dumps(msgspec.to_builtins(record), separators=(",", ":")).encode() + b"\n"
 
 
-def standing(lines: Iterable[bytes]) -> list[Repair]:
+def open_repairs(lines: Iterable[bytes]) -> list[Repair]:
     """Return the repairs that were not taken back, oldest first; what is no record is passed over.
 
     Args:
@@ -53,7 +53,7 @@ def standing(lines: Iterable[bytes]) -> list[Repair]:
         try:
             fields = json.loads(line)
             if isinstance(fields, dict) and "undone" in fields:
-                repairs.pop(msgspec.convert(fields, TakenBack).undone, None)
+                repairs.pop(msgspec.convert(fields, UndoneRepair).undone, None)
             else:
                 repair = msgspec.convert(fields, Repair)
                 repairs[repair.id] = repair

@@ -19,11 +19,11 @@ from sessiontui.formats.jsonl import Entry, decode_line, split_lines
 from sessiontui.formats.title_slot import (
     SLOT_BYTES,
     make_slot,
-    normal_title,
+    normalize_title,
     parse_slot,
     parse_title_field,
 )
-from sessiontui.storage.backend import JOIN_BYTES, FieldChange, Stat
+from sessiontui.storage.backend import JOIN_BYTES, HashFieldChange, Stat
 from sessiontui.storage.changes import is_session, why_no_session
 from sessiontui.times import iso_time, time_ms
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sessiontui.catalog.row import Row
-    from sessiontui.storage.backend import Field, PassedOver
+    from sessiontui.storage.backend import HashField, PassedOver
 
 OLD_MS: Final = 86_400_000
 """What was touched more recently may be in use."""
@@ -45,7 +45,7 @@ _HEADED: Final = ("omp", "pi", "unknown")
 """Agents whose sessions have a header and entries of one tree."""
 
 
-class Piece(NamedTuple):
+class HeaderlessSession(NamedTuple):
     """A session without a head."""
 
     stat: Stat
@@ -55,12 +55,12 @@ class Piece(NamedTuple):
     """When its first entry was written."""
 
 
-def may_be_piece(row: Row) -> bool:
+def may_be_headerless(row: Row) -> bool:
     """Tell whether a row looks as if there were no header: worth a look at its first bytes."""
     return row.read and row.cwd is None and row.agent in _HEADED
 
 
-def may_hold_parent(row: Row, pieces: Iterable[Piece]) -> bool:
+def may_hold_parent(row: Row, pieces: Iterable[HeaderlessSession]) -> bool:
     """Tell whether a session was there before one of the pieces began."""
     if row.cwd is None or row.agent not in _HEADED:
         return False
@@ -68,7 +68,7 @@ def may_hold_parent(row: Row, pieces: Iterable[Piece]) -> bool:
     return any(begun is None or piece.time_ms is None or begun <= piece.time_ms for piece in pieces)
 
 
-def may_be_head(row: Row, pieces: Iterable[Piece]) -> bool:
+def may_be_head(row: Row, pieces: Iterable[HeaderlessSession]) -> bool:
     """Tell whether a session may be what one of the pieces went on from."""
     if row.cwd is None or row.agent not in _HEADED:
         return False
@@ -76,8 +76,8 @@ def may_be_head(row: Row, pieces: Iterable[Piece]) -> bool:
     return any(said is None or piece.time_ms is None or said <= piece.time_ms for piece in pieces)
 
 
-def of_piece(
-    piece: Piece,
+def headerless_finding(
+    piece: HeaderlessSession,
     heads: Sequence[Stat],
     in_trash: Sequence[str],
     *,
@@ -123,8 +123,8 @@ def _timed(stat: Stat, now_ms: int) -> Stat:
     return Stat(stat.path, stat.size, now_ms if stat.mtime_ms is None else stat.mtime_ms)
 
 
-def of_fields(
-    fields: Iterable[Field], untimed: Mapping[str, Row | None], now_ms: int
+def field_findings(
+    fields: Iterable[HashField], untimed: Mapping[str, Row | None], now_ms: int
 ) -> list[Finding]:
     """Return what is wrong with the two hashes.
 
@@ -134,7 +134,7 @@ def of_fields(
         now_ms: The time now; for a session that tells of none.
     """
     findings = []
-    loose: defaultdict[str, list[Field]] = defaultdict(list)
+    loose: defaultdict[str, list[HashField]] = defaultdict(list)
     wrong: dict[str, bytes] = {}
     for field in fields:
         if field.session:
@@ -143,7 +143,7 @@ def of_fields(
             loose[field.path].append(field)
     for path, some in loose.items():
         names = " and ".join("a time" if field.kind == "meta" else "a title" for field in some)
-        changes = tuple(FieldChange(field.kind, path, field.value, None) for field in some)
+        changes = tuple(HashFieldChange(field.kind, path, field.value, None) for field in some)
         findings.append(
             Finding(
                 kind="loose",
@@ -157,7 +157,7 @@ def of_fields(
         time = known or created_from_path(path) or now_ms
         old = wrong.get(path)
         seen = "It has no time." if old is None else f"Its time is {_shown(old)}, no number."
-        change = FieldChange("meta", path, old, b"%d" % time, session=True)
+        change = HashFieldChange("meta", path, old, b"%d" % time, session=True)
         findings.append(
             Finding(kind="time", path=path, evidence=(seen,), fix=ChangeTimesAndTitles((change,)))
         )
@@ -168,7 +168,7 @@ def _shown(value: bytes) -> str:
     return f"“{value[:40].decode('utf-8', 'replace')}”"
 
 
-def may_disagree(row: Row) -> bool:
+def may_have_other_title(row: Row) -> bool:
     """Tell whether title field and session may say different titles: worth a look at the slot."""
     field = parse_title_field(row.title_field) if row.read else None
     if field is None or row.agent not in _HEADED:
@@ -176,14 +176,14 @@ def may_disagree(row: Row) -> bool:
     if not row.has_slot:
         return row.cwd is not None
     slot = row.titles.slot
-    return slot is None or (slot.text, slot.source) != (normal_title(field.title), field.source)
+    return slot is None or (slot.text, slot.source) != (normalize_title(field.title), field.source)
 
 
-def of_titles(row: Row, head: bytes) -> Finding | None:
+def title_finding(row: Row, head: bytes) -> Finding | None:
     """Return what is wrong with a session's title field.
 
     Args:
-        row: The session, for which `may_disagree`.
+        row: The session, for which `may_have_other_title`.
         head: Its first bytes, the slot's at least.
     """
     field = parse_title_field(row.title_field)
@@ -224,7 +224,7 @@ def _day(time: str | None) -> str:
     return "an unknown day" if known is None else iso_time(known)[:10]
 
 
-def of_family(rows: Collection[Row]) -> Iterator[Finding]:
+def hierarchy_findings(rows: Collection[Row]) -> Iterator[Finding]:
     """Yield parents that are gone and ids that several sessions have."""
     by_id: defaultdict[str, list[str]] = defaultdict(list)
     paths = set()
@@ -269,7 +269,7 @@ def passed_over(stats: Iterable[Stat], others: Iterable[PassedOver]) -> Iterator
         yield Finding(kind="passed", path=other.path, evidence=(seen,))
 
 
-def leftovers(stats: Collection[Stat], *, keys: bool, now_ms: int) -> Iterator[Finding]:
+def leftover_findings(stats: Collection[Stat], *, keys: bool, now_ms: int) -> Iterator[Finding]:
     """Yield what belongs to no session, and what nobody has tidied up.
 
     Args:
@@ -346,7 +346,7 @@ def _above(path: str) -> Iterator[str]:
         yield path
 
 
-class Beginning(NamedTuple):
+class SessionStart(NamedTuple):
     """What a session begins with, behind its title slot."""
 
     kind: Literal["header", "entry", "nothing", "other"]
@@ -356,7 +356,7 @@ class Beginning(NamedTuple):
     time_ms: int | None = None
 
 
-def beginning(head: bytes, *, complete: bool) -> Beginning:
+def read_start(head: bytes, *, complete: bool) -> SessionStart:
     """Return what a session begins with.
 
     Args:
@@ -367,18 +367,18 @@ def beginning(head: bytes, *, complete: bool) -> Beginning:
         cut = not complete and line.offset + line.size == len(head)
         for item in decode_line(line.data, line.offset, size=line.size + 1 if cut else None):
             if not isinstance(item, Entry):
-                return Beginning("other")
+                return SessionStart("other")
             if item.type == "title":
                 continue
             if item.type == "session":
-                return Beginning("header")
+                return SessionStart("header")
             if item.id is None or "parentId" not in item.data:
-                return Beginning("other")
-            return Beginning("entry", item.parent_id, item.timestamp_ms)
-    return Beginning("nothing")
+                return SessionStart("other")
+            return SessionStart("entry", item.parent_id, item.timestamp_ms)
+    return SessionStart("nothing")
 
 
-def last_id(tail: bytes, *, complete: bool) -> str | None:
+def last_entry_id(tail: bytes, *, complete: bool) -> str | None:
     """Return the id of the last entry; None where it is not in these bytes.
 
     Args:

@@ -6,16 +6,23 @@ what Markdown and HTML share, `markup` makes text harmless, `files` writes the f
 
 from sessiontui.export.files import NewFile, file_name
 from sessiontui.export.run import export_bytes, writer_for
-from sessiontui.export.text_writer import EXTENSIONS, FORMATS, Facts, Format, Options, Writer
+from sessiontui.export.text_writer import (
+    EXTENSIONS,
+    FORMATS,
+    ExportFormat,
+    ExportOptions,
+    ExportWriter,
+    SessionFacts,
+)
 
 __all__ = [
     "EXTENSIONS",
     "FORMATS",
-    "Facts",
-    "Format",
+    "ExportFormat",
+    "ExportOptions",
+    "ExportWriter",
     "NewFile",
-    "Options",
-    "Writer",
+    "SessionFacts",
     "export_bytes",
     "file_name",
     "writer_for",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sessiontui import __version__
-from sessiontui.export.markup import escaped, to_html
+from sessiontui.export.markup import escape_html, to_html
 from sessiontui.export.text_writer import TextWriter, local_time, machine_time
 from sessiontui.text import clean
 
@@ -131,12 +131,12 @@ class PageWriter(TextWriter):
     def top(self) -> str:
         """Return everything up to the first entry."""
         facts = "\n".join(
-            f"<dt>{escaped(name)}</dt><dd>{escaped(value)}</dd>"
+            f"<dt>{escape_html(name)}</dt><dd>{escape_html(value)}</dd>"
             for name, value in self.told_facts()
         )
         return _HEAD.format(
-            policy=escaped(POLICY),
-            title=escaped(clean(self.facts.title)),
+            policy=escape_html(POLICY),
+            title=escape_html(clean(self.facts.title)),
             style=STYLE,
             facts=facts,
         )
@@ -144,7 +144,7 @@ class PageWriter(TextWriter):
     def bottom(self) -> str:
         """Return everything after the last entry."""
         told = f"{self.told_sums()} · exported by sessiontui {__version__}"
-        return f"</main>\n<footer>{escaped(told)}</footer>\n</body>\n</html>\n"
+        return f"</main>\n<footer>{escape_html(told)}</footer>\n</body>\n</html>\n"
 
     def text(self, block: Block) -> str:
         """Return the HTML of a block."""
@@ -168,24 +168,28 @@ class PageWriter(TextWriter):
 
     def _heading(self, tag: str, block: Block) -> str:
         figures = self.told_figures(block)
-        told = f"<small>{escaped(' · '.join(figures))}</small>" if figures else ""
-        return f"<{tag}>{escaped(block.heading)}{self._time(block)}{told}</{tag}>\n"
+        told = f"<small>{escape_html(' · '.join(figures))}</small>" if figures else ""
+        return f"<{tag}>{escape_html(block.heading)}{self._time(block)}{told}</{tag}>\n"
 
     def _time(self, block: Block) -> str:
         shown = local_time(block.time_ms, self.facts.zone)
         machine = machine_time(block.time_ms)
-        return f' <time datetime="{escaped(machine)}">{escaped(shown)}</time>' if machine else ""
+        return (
+            f' <time datetime="{escape_html(machine)}">{escape_html(shown)}</time>'
+            if machine
+            else ""
+        )
 
     def _told(self, block: Block) -> str:
         return "".join(self._told_pieces(block))
 
     def _told_pieces(self, block: Block) -> Iterator[str]:
-        yield f"<b>{escaped(block.heading)}</b>"
+        yield f"<b>{escape_html(block.heading)}</b>"
         if block.detail:
-            yield f" {escaped(block.detail)}"
+            yield f" {escape_html(block.detail)}"
         figures = self.told_figures(block)
         if figures:
-            yield f" <small>{escaped(' · '.join(figures))}</small>"
+            yield f" <small>{escape_html(' · '.join(figures))}</small>"
 
 
 def _body(part: Part) -> str:
@@ -198,14 +202,14 @@ def _body(part: Part) -> str:
     if part.format == "thinking":
         return f"<div>{to_html(text)}</div>\n"
     if part.format == "note":
-        return f'<p class="note">{escaped(text)}</p>\n'
+        return f'<p class="note">{escape_html(text)}</p>\n'
     if part.format == "diff":
         return f"<pre>{chr(10).join(map(_changed, part.lines))}</pre>\n"
-    return f"<pre>{escaped(text)}</pre>\n"
+    return f"<pre>{escape_html(text)}</pre>\n"
 
 
 def _changed(line: str) -> str:
     """Return a line of a diff in its colour."""
     kinds = {"+": "added", "-": "removed"}
     kind = kinds.get(line[:1])
-    return escaped(line) if kind is None else f'<span class="{kind}">{escaped(line)}</span>'
+    return escape_html(line) if kind is None else f'<span class="{kind}">{escape_html(line)}</span>'

@@ -13,8 +13,8 @@ from sessiontui.formats.jsonl import BadLine, LineBuffer, decode_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sessiontui.export.text_writer import Facts
-    from sessiontui.formats.jsonl import Line
+    from sessiontui.export.text_writer import SessionFacts
+    from sessiontui.formats.jsonl import RawLine
 
 MAX_LINE: Final = 32 * 1024 * 1024
 """A line longer than this is not read whole: its beginning stands in its place."""
@@ -46,7 +46,7 @@ class JsonWriter:
     `badLine`: where it begins, how long it is, why it is bad, and its text.
     """
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: SessionFacts) -> None:
         self._facts = facts
         self._buffer = LineBuffer(limit=MAX_LINE + 1)
         self._any = False
@@ -84,7 +84,7 @@ class JsonWriter:
         return before + entry
 
 
-def _entries(line: Line) -> Iterator[bytes]:
+def _entries(line: RawLine) -> Iterator[bytes]:
     """Yield the entries of a line: as stored where that is JSON by the letter."""
     if line.size > len(line.data):
         yield _bad(line, "it is too long", line.data[:BEGINNING])
@@ -112,7 +112,7 @@ def _entries(line: Line) -> Iterator[bytes]:
                 yield _bad(line, "it holds what JSON does not have", line.data)
 
 
-def _bad(line: Line, reason: str, data: bytes) -> bytes:
+def _bad(line: RawLine, reason: str, data: bytes) -> bytes:
     told: dict[str, Any] = {"offset": line.offset, "size": line.size, "reason": reason}
     return _encoded({"badLine": told | {"text": data.decode("utf-8", "replace")}})
 

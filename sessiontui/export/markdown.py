@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.export.markup import harmless
+from sessiontui.export.markup import safe_markdown
 from sessiontui.export.text_writer import FOLDED, TURNS, TextWriter, local_time
 from sessiontui.text import clean
 
@@ -83,7 +83,7 @@ def _body(part: Part) -> str:
 
 def _prose(lines: Sequence[str]) -> str:
     """Return Markdown that begins at the margin, so that it goes on with nothing before it."""
-    text = harmless("\n".join(lines).lstrip())
+    text = safe_markdown("\n".join(lines).lstrip())
     return _fenced(lines, "") if text is None else text
 
 

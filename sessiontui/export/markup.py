@@ -49,7 +49,7 @@ _ADDRESS: Final = 200
 """How much of an image's address is told."""
 
 
-def escaped(text: str) -> str:
+def escape_html(text: str) -> str:
     """Return text for HTML, also between quotes."""
     return html.escape(text, quote=True)
 
@@ -61,7 +61,7 @@ def to_html(text: str) -> str:
         text: Without control codes (`clean_text`).
     """
     if len(text) > MAX_TEXT:
-        return f"<pre>{escaped(text)}</pre>"
+        return f"<pre>{escape_html(text)}</pre>"
     return "".join(_html(_SAFE.parse(text)))
 
 
@@ -74,7 +74,7 @@ def _html(tokens: list[Token]) -> Iterator[str]:
             target = str(token.attrs.get("href", ""))
             links.append(_LINK.fullmatch(target) is not None)
             if links[-1]:
-                yield f'<a href="{escaped(target)}" rel="noreferrer noopener">'
+                yield f'<a href="{escape_html(target)}" rel="noreferrer noopener">'
         elif token.type == "link_close":
             if links and links.pop():
                 yield "</a>"
@@ -86,14 +86,14 @@ def _html(tokens: list[Token]) -> Iterator[str]:
 
 def _leaf(token: Token) -> str:
     """Return what has nothing inside but text."""
-    content = escaped(token.content)
+    content = escape_html(token.content)
     if token.type in ("fence", "code_block"):
         return f"<pre><code>{content}</code></pre>\n"
     if token.type == "code_inline":
         return f"<code>{content}</code>"
     if token.type == "image":
         source = str(token.attrs.get("src", ""))[:_ADDRESS]
-        return f"<em>▨ image {content} ({escaped(source)})</em>"
+        return f"<em>▨ image {content} ({escape_html(source)})</em>"
     return {"softbreak": "\n", "hardbreak": "<br>\n", "hr": "<hr>\n"}.get(token.type, content)
 
 
@@ -109,7 +109,7 @@ def _tag(token: Token) -> str:
     return f'<{name} start="{int(start)}">' if start is not None else f"<{name}>"
 
 
-def harmless(text: str) -> str | None:
+def safe_markdown(text: str) -> str | None:
     """Return Markdown that no reader finds HTML in, and that ends whatever it begins.
 
     Args:

@@ -10,7 +10,12 @@ from sessiontui.errors import ExportError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sessiontui.export.text_writer import Facts, Format, Options, Writer
+    from sessiontui.export.text_writer import (
+        ExportFormat,
+        ExportOptions,
+        ExportWriter,
+        SessionFacts,
+    )
 
 PIECE_BYTES: Final = 512 * 1024
 """How much of a session is read at a time."""
@@ -19,7 +24,7 @@ PIECE_BYTES: Final = 512 * 1024
 async def export_bytes(
     read: Callable[[int, int], Awaitable[bytes]],
     size: int,
-    writer: Writer,
+    writer: ExportWriter,
     write: Callable[[bytes], None],
     progress: Callable[[int], None] = lambda _done: None,
 ) -> None:
@@ -51,7 +56,7 @@ async def export_bytes(
     await asyncio.to_thread(lambda: write(writer.finish()))
 
 
-def writer_for(kind: Format, facts: Facts, options: Options) -> Writer:
+def writer_for(kind: ExportFormat, facts: SessionFacts, options: ExportOptions) -> ExportWriter:
     """Return what writes a session in a format."""
     if kind == "md":
         from sessiontui.export.markdown import MarkdownWriter

@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeVar
 
-from sessiontui.formats.blocks import Block, note, uncut
+from sessiontui.formats.blocks import Block, note_block, without_limits
 from sessiontui.formats.jsonl import WHOLE_BYTES, BadLine, Entry, LineBuffer, decode_line
-from sessiontui.formats.omp import started
+from sessiontui.formats.omp import tool_start_of
 from sessiontui.formats.registry import blocks_of, results_of
 from sessiontui.text import clean
-from sessiontui.transcript.pairing import links_of
+from sessiontui.transcript.pairing import call_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sessiontui.formats.blocks import Kind, Result
-    from sessiontui.formats.jsonl import Item, Line
+    from sessiontui.formats.blocks import BlockKind, Result
+    from sessiontui.formats.jsonl import Item, RawLine
 
 
 def local_time(ms: int | None, zone: tzinfo | None) -> str:
@@ -56,7 +56,7 @@ def seconds(ms: int) -> str:
     return f"{minutes:,} min {rest} s" if minutes else f"{rest} s"
 
 
-def counted(number: int, one: str) -> str:
+def plural(number: int, one: str) -> str:
     """Return a number with its noun: `1 turn`, `1,284 turns`."""
     return f"{number:,} {one}{'' if number == 1 else 's'}"
 
@@ -80,7 +80,7 @@ _NEVER: Final[_Start] = (-1, None)
 _Value = TypeVar("_Value")
 
 
-class _Held(NamedTuple):
+class _WaitingLine(NamedTuple):
     """A line that waits."""
 
     items: tuple[Item, ...]
@@ -89,11 +89,11 @@ class _Held(NamedTuple):
     """Calls in it without a result so far."""
 
 
-class Window:
+class PairingWindow:
     """Turns lines into blocks, in order; a call's block shows its result."""
 
     def __init__(self) -> None:
-        self._lines: deque[_Held] = deque()
+        self._lines: deque[_WaitingLine] = deque()
         self._bytes = 0
         self._waiting: dict[str, set[str]] = {}
         """By call the set of its line."""
@@ -107,14 +107,14 @@ class Window:
 
     def feed(self, items: tuple[Item, ...], size: int) -> Iterator[tuple[Block, ...]]:
         """Take the entries of the next line; yield the blocks of each line that is ready."""
-        links = links_of(items)
+        links = call_ids(items)
         waits = {call for call in links.calls if call not in self._shown}
         for call in waits:
             _remember(self._shown, call, -1)
             self._waiting[call] = waits
         for item in items:
             self._take(item)
-        self._lines.append(_Held(items, size, waits))
+        self._lines.append(_WaitingLine(items, size, waits))
         self._bytes += size
         while self._lines and (
             not self._lines[0].waits or len(self._lines) > MAX_LINES or self._bytes > MAX_BYTES
@@ -130,7 +130,7 @@ class Window:
         """Take note of results, and of calls that began to run."""
         if isinstance(item, BadLine):
             return
-        begun = started(item)
+        begun = tool_start_of(item)
         if begun is not None:
             _remember(self._started, begun[0], (item.offset, begun[1]))
         for result in results_of(item):
@@ -148,7 +148,7 @@ class Window:
             blocks += self._jump(item)
             blocks += blocks_of(item, self)
             blocks += _cut(item)
-        for call in links_of(line.items).calls:
+        for call in call_ids(line.items).calls:
             self._results.pop(call, None)
             self._waiting.pop(call, None)
         return tuple(blocks)
@@ -160,7 +160,7 @@ class Window:
         before, self._before = self._before, item.id or self._before
         if None not in (item.parent_id, before) and item.parent_id != before:
             told = "goes on from an earlier entry than the last one"
-            yield note(item, "branch", told, time_ms=None)
+            yield note_block(item, "branch", told, time_ms=None)
 
     # What blocks ask while they are made
 
@@ -184,7 +184,7 @@ def _cut(item: Item) -> Iterator[Block]:
     """Yield a word about an entry that is too long to be taken whole."""
     if isinstance(item, Entry) and item.partial:
         told = f"of {item.size:,} bytes this entry's beginning alone; JSONL has all of it"
-        yield note(item, "cut", told, time_ms=None)
+        yield note_block(item, "cut", told, time_ms=None)
 
 
 def _remember(table: OrderedDict[str, _Value], call: str, value: _Value) -> None:
@@ -193,9 +193,9 @@ def _remember(table: OrderedDict[str, _Value], call: str, value: _Value) -> None
         table.popitem(last=False)
 
 
-TURNS: Final[tuple[Kind, ...]] = ("user", "assistant")
+TURNS: Final[tuple[BlockKind, ...]] = ("user", "assistant")
 """Kinds whose headings tell who speaks."""
-FOLDED: Final[tuple[Kind, ...]] = ("tool", "command", "unknown", "bad")
+FOLDED: Final[tuple[BlockKind, ...]] = ("tool", "command", "unknown", "bad")
 """Kinds that are read one by one, if at all."""
 _SHORTEST_MS: Final = 100
 """What took less is not said to have taken time."""
@@ -209,11 +209,11 @@ class TextWriter(ABC):
         options: What of the session is wanted.
     """
 
-    def __init__(self, facts: Facts, options: Options) -> None:
+    def __init__(self, facts: SessionFacts, options: ExportOptions) -> None:
         self.facts = facts
         self._options = options
         self._buffer = LineBuffer(limit=WHOLE_BYTES + 1)
-        self._window = Window()
+        self._window = PairingWindow()
         self._turns = self._tokens = 0
         self._cost = 0.0
 
@@ -223,7 +223,7 @@ class TextWriter(ABC):
 
     def feed(self, data: bytes) -> bytes:
         """Return the text of the entries that these bytes complete."""
-        with uncut():
+        with without_limits():
             return "".join(
                 piece for line in self._buffer.feed(data) for piece in self._line(line)
             ).encode()
@@ -231,11 +231,11 @@ class TextWriter(ABC):
     def finish(self) -> bytes:
         """Return the text of what waited, and what comes after the entries."""
         rest = self.feed(b"\n") if self._buffer.rest_size else b""
-        with uncut():
+        with without_limits():
             last = "".join(self._texts(blocks) for blocks in self._window.finish())
         return rest + (last + self.bottom()).encode()
 
-    def _line(self, line: Line) -> Iterator[str]:
+    def _line(self, line: RawLine) -> Iterator[str]:
         items = decode_line(line.data, line.offset, size=line.size)
         for blocks in self._window.feed(items, len(line.data)):
             yield self._texts(blocks)
@@ -278,16 +278,16 @@ class TextWriter(ABC):
             ("Modified", local_time(facts.modified_ms, facts.zone)),
             ("Id", facts.id or ""),
             ("Path", facts.path),
-            ("Size", counted(facts.size, "byte")),
+            ("Size", plural(facts.size, "byte")),
         ):
             if value:
                 yield name, clean(value)
 
     def told_sums(self) -> str:
         """Return how much there was of it, for the end."""
-        sums = [counted(self._turns, "turn")]
+        sums = [plural(self._turns, "turn")]
         if self._tokens:
-            sums.append(counted(self._tokens, "token"))
+            sums.append(plural(self._tokens, "token"))
         if self._cost:
             sums.append(dollars(self._cost))
         return " · ".join(sums)
@@ -300,15 +300,15 @@ class TextWriter(ABC):
         if block.duration_ms is not None and block.duration_ms >= _SHORTEST_MS:
             figures.append(seconds(block.duration_ms))
         if block.usage is not None:
-            figures.append(counted(block.usage.tokens, "token"))
+            figures.append(plural(block.usage.tokens, "token"))
             if block.usage.cost:
                 figures.append(dollars(block.usage.cost))
         return figures
 
 
-Format = Literal["md", "html", "json", "jsonl"]
+ExportFormat = Literal["md", "html", "json", "jsonl"]
 
-FORMATS: Final[dict[Format, str]] = {
+FORMATS: Final[dict[ExportFormat, str]] = {
     "md": "Markdown",
     "html": "HTML",
     "json": "JSON",
@@ -316,7 +316,7 @@ FORMATS: Final[dict[Format, str]] = {
 }
 """The formats with their names."""
 
-EXTENSIONS: Final[dict[Format, str]] = {
+EXTENSIONS: Final[dict[ExportFormat, str]] = {
     "md": ".md",
     "html": ".html",
     "json": ".json",
@@ -325,7 +325,7 @@ EXTENSIONS: Final[dict[Format, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ExportOptions:
     """What of a session goes into a text for people; JSON and JSONL hold everything."""
 
     tools: bool = True
@@ -335,7 +335,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class SessionFacts:
     """What is known of a session beside its entries; text in it is as stored."""
 
     title: str
@@ -352,7 +352,7 @@ class Facts:
     """Time zone of the times that people read; None for the local one."""
 
 
-class Writer(Protocol):
+class ExportWriter(Protocol):
     """Makes a file of a session's bytes; all methods return the next bytes of the file."""
 
     def begin(self) -> bytes:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sessiontui.formats.jsonl import BadLine, Entry
 
-Kind = Literal[
+BlockKind = Literal[
     "user",  # what a person wrote; heading and body
     "assistant",  # the heading of what the agent wrote
     "text",  # what the agent wrote, beneath that heading
@@ -36,9 +36,9 @@ Kind = Literal[
     "unknown",  # an entry of a type nobody here knows
     "bad",  # a line that is no entry
 ]
-Group = Literal["prose", "tool", "note"]
+BlockGroup = Literal["prose", "tool", "note"]
 """Blocks of one group stand closer together."""
-Format = Literal["markdown", "plain", "code", "diff", "thinking", "json", "note"]
+PartFormat = Literal["markdown", "plain", "code", "diff", "thinking", "json", "note"]
 
 MAX_LINES = 400
 """How many lines of one text a block carries; each takes a row at least."""
@@ -59,9 +59,9 @@ FOLDED_SUMMARY = 8
 class Part(msgspec.Struct, frozen=True, gc=False):
     """A piece of a block's body that is drawn in one way."""
 
-    format: Format
+    format: PartFormat
     lines: tuple[str, ...]
-    """Safe to show; at most `MAX_LINES`, unless made `uncut`."""
+    """Safe to show; at most `MAX_LINES`, unless made `without_limits`."""
     more: int = 0
     """How many lines follow that the block does not carry."""
     last: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 class Block(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Something to show, with a heading or without."""
 
-    kind: Kind
+    kind: BlockKind
     offset: int
     """Where the line begins that it shows."""
     heading: str = ""
@@ -124,7 +124,7 @@ class Result(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     details: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Pairing(Protocol):
+class CallPairing(Protocol):
     """Brings calls and results together that stand on different lines."""
 
     def result(self, call_id: str) -> Result | None:
@@ -140,7 +140,7 @@ class Pairing(Protocol):
         ...
 
 
-class Unpaired:
+class NoPairing:
     """Every line stands for itself."""
 
     def result(self, call_id: str) -> Result | None:  # noqa: ARG002 - the protocol's names
@@ -156,12 +156,17 @@ class Unpaired:
         return False
 
 
-UNPAIRED = Unpaired()
+NO_PAIRING = NoPairing()
 
-_GROUPS: dict[Kind, Group] = {"tool": "tool", "command": "tool", "note": "note", "branch": "note"}
+_GROUPS: dict[BlockKind, BlockGroup] = {
+    "tool": "tool",
+    "command": "tool",
+    "note": "note",
+    "branch": "note",
+}
 
 
-def group(block: Block) -> Group:
+def block_group(block: Block) -> BlockGroup:
     """Return which blocks it stands close to."""
     return _GROUPS.get(block.kind, "prose")
 
@@ -170,7 +175,7 @@ _uncut: ContextVar[bool] = ContextVar("uncut", default=False)
 
 
 @contextmanager
-def uncut() -> Iterator[None]:
+def without_limits() -> Iterator[None]:
     """Let parts that are made here carry all lines, and tabs; for files, never for the screen."""
     token = _uncut.set(True)
     try:
@@ -179,7 +184,7 @@ def uncut() -> Iterator[None]:
         _uncut.reset(token)
 
 
-def text_part(format: Format, text: str, language: str = "") -> Part:  # noqa: A002
+def text_part(format: PartFormat, text: str, language: str = "") -> Part:  # noqa: A002
     """Return text as a part: safe lines without colour codes and trailing blank lines."""
     if _uncut.get():
         text = clean_text(_without_colours(text) if "\x1b" in text else text)
@@ -220,13 +225,13 @@ def _without_colours(text: str) -> str:
 def first_line(text: object) -> str:
     """Return what is text of `text` as one safe line, for headings."""
     if not isinstance(text, str):
-        return "" if text is None else compact(text)
+        return "" if text is None else compact_json(text)
     head = text[:MAX_HEADING].strip()
     first, newline, _ = head.partition("\n")
     return clean(first.rstrip()) + (" …" if newline or len(text) > MAX_HEADING else "")
 
 
-def compact(value: object, limit: int = MAX_HEADING) -> str:
+def compact_json(value: object, limit: int = MAX_HEADING) -> str:
     """Return a value as JSON on one safe line, at most `limit` characters."""
     text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
     return clean(text if len(text) <= limit else text[:limit] + "…")
@@ -237,7 +242,7 @@ def json_part(value: object) -> Part:
     return text_part("json", json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-def note(item: Entry, heading: str, detail: str = "", **rest: Any) -> Block:
+def note_block(item: Entry, heading: str, detail: str = "", **rest: Any) -> Block:
     """Return one muted line, with the entry's time unless `rest` says otherwise."""
     fields = {"time_ms": item.timestamp_ms, **rest}
     return Block(
@@ -249,7 +254,7 @@ def note(item: Entry, heading: str, detail: str = "", **rest: Any) -> Block:
     )
 
 
-def unknown(item: Entry) -> Block:
+def unknown_block(item: Entry) -> Block:
     """Return an entry as itself: its type, and its other fields as JSON."""
     rest = {
         key: value
@@ -262,12 +267,12 @@ def unknown(item: Entry) -> Block:
         heading=first_line(item.type) or "entry without a type",
         time_ms=item.timestamp_ms,
         parts=(json_part(rest),),
-        brief=(Part("json", (compact(rest),)),),
+        brief=(Part("json", (compact_json(rest),)),),
         folded=FOLDED_TEXT,
     )
 
 
-def bad_line(item: BadLine) -> Block:
+def bad_line_block(item: BadLine) -> Block:
     """Return a placeholder for a line that is no entry."""
     return Block(
         kind="bad",
@@ -281,7 +286,7 @@ def bad_line(item: BadLine) -> Block:
     )
 
 
-MOST: Final = 10**15
+MAX_NUMBER: Final = 10**15
 """No number of tokens, milliseconds or lines is larger; what is may overflow where it is shown."""
 _TEXT_TYPES = {"text", "input_text", "output_text", "summary_text", "reasoning_text"}
 _IMAGE_TYPES = {"image", "input_image", "image_url"}
@@ -311,20 +316,20 @@ def first_text(data: dict[str, Any], *keys: str) -> str:
     return ""
 
 
-def number(value: object) -> int:
+def number_value(value: object) -> int:
     """Return a whole number of a size that can be reckoned with, 0 for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return 0  # What is not itself is NaN.
-    return int(max(-MOST, min(value, MOST)))
+    return int(max(-MAX_NUMBER, min(value, MAX_NUMBER)))
 
 
-def amount(value: object) -> int:
+def count_value(value: object) -> int:
     """Return a whole number as an agent may count, 0 for what nobody counted."""
-    counted = number(value)
-    return counted if 0 < counted < MOST else 0
+    counted = number_value(value)
+    return counted if 0 < counted < MAX_NUMBER else 0
 
 
-def joined(content: object) -> str:
+def content_text(content: object) -> str:
     """Return the text of a message's content: a string, or a list of blocks; images as a word."""
     if isinstance(content, str):
         return content
@@ -339,13 +344,13 @@ def joined(content: object) -> str:
 def _piece_text(piece: dict[str, Any]) -> str:
     kind = text(piece.get("type"))
     if kind in _IMAGE_TYPES:
-        return image(piece)
+        return image_line(piece)
     if kind in _TEXT_TYPES or "text" in piece:
         return text(piece.get("text"))
     return text(piece.get("content"))
 
 
-def image(piece: dict[str, Any]) -> str:
+def image_line(piece: dict[str, Any]) -> str:
     """Return one line in the place of an image: its type, size and where it is kept."""
     source = mapping(piece.get("source"))
     data = text(piece.get("data") or source.get("data") or piece.get("image_url"))
@@ -365,16 +370,16 @@ def image(piece: dict[str, Any]) -> str:
 
 def content_part(content: object) -> Part:
     """Return the text of a tool's result as a part."""
-    return text_part("plain", joined(content))
+    return text_part("plain", content_text(content))
 
 
 def usage(value: object) -> Usage | None:
     """Return what a usage object of any of the agents tells; None if nothing."""
     data = mapping(value)
-    total = amount(data.get("totalTokens")) or amount(data.get("total_tokens"))
+    total = count_value(data.get("totalTokens")) or count_value(data.get("total_tokens"))
     if not total:
         total = sum(
-            amount(data.get(key))
+            count_value(data.get(key))
             for key in (
                 "input",
                 "output",

@@ -23,26 +23,26 @@ from sessiontui.formats.blocks import (
     FOLDED_SUMMARY,
     FOLDED_TEXT,
     Block,
-    Pairing,
+    CallPairing,
     Result,
-    amount,
-    compact,
+    compact_json,
     content_part,
+    content_text,
+    count_value,
     first_line,
     first_text,
     items,
-    joined,
     json_part,
     mapping,
-    note,
-    number,
+    note_block,
+    number_value,
     text,
     text_part,
 )
 from sessiontui.formats.evidence import Evidence, strongest
 from sessiontui.formats.omp import assistant_blocks, error_block
 from sessiontui.formats.processes import living, parsed_start
-from sessiontui.formats.tools import orphan_block
+from sessiontui.formats.tools import unpaired_result_block
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ _FRAME = {
 _TITLES = {"custom-title": "customTitle", "ai-title": "aiTitle", "agent-name": "agentName"}
 
 
-def blocks(item: Entry, pairing: Pairing) -> tuple[Block, ...] | None:
+def blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
     """Return the blocks of a record of Claude Code; None for anything else."""
     data = item.data
     message = mapping(data.get("message"))
@@ -70,9 +70,9 @@ def blocks(item: Entry, pairing: Pairing) -> tuple[Block, ...] | None:
     if item.type == "system":
         return (_system(item),)
     if item.type == "summary" and "summary" in data:
-        return (note(item, "summary", text(data.get("summary"))),)
+        return (note_block(item, "summary", text(data.get("summary"))),)
     if item.type in _TITLES:
-        return (note(item, "title", text(data.get(_TITLES[item.type]))),)
+        return (note_block(item, "title", text(data.get(_TITLES[item.type]))),)
     if item.type == "attachment":
         attachment = mapping(data.get("attachment"))
         return (_event(item, first_text(attachment, "type") or "attachment", attachment),)
@@ -107,19 +107,19 @@ def results(item: Entry) -> tuple[Result, ...]:
     return tuple(found)
 
 
-def _assistant(item: Entry, message: dict[str, Any], pairing: Pairing) -> tuple[Block, ...]:
+def _assistant(item: Entry, message: dict[str, Any], pairing: CallPairing) -> tuple[Block, ...]:
     if item.data.get("isApiErrorMessage") is True:
-        return (error_block(item, "error", joined(message.get("content"))),)
+        return (error_block(item, "error", content_text(message.get("content"))),)
     reason = {"max_tokens": "length"}.get(text(message.get("stop_reason")), "")
     if item.data.get("isAbortedMidStream") is True:
         reason = "aborted"
     return assistant_blocks(item, {**message, "stopReason": reason}, pairing)
 
 
-def _user(item: Entry, message: dict[str, Any], pairing: Pairing) -> tuple[Block, ...]:
+def _user(item: Entry, message: dict[str, Any], pairing: CallPairing) -> tuple[Block, ...]:
     """Return what a person wrote, without the results that a call's own block shows."""
     found = [
-        orphan_block(result)
+        unpaired_result_block(result)
         for result in results(item)
         if not pairing.is_shown(result.call_id, item.offset)
     ]
@@ -128,7 +128,7 @@ def _user(item: Entry, message: dict[str, Any], pairing: Pairing) -> tuple[Block
         content = [piece for piece in content if mapping(piece).get("type") != "tool_result"]
         if not content:
             return tuple(found)
-    words = joined(content)
+    words = content_text(content)
     heading, folded = "You", None
     if item.data.get("isCompactSummary") is True:
         heading, folded = "Summary", FOLDED_SUMMARY
@@ -149,7 +149,7 @@ def _system(item: Entry) -> Block:
     data = item.data
     kind = first_text(data, "subtype") or "system"
     if kind == "compact_boundary":
-        before = amount(mapping(data.get("compactMetadata")).get("preTokens"))
+        before = count_value(mapping(data.get("compactMetadata")).get("preTokens"))
         meta = (f"{before:,} tokens before",) if before else ()
         return Block(
             kind="summary",
@@ -164,12 +164,12 @@ def _system(item: Entry) -> Block:
         why = first_text(error, "formatted", "message") or first_text(
             data, "apiRefusalExplanation", "content"
         )
-        return error_block(item, kind.replace("_", " "), why or compact(error))
+        return error_block(item, kind.replace("_", " "), why or compact_json(error))
     if kind == "turn_duration":
-        return note(item, "turn", duration_ms=number(data.get("durationMs")))
+        return note_block(item, "turn", duration_ms=number_value(data.get("durationMs")))
     content = first_text(data, "content")
     if content:
-        return note(item, kind.replace("_", " "), content)
+        return note_block(item, kind.replace("_", " "), content)
     return _event(item, kind, {key: value for key, value in data.items() if key not in _FRAME})
 
 
@@ -179,7 +179,7 @@ def _event(item: Entry, kind: str, rest: dict[str, Any]) -> Block:
         kind="note",
         offset=item.offset,
         heading=first_line(kind).replace("_", " "),
-        detail=compact(rest, 300) if rest else "",
+        detail=compact_json(rest, 300) if rest else "",
         time_ms=item.timestamp_ms,
         parts=(json_part(rest),) if rest else (),
         brief=(),

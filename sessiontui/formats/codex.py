@@ -22,19 +22,19 @@ from sessiontui.formats.blocks import (
     FOLDED_SUMMARY,
     FOLDED_TEXT,
     Block,
-    Pairing,
+    CallPairing,
     Result,
-    compact,
+    compact_json,
     content_part,
+    content_text,
     first_line,
     first_text,
     items,
-    joined,
     json_part,
     mapping,
     model_name,
-    note,
-    number,
+    note_block,
+    number_value,
     text,
     text_part,
     usage,
@@ -43,7 +43,7 @@ from sessiontui.formats.evidence import Evidence
 from sessiontui.formats.jsonl import read_json
 from sessiontui.formats.omp import error_block
 from sessiontui.formats.processes import lock_holder
-from sessiontui.formats.tools import call_block, orphan_block
+from sessiontui.formats.tools import call_block, unpaired_result_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,7 +61,7 @@ _CALLS = {
 _OUTPUTS = {"function_call_output", "custom_tool_call_output", "tool_search_output"}
 
 
-def blocks(item: Entry, pairing: Pairing) -> tuple[Block, ...] | None:
+def blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
     """Return the blocks of a record of Codex; None for anything else."""
     payload = mapping(item.data.get("payload"))
     if item.type not in _TYPES or not payload:
@@ -74,13 +74,15 @@ def blocks(item: Entry, pairing: Pairing) -> tuple[Block, ...] | None:
         detail = first_text(payload, "cwd", "id")
         version = first_text(payload, "cli_version")
         return (
-            note(item, "session", detail, meta=(f"codex {first_line(version)}",), cut="middle"),
+            note_block(
+                item, "session", detail, meta=(f"codex {first_line(version)}",), cut="middle"
+            ),
         )
     if item.type == "turn_context":
         return (_folded(item, "turn", model_name(payload.get("model")), payload),)
     if item.type == "compacted":
         return (_compaction(item, payload),)
-    return (_folded(item, item.type, compact(payload, 300), payload),)
+    return (_folded(item, item.type, compact_json(payload, 300), payload),)
 
 
 def results(item: Entry) -> tuple[Result, ...]:
@@ -105,7 +107,7 @@ def results(item: Entry) -> tuple[Result, ...]:
             part=content_part(output),
             offset=item.offset,
             time_ms=item.timestamp_ms,
-            error=number(details.get("exit_code")) != 0,
+            error=number_value(details.get("exit_code")) != 0,
             details=details,
         ),
     )
@@ -136,7 +138,7 @@ def calls(item: Entry) -> tuple[str, ...]:
     return (call_id,) if call_id else ()
 
 
-def _response(item: Entry, payload: dict[str, Any], pairing: Pairing) -> tuple[Block, ...]:
+def _response(item: Entry, payload: dict[str, Any], pairing: CallPairing) -> tuple[Block, ...]:
     kind = text(payload.get("type"))
     if kind == "message":
         return _message(item, payload)
@@ -148,7 +150,7 @@ def _response(item: Entry, payload: dict[str, Any], pairing: Pairing) -> tuple[B
         return (call_block(item, name, given, text(payload.get("call_id")), pairing),)
     if kind in _OUTPUTS:
         return tuple(
-            orphan_block(result)
+            unpaired_result_block(result)
             for result in results(item)
             if not pairing.is_shown(result.call_id, item.offset)
         )
@@ -157,7 +159,7 @@ def _response(item: Entry, payload: dict[str, Any], pairing: Pairing) -> tuple[B
 
 def _message(item: Entry, payload: dict[str, Any]) -> tuple[Block, ...]:
     role = text(payload.get("role"))
-    words = joined(payload.get("content"))
+    words = content_text(payload.get("content"))
     if role == "assistant":
         heading = Block(
             kind="assistant", offset=item.offset, heading="Codex", time_ms=item.timestamp_ms
@@ -181,10 +183,10 @@ def _message(item: Entry, payload: dict[str, Any]) -> tuple[Block, ...]:
 
 def _reasoning(item: Entry, payload: dict[str, Any]) -> tuple[Block, ...]:
     words = "\n\n".join(
-        filter(None, (joined(payload.get("summary")), joined(payload.get("content"))))
+        filter(None, (content_text(payload.get("summary")), content_text(payload.get("content"))))
     )
     if not words:
-        return (note(item, "reasoning", "sealed by its provider"),)
+        return (note_block(item, "reasoning", "sealed by its provider"),)
     heading = Block(
         kind="assistant",
         offset=item.offset,
@@ -205,12 +207,14 @@ def _event_block(item: Entry, payload: dict[str, Any]) -> Block:
     if kind == "error":
         return error_block(item, "error", words)
     if kind == "turn_aborted":
-        return note(item, "aborted", words, error=True)
+        return note_block(item, "aborted", words, error=True)
     if kind == "token_count":
         total = mapping(mapping(payload.get("info")).get("total_token_usage"))
-        return note(item, "tokens", "so far", usage=usage(total))
+        return note_block(item, "tokens", "so far", usage=usage(total))
     if kind == "task_complete":
-        return note(item, "turn done", duration_ms=number(payload.get("duration_ms")) or None)
+        return note_block(
+            item, "turn done", duration_ms=number_value(payload.get("duration_ms")) or None
+        )
     return _folded(item, kind, words or _about(payload), payload)
 
 
@@ -219,7 +223,7 @@ def _about(payload: dict[str, Any]) -> str:
     if command:
         return text(command[-1])
     rest = {key: value for key, value in payload.items() if key not in {"type", "turn_id"}}
-    return compact(rest, 300) if rest else ""
+    return compact_json(rest, 300) if rest else ""
 
 
 def _compaction(item: Entry, payload: dict[str, Any]) -> Block:

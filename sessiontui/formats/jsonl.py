@@ -296,7 +296,7 @@ REST_BYTES = 16 * 1024 * 1024
 """How much of a line still being written is kept."""
 
 
-class Line(NamedTuple):
+class RawLine(NamedTuple):
     """One line of a session."""
 
     offset: int
@@ -307,7 +307,7 @@ class Line(NamedTuple):
     """Its length without the newline."""
 
 
-def split_lines(data: bytes, offset: int = 0, *, rest: bool = True) -> Iterator[Line]:
+def split_lines(data: bytes, offset: int = 0, *, rest: bool = True) -> Iterator[RawLine]:
     """Yield the lines of `data`, empty ones too.
 
     Args:
@@ -317,10 +317,10 @@ def split_lines(data: bytes, offset: int = 0, *, rest: bool = True) -> Iterator[
     """
     start = 0
     while (end := data.find(b"\n", start)) >= 0:
-        yield Line(offset + start, data[start:end], end - start)
+        yield RawLine(offset + start, data[start:end], end - start)
         start = end + 1
     if rest and start < len(data):
-        yield Line(offset + start, data[start:], len(data) - start)
+        yield RawLine(offset + start, data[start:], len(data) - start)
 
 
 class LineBuffer:
@@ -356,14 +356,14 @@ class LineBuffer:
             self._pieces = [b"".join(self._pieces)]
         return self._pieces[0] if self._pieces else b""
 
-    def feed(self, data: bytes) -> list[Line]:
+    def feed(self, data: bytes) -> list[RawLine]:
         """Take the next bytes and return the lines that they complete."""
         end = data.find(b"\n")
         if end < 0:
             self._keep(data)
             return []
         self._keep(data[:end])
-        lines = [Line(self._start, self.rest, self._size)]
+        lines = [RawLine(self._start, self.rest, self._size)]
         begin = self._start + self._size + 1
         self._pieces, self._kept, self._size = [], 0, 0
         last = data.rfind(b"\n") + 1

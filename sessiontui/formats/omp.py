@@ -19,29 +19,29 @@ from sessiontui.formats.blocks import (
     FOLDED_SUMMARY,
     FOLDED_TEXT,
     Block,
-    Pairing,
+    CallPairing,
     Part,
     Result,
-    amount,
-    compact,
+    compact_json,
     content_part,
+    content_text,
+    count_value,
     first_line,
     first_text,
-    image,
+    image_line,
     items,
-    joined,
     json_part,
     mapping,
     model_name,
-    note,
-    number,
+    note_block,
+    number_value,
     text,
     text_part,
     usage,
 )
 from sessiontui.formats.evidence import Evidence
 from sessiontui.formats.processes import lock_holder
-from sessiontui.formats.tools import call_block, orphan_block
+from sessiontui.formats.tools import call_block, unpaired_result_block
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from sessiontui.formats.jsonl import Entry
 
 
-def message_blocks(item: Entry, pairing: Pairing) -> tuple[Block, ...] | None:
+def message_blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
     """Return the blocks of a `message` entry; None for any other."""
     if item.type != "message":
         return None
@@ -61,7 +61,7 @@ def message_blocks(item: Entry, pairing: Pairing) -> tuple[Block, ...] | None:
         return assistant_blocks(item, message, pairing)
     if role == "toolResult":
         return tuple(
-            orphan_block(result)
+            unpaired_result_block(result)
             for result in results(item)
             if not pairing.is_shown(result.call_id, item.offset)
         )
@@ -100,12 +100,14 @@ def user_block(item: Entry, message: dict[str, Any]) -> Block:
         offset=item.offset,
         heading="Agent, as user" if by_agent else "You",
         time_ms=item.timestamp_ms,
-        parts=(text_part("markdown", joined(message.get("content"))),),
+        parts=(text_part("markdown", content_text(message.get("content"))),),
         folded=FOLDED_SUMMARY if by_agent else None,
     )
 
 
-def assistant_blocks(item: Entry, message: dict[str, Any], pairing: Pairing) -> tuple[Block, ...]:
+def assistant_blocks(
+    item: Entry, message: dict[str, Any], pairing: CallPairing
+) -> tuple[Block, ...]:
     """Return heading, texts, thinking and tool calls of an agent's message, and how it ended."""
     content = message.get("content")
     pieces = [{"type": "text", "text": content}] if isinstance(content, str) else items(content)
@@ -130,7 +132,7 @@ def assistant_blocks(item: Entry, message: dict[str, Any], pairing: Pairing) -> 
     return (heading, *body)
 
 
-def _piece_blocks(item: Entry, piece: dict[str, Any], pairing: Pairing) -> list[Block]:
+def _piece_blocks(item: Entry, piece: dict[str, Any], pairing: CallPairing) -> list[Block]:
     kind = text(piece.get("type"))
     if kind == "text":
         return _prose(item, text(piece.get("text")))
@@ -141,17 +143,17 @@ def _piece_blocks(item: Entry, piece: dict[str, Any], pairing: Pairing) -> list[
         call_id = text(piece.get("id"))
         return [call_block(item, text(piece.get("name")), arguments, call_id, pairing)]
     if kind == "image":
-        return [_text_block(item, Part("note", (image(piece),)))]
+        return [_text_block(item, Part("note", (image_line(piece),)))]
     if kind == "fallback":
         models = (
             piece.get("from") or piece.get("fromModel"),
             piece.get("to") or piece.get("model"),
         )
         names = filter(None, map(_model_of, models))
-        return [note(item, "fallback", " → ".join(names), time_ms=None)]
+        return [note_block(item, "fallback", " → ".join(names), time_ms=None)]
     if not piece:
         return []
-    return [_text_block(item, Part("json", (compact(piece),)))]
+    return [_text_block(item, Part("json", (compact_json(piece),)))]
 
 
 def _model_of(value: object) -> str:
@@ -191,10 +193,10 @@ def _ending(item: Entry, message: dict[str, Any]) -> list[Block]:
         return [msgspec.structs.replace(block, time_ms=None)]
     if reason == "aborted":
         plain = why.lower().rstrip(".") in {"", "request was aborted", "aborted"}
-        return [note(item, "aborted", "" if plain else why, error=True, time_ms=None)]
+        return [note_block(item, "aborted", "" if plain else why, error=True, time_ms=None)]
     if reason == "length":
         limit = "the model reached its length limit"
-        return [note(item, "cut off", limit, error=True, time_ms=None)]
+        return [note_block(item, "cut off", limit, error=True, time_ms=None)]
     return []
 
 
@@ -226,7 +228,7 @@ def _execution_block(item: Entry, message: dict[str, Any]) -> Block:
         heading=">>>" if message.get("role") == "pythonExecution" else "!",
         detail=first_line(source),
         time_ms=item.timestamp_ms,
-        meta=("cancelled",) if cancelled else (f"exit {number(code)}",) if failed else (),
+        meta=("cancelled",) if cancelled else (f"exit {number_value(code)}",) if failed else (),
         parts=tuple(parts),
         brief=(parts[-1],),
         folded=FOLDED_ERROR if failed else FOLDED_OUTPUT,
@@ -249,9 +251,9 @@ _HEADINGS = {
 def _other_block(item: Entry, message: dict[str, Any]) -> Block:
     """Return a message of any other role."""
     role = text(message.get("role"))
-    words = joined(message.get("content")) or first_text(message, "summary", "text")
+    words = content_text(message.get("content")) or first_text(message, "summary", "text")
     files = [first_line(mapping(entry).get("path")) for entry in items(message.get("files"))]
-    body = text_part("markdown", words) if words else text_part("json", compact(message))
+    body = text_part("markdown", words) if words else text_part("json", compact_json(message))
     name = first_text(message, "hookName", "customType", "path") or ", ".join(filter(None, files))
     return Block(
         kind="message",
@@ -264,7 +266,7 @@ def _other_block(item: Entry, message: dict[str, Any]) -> Block:
     )
 
 
-def event_blocks(item: Entry, pairing: Pairing) -> tuple[Block, ...] | None:
+def event_blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
     """Return the blocks of an entry of omp or pi that is no message; None for any other."""
     if item.type == "custom" and item.data.get("customType") == "tool_execution_start":
         return _tool_start(item, pairing)
@@ -272,7 +274,7 @@ def event_blocks(item: Entry, pairing: Pairing) -> tuple[Block, ...] | None:
     return None if make is None else (make(item),)
 
 
-def started(item: Entry) -> tuple[str, int | None] | None:
+def tool_start_of(item: Entry) -> tuple[str, int | None] | None:
     """Return id and time of the tool call whose start this entry records; None for any other."""
     if item.type != "custom" or item.data.get("customType") != "tool_execution_start":
         return None
@@ -280,27 +282,27 @@ def started(item: Entry) -> tuple[str, int | None] | None:
     return (call_id, item.timestamp_ms) if call_id else None
 
 
-def _tool_start(item: Entry, pairing: Pairing) -> tuple[Block, ...]:
+def _tool_start(item: Entry, pairing: CallPairing) -> tuple[Block, ...]:
     data = mapping(item.data.get("data"))
     if pairing.is_shown(text(data.get("toolCallId")), item.offset):
         return ()
-    detail = first_text(data, "intent") or compact(mapping(data.get("args")))
-    return (note(item, f"{first_line(data.get('toolName'))} started", first_line(detail)),)
+    detail = first_text(data, "intent") or compact_json(mapping(data.get("args")))
+    return (note_block(item, f"{first_line(data.get('toolName'))} started", first_line(detail)),)
 
 
 def _title(item: Entry) -> Block:
-    return note(item, "title", first_line(item.data.get("title")) or "none")
+    return note_block(item, "title", first_line(item.data.get("title")) or "none")
 
 
 def _header(item: Entry) -> Block:
     data = item.data
     detail = first_text(data, "cwd", "title") or first_text(data, "id")
     origin = first_text(data, "parentSession", "branchedFrom")
-    version = number(data.get("version")) or 1
+    version = number_value(data.get("version")) or 1
     meta = [f"version {version}"]
     if origin:
         meta.insert(0, "continues " + first_line(origin).rpartition("/")[2][-24:])
-    return note(item, "session", first_line(detail), meta=tuple(meta), cut="middle")
+    return note_block(item, "session", first_line(detail), meta=tuple(meta), cut="middle")
 
 
 def _model(item: Entry) -> Block:
@@ -308,16 +310,16 @@ def _model(item: Entry) -> Block:
     name = first_text(data, "modelId", "model")
     role = first_line(data.get("role"))
     detail = model_name(name) + (f" for {role}" if role and role != "default" else "")
-    return note(item, "model", detail, meta=_if(first_line(data.get("provider"))))
+    return note_block(item, "model", detail, meta=_if(first_line(data.get("provider"))))
 
 
 def _thinking_level(item: Entry) -> Block:
-    return note(item, "thinking level", first_line(item.data.get("thinkingLevel")))
+    return note_block(item, "thinking level", first_line(item.data.get("thinkingLevel")))
 
 
 def _compaction(item: Entry) -> Block:
     data = item.data
-    before = amount(data.get("tokensBefore"))
+    before = count_value(data.get("tokensBefore"))
     return Block(
         kind="summary",
         offset=item.offset,
@@ -355,29 +357,33 @@ def _reset(item: Entry) -> Block:
 
 def _label(item: Entry) -> Block:
     label = first_line(item.data.get("label"))
-    return note(item, "label", label or "removed", meta=_if(first_line(item.data.get("targetId"))))
+    return note_block(
+        item, "label", label or "removed", meta=_if(first_line(item.data.get("targetId")))
+    )
 
 
 def _session_info(item: Entry) -> Block:
-    return note(item, "title", first_line(item.data.get("name")) or "none")
+    return note_block(item, "title", first_line(item.data.get("name")) or "none")
 
 
 def _usage(item: Entry) -> Block:
-    return note(
+    return note_block(
         item, "usage", model_name(item.data.get("model")), usage=usage(item.data.get("usage"))
     )
 
 
 def _mode(item: Entry) -> Block:
-    return note(item, "mode", first_text(item.data, "mode", "name") or _rest(item))
+    return note_block(item, "mode", first_text(item.data, "mode", "name") or _rest(item))
 
 
 def _tier(item: Entry) -> Block:
-    return note(item, "service tier", first_text(item.data, "serviceTier", "tier") or _rest(item))
+    return note_block(
+        item, "service tier", first_text(item.data, "serviceTier", "tier") or _rest(item)
+    )
 
 
 def _pin(item: Entry) -> Block:
-    return note(item, "credential", first_line(item.data.get("provider")))
+    return note_block(item, "credential", first_line(item.data.get("provider")))
 
 
 def _session_init(item: Entry) -> Block:
@@ -393,11 +399,11 @@ def _session_init(item: Entry) -> Block:
 
 
 def _archive(item: Entry) -> Block:
-    return note(item, "archived", _rest(item))
+    return note_block(item, "archived", _rest(item))
 
 
 def _rules(item: Entry) -> Block:
-    return note(item, "rules", _rest(item))
+    return note_block(item, "rules", _rest(item))
 
 
 def _custom(item: Entry) -> Block:
@@ -407,13 +413,15 @@ def _custom(item: Entry) -> Block:
         how = first_line(data.get("kind"))
         reason = first_line(data.get("reason"))
         failed = how in {"fatal", "signal"}
-        return note(item, "session ended", reason if how in {"normal", ""} else how, error=failed)
+        return note_block(
+            item, "session ended", reason if how in {"normal", ""} else how, error=failed
+        )
     value = item.data.get("data")
     return Block(
         kind="note",
         offset=item.offset,
         heading=kind,
-        detail=compact(value, 300) if value is not None else "",
+        detail=compact_json(value, 300) if value is not None else "",
         time_ms=item.timestamp_ms,
         parts=(json_part(value),) if data else (),
         brief=(),
@@ -422,7 +430,7 @@ def _custom(item: Entry) -> Block:
 
 
 def _custom_message(item: Entry) -> Block:
-    words = joined(item.data.get("content"))
+    words = content_text(item.data.get("content"))
     hidden = item.data.get("display") is False
     first = next((line for line in words.splitlines() if line.strip()), "")
     body = text_part("markdown", words) if words else json_part(item.data.get("details"))
@@ -444,7 +452,7 @@ def _rest(item: Entry) -> str:
         for key, value in item.data.items()
         if key not in {"type", "id", "parentId", "timestamp"}
     }
-    return compact(rest, 300) if rest else ""
+    return compact_json(rest, 300) if rest else ""
 
 
 def _if(text: str) -> tuple[str, ...]:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 from sessiontui.formats import claude, codex, omp
 from sessiontui.formats import omp as omp_module
-from sessiontui.formats.blocks import UNPAIRED, Block, Pairing, Result, bad_line, unknown
+from sessiontui.formats.blocks import (
+    NO_PAIRING,
+    Block,
+    CallPairing,
+    Result,
+    bad_line_block,
+    unknown_block,
+)
 from sessiontui.formats.jsonl import BadLine
 
 if TYPE_CHECKING:
@@ -18,9 +25,9 @@ if TYPE_CHECKING:
 
     from sessiontui.formats.jsonl import Entry, Item
 
-__all__ = ["UNPAIRED", "Block", "Pairing", "Result", "blocks_of", "results_of"]
+__all__ = ["NO_PAIRING", "Block", "CallPairing", "Result", "blocks_of", "results_of"]
 
-_BLOCKS: tuple[Callable[[Entry, Pairing], tuple[Block, ...] | None], ...] = (
+_BLOCKS: tuple[Callable[[Entry, CallPairing], tuple[Block, ...] | None], ...] = (
     omp.message_blocks,
     omp_module.event_blocks,
     codex.blocks,
@@ -33,15 +40,15 @@ _RESULTS: tuple[Callable[[Entry], tuple[Result, ...]], ...] = (
 )
 
 
-def blocks_of(item: Item, pairing: Pairing = UNPAIRED) -> tuple[Block, ...]:
+def blocks_of(item: Item, pairing: CallPairing = NO_PAIRING) -> tuple[Block, ...]:
     """Return how an entry, or a line that is none, shows; nothing if another block shows it."""
     if isinstance(item, BadLine):
-        return (bad_line(item),)
+        return (bad_line_block(item),)
     for make in _BLOCKS:
         blocks = make(item, pairing)
         if blocks is not None:
             return blocks
-    return (unknown(item),)
+    return (unknown_block(item),)
 
 
 def results_of(item: Item) -> tuple[Result, ...]:

@@ -20,7 +20,7 @@ from sessiontui.errors import ResumeError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-USUAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+DEFAULT_COMMANDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "omp": ("omp", "--resume", "{path}"),
         "pi": ("pi", "--session", "{path}"),
@@ -30,7 +30,7 @@ USUAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """The commands of the agents, where the settings name no others."""
 
-NAMES: Final[Mapping[str, str]] = MappingProxyType(
+AGENT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {"omp": "omp", "pi": "pi", "claude": "Claude Code", "codex": "Codex"}
 )
 """How the agents call themselves."""
@@ -45,7 +45,7 @@ def command_words(agent: str, commands: Mapping[str, tuple[str, ...]]) -> tuple[
     Raises:
         ResumeError: It is no agent that we know.
     """
-    words = commands.get(agent) or USUAL.get(agent)
+    words = commands.get(agent) or DEFAULT_COMMANDS.get(agent)
     if words is None:
         raise ResumeError("it is not known which agent wrote this session")
     return words
@@ -63,7 +63,7 @@ def resume_command(
     """Return the words of the command that goes on with a session.
 
     Args:
-        agent: Who wrote it: a key of `USUAL`, or something else.
+        agent: Who wrote it: a key of `DEFAULT_COMMANDS`, or something else.
         commands: The user's own commands by agent.
         session_id: The session's id.
         path: Its file where `on_disk`, else its path in the store.
@@ -75,7 +75,9 @@ def resume_command(
     """
     words = command_words(agent, commands)
     if not on_disk and agent not in commands:
-        raise ResumeError(f"{NAMES[agent]} resumes only from disk, and this session is in Redis")
+        raise ResumeError(
+            f"{AGENT_NAMES[agent]} resumes only from disk, and this session is in Redis"
+        )
     values = {"id": session_id or "", "path": path, "cwd": cwd or ""}
     used = {name for word in words for name in _PLACE.findall(word)}
     if "id" in used and not _ID.fullmatch(values["id"]):
@@ -93,7 +95,7 @@ def shell_line(command: Sequence[str], cwd: str | None) -> str:
     return f"cd {shlex.quote(cwd)} && {line}" if cwd and cwd.startswith("/") else line
 
 
-def program(command: Sequence[str], search: str | None) -> str:
+def find_program(command: Sequence[str], search: str | None) -> str:
     """Return the file that a command runs.
 
     Args:

@@ -25,7 +25,7 @@ TitleSource = Literal["user", "auto"]
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
-class Slot(msgspec.Struct, frozen=True, kw_only=True):
+class TitleSlot(msgspec.Struct, frozen=True, kw_only=True):
     """A title line: what the first line of a session says of its title."""
 
     title: str
@@ -47,19 +47,19 @@ class TitleField(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 8601 as stored."""
 
 
-def normal_title(text: str) -> str:
+def normalize_title(text: str) -> str:
     """Return the first line of `text` without control characters and outer blanks, as omp does."""
     return _CONTROL.sub("", re.split("\r?\n", text, maxsplit=1)[0]).strip()
 
 
-def title_source(value: object) -> TitleSource | None:
+def parse_title_source(value: object) -> TitleSource | None:
     """Return who named a session, from the field that says so; None for anything unknown."""
     if value == "user":
         return "user"
     return "auto" if value == "auto" else None
 
 
-def parse_slot(line: bytes) -> Slot | None:
+def parse_slot(line: bytes) -> TitleSlot | None:
     """Read a title line, or say that it is none.
 
     Args:
@@ -77,9 +77,9 @@ def parse_slot(line: bytes) -> Slot | None:
     if fields is None or fields.get("type") != "title" or not isinstance(fields.get("title"), str):
         return None
     exact = end == SLOT_BYTES - 1 and fields.get("v") == 1 and isinstance(fields.get("pad"), str)
-    return Slot(
+    return TitleSlot(
         title=fields["title"],
-        source=title_source(fields.get("source")),
+        source=parse_title_source(fields.get("source")),
         updated_at=_text(fields.get("updatedAt")),
         exact=exact,
     )
@@ -89,7 +89,7 @@ def make_slot(title: str, *, source: TitleSource | None, updated_at: int) -> byt
     """Write the slot for a title; exactly 256 bytes, its newline included.
 
     Args:
-        title: Normalised as by `normal_title`, then cut between code points so that
+        title: Normalised as by `normalize_title`, then cut between code points so that
             its JSON form fits: 158 bytes with a source, 174 without.
         source: Who named the session: the user, or the agent by itself.
         updated_at: When, in milliseconds since the epoch.
@@ -98,7 +98,7 @@ def make_slot(title: str, *, source: TitleSource | None, updated_at: int) -> byt
     named = f',"source":"{source}"' if source else ""
     after = f'"{named},"updatedAt":"{iso_time(updated_at)}","pad":"'
     room = SLOT_BYTES - len(before) - len(after) - len('"}\n')
-    body = _cut(normal_title(title), room)
+    body = _cut(normalize_title(title), room)
     pad = b" " * (room - len(body))
     return before.encode() + body + after.encode() + pad + b'"}\n'
 
@@ -115,12 +115,12 @@ def parse_title_field(value: bytes | None) -> TitleField | None:
         return None
     return TitleField(
         title=_text(fields.get("title")) or "",
-        source=title_source(fields.get("source")),
+        source=parse_title_source(fields.get("source")),
         updated_at=updated_at,
     )
 
 
-def title_field(title: str, source: TitleSource | None, updated_at: int) -> bytes:
+def make_title_field(title: str, source: TitleSource | None, updated_at: int) -> bytes:
     """Write the title field; the title is normalised but not cut.
 
     Args:
@@ -128,7 +128,7 @@ def title_field(title: str, source: TitleSource | None, updated_at: int) -> byte
         source: Who named the session.
         updated_at: When, in milliseconds since the epoch.
     """
-    fields: dict[str, str] = {"title": normal_title(title)}
+    fields: dict[str, str] = {"title": normalize_title(title)}
     if source:
         fields["source"] = source
     return to_json(fields | {"updatedAt": iso_time(updated_at)}).encode()

@@ -19,18 +19,18 @@ from sessiontui.formats.blocks import (
     MAX_LINES,
     MAX_TEXT,
     Block,
-    Pairing,
+    CallPairing,
     Part,
     Result,
     Usage,
-    amount,
-    compact,
+    compact_json,
+    count_value,
     first_line,
     first_text,
     items,
     json_part,
     mapping,
-    number,
+    number_value,
     text,
     text_part,
     usage,
@@ -52,14 +52,14 @@ _MAX_SUBAGENTS = 100
 _SPARE = re.compile(r"[^\w.+-]")
 
 
-def outcome(result: Result) -> tuple[str, ...]:
+def command_outcome(result: Result) -> tuple[str, ...]:
     """Return how a command ended, where that was not just well."""
     details = result.details
     if details.get("interrupted") is True or details.get("cancelled") is True:
         return ("interrupted",)
     for key in ("exitCode", "exit_code", "code"):
         if key in details:
-            code = number(details[key])
+            code = number_value(details[key])
             return (f"exit {code}",) if code else ()
     if not result.error:
         return ()
@@ -68,10 +68,10 @@ def outcome(result: Result) -> tuple[str, ...]:
     return (f"exit {found[1]}",) if found is not None else ()
 
 
-def hits(result: Result) -> tuple[str, ...]:
+def match_count(result: Result) -> tuple[str, ...]:
     """Return how much a search found, as far as its tool says."""
     for key, word in (("matchCount", "match"), ("numMatches", "match"), ("numFiles", "file")):
-        count = number(result.details.get(key))
+        count = number_value(result.details.get(key))
         if count > 0:
             more = "" if count == 1 else "es" if word == "match" else "s"
             return (f"{count:,} {word}{more}",)
@@ -91,7 +91,7 @@ def language_of(given: dict[str, Any]) -> str:
 # -- to-dos
 
 
-def todos(given: dict[str, Any], result: Result | None) -> list[tuple[str, str]]:
+def todo_items(given: dict[str, Any], result: Result | None) -> list[tuple[str, str]]:
     """Return a list of to-dos as pairs of state and text: as the result has it, else the call."""
     details = result.details if result is not None else {}
     found: list[tuple[str, str]] = []
@@ -160,10 +160,12 @@ def task_parts(
 
 def _did(agent: dict[str, Any]) -> str:
     """Return a line on a subagent: how it ended, its name, what it used and how long it took."""
-    failed = agent.get("error") or number(agent.get("exitCode")) or agent.get("aborted") is True
+    failed = (
+        agent.get("error") or number_value(agent.get("exitCode")) or agent.get("aborted") is True
+    )
     state = text(agent.get("status")) or ("failed" if failed else "done")
-    used = usage(agent.get("usage")) or Usage(amount(agent.get("tokens")))
-    took = number(agent.get("durationMs"))
+    used = usage(agent.get("usage")) or Usage(count_value(agent.get("tokens")))
+    took = number_value(agent.get("durationMs"))
     words = [
         first_line(first_text(agent, "id", "agent", "label", "description")),
         first_line(agent.get("status")),
@@ -189,7 +191,7 @@ def task_usage(result: Result | None) -> Usage | None:
     return usage(details.get("usage")) or usage({"totalTokens": details.get("totalTokens")})
 
 
-def subagents(given: dict[str, Any], result: Result | None) -> tuple[str, ...]:
+def subagent_names(given: dict[str, Any], result: Result | None) -> tuple[str, ...]:
     """Return what the files of the sessions may be called that a call started.
 
     omp calls them by the task's id, Claude Code `agent-<id>`.
@@ -229,7 +231,7 @@ _CONTEXT = 2
 _MAX_BRIEF = 2 * FOLDED_DIFF
 
 
-class Change(NamedTuple):
+class FileDiff(NamedTuple):
     """What an edit changed."""
 
     part: Part
@@ -240,7 +242,7 @@ class Change(NamedTuple):
     """What changed with a line around it, where the rest is long."""
 
 
-def change_of(arguments: dict[str, Any], result: Result | None) -> Change | None:
+def file_diff(arguments: dict[str, Any], result: Result | None) -> FileDiff | None:
     """Return the change that a call made, or meant to make while it has no result.
 
     Args:
@@ -278,7 +280,7 @@ def _compared(old: str, new: str) -> list[str]:
     return ["…" if line.startswith("@@") else line for line in lines[3:]]
 
 
-def _counted(lines: Iterable[str]) -> Change:
+def _counted(lines: Iterable[str]) -> FileDiff:
     """Return diff lines as a change; the two file names of a unified diff are left out."""
     kept: list[str] = []
     for line in lines:
@@ -289,7 +291,7 @@ def _counted(lines: Iterable[str]) -> Change:
             kept.append(line)
     added = sum(line.startswith("+") for line in kept)
     removed = sum(line.startswith("-") for line in kept)
-    return Change(text_part("diff", "\n".join(kept)), added, removed, _brief(kept))
+    return FileDiff(text_part("diff", "\n".join(kept)), added, removed, _brief(kept))
 
 
 def _brief(lines: list[str]) -> Part | None:
@@ -330,7 +332,9 @@ _FAMILIES = {
 _FAMILY = {name: family for family, names in _FAMILIES.items() for name in names.split()}
 
 
-def call_block(item: Entry, name: str, arguments: object, call_id: str, pairing: Pairing) -> Block:
+def call_block(
+    item: Entry, name: str, arguments: object, call_id: str, pairing: CallPairing
+) -> Block:
     """Return a tool call with its result, where that is at hand.
 
     Args:
@@ -343,7 +347,7 @@ def call_block(item: Entry, name: str, arguments: object, call_id: str, pairing:
     given = _arguments(arguments)
     family = _FAMILY.get(name.lower(), "")
     result = pairing.result(call_id)
-    change = change_of(given, result) if family == "edit" else None
+    change = file_diff(given, result) if family == "edit" else None
     failed = result is not None and result.error
     detail, cut = _summary(family, given, result)
     parts, brief, folded = _body(family, name, given, result, change)
@@ -362,15 +366,15 @@ def call_block(item: Entry, name: str, arguments: object, call_id: str, pairing:
         brief=brief,
         folded=FOLDED_ERROR if failed else folded,
         from_end=family == "shell",
-        subagents=subagents(given, result) if family == "task" else (),
+        subagents=subagent_names(given, result) if family == "task" else (),
         error=failed,
     )
 
 
-def orphan_block(result: Result) -> Block:
+def unpaired_result_block(result: Result) -> Block:
     """Return a result whose call is not at hand."""
     family = _FAMILY.get(result.tool.lower(), "")
-    change = change_of({}, result) if family == "edit" else None
+    change = file_diff({}, result) if family == "edit" else None
     parts = (change.part,) if change else (result.part,)
     return Block(
         kind="tool",
@@ -378,7 +382,7 @@ def orphan_block(result: Result) -> Block:
         heading=result.tool or "result",
         detail="result",
         meta=_meta(family, {}, result),
-        subagents=subagents({}, result) if family == "task" else (),
+        subagents=subagent_names({}, result) if family == "task" else (),
         time_ms=result.time_ms,
         added=change.added if change else 0,
         removed=change.removed if change else 0,
@@ -401,11 +405,13 @@ def _arguments(arguments: object) -> dict[str, Any]:
     return mapping(arguments)
 
 
-def _duration(item: Entry, call_id: str, result: Result | None, pairing: Pairing) -> int | None:
+def _duration(item: Entry, call_id: str, result: Result | None, pairing: CallPairing) -> int | None:
     """Return how long the call ran: as the agent measured it, else from start to result."""
     if result is None:
         return None
-    measured = number(result.details.get("wallTimeMs")) or number(result.details.get("durationMs"))
+    measured = number_value(result.details.get("wallTimeMs")) or number_value(
+        result.details.get("durationMs")
+    )
     if measured > 0:
         return measured
     began = pairing.started_ms(call_id) or item.timestamp_ms
@@ -416,9 +422,9 @@ def _duration(item: Entry, call_id: str, result: Result | None, pairing: Pairing
 
 def _meta(family: str, given: dict[str, Any], result: Result | None) -> tuple[str, ...]:
     if result is not None and family == "shell":
-        return outcome(result)
+        return command_outcome(result)
     if result is not None and family == "search" and not result.error:
-        return hits(result)
+        return match_count(result)
     if family == "write" and "content" in given:
         return _lines(text(given.get("content")).rstrip("\n").count("\n") + 1)
     if family == "read" and result is not None and not result.error:
@@ -450,7 +456,7 @@ def _summary(family: str, given: dict[str, Any], result: Result | None) -> tuple
     if family == "task":
         return task_summary(given), False
     if family == "todo":
-        return todo_summary(todos(given, result)), False
+        return todo_summary(todo_items(given, result)), False
     if family == "web":
         return web_summary(given, result), False
     rest = {key: value for key, value in given.items() if key not in {"_i", "i"}}
@@ -458,7 +464,7 @@ def _summary(family: str, given: dict[str, Any], result: Result | None) -> tuple
         only = next(iter(rest.values()))
         if isinstance(only, str):
             return first_line(only), False
-    return compact(rest) if rest else "", False
+    return compact_json(rest) if rest else "", False
 
 
 def _shell_script(words: list[str]) -> str:
@@ -467,7 +473,7 @@ def _shell_script(words: list[str]) -> str:
 
 
 def _range(given: dict[str, Any]) -> str:
-    first, limit = number(given.get("offset")), number(given.get("limit"))
+    first, limit = number_value(given.get("offset")), number_value(given.get("limit"))
     if limit:
         return f":{max(first, 1)}-{max(first, 1) + limit - 1}"
     return f":{first}" if first else ""
@@ -491,7 +497,7 @@ def _search_summary(given: dict[str, Any], path: str) -> str:
 
 
 def _body(
-    family: str, name: str, given: dict[str, Any], result: Result | None, change: Change | None
+    family: str, name: str, given: dict[str, Any], result: Result | None, change: FileDiff | None
 ) -> tuple[tuple[Part, ...], tuple[Part, ...] | None, int]:
     """Return the parts, what of them shows while folded (None: their beginning), and how much."""
     output = (result.part,) if result is not None and result.part.lines != ("",) else ()
@@ -510,7 +516,7 @@ def _body(
         return code, told, 0
     if family == "write":
         return (text_part("code", text(given.get("content")), language_of(given)), *told), told, 0
-    listed = todos(given, result) if family == "todo" else []
+    listed = todo_items(given, result) if family == "todo" else []
     if listed:
         return (todo_part(listed), *told), None, FOLDED_ERROR
     if family == "task":

@@ -29,14 +29,14 @@ import msgspec
 from sessiontui.errors import IndexFileError
 from sessiontui.formats.jsonl import decode_line
 from sessiontui.paths import make_private, open_private
-from sessiontui.transcript.search import LONGEST_LINE, SAID, lines_of, whole_blocks
+from sessiontui.transcript.search import LONGEST_LINE, SEARCHED_KINDS, full_blocks, searchable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sessiontui.formats.blocks import Kind
-    from sessiontui.formats.jsonl import Item, Line
+    from sessiontui.formats.blocks import BlockKind
+    from sessiontui.formats.jsonl import Item, RawLine
 
 VERSION: Final = 1
 """Rises whenever what is kept changes its meaning."""
@@ -95,12 +95,12 @@ def open_to_write(path: Path) -> sqlite3.Connection:
     with file_errors(path):
         make_private(path.parent)
         if path.is_symlink():
-            remove(path)  # What it leads to is not ours.
+            remove_index(path)  # What it leads to is not ours.
         with suppress(sqlite3.DatabaseError):
             connection = _ours(_connect(path))
             if connection is not None:
                 return connection
-        remove(path)
+        remove_index(path)
         connection = _connect(path)
         with _closed_on_error(connection):
             connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
@@ -157,7 +157,7 @@ def _ours(connection: sqlite3.Connection) -> sqlite3.Connection | None:
     return None
 
 
-def remove(path: Path) -> bool:
+def remove_index(path: Path) -> bool:
     """Delete the file and what SQLite keeps beside it; return whether it was there."""
     there = path.exists()
     for ending in ("-wal", "-shm", ""):
@@ -218,7 +218,7 @@ class WriteLock:
 CHUNK: Final = 32 * 1024
 """From how many characters on a chunk is closed."""
 _BEGIN: Final = "\x1e"
-_KINDS: Final[dict[str, Kind]] = {kind[:2]: kind for kind in sorted(SAID)}
+_KINDS: Final[dict[str, BlockKind]] = {kind[:2]: kind for kind in sorted(SEARCHED_KINDS)}
 _LEVEL: Final = 3
 
 
@@ -230,12 +230,12 @@ class Record(NamedTuple):
     block: int
     """Its number on the line, were every line shown by itself."""
     time_ms: int | None
-    kind: Kind
+    kind: BlockKind
     lines: tuple[str, ...]
     """Its text, safe to show; heading and detail come first, either may be empty."""
 
 
-def records_of(line: Line, items: tuple[Item, ...] | None = None) -> Iterator[Record]:
+def records_of(line: RawLine, items: tuple[Item, ...] | None = None) -> Iterator[Record]:
     """Yield what was said on a line.
 
     Args:
@@ -246,9 +246,9 @@ def records_of(line: Line, items: tuple[Item, ...] | None = None) -> Iterator[Re
         items = decode_line(line.data[:LONGEST_LINE], line.offset, size=line.size)
     number = 0
     for item in items:
-        for block in whole_blocks(item):
-            if block.kind in SAID:
-                lines = tuple(lines_of(block))
+        for block in full_blocks(item):
+            if block.kind in SEARCHED_KINDS:
+                lines = tuple(searchable_lines(block))
                 yield Record(line.offset, number, block.time_ms, block.kind, lines)
             number += 1
 
@@ -314,24 +314,24 @@ def records_in(chunk: str) -> Iterator[Record]:
             raise IndexFileError("the index is damaged") from error
 
 
-def before(chunk: str, stop: int) -> str:
+def records_before(chunk: str, stop: int) -> str:
     """Return a chunk with the records of lines before `stop` alone."""
     kept = [part for part in chunk.split(_BEGIN)[1:] if int(part[: part.index(",")]) < stop]
     return "".join(_BEGIN + part for part in kept)
 
 
-def searched(chunk: str) -> str:
+def searchable_text(chunk: str) -> str:
     """Return the text of a chunk as it is searched: without what is told about records."""
     bodies = (part.partition("\n")[2] for part in chunk.split(_BEGIN)[1:])
     return "\n".join(bodies).lower()
 
 
-def pack(chunk: str) -> bytes:
+def pack_chunk(chunk: str) -> bytes:
     """Return a chunk as it is stored."""
     return zlib.compress(chunk.encode(), _LEVEL)
 
 
-def unpack(data: bytes) -> str:
+def unpack_chunk(data: bytes) -> str:
     """Return a chunk that was packed.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
-from sessiontui.catalog.stats import SessionFigures
+from sessiontui.catalog.stats import SessionStats
 from sessiontui.storage.changes import Appended
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ OVERLAP_BYTES: Final = 64
 """How many bytes before the place where reading goes on tell so too."""
 
 
-def mark(data: bytes) -> bytes:
+def fingerprint(data: bytes) -> bytes:
     """Return what tells bytes from others, in a few bytes."""
     return blake2b(data, digest_size=12).digest()
 
 
-unpack_figures: Final = msgspec.msgpack.Decoder(SessionFigures).decode
-pack_figures: Final = msgspec.msgpack.Encoder().encode
+unpack_stats: Final = msgspec.msgpack.Decoder(SessionStats).decode
+pack_stats: Final = msgspec.msgpack.Encoder().encode
 
 
 Whole = Annotated[int, msgspec.Meta(ge=0)]
@@ -44,24 +44,26 @@ Whole = Annotated[int, msgspec.Meta(ge=0)]
 _KnownRow = tuple[bytes, Whole, int, Whole, Whole, bytes]
 
 
-def known_row(row: tuple[object, ...]) -> tuple[bytes, Known]:
+def indexed_row(row: tuple[object, ...]) -> tuple[bytes, IndexedSession]:
     """Return a row of the file as the key of a session's path, and the session.
 
     Raises:
         msgspec.DecodeError: The file is damaged.
     """
     key, size, mtime_ms, stop, text_stop, packed = msgspec.convert(row, _KnownRow)
-    unpack_figures(packed)  # Later there is nobody to catch it.
-    return key, known_of(size, mtime_ms, stop, text_stop, packed)
+    unpack_stats(packed)  # Later there is nobody to catch it.
+    return key, indexed_session(size, mtime_ms, stop, text_stop, packed)
 
 
-def known_of(size: int, mtime_ms: int, stop: int, text_stop: int, packed: bytes) -> Known:
+def indexed_session(
+    size: int, mtime_ms: int, stop: int, text_stop: int, packed: bytes
+) -> IndexedSession:
     """Return a session of the index; numbers that are the same are one object."""
     stop = size if stop == size else stop
-    return Known(size, mtime_ms, stop, stop if text_stop == stop else text_stop, packed)
+    return IndexedSession(size, mtime_ms, stop, stop if text_stop == stop else text_stop, packed)
 
 
-class Known(msgspec.Struct, frozen=True, gc=False):
+class IndexedSession(msgspec.Struct, frozen=True, gc=False):
     """A session as far as it is in the index."""
 
     size: int
@@ -76,25 +78,25 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     """Its figures as they are stored: a quarter of the memory."""
 
     @property
-    def figures(self) -> SessionFigures:
+    def figures(self) -> SessionStats:
         """The session in figures, up to `stop`, or to its end where that was no line yet."""
-        return unpack_figures(self.packed)
+        return unpack_stats(self.packed)
 
     def is_current(self, size: int, mtime_ms: int) -> bool:
         """Tell whether the index knows a session of this length and time whole."""
         return self.size == size and self.mtime_ms == mtime_ms
 
 
-class Marks(msgspec.Struct, frozen=True, gc=False):
+class Fingerprint(msgspec.Struct, frozen=True, gc=False):
     """By which bytes a session is known again."""
 
     head: bytes
-    """`mark` of its first `HEAD_BYTES`, fewer where `stop` comes before."""
+    """`fingerprint` of its first `HEAD_BYTES`, fewer where `stop` comes before."""
     overlap: bytes
-    """`mark` of the `OVERLAP_BYTES` before `stop`."""
+    """`fingerprint` of the `OVERLAP_BYTES` before `stop`."""
 
 
-class Piece(msgspec.Struct, frozen=True, gc=False):
+class SessionPiece(msgspec.Struct, frozen=True, gc=False):
     """Bytes of a session that were read for the index."""
 
     path: str
@@ -116,7 +118,7 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
         return self.start + len(self.data) >= self.size
 
 
-class Contents(msgspec.Struct, frozen=True):
+class IndexTotals(msgspec.Struct, frozen=True):
     """How much is in the index."""
 
     sessions: int
@@ -133,7 +135,7 @@ def index_file(folder: Path, source: Source) -> Path:
     return folder / f"{name}.sqlite"
 
 
-class KnownSessions(Mapping[str, Known]):
+class IndexCache(Mapping[str, IndexedSession]):
     """What the index knows, by path.
 
     Args:
@@ -143,15 +145,15 @@ class KnownSessions(Mapping[str, Known]):
 
     def __init__(self, rows: Mapping[str, Row]) -> None:
         self._rows = rows
-        self._held: dict[str, Known | bytes] = {}
+        self._held: dict[str, IndexedSession | bytes] = {}
         """Figures alone of sessions that are known whole and as they are now."""
 
-    def __getitem__(self, path: str) -> Known:
+    def __getitem__(self, path: str) -> IndexedSession:
         held = self._held[path]
         if not isinstance(held, bytes):
             return held
         row = self._rows[path]
-        return Known(row.size, row.mtime_ms, row.size, row.size, held)
+        return IndexedSession(row.size, row.mtime_ms, row.size, row.size, held)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._held)
@@ -167,7 +169,7 @@ class KnownSessions(Mapping[str, Known]):
             return False
         return isinstance(held, bytes) or held.is_current(row.size, row.mtime_ms)
 
-    def put(self, path: str, known: Known) -> None:
+    def put(self, path: str, known: IndexedSession) -> None:
         """Take in what the index says of a session now."""
         row = self._rows.get(path)
         whole = known.size == known.stop == known.text_stop
@@ -193,15 +195,15 @@ class KnownSessions(Mapping[str, Known]):
             stop = change.start if isinstance(change, Appended) else 0
             self._held[change.path] = _figures_alone(held, stop)
 
-    def others_than(self, before: KnownSessions) -> frozenset[str]:
+    def others_than(self, before: IndexCache) -> frozenset[str]:
         """Return the sessions of which something else is known than before."""
         held = before._held
         return frozenset(path for path, item in self._held.items() if held.get(path) != item)
 
 
-def _figures_alone(held: Known | bytes, stop: int = 0) -> Known:
+def _figures_alone(held: IndexedSession | bytes, stop: int = 0) -> IndexedSession:
     """Return a session that must be read again, from `stop` on where it did but grow."""
-    return Known(stop, -1, stop, stop, held) if isinstance(held, bytes) else held
+    return IndexedSession(stop, -1, stop, stop, held) if isinstance(held, bytes) else held
 
 
 @lru_cache(maxsize=4096)

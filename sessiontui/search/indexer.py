@@ -19,7 +19,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sessiontui.errors import IndexFileError
-from sessiontui.search.index_cache import HEAD_BYTES, OVERLAP_BYTES, KnownSessions, Piece
+from sessiontui.search.index_cache import HEAD_BYTES, OVERLAP_BYTES, IndexCache, SessionPiece
 from sessiontui.storage.backend import Range
 from sessiontui.storage.changes import Removed, Renamed
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sessiontui.catalog.row import Row
-    from sessiontui.search.index_cache import Known
+    from sessiontui.search.index_cache import IndexedSession
     from sessiontui.search.writer import IndexWriter
     from sessiontui.storage.changes import Change
 
@@ -54,7 +54,7 @@ _TIDY_AFTER: Final = 500
 _Result = TypeVar("_Result")
 
 
-class Indexing:
+class Indexer:
     """The index of one source.
 
     Args:
@@ -82,9 +82,9 @@ class Indexing:
         self._changed = changed
         self._quiet = quiet
         self._eager = eager
-        self.known = KnownSessions(rows)
+        self.known = IndexCache(rows)
         """What the index says of the sessions that there are."""
-        self._coming: KnownSessions | None = None
+        self._coming: IndexCache | None = None
         """The same, as it is being read anew."""
         self.problem = ""
         """Why there is no index, one line; empty while there is one or none is wanted."""
@@ -116,10 +116,10 @@ class Indexing:
         if self._file is not None:
             await self._idle.wait()
 
-    async def look(self) -> Mapping[str, Known]:
+    async def look(self) -> Mapping[str, IndexedSession]:
         """Return what the index says, whoever keeps it."""
         if self._file is not None and not self.known:
-            found: list[tuple[str, Known]] = []
+            found: list[tuple[str, IndexedSession]] = []
             with suppress(IndexFileError):
                 found = await asyncio.to_thread(_read_known, self._file)
             return dict(found)
@@ -207,9 +207,9 @@ class Indexing:
             finally:
                 self._threads.submit(reader.close)
 
-    async def _take_over(self, known: Iterator[tuple[str, Known]]) -> list[str]:
+    async def _take_over(self, known: Iterator[tuple[str, IndexedSession]]) -> list[str]:
         """Learn what the index says, a part at a time; return what is in it and no session."""
-        fresh = self._coming = KnownSessions(self._rows)
+        fresh = self._coming = IndexCache(self._rows)
         gone: list[str] = []
         while part := await self._in_thread(lambda: list(islice(known, _PART))):
             for path, item in part:
@@ -228,7 +228,7 @@ class Indexing:
 
     async def _write(self, file: Path) -> None:
         """Write what is missing, then what changes; begin anew once where the file is broken."""
-        from sessiontui.search.index import remove
+        from sessiontui.search.index import remove_index
         from sessiontui.search.writer import IndexWriter
 
         for again in (True, False):
@@ -241,7 +241,7 @@ class Indexing:
             finally:
                 writer.interrupt()
                 self._threads.submit(writer.close)
-            await self._in_thread(lambda: remove(file))
+            await self._in_thread(lambda: remove_index(file))
 
     def _pause(self, spent_s: float) -> None:
         """Give way in the thread that writes, unless all ends."""
@@ -337,7 +337,7 @@ class Indexing:
         if changed:
             self._changed(frozenset(changed))
 
-    async def _read(self, paths: Sequence[str]) -> tuple[list[Piece], list[str]]:
+    async def _read(self, paths: Sequence[str]) -> tuple[list[SessionPiece], list[str]]:
         """Return what was read of sessions, and those for which there was no room yet."""
         ranges: list[Range] = []
         asked: list[tuple[Row, int, int]] = []
@@ -359,7 +359,7 @@ class Indexing:
             ranges.append(Range(path, 0, min(HEAD_BYTES, row.size)))
             ranges.append(Range(path, max(0, start - OVERLAP_BYTES), stop))
         replies = iter(await self._read_many(ranges))
-        pieces: list[Piece] = []
+        pieces: list[SessionPiece] = []
         for row, start, stop in asked:
             head, data = next(replies), next(replies)
             first = max(0, start - OVERLAP_BYTES)
@@ -368,7 +368,9 @@ class Indexing:
             overlap, data = data[: start - first], data[start - first :]
             if stop < row.size and b"\n" not in data:
                 data = await self._longer(row, start, data)
-            pieces.append(Piece(row.path, row.size, row.mtime_ms, start, data, head, overlap))
+            pieces.append(
+                SessionPiece(row.path, row.size, row.mtime_ms, start, data, head, overlap)
+            )
         return pieces, left
 
     async def _longer(self, row: Row, start: int, data: bytes) -> bytes:
@@ -391,7 +393,7 @@ class Indexing:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
 
-def _read_known(file: Path) -> list[tuple[str, Known]]:
+def _read_known(file: Path) -> list[tuple[str, IndexedSession]]:
     from sessiontui.search.reader import IndexReader
 
     reader = IndexReader(file)

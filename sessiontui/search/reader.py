@@ -17,17 +17,23 @@ from sessiontui.search.index import (
     file_errors,
     key_path,
     open_to_read,
-    unpack,
+    unpack_chunk,
 )
-from sessiontui.search.index_cache import Contents, Known, Marks, Whole, known_row
-from sessiontui.transcript.search import Needle, Words
+from sessiontui.search.index_cache import (
+    Fingerprint,
+    IndexedSession,
+    IndexTotals,
+    Whole,
+    indexed_row,
+)
+from sessiontui.transcript.search import LiteralQuery, WordsQuery
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
-    from sessiontui.transcript.search import Sought
+    from sessiontui.transcript.search import TextQuery
 
 _TRIGRAMS: Final = 24
 """How many trigrams of a text are asked for; more would hardly rule out more."""
@@ -38,7 +44,7 @@ _AT_ONCE: Final = 500
 _HeldRow = tuple[bytes, int, Whole, int, Whole, Whole]
 
 
-class Held(msgspec.Struct, frozen=True, gc=False):
+class SearchCandidate(msgspec.Struct, frozen=True, gc=False):
     """A session of the index for one search."""
 
     id: int
@@ -79,24 +85,24 @@ class IndexReader:
             self._database.close()
             self._database = None
 
-    def known(self) -> Iterator[tuple[str, Known]]:
+    def known(self) -> Iterator[tuple[str, IndexedSession]]:
         """Yield every session of the index."""
         rows = self._rows("SELECT path, size, mtime_ms, stop, text_stop, figures FROM sessions")
         for row in rows:
             with file_errors(self._path):
-                key, known = known_row(row)
+                key, known = indexed_row(row)
             yield key_path(key), known
 
-    def contents(self) -> Contents:
+    def contents(self) -> IndexTotals:
         """Return how much is in the index."""
         for sessions, texts, text_bytes in self._rows(
             "SELECT count(*), coalesce(sum(text_bytes > 0), 0), coalesce(sum(text_bytes), 0)"
             " FROM sessions"
         ):
-            return Contents(sessions, texts, text_bytes, file_bytes(self._path))
-        return Contents(0, 0, 0, file_bytes(self._path))
+            return IndexTotals(sessions, texts, text_bytes, file_bytes(self._path))
+        return IndexTotals(0, 0, 0, file_bytes(self._path))
 
-    def look_up(self, wanted: Sought) -> dict[str, Held]:
+    def look_up(self, wanted: TextQuery) -> dict[str, SearchCandidate]:
         """Return every session of the index by path, with the chunks that may match.
 
         What is read afterwards with `texts` is of the same moment.
@@ -120,21 +126,23 @@ class IndexReader:
             rows = self._database.execute(
                 "SELECT path, id, size, mtime_ms, stop, text_stop FROM sessions"
             )
-            held: dict[str, Held] = {}
+            held: dict[str, SearchCandidate] = {}
             for row in rows:
                 key, session, size, mtime_ms, stop, text_stop = msgspec.convert(row, _HeldRow)
                 found = chunks.get(session, ())
-                held[key_path(key)] = Held(session, size, mtime_ms, stop, text_stop, found)
+                held[key_path(key)] = SearchCandidate(
+                    session, size, mtime_ms, stop, text_stop, found
+                )
             return held
 
-    def marks(self, session: int) -> Marks:
+    def marks(self, session: int) -> Fingerprint:
         """Return by what a session is known again."""
         for head, overlap in self._rows(
             "SELECT head, overlap FROM sessions WHERE id = ?", (session,)
         ):
             with file_errors(self._path):
-                return Marks(*msgspec.convert((head, overlap), tuple[bytes, bytes]))
-        return Marks(b"", b"")
+                return Fingerprint(*msgspec.convert((head, overlap), tuple[bytes, bytes]))
+        return Fingerprint(b"", b"")
 
     def texts(self, chunks: Sequence[int]) -> list[str]:
         """Return chunks that `look_up` named, in the same order."""
@@ -144,7 +152,7 @@ class IndexReader:
             marks = ",".join("?" * len(some))
             rows = self._rows(f"SELECT id, text FROM chunks WHERE id IN ({marks})", some)
             with file_errors(self._path):
-                found.update((number, unpack(text)) for number, text in rows)
+                found.update((number, unpack_chunk(text)) for number, text in rows)
         return [found[number] for number in chunks if number in found]
 
     def _rows(self, query: str, values: Collection[object] = ()) -> Iterator[tuple[Any, ...]]:
@@ -157,12 +165,12 @@ class IndexReader:
                 yield row
 
 
-def match_of(wanted: Sought) -> str:
+def match_of(wanted: TextQuery) -> str:
     """Return the full text query that finds all chunks that may match; empty where all may."""
-    needles = wanted.needles if isinstance(wanted, Words) else (wanted,)
+    needles = wanted.needles if isinstance(wanted, WordsQuery) else (wanted,)
     trigrams: dict[str, None] = {}
     for needle in needles:
-        if isinstance(needle, Needle):
+        if isinstance(needle, LiteralQuery):
             trigrams |= dict.fromkeys(_trigrams(needle.text))
     return " AND ".join('"' + trigram.replace('"', '""') + '"' for trigram in trigrams)
 

@@ -8,11 +8,11 @@ from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.catalog.stats import Count
+from sessiontui.catalog.stats import StatsCounter
 from sessiontui.errors import StorageError
 from sessiontui.formats.jsonl import LineBuffer, decode_line
 from sessiontui.search.index_cache import index_file
-from sessiontui.search.indexer import Indexing
+from sessiontui.search.indexer import Indexer
 from sessiontui.storage.backend import Range
 from sessiontui.storage.changes import Appended
 from sessiontui.workspace.events import RowsChanged
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sessiontui.catalog.row import Row
-    from sessiontui.catalog.stats import SessionFigures
-    from sessiontui.search.session_search import Found, Swept
+    from sessiontui.catalog.stats import SessionStats
+    from sessiontui.search.session_search import SearchProgress, SessionMatch
     from sessiontui.sources import Source
     from sessiontui.storage.changes import Change
-    from sessiontui.transcript.search import Sought
+    from sessiontui.transcript.search import TextQuery
     from sessiontui.workspace.events import Update
     from sessiontui.workspace.row_reader import RowReader
 
@@ -42,7 +42,7 @@ _SHARE: Final = 0.05
 """Share of the time that this may take then."""
 
 
-class Counting:
+class StatsTracker:
     """Figures of sessions that were looked at lately.
 
     Args:
@@ -64,11 +64,11 @@ class Counting:
         self._is_known = is_known
         self._changed = changed
         self._path: str | None = None
-        self._count = Count()
+        self._count = StatsCounter()
         self._buffer = LineBuffer()
         self._at = 0
         """Up to here it was read."""
-        self._figures: OrderedDict[str, SessionFigures] = OrderedDict()
+        self._figures: OrderedDict[str, SessionStats] = OrderedDict()
         self._wake = asyncio.Event()
         self._other = asyncio.Event()
         """Another session is looked at: it does not wait."""
@@ -79,7 +79,7 @@ class Counting:
         """Wait until the session that is looked at was counted once, or cannot be."""
         await self._counted.wait()
 
-    def figures(self, path: str) -> SessionFigures | None:
+    def figures(self, path: str) -> SessionStats | None:
         """Return what was counted last of a session."""
         return self._figures.get(path)
 
@@ -132,7 +132,7 @@ class Counting:
 
     def _begin(self, path: str) -> None:
         self._path = path
-        self._count, self._buffer, self._at = Count(), LineBuffer(), 0
+        self._count, self._buffer, self._at = StatsCounter(), LineBuffer(), 0
 
     async def _read_on(self, path: str) -> None:
         buffer = self._buffer
@@ -156,22 +156,22 @@ class Counting:
             self._changed(frozenset((path,)))
 
 
-def _count(count: Count, buffer: LineBuffer, data: bytes) -> None:
+def _count(count: StatsCounter, buffer: LineBuffer, data: bytes) -> None:
     """Count whole lines; gives way as long as it computed."""
     began = time.perf_counter()
     _add_lines(count, buffer, data)
     time.sleep(time.perf_counter() - began)
 
 
-async def count_whole(
+async def count_session(
     row: Row, read_many: Callable[[Sequence[Range]], Awaitable[list[bytes | None]]]
-) -> SessionFigures:
+) -> SessionStats:
     """Return a session in figures, read from its beginning to its end.
 
     Raises:
         StorageError: The source cannot be read.
     """
-    count, buffer = Count(), LineBuffer()
+    count, buffer = StatsCounter(), LineBuffer()
     for start in range(0, row.size, WHOLE_STEP_BYTES):
         stop = min(start + WHOLE_STEP_BYTES, row.size)
         (data,) = await read_many([Range(row.path, start, stop)])
@@ -180,7 +180,7 @@ async def count_whole(
     return count.figures()
 
 
-def _add_lines(count: Count, buffer: LineBuffer, data: bytes) -> None:
+def _add_lines(count: StatsCounter, buffer: LineBuffer, data: bytes) -> None:
     for line in buffer.feed(data):
         for item in decode_line(line.data, line.offset, size=line.size):
             count.add(item)
@@ -189,7 +189,7 @@ def _add_lines(count: Count, buffer: LineBuffer, data: bytes) -> None:
 _RETRY_S: Final = 1.0
 
 
-class Library:
+class SessionIndex:
     """Owns the index of a source and what was counted besides; a workspace gives it its sessions.
 
     Args:
@@ -198,8 +198,8 @@ class Library:
         keep: Whether it is kept current; else it is only read.
     """
 
-    indexing: Indexing
-    _counting: Counting
+    indexing: Indexer
+    _counting: StatsTracker
     _rows: Mapping[str, Row]
     _read_many: Callable[[Sequence[Range]], Awaitable[list[bytes | None]]]
 
@@ -232,12 +232,12 @@ class Library:
 
         file = None if self._folder is None else index_file(self._folder, source)
         self._rows, self._read_many = reader.rows, read_many
-        self.indexing = Indexing(
+        self.indexing = Indexer(
             file, reader.rows, read_many, changed, reader.settled, eager=self._eager
         )
-        self._counting = Counting(reader.rows, read_many, self._is_known, changed)
+        self._counting = StatsTracker(reader.rows, read_many, self._is_known, changed)
 
-    def figures(self, path: str) -> SessionFigures | None:
+    def figures(self, path: str) -> SessionStats | None:
         """Return a session in figures as last counted, None if it was not yet; costs nothing."""
         known = self.indexing.known.get(path)
         if known is None or not self._is_known(path):
@@ -246,20 +246,20 @@ class Library:
                 return counted
         return None if known is None else known.figures
 
-    async def count(self, paths: Sequence[str]) -> dict[str, SessionFigures]:
+    async def count(self, paths: Sequence[str]) -> dict[str, SessionStats]:
         """Return sessions in figures as they are now, read where the index does not know them.
 
         Raises:
             StorageError: The source cannot be read.
         """
         known = await self.indexing.look()
-        found: dict[str, SessionFigures] = {}
+        found: dict[str, SessionStats] = {}
         for path in paths:
             row, item = self._rows.get(path), known.get(path)
             if row is not None and item is not None and item.is_current(row.size, row.mtime_ms):
                 found[path] = item.figures
             elif row is not None:
-                found[path] = await count_whole(row, self._read_many)
+                found[path] = await count_session(row, self._read_many)
         return found
 
     async def settled(self) -> None:
@@ -279,17 +279,19 @@ class Library:
         """Let the index be kept from now on: every session is known."""
         self._ready.set()
 
-    def search(self, wanted: Sought, *, most: int | None = None) -> AsyncGenerator[Found | Swept]:
-        """Yield where something was said, newest sessions first; see `Searching.run`.
+    def search(
+        self, wanted: TextQuery, *, most: int | None = None
+    ) -> AsyncGenerator[SessionMatch | SearchProgress]:
+        """Yield where something was said, newest sessions first; see `SessionSearch.run`.
 
         Args:
             wanted: What to look for.
             most: How many hits of one session are told at most; None for all.
         """
-        from sessiontui.search.session_search import Searching
+        from sessiontui.search.session_search import SessionSearch
 
         file = self.indexing.file
-        return Searching(wanted, self._rows, self._read_many, file, most).run()
+        return SessionSearch(wanted, self._rows, self._read_many, file, most).run()
 
     async def run(self) -> None:
         """Keep index and figures current until cancelled."""

@@ -15,9 +15,9 @@ import msgspec
 
 from sessiontui.errors import IndexFileError
 from sessiontui.search.index import records_in
-from sessiontui.search.index_cache import HEAD_BYTES, OVERLAP_BYTES, mark
+from sessiontui.search.index_cache import HEAD_BYTES, OVERLAP_BYTES, fingerprint
 from sessiontui.storage.backend import Range
-from sessiontui.transcript.search import SAID, Hit, Needle, Words, search
+from sessiontui.transcript.search import SEARCHED_KINDS, LiteralQuery, TextMatch, WordsQuery, search
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from sessiontui.catalog.row import Row
     from sessiontui.formats.blocks import Block
-    from sessiontui.search.reader import Held, IndexReader
+    from sessiontui.search.reader import IndexReader, SearchCandidate
     from sessiontui.transcript.pages import ReadRange
-    from sessiontui.transcript.search import Sought
+    from sessiontui.transcript.search import TextQuery
 
 GROUP: Final = 64
 """How many sessions are looked at before others have their turn."""
@@ -41,30 +41,30 @@ _CHUNKS: Final = 32
 _Result = TypeVar("_Result")
 
 
-class Found(msgspec.Struct, frozen=True, gc=False):
+class SessionMatch(msgspec.Struct, frozen=True, gc=False):
     """Something that was said in a session."""
 
     path: str
-    hit: Hit
+    hit: TextMatch
     more: bool = False
     """Whether the session holds more than is told; with the last that is told of it."""
 
 
-class Swept(msgspec.Struct, frozen=True, gc=False):
+class SearchProgress(msgspec.Struct, frozen=True, gc=False):
     """How far a search has come; all that was found before is told."""
 
     sessions: int
     of: int
 
 
-class Said:
+class SearchedText:
     """What is wanted, where it was said.
 
     Args:
         wanted: What.
     """
 
-    def __init__(self, wanted: Sought) -> None:
+    def __init__(self, wanted: TextQuery) -> None:
         self._wanted = wanted
         self.next = wanted.next
         self.possible = wanted.possible
@@ -75,10 +75,10 @@ class Said:
 
     def line_in(self, block: Block) -> str | None:
         """Return the line to tell a block by; None if it is not wanted."""
-        return self._wanted.line_in(block) if block.kind in SAID else None
+        return self._wanted.line_in(block) if block.kind in SEARCHED_KINDS else None
 
 
-class Searching:
+class SessionSearch:
     """One search over all sessions.
 
     Args:
@@ -91,7 +91,7 @@ class Searching:
 
     def __init__(
         self,
-        wanted: Sought,
+        wanted: TextQuery,
         rows: Mapping[str, Row],
         read_many: Callable[[Sequence[Range]], Awaitable[list[bytes | None]]],
         file: Path | None,
@@ -102,10 +102,10 @@ class Searching:
         self._read_many = read_many
         self._file = file
         self._most = most
-        self._held: Mapping[str, Held] = {}
+        self._held: Mapping[str, SearchCandidate] = {}
         self._reader: IndexReader | None = None
 
-    async def run(self) -> AsyncGenerator[Found | Swept]:
+    async def run(self) -> AsyncGenerator[SessionMatch | SearchProgress]:
         """Yield what is found as it is found; close the generator to stop.
 
         Raises:
@@ -129,7 +129,7 @@ class Searching:
                     async with aclosing(self._session(path, small)) as hits:
                         async for found in hits:
                             yield found
-                yield Swept(min(start + GROUP, len(paths)), len(paths))
+                yield SearchProgress(min(start + GROUP, len(paths)), len(paths))
                 await asyncio.sleep(0)
         finally:
             # Nobody waits for what the thread still does.
@@ -183,23 +183,25 @@ class Searching:
 
     async def _session(
         self, path: str, small: Mapping[str, tuple[int, bytes]]
-    ) -> AsyncGenerator[Found]:
+    ) -> AsyncGenerator[SessionMatch]:
         """Yield what one session holds, in order."""
-        last: Hit | None = None
+        last: TextMatch | None = None
         count = 0
         async with aclosing(self._hits(path, small)) as hits:
             async for hit in hits:
                 if last is not None:
                     count += 1
                     if count == self._most:
-                        yield Found(path, last, more=True)
+                        yield SessionMatch(path, last, more=True)
                         return
-                    yield Found(path, last)
+                    yield SessionMatch(path, last)
                 last = hit
         if last is not None:
-            yield Found(path, last)
+            yield SessionMatch(path, last)
 
-    async def _hits(self, path: str, small: Mapping[str, tuple[int, bytes]]) -> AsyncGenerator[Hit]:
+    async def _hits(
+        self, path: str, small: Mapping[str, tuple[int, bytes]]
+    ) -> AsyncGenerator[TextMatch]:
         row, held = self._rows.get(path), self._held.get(path)
         if row is None:
             return
@@ -220,12 +222,12 @@ class Searching:
                 return data[first:last]
 
         if start < stop:
-            async with aclosing(search(read, Said(self._wanted), start, stop)) as results:
+            async with aclosing(search(read, SearchedText(self._wanted), start, stop)) as results:
                 async for found in results:
-                    if isinstance(found, Hit) and (found.offset, found.block) > last:
+                    if isinstance(found, TextMatch) and (found.offset, found.block) > last:
                         yield found
 
-    async def _indexed(self, chunks: Sequence[int], stop: int) -> AsyncGenerator[Hit]:
+    async def _indexed(self, chunks: Sequence[int], stop: int) -> AsyncGenerator[TextMatch]:
         """Yield what chunks of the index hold of lines before `stop`."""
         reader = self._reader
         if reader is None:
@@ -233,12 +235,12 @@ class Searching:
         for first in range(0, len(chunks), _CHUNKS):
             texts = await self._in_thread(reader.texts, chunks[first : first + _CHUNKS])
             for text in texts:
-                for hit in hits_in(text, self._wanted):
+                for hit in chunk_matches(text, self._wanted):
                     if hit.offset < stop:
                         yield hit
                 await asyncio.sleep(0)
 
-    async def _has_grown(self, row: Row, held: Held) -> bool:
+    async def _has_grown(self, row: Row, held: SearchCandidate) -> bool:
         """Tell whether a session is what the index knows, with more at its end."""
         if row.size < held.stop or held.stop == 0 or self._reader is None:
             return False
@@ -256,8 +258,8 @@ class Searching:
             row.size > held.size
             and head is not None
             and overlap is not None
-            and mark(head) == marks.head
-            and mark(overlap) == marks.overlap
+            and fingerprint(head) == marks.head
+            and fingerprint(overlap) == marks.overlap
         )
 
     def _reading(self, path: str) -> ReadRange:
@@ -275,19 +277,19 @@ def _newest_first(rows: list[Row]) -> list[str]:
     return [row.path for row in sorted(rows, key=lambda row: -row.mtime_ms)]
 
 
-def _is_whole(held: Held, row: Row) -> bool:
+def _is_whole(held: SearchCandidate, row: Row) -> bool:
     """Tell whether the index knows a session to its end, as it is now."""
     return held.size == row.size and held.mtime_ms == row.mtime_ms
 
 
-def hits_in(chunk: str, wanted: Sought) -> Iterator[Hit]:
+def chunk_matches(chunk: str, wanted: TextQuery) -> Iterator[TextMatch]:
     """Yield what a chunk of the index holds."""
-    needles = wanted.needles if isinstance(wanted, Words) else (wanted,)
+    needles = wanted.needles if isinstance(wanted, WordsQuery) else (wanted,)
     lowered = chunk.lower()
-    if any(isinstance(one, Needle) and one.text not in lowered for one in needles):
+    if any(isinstance(one, LiteralQuery) and one.text not in lowered for one in needles):
         return
     for record in records_in(chunk):
         line = wanted.pick(record.lines)
         if line is not None:
             heading = record.lines[0]
-            yield Hit(record.offset, record.block, line, record.time_ms, record.kind, heading)
+            yield TextMatch(record.offset, record.block, line, record.time_ms, record.kind, heading)

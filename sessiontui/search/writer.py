@@ -13,41 +13,41 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sessiontui.catalog.stats import Count
+from sessiontui.catalog.stats import StatsCounter
 from sessiontui.formats.jsonl import WHOLE_BYTES, LineBuffer, decode_line
 from sessiontui.search.index import (
     CHUNK,
     CHUNK_BITS,
     Chunks,
-    before,
     file_bytes,
     file_errors,
     key_path,
     open_to_write,
-    pack,
+    pack_chunk,
     path_key,
+    records_before,
     records_of,
-    searched,
-    unpack,
+    searchable_text,
+    unpack_chunk,
 )
 from sessiontui.search.index_cache import (
     HEAD_BYTES,
     OVERLAP_BYTES,
-    Contents,
-    Known,
-    Marks,
-    Piece,
+    Fingerprint,
+    IndexedSession,
+    IndexTotals,
+    SessionPiece,
     Whole,
-    known_row,
-    mark,
-    pack_figures,
+    fingerprint,
+    indexed_row,
+    pack_stats,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from sessiontui.formats.jsonl import Line
+    from sessiontui.formats.jsonl import RawLine
 
 SESSION_TEXT: Final = 16 << 20
 """How many characters of one session are kept; what comes after is read when it is searched."""
@@ -113,25 +113,25 @@ class IndexWriter:
         """Close the file."""
         self._database.close()
 
-    def known(self) -> Iterator[tuple[str, Known]]:
+    def known(self) -> Iterator[tuple[str, IndexedSession]]:
         """Yield every session of the index."""
         with file_errors(self._path):
             rows = self._database.execute(
                 "SELECT path, size, mtime_ms, stop, text_stop, figures FROM sessions"
             )
             for row in rows:
-                key, known = known_row(row)
+                key, known = indexed_row(row)
                 yield key_path(key), known
 
-    def contents(self) -> Contents:
+    def contents(self) -> IndexTotals:
         """Return how much is in the index."""
         with file_errors(self._path):
             sessions, texts = self._one(
                 "SELECT count(*), coalesce(sum(text_bytes > 0), 0) FROM sessions"
             )
-        return Contents(sessions, texts, self._text_bytes, file_bytes(self._path))
+        return IndexTotals(sessions, texts, self._text_bytes, file_bytes(self._path))
 
-    def add(self, pieces: Iterable[Piece]) -> list[tuple[str, Known | None]]:
+    def add(self, pieces: Iterable[SessionPiece]) -> list[tuple[str, IndexedSession | None]]:
         """Take what was read of sessions.
 
         Returns:
@@ -141,7 +141,7 @@ class IndexWriter:
         with self._transaction():
             return [(piece.path, self._add(piece)) for piece in pieces]
 
-    def move(self, moves: Iterable[tuple[str, str | None]]) -> list[tuple[str, Known]]:
+    def move(self, moves: Iterable[tuple[str, str | None]]) -> list[tuple[str, IndexedSession]]:
         """Give sessions other paths, or take them out where there is none, in order.
 
         What the index knew of another session at the new path is forgotten.
@@ -149,7 +149,7 @@ class IndexWriter:
         Returns:
             What it knows of those that have other paths now.
         """
-        moved: list[tuple[str, Known]] = []
+        moved: list[tuple[str, IndexedSession]] = []
         with self._transaction():
             for path, new_path in moves:
                 if new_path is None:
@@ -165,7 +165,7 @@ class IndexWriter:
                         " WHERE path = ?",
                         (path_key(new_path),),
                     )
-                    moved.append((new_path, known_row(found)[1]))
+                    moved.append((new_path, indexed_row(found)[1]))
         return moved
 
     def tidy(self) -> None:
@@ -178,18 +178,18 @@ class IndexWriter:
 
     # -- one session
 
-    def _add(self, piece: Piece) -> Known | None:
+    def _add(self, piece: SessionPiece) -> IndexedSession | None:
         row = self._row(piece.path)
         if piece.start:
             if row is None or not _goes_on(row, piece):
                 self._forget(piece.path)
                 return None
-            count = Count.load(row.count)
+            count = StatsCounter.load(row.count)
         else:
             if row is not None:
                 self._forget(piece.path)
             row = self._new_row(piece.path)
-            count = Count()
+            count = StatsCounter()
         chunks, kept = self._begun(row), row.text_stop >= row.stop and self._has_room(piece)
         buffer = LineBuffer(piece.start, limit=WHOLE_BYTES)
         text_stop = row.stop if kept else row.text_stop
@@ -206,17 +206,17 @@ class IndexWriter:
                 text_stop = piece.size
             figures = count.figures()
         read_on = not piece.whole and stop > piece.start
-        known = Known(
+        known = IndexedSession(
             size=stop if read_on else piece.size,
             mtime_ms=-1 if read_on else piece.mtime_ms,
             stop=stop,
             text_stop=text_stop,
-            packed=pack_figures(figures),
+            packed=pack_stats(figures),
         )
         self._store(row, known, chunks, _marks(piece, stop), dump)
         return known
 
-    def _add_line(self, line: Line, count: Count, chunks: Chunks | None) -> bool:
+    def _add_line(self, line: RawLine, count: StatsCounter, chunks: Chunks | None) -> bool:
         """Count a line and keep its text; return whether there was room for it."""
         self._breathe()
         items = decode_line(line.data, line.offset, size=line.size)
@@ -237,23 +237,26 @@ class IndexWriter:
         )
         chunks = Chunks()
         if last is not None:
-            text = unpack(last[1])
+            text = unpack_chunk(last[1])
             if len(text) < CHUNK or row.text_stop > row.stop:
                 self._drop(last[0], text)
                 row.text_bytes -= len(text)
-                chunks = Chunks(before(text, row.stop))
+                chunks = Chunks(records_before(text, row.stop))
         chunks.length += row.text_bytes
         return chunks
 
-    def _store(self, row: _Row, known: Known, chunks: Chunks, marks: Marks, count: bytes) -> None:
+    def _store(
+        self, row: _Row, known: IndexedSession, chunks: Chunks, marks: Fingerprint, count: bytes
+    ) -> None:
         number, text_bytes = row.chunks, row.text_bytes
         for first, text in chunks.take():
             chunk_id = (row.id << CHUNK_BITS) + number
             self._database.execute(
-                "INSERT INTO chunks(id, first, text) VALUES(?, ?, ?)", (chunk_id, first, pack(text))
+                "INSERT INTO chunks(id, first, text) VALUES(?, ?, ?)",
+                (chunk_id, first, pack_chunk(text)),
             )
             self._database.execute(
-                "INSERT INTO words(rowid, text) VALUES(?, ?)", (chunk_id, searched(text))
+                "INSERT INTO words(rowid, text) VALUES(?, ?)", (chunk_id, searchable_text(text))
             )
             number += 1
             text_bytes += len(text)
@@ -308,18 +311,18 @@ class IndexWriter:
             (first, first + (1 << CHUNK_BITS) - 1),
         ).fetchall()
         for chunk_id, text in chunks:
-            self._drop(chunk_id, unpack(text))
+            self._drop(chunk_id, unpack_chunk(text))
             self._breathe()
 
     def _drop(self, chunk_id: int, text: str) -> None:
         self._database.execute(
             "INSERT INTO words(words, rowid, text) VALUES('delete', ?, ?)",
-            (chunk_id, searched(text)),
+            (chunk_id, searchable_text(text)),
         )
         self._database.execute("DELETE FROM chunks WHERE id = ?", (chunk_id,))
         self._text_bytes -= len(text)
 
-    def _has_room(self, piece: Piece) -> bool:
+    def _has_room(self, piece: SessionPiece) -> bool:
         """Tell whether text of a session may be kept; makes room for one that is newer."""
         if self._text_bytes < self._all_text:
             return True
@@ -369,19 +372,20 @@ class IndexWriter:
             self._began = time.perf_counter()
 
 
-def _goes_on(row: _Row, piece: Piece) -> bool:
+def _goes_on(row: _Row, piece: SessionPiece) -> bool:
     """Tell whether a piece follows what is known of the very same session."""
     return (
         piece.start == row.stop
-        and mark(piece.head[: min(HEAD_BYTES, row.stop)]) == row.head
-        and mark(piece.overlap) == row.overlap
+        and fingerprint(piece.head[: min(HEAD_BYTES, row.stop)]) == row.head
+        and fingerprint(piece.overlap) == row.overlap
         and row.chunks < (1 << CHUNK_BITS) // 2
     )
 
 
-def _marks(piece: Piece, stop: int) -> Marks:
+def _marks(piece: SessionPiece, stop: int) -> Fingerprint:
     """Return by what a session is known again that was read up to `stop`."""
     known = piece.overlap + piece.data[: stop - piece.start]
-    return Marks(
-        mark(piece.head[: min(HEAD_BYTES, stop)]), mark(known[-min(OVERLAP_BYTES, stop) :])
+    return Fingerprint(
+        fingerprint(piece.head[: min(HEAD_BYTES, stop)]),
+        fingerprint(known[-min(OVERLAP_BYTES, stop) :]),
     )

@@ -38,7 +38,7 @@ from sessiontui.storage.storage import (
     RedisSessionStorage,
     SessionStorage,
 )
-from sessiontui.storage.write_queue import Retries, Unwritten
+from sessiontui.storage.write_queue import RetryPolicy, UnwrittenData
 from sessiontui.storage.writer import SessionStorageWriter
 
 __all__ = [
@@ -51,7 +51,7 @@ __all__ = [
     "OutcomeUnknownError",
     "ReadOnlyError",
     "RedisSessionStorage",
-    "Retries",
+    "RetryPolicy",
     "SessionExistsError",
     "SessionNotFoundError",
     "SessionStat",
@@ -59,7 +59,7 @@ __all__ = [
     "SessionStorageWriter",
     "StorageError",
     "TitleNeedsRewriteError",
-    "Unwritten",
+    "UnwrittenData",
     "WriteConflictError",
     "WriterClosedError",
     "WritesRefusedError",

@@ -28,7 +28,7 @@ _SHOWN_CHARACTERS: Final = 200
 _LOCKS: Final = (".lock", ".lock.os")
 
 
-def stem_of(path: str) -> str:
+def sidecar_path(path: str) -> str:
     """Return the path of a session's sidecar folder.
 
     Raises:
@@ -49,14 +49,14 @@ def odd_names(paths: Iterable[str]) -> list[str]:
     ]
 
 
-def prefixes_of(path: str) -> tuple[str, str, str]:
+def artifact_prefixes(path: str) -> tuple[str, str, str]:
     """Return what the paths of all that can belong to a session start with."""
-    return (stem_of(path) + "/", path + ".", _hidden(path) + ".")
+    return (sidecar_path(path) + "/", path + ".", _hidden(path) + ".")
 
 
-def belongs(candidate: str, path: str) -> bool:
+def is_artifact(candidate: str, path: str) -> bool:
     """Tell whether something belongs to the session `path`."""
-    folder, beside, hidden = prefixes_of(path)
+    folder, beside, hidden = artifact_prefixes(path)
     if candidate.startswith(folder):
         return True
     if "/" in candidate[len(path.rpartition("/")[0]) + 1 :]:
@@ -75,13 +75,13 @@ def is_unfinished(candidate: str, path: str) -> bool:
     return candidate.startswith(hidden) and _is_between(candidate.removeprefix(hidden), ".tmp")
 
 
-def moved(candidate: str, path: str, new_path: str) -> str:
+def artifact_target(candidate: str, path: str, new_path: str) -> str:
     """Return where something that belongs to `path` goes when that becomes `new_path`."""
     if candidate.startswith(path):
         return new_path + candidate.removeprefix(path)
-    stem = stem_of(path) + "/"
+    stem = sidecar_path(path) + "/"
     if candidate.startswith(stem):
-        return f"{stem_of(new_path)}/{candidate.removeprefix(stem)}"
+        return f"{sidecar_path(new_path)}/{candidate.removeprefix(stem)}"
     return _hidden(new_path) + candidate.removeprefix(_hidden(path))
 
 
@@ -93,10 +93,10 @@ async def find_artifacts(backend: Backend, path: str) -> list[Stat]:
         SessionNotFoundError: There is no such session.
     """
     found: dict[str, Stat] = {}
-    for prefix in (stem_of(path), _hidden(path) + "."):
+    for prefix in (sidecar_path(path), _hidden(path) + "."):
         async for batch in backend.scan_under(prefix):
             for stat in batch.stats:
-                if stat.path == path or belongs(stat.path, path):
+                if stat.path == path or is_artifact(stat.path, path):
                     found[stat.path] = stat
     session = found.pop(path, None)
     if session is None:
@@ -112,12 +112,12 @@ async def find_all_artifacts(backend: Backend, paths: Collection[str]) -> dict[s
     Raises:
         InvalidPathError: A path is not that of a session.
     """
-    wanted = outermost(paths)
+    wanted = outermost_sessions(paths)
     if len(wanted) == 1:
         with suppress(SessionNotFoundError):
             return {wanted[0]: await find_artifacts(backend, wanted[0])}
         return {}
-    owners = {stem_of(path): path for path in wanted}
+    owners = {sidecar_path(path): path for path in wanted}
     found: dict[str, dict[str, Stat]] = {path: {} for path in wanted}
     folders = commonprefix([path.rpartition("/")[0] + "/" for path in wanted])
     async for batch in backend.scan_under(folders.rpartition("/")[0] + "/" if folders else ""):
@@ -132,13 +132,13 @@ async def find_all_artifacts(backend: Backend, paths: Collection[str]) -> dict[s
     }
 
 
-def outermost(paths: Collection[str]) -> list[str]:
+def outermost_sessions(paths: Collection[str]) -> list[str]:
     """Return the sessions that lie in the folder of no other one of these, each once, in order.
 
     Raises:
         InvalidPathError: A path is not that of a session.
     """
-    owners = {stem_of(path): path for path in paths}
+    owners = {sidecar_path(path): path for path in paths}
     return [path for path in dict.fromkeys(paths) if _folder_owner(path, owners) is None]
 
 
@@ -154,7 +154,7 @@ def _owner(candidate: str, owners: Mapping[str, str]) -> str | None:
     at = name.rfind(_SUFFIX + ".")
     while at >= 0:
         stem = f"{folder}{slash}{name[:at]}"
-        if stem in owners and belongs(candidate, owners[stem]):
+        if stem in owners and is_artifact(candidate, owners[stem]):
             return owners[stem]
         at = name.rfind(_SUFFIX + ".", 0, at)
     return None

@@ -74,7 +74,7 @@ class Range(msgspec.Struct, frozen=True, gc=False):
     stop: int | None = None
 
 
-class Seen(msgspec.Struct, frozen=True, gc=False):
+class Snapshot(msgspec.Struct, frozen=True, gc=False):
     """A session as one snapshot shows it."""
 
     stat: Stat
@@ -99,7 +99,7 @@ class TrashItem(msgspec.Struct, frozen=True):
     expires_ms: int
 
 
-class Field(msgspec.Struct, frozen=True):
+class HashField(msgspec.Struct, frozen=True):
     """A field of the hash of times or of that of titles, as it is stored."""
 
     kind: Literal["meta", "title"]
@@ -109,7 +109,7 @@ class Field(msgspec.Struct, frozen=True):
     """Whether there is a session of this path."""
 
 
-class FieldChange(msgspec.Struct, frozen=True):
+class HashFieldChange(msgspec.Struct, frozen=True):
     """A field that is to become another one."""
 
     kind: Literal["meta", "title"]
@@ -121,9 +121,9 @@ class FieldChange(msgspec.Struct, frozen=True):
     session: bool = False
     """Whether there must be a session of this path; else there must be none."""
 
-    def undone(self) -> FieldChange:
+    def undone(self) -> HashFieldChange:
         """Return what takes it back."""
-        return FieldChange(self.kind, self.path, self.new, self.old, self.session)
+        return HashFieldChange(self.kind, self.path, self.new, self.old, self.session)
 
 
 class Dirty(msgspec.Struct, frozen=True):
@@ -161,7 +161,7 @@ def cause_of(error: Exception) -> Literal["away", "password", "refused"]:
     return "away" if isinstance(error, BackendDownError) else "refused"
 
 
-Signal = Dirty | Rescan | FeedState
+WatchEvent = Dirty | Rescan | FeedState
 
 
 class Backend(Protocol):
@@ -186,7 +186,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+    async def probe(self, ranges: Sequence[Range]) -> list[Snapshot | None]:
         """Return each session and some of its bytes, of one snapshot; None for one that is gone."""
         ...
 
@@ -281,14 +281,14 @@ class Backend(Protocol):
         """
         ...
 
-    def loose_fields(self) -> AsyncIterator[list[Field]]:
+    def loose_fields(self) -> AsyncIterator[list[HashField]]:
         """Yield times and titles that belong to no session, and times that are no numbers.
 
         There are none in a folder.
         """
         ...
 
-    async def change_fields(self, changes: Sequence[FieldChange]) -> list[bool]:
+    async def change_fields(self, changes: Sequence[HashFieldChange]) -> list[bool]:
         """Change fields, each for itself; tell which are as wished now.
 
         One that is neither `old` nor `new` stays, and so does one that has, or has not, a
@@ -319,7 +319,7 @@ class Backend(Protocol):
         Nobody sees them, and what is never put in place goes by itself.
 
         Args:
-            token: Names what is put in place together, as `new_token` makes them.
+            token: Names what is put in place together, as `new_staging_token` makes them.
             number: Which of the files.
             start: Offset of the first byte.
             data: The bytes.
@@ -399,7 +399,7 @@ class Backend(Protocol):
 
     def watch(
         self, visible: Callable[[], Collection[str]] = tuple
-    ) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:
         """Subscribe; entered means subscribed, or that the first `FeedState` says why not yet.
 
         The iterator never ends by itself: it reconnects, and says `Rescan` whenever
@@ -413,6 +413,6 @@ class Backend(Protocol):
         ...
 
 
-def new_token() -> str:
+def new_staging_token() -> str:
     """Return a name for files that are put in place together; tells whose process they are."""
     return f"{os.getpid():x}-{secrets.token_hex(8)}"

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Final
 from sessiontui.errors import InvalidPathError, WrongTypeError
 from sessiontui.storage.backend import Range
 from sessiontui.storage.mirror import OVERLAP_BYTES, head_mark
-from sessiontui.storage.operations import overlap_start, still_there
+from sessiontui.storage.operations import is_unchanged, overlap_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sessiontui.storage.backend import Backend, Seen, Stat
-    from sessiontui.storage.mirror import Entry, Mirror
+    from sessiontui.storage.backend import Backend, Snapshot, Stat
+    from sessiontui.storage.mirror import Mirror, MirrorEntry
 
 MOST_GROWTH: Final = 1 << 20
 """How much of a session's growth one look fetches, in bytes."""
@@ -31,19 +31,19 @@ MOST_TOGETHER: Final = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Detection:
     """What a look at one session found."""
 
     path: str
-    entry: Entry | None
+    entry: MirrorEntry | None
     """What was known of it."""
-    seen: Seen | None
+    seen: Snapshot | None
     start: int
     """Offset of the first byte of `seen.data`."""
     rewritten: bool = False
 
 
-class Observer:
+class ChangeDetector:
     """Looks at sessions.
 
     Args:
@@ -55,7 +55,7 @@ class Observer:
         self._backend = backend
         self._mirror = mirror
 
-    async def look(self, paths: Sequence[str], *, whole: bool = False) -> list[Finding]:
+    async def look(self, paths: Sequence[str], *, whole: bool = False) -> list[Detection]:
         """Look at sessions, changing nothing.
 
         Args:
@@ -68,7 +68,7 @@ class Observer:
         most = None if whole else min(MOST_GROWTH, MOST_TOGETHER // max(1, len(paths)))
         ranges = [self._range(path, most) for path in paths]
         findings = [
-            Finding(item.path, self._mirror.confirmed.get(item.path), seen, item.start)
+            Detection(item.path, self._mirror.confirmed.get(item.path), seen, item.start)
             for item, seen in zip(ranges, await self._probe(ranges), strict=True)
         ]
         suspects = [at for at, finding in enumerate(findings) if self._is_rewritten(finding)]
@@ -76,10 +76,12 @@ class Observer:
             again = [self._last_bytes(findings[at].path) for at in suspects]
             for at, item, seen in zip(suspects, again, await self._probe(again), strict=True):
                 before = findings[at]
-                findings[at] = Finding(before.path, before.entry, seen, item.start, rewritten=True)
+                findings[at] = Detection(
+                    before.path, before.entry, seen, item.start, rewritten=True
+                )
         return findings
 
-    def apply(self, findings: Sequence[Finding], *, own: bool = False) -> list[str]:
+    def apply(self, findings: Sequence[Detection], *, own: bool = False) -> list[str]:
         """Put findings into the mirror; returns the sessions of which there is more to fetch."""
         findings = self._without_renames(findings, own=own)
         return [finding.path for finding in findings if self._apply(finding, own=own)]
@@ -107,7 +109,7 @@ class Observer:
         """Return what has to be read of a session of which nothing is known."""
         return Range(path, 0 if self._mirror.resident else -OVERLAP_BYTES)
 
-    async def _probe(self, ranges: list[Range]) -> list[Seen | None]:
+    async def _probe(self, ranges: list[Range]) -> list[Snapshot | None]:
         """Ask the store; what is no session counts as gone."""
         try:
             return await self._backend.probe(ranges)
@@ -116,11 +118,11 @@ class Observer:
                 return [None]
         return [seen for item in ranges for seen in await self._probe([item])]
 
-    def _is_rewritten(self, finding: Finding) -> bool:
+    def _is_rewritten(self, finding: Detection) -> bool:
         entry, seen = finding.entry, finding.seen
         if entry is None or seen is None:
             return False
-        if not still_there(entry, seen, finding.start):
+        if not is_unchanged(entry, seen, finding.start):
             return True
         if seen.stat.size > entry.size or not _is_redated(entry, seen.stat):
             return False
@@ -130,7 +132,7 @@ class Observer:
 
     # Applying.
 
-    def _apply(self, finding: Finding, *, own: bool) -> bool:
+    def _apply(self, finding: Detection, *, own: bool) -> bool:
         entry, seen = finding.entry, finding.seen
         if self._mirror.confirmed.get(finding.path) is not entry:
             return True
@@ -142,7 +144,7 @@ class Observer:
             return False
         return self._grow(finding.path, entry, seen, finding.start, own=own)
 
-    def _replace(self, finding: Finding, seen: Seen, *, own: bool) -> None:
+    def _replace(self, finding: Detection, seen: Snapshot, *, own: bool) -> None:
         """Take in a session that is new, or whose bytes have to be read anew."""
         entry = finding.entry
         if entry is not None and entry.content is not None and entry.content == seen.data:
@@ -160,7 +162,9 @@ class Observer:
             identity=seen.identity,
         )
 
-    def _grow(self, path: str, entry: Entry, seen: Seen, start: int, *, own: bool) -> bool:
+    def _grow(
+        self, path: str, entry: MirrorEntry, seen: Snapshot, start: int, *, own: bool
+    ) -> bool:
         """Take in growth and what the index says; tells whether there is more to fetch."""
         self._learn(entry, seen, start)
         retitled = entry.title != seen.stat.title
@@ -172,7 +176,7 @@ class Observer:
             self._mirror.redated(seen.stat, own=own)
         return seen.stat.size > entry.size
 
-    def _learn(self, entry: Entry, seen: Seen, start: int) -> None:
+    def _learn(self, entry: MirrorEntry, seen: Snapshot, start: int) -> None:
         """Keep what the next look compares with, where it was not known yet."""
         entry.identity = seen.identity
         if entry.content is not None:
@@ -182,7 +186,7 @@ class Observer:
         if entry.overlap is None or seen.stat.size > entry.size:
             entry.overlap = seen.data[: entry.size - start][-OVERLAP_BYTES:]
 
-    def _without_renames(self, findings: Sequence[Finding], *, own: bool) -> list[Finding]:
+    def _without_renames(self, findings: Sequence[Detection], *, own: bool) -> list[Detection]:
         """Apply what can be told to be renames; returns the other findings."""
         gone = _by_size((f.entry.size, f) for f in findings if f.entry and not f.seen)
         new = _by_size((f.seen.stat.size, f) for f in findings if f.seen and not f.entry)
@@ -202,14 +206,14 @@ class Observer:
         return [finding for finding in findings if finding.path not in taken]
 
 
-def _is_redated(entry: Entry, stat: Stat) -> bool:
+def _is_redated(entry: MirrorEntry, stat: Stat) -> bool:
     """Tell whether the store's time is another one; none is like none."""
     if stat.mtime_ms is None:
         return entry.dated
     return entry.mtime_ms != stat.mtime_ms or not entry.dated
 
 
-def _pieces(entry: Entry, new: bytes) -> Iterator[tuple[bytes, bool]]:
+def _pieces(entry: MirrorEntry, new: bytes) -> Iterator[tuple[bytes, bool]]:
     """Yield growth from `entry.size` on, parted into ours (True) and peers'."""
     at, end = entry.size, entry.size + len(new)
     first = at
@@ -222,14 +226,14 @@ def _pieces(entry: Entry, new: bytes) -> Iterator[tuple[bytes, bool]]:
         yield new[at - first :], False
 
 
-def _by_size(found: Iterable[tuple[int, Finding]]) -> dict[int, Finding]:
+def _by_size(found: Iterable[tuple[int, Detection]]) -> dict[int, Detection]:
     """Return findings by size, where it is not 0 and belongs to one of them alone."""
     pairs = list(found)
     counts = Counter(size for size, _ in pairs)
     return {size: finding for size, finding in pairs if size and counts[size] == 1}
 
 
-def _is_same(entry: Entry, seen: Seen) -> bool:
+def _is_same(entry: MirrorEntry, seen: Snapshot) -> bool:
     """Tell whether a session that is new is one that is gone, under another path."""
     if None not in (entry.identity, seen.identity):
         return entry.identity == seen.identity

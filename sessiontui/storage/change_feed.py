@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     from sessiontui.storage.changes import Change
-    from sessiontui.storage.mirror import Entry
+    from sessiontui.storage.mirror import MirrorEntry
 
 ROOM_BYTES: Final = 1 << 22
 """Bytes waiting in a feed from which on nothing more is fetched for it."""
@@ -36,7 +36,7 @@ class ChangeFeed:
     """
 
     def __init__(
-        self, *, own: bool, known: Callable[[str], Entry | None], taken: Callable[[], None]
+        self, *, own: bool, known: Callable[[str], MirrorEntry | None], taken: Callable[[], None]
     ) -> None:
         self.own = own
         self._known = known
@@ -63,7 +63,7 @@ class ChangeFeed:
         if isinstance(change, Appended):
             self._bytes += len(change.data)
         if self._bytes > 2 * ROOM_BYTES or self.waiting > 2 * max(ROOM_CHANGES, self._folded):
-            self._queue = deque(fold(self._queue, self._known))
+            self._queue = deque(coalesce_changes(self._queue, self._known))
             self._bytes = 0
             self._folded = len(self._queue)
         self._woken.set()
@@ -103,14 +103,14 @@ class ChangeFeed:
         return bool(self._queue)
 
 
-class Hub:
+class ChangeFeeds:
     """All feeds of a storage."""
 
     def __init__(self) -> None:
         self._feeds: set[ChangeFeed] = set()
         self._room = asyncio.Event()
 
-    def open(self, *, own: bool, known: Callable[[str], Entry | None]) -> ChangeFeed:
+    def open(self, *, own: bool, known: Callable[[str], MirrorEntry | None]) -> ChangeFeed:
         """Return a new feed; changes from now on are in it."""
         feed = ChangeFeed(own=own, known=known, taken=self._room.set)
         self._feeds.add(feed)
@@ -140,7 +140,9 @@ class Hub:
             await self._room.wait()
 
 
-def fold(changes: Iterable[Change], known: Callable[[str], Entry | None]) -> list[Change]:
+def coalesce_changes(
+    changes: Iterable[Change], known: Callable[[str], MirrorEntry | None]
+) -> list[Change]:
     """Return what became of each session that `changes` concern, in order of first mention.
 
     Args:

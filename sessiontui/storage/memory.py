@@ -24,11 +24,11 @@ from sessiontui.storage.backend import (
     HEAD_BYTES,
     Dirty,
     FeedState,
-    Field,
+    HashField,
     Range,
     Rescan,
     ScanBatch,
-    Seen,
+    Snapshot,
     Stat,
     TrashItem,
 )
@@ -38,11 +38,11 @@ from sessiontui.times import now_ms
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
-    from sessiontui.storage.backend import FieldChange, Signal
+    from sessiontui.storage.backend import HashFieldChange, WatchEvent
 
 
 @dataclass(slots=True)
-class Held:
+class StoredSession:
     """A session as it stands in the store."""
 
     data: bytearray
@@ -53,11 +53,11 @@ class Held:
 
 
 @dataclass(slots=True)
-class Thrown:
+class TrashedSessions:
     """What one deletion moved out of sight."""
 
     item: TrashItem
-    held: dict[str, Held]
+    held: dict[str, StoredSession]
     expired_ms: int | None = None
     """When a look first found that its time is over."""
 
@@ -66,11 +66,11 @@ class Thrown:
 class Watcher:
     """What one subscription has not been told yet."""
 
-    signals: deque[Signal] = field(default_factory=deque)
+    signals: deque[WatchEvent] = field(default_factory=deque)
     """Bounded: signals about sessions are joined into one that has not been taken yet."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def tell(self, signal: Signal) -> None:
+    def tell(self, signal: WatchEvent) -> None:
         """Put a signal behind the others, joined with the last where both name sessions."""
         last = self.signals[-1] if self.signals else None
         if isinstance(signal, Dirty) and isinstance(last, Dirty):
@@ -85,15 +85,15 @@ class MemoryStore:
 
     Args:
         clock: Milliseconds since the epoch, for what has no time given.
-        identities: Whether replacing a session can be told by `Seen.identity`,
+        identities: Whether replacing a session can be told by `Snapshot.identity`,
             as in a folder; in Redis it cannot.
     """
 
     def __init__(self, *, clock: Callable[[], int] = now_ms, identities: bool = False) -> None:
         self.clock = clock
         self.identities = identities
-        self.sessions: dict[str, Held] = {}
-        self.trashed: dict[str, Thrown] = {}
+        self.sessions: dict[str, StoredSession] = {}
+        self.trashed: dict[str, TrashedSessions] = {}
         self.loose: dict[tuple[Literal["meta", "title"], str], bytes] = {}
         """Times and titles of no session, as omp leaves them behind."""
         self.staged: dict[str, dict[int, bytearray]] = {}
@@ -134,7 +134,7 @@ class MemoryStore:
         held.mtime_ms = self.clock() if mtime_ms is None else mtime_ms
         self.signal(path)
 
-    def change_field(self, change: FieldChange) -> bool:
+    def change_field(self, change: HashFieldChange) -> bool:
         """Change one field where it is as expected; tell whether it is as wished now."""
         held = self.sessions.get(change.path)
         if (held is not None) != change.session:
@@ -179,7 +179,7 @@ class MemoryStore:
         """Tell all who watch that these sessions may have changed."""
         self.tell(Dirty(frozenset(paths)))
 
-    def tell(self, signal: Signal) -> None:
+    def tell(self, signal: WatchEvent) -> None:
         """Tell all who watch, unless signals get lost."""
         if not self.silent:
             for watcher in self._watchers:
@@ -206,9 +206,9 @@ class MemoryStore:
         self._watchers.add(watcher)
         return lambda: self._watchers.discard(watcher)
 
-    def _put(self, path: str, data: bytearray) -> Held:
+    def _put(self, path: str, data: bytearray) -> StoredSession:
         self._replaced += 1
-        held = self.sessions[path] = Held(data, None, identity=self._replaced)
+        held = self.sessions[path] = StoredSession(data, None, identity=self._replaced)
         return held
 
 
@@ -251,7 +251,7 @@ class MemoryBackend:
             )
             await self._ask()
 
-    async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+    async def probe(self, ranges: Sequence[Range]) -> list[Snapshot | None]:
         """Return each session with some of its bytes."""
         await self._ask()
         seen = [self._seen(item) for item in ranges]
@@ -355,20 +355,20 @@ class MemoryBackend:
             self._expect(target.path, target.size)
             held = self.store.sessions[item.path]
             self.store.append(target.path, between + bytes(held.data[skip:]), mtime_ms=mtime_ms)
-            self.store.trashed[item.id] = Thrown(item, {item.path: replace(held)})
+            self.store.trashed[item.id] = TrashedSessions(item, {item.path: replace(held)})
             self.store.delete(item.path)
             return self.store.stat(target.path)
 
-    async def loose_fields(self) -> AsyncIterator[list[Field]]:
+    async def loose_fields(self) -> AsyncIterator[list[HashField]]:
         """Yield times and titles of no session."""
         await self._ask()
         yield [
-            Field(kind, path, value)
+            HashField(kind, path, value)
             for (kind, path), value in self.store.loose.items()
             if path not in self.store.sessions
         ]
 
-    async def change_fields(self, changes: Sequence[FieldChange]) -> list[bool]:
+    async def change_fields(self, changes: Sequence[HashFieldChange]) -> list[bool]:
         """Change fields, each for itself."""
         async with self._change():
             return [self.store.change_field(change) for change in changes]
@@ -439,7 +439,7 @@ class MemoryBackend:
                 raise SessionNotFoundError(item.path)
             paths = [stat.path for stat in item.stats if stat.path in self.store.sessions]
             held = {path: replace(self.store.sessions[path]) for path in paths}
-            self.store.trashed[item.id] = Thrown(item, held)
+            self.store.trashed[item.id] = TrashedSessions(item, held)
             self.store.delete(*paths)
 
     async def restore(self, item_id: str) -> TrashItem:
@@ -480,7 +480,7 @@ class MemoryBackend:
     @asynccontextmanager
     async def watch(
         self, visible: Callable[[], Collection[str]] = tuple
-    ) -> AsyncIterator[AsyncIterator[Signal]]:
+    ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
         """Subscribe."""
         self.visible = visible
         watcher = Watcher()
@@ -494,7 +494,7 @@ class MemoryBackend:
     async def aclose(self) -> None:
         """Do nothing; the store outlives its backends."""
 
-    async def _signals(self, watcher: Watcher) -> AsyncIterator[Signal]:
+    async def _signals(self, watcher: Watcher) -> AsyncIterator[WatchEvent]:
         while True:
             while watcher.signals:
                 yield watcher.signals.popleft()
@@ -522,10 +522,10 @@ class MemoryBackend:
         held = self.store.sessions.get(item.path)
         return None if held is None else bytes(held.data[item.start : item.stop])
 
-    def _seen(self, item: Range) -> Seen | None:
+    def _seen(self, item: Range) -> Snapshot | None:
         data = self._slice(item)
         if data is None:
             return None
         held = self.store.sessions[item.path]
         identity = held.identity if self.store.identities else None
-        return Seen(self.store.stat(item.path), bytes(held.data[:HEAD_BYTES]), data, identity)
+        return Snapshot(self.store.stat(item.path), bytes(held.data[:HEAD_BYTES]), data, identity)

@@ -34,7 +34,7 @@ OVERLAP_BYTES: Final = 64
 _STAT_FIELDS: Final = attrgetter("path", "size", "mtime_ms", "title")
 
 
-class Entry(msgspec.Struct, gc=False):
+class MirrorEntry(msgspec.Struct, gc=False):
     """A session as the store confirmed it."""
 
     size: int
@@ -51,7 +51,7 @@ class Entry(msgspec.Struct, gc=False):
     """The last bytes, once known and not in `content` anyway; as `overlap_mark` says, or
     themselves where the session was seen growing."""
     identity: object = None
-    """`Seen.identity`, once known."""
+    """`Snapshot.identity`, once known."""
     content: bytes | bytearray | None = None
     """All bytes, where contents are resident; can be changed once they were."""
     own: tuple[tuple[int, int], ...] = ()
@@ -72,7 +72,7 @@ class Entry(msgspec.Struct, gc=False):
         return data.endswith(known) if isinstance(known, bytes) else overlap_mark(data) == known
 
 
-def _changeable(entry: Entry, content: bytes | bytearray) -> bytearray:
+def _changeable(entry: MirrorEntry, content: bytes | bytearray) -> bytearray:
     """Return a session's bytes so that they can be changed in place."""
     if not isinstance(content, bytearray):
         content = entry.content = bytearray(content)
@@ -100,7 +100,7 @@ def _digest(data: bytes) -> int:
     return int.from_bytes(blake2b(data, digest_size=8).digest()) >> 4
 
 
-class Stored(msgspec.Struct, frozen=True, gc=False):
+class StoredRange(msgspec.Struct, frozen=True, gc=False):
     """Bytes `[start, stop)` of a confirmed session."""
 
     path: str
@@ -108,13 +108,13 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     stop: int
 
 
-class View(msgspec.Struct, gc=False):
+class PendingView(msgspec.Struct, gc=False):
     """A session as it will be once what is pending is done."""
 
     size: int
     mtime_ms: int
     title: bytes | None
-    pieces: list[Stored | bytearray]
+    pieces: list[StoredRange | bytearray]
     """Its bytes from first to last: parts of confirmed sessions, and what we write."""
 
 
@@ -133,12 +133,12 @@ class Mirror:
         self.resident = resident
         self.loaded = False
         """Whether a session that is not here is not in the store either."""
-        self.confirmed: dict[str, Entry] = {}
+        self.confirmed: dict[str, MirrorEntry] = {}
         self.due: set[str] = set()
         """Sessions that were seen growing: their time alone may still follow, once."""
         self.taken: set[str] = set()
         """What we removed, and nobody else since: as many as this process removes."""
-        self._views: dict[str, View | None] = {}
+        self._views: dict[str, PendingView | None] = {}
         self._clock = clock
         self._publish = publish
         self._last_ms = 0
@@ -146,7 +146,7 @@ class Mirror:
 
     # What there is, pending writes included.
 
-    def view(self, path: str) -> View | None:
+    def view(self, path: str) -> PendingView | None:
         """Return a session as it will be, None if there is none then."""
         try:
             return self._views[path]
@@ -187,7 +187,7 @@ class Mirror:
         """Show `data` at the end."""
         view = self._view_to_change(path)
         if view is None:
-            view = self._views[path] = View(0, mtime_ms, None, [])
+            view = self._views[path] = PendingView(0, mtime_ms, None, [])
         last = view.pieces[-1] if view.pieces else None
         if isinstance(last, bytearray):
             last += data
@@ -198,7 +198,7 @@ class Mirror:
 
     def sketch_write(self, path: str, data: bytes, mtime_ms: int, title: bytes | None) -> None:
         """Show `data` as the whole session."""
-        self._views[path] = View(len(data), mtime_ms, title, [bytearray(data)])
+        self._views[path] = PendingView(len(data), mtime_ms, title, [bytearray(data)])
 
     def sketch_move(self, source: str, target: str) -> None:
         """Show a session under another path."""
@@ -228,7 +228,7 @@ class Mirror:
                 continue
             shown = now if mtime_ms is None else mtime_ms
             last = max(last, shown)
-            confirmed[path] = Entry(
+            confirmed[path] = MirrorEntry(
                 size, shown, title, version, mtime_ms is not None, content=content
             )
             publish(Created(path, size, shown, title), False)
@@ -373,8 +373,8 @@ class Mirror:
         head: bytes | None,
         overlap: bytes | None,
         identity: object,
-    ) -> Entry:
-        entry = Entry(stat.size, 0, stat.title, self._next_version(), identity=identity)
+    ) -> MirrorEntry:
+        entry = MirrorEntry(stat.size, 0, stat.title, self._next_version(), identity=identity)
         if self.resident:
             entry.content = content or b""
         else:
@@ -385,7 +385,7 @@ class Mirror:
         self._date(entry, stat.mtime_ms)
         return entry
 
-    def _date(self, entry: Entry, mtime_ms: int | None) -> None:
+    def _date(self, entry: MirrorEntry, mtime_ms: int | None) -> None:
         if mtime_ms is not None:
             entry.mtime_ms = mtime_ms
             entry.dated = True
@@ -395,14 +395,16 @@ class Mirror:
         self._version += 1
         return self._version
 
-    def _confirmed_view(self, path: str) -> View | None:
+    def _confirmed_view(self, path: str) -> PendingView | None:
         entry = self.confirmed.get(path)
         if entry is None:
             return None
-        pieces: list[Stored | bytearray] = [Stored(path, 0, entry.size)] if entry.size else []
-        return View(entry.size, entry.mtime_ms, entry.title, pieces)
+        pieces: list[StoredRange | bytearray] = (
+            [StoredRange(path, 0, entry.size)] if entry.size else []
+        )
+        return PendingView(entry.size, entry.mtime_ms, entry.title, pieces)
 
-    def _view_to_change(self, path: str) -> View | None:
+    def _view_to_change(self, path: str) -> PendingView | None:
         if path in self._views:
             return self._views[path]
         view = self._confirmed_view(path)

@@ -14,8 +14,8 @@ from sessiontui.storage.mirror import OVERLAP_BYTES
 from sessiontui.storage.write_queue import Operation
 
 if TYPE_CHECKING:
-    from sessiontui.storage.backend import Backend, Seen
-    from sessiontui.storage.mirror import Entry
+    from sessiontui.storage.backend import Backend, Snapshot
+    from sessiontui.storage.mirror import MirrorEntry
     from sessiontui.storage.writer import SessionStorageWriter
 
 _WINDOW: Final = 1 << 22
@@ -24,17 +24,17 @@ MOST_JOINED: Final = 1 << 22
 """Appends are joined until they are this long."""
 
 
-def head_of(data: bytes) -> bytes:
+def session_head(data: bytes) -> bytes:
     """Return what an entry keeps of a session's beginning."""
     return data[:HEAD_BYTES]
 
 
-def overlap_of(data: bytes) -> bytes:
+def session_overlap(data: bytes) -> bytes:
     """Return what an entry keeps of a session's end."""
     return data[-OVERLAP_BYTES:]
 
 
-def still_there(entry: Entry | None, seen: Seen, start: int) -> bool:
+def is_unchanged(entry: MirrorEntry | None, seen: Snapshot, start: int) -> bool:
     """Tell whether the bytes known before still are what a session begins with.
 
     Args:
@@ -53,7 +53,7 @@ def still_there(entry: Entry | None, seen: Seen, start: int) -> bool:
     return None in (entry.identity, seen.identity) or entry.identity == seen.identity
 
 
-def overlap_start(entry: Entry) -> int:
+def overlap_start(entry: MirrorEntry) -> int:
     """Return where to begin reading so that the known last bytes can be compared."""
     return max(0, entry.size - OVERLAP_BYTES)
 
@@ -116,7 +116,7 @@ class Append(Operation):
         if seen is None:
             return None
         floor = self._floor or 0
-        if seen.stat.size < floor or not still_there(entry, seen, start):
+        if seen.stat.size < floor or not is_unchanged(entry, seen, start):
             floor = 0
         at = await find_bytes(self.backend, path, self._data or b"", floor)
         return None if at is None else (at, seen.stat.mtime_ms)
@@ -136,7 +136,7 @@ class Append(Operation):
         if entry is None and start == 0:
             stat = Stat(path, len(data), mtime_ms)
             self.mirror.created(
-                stat, own=True, content=data, head=head_of(data), overlap=overlap_of(data)
+                stat, own=True, content=data, head=session_head(data), overlap=session_overlap(data)
             )
         elif entry is not None and start == entry.size and not entry.own:
             self.mirror.grew(path, data, mtime_ms, own=True)
@@ -219,14 +219,14 @@ class Write(Operation):
         (seen,) = await self.backend.probe([Range(path, start, entry.size if entry else 0)])
         if seen is None or seen.stat.size < len(self._data) or not await self._begins():
             return None
-        if entry is not None and still_there(entry, seen, start):
+        if entry is not None and is_unchanged(entry, seen, start):
             mtime_ms = entry.mtime_ms if entry.dated else None
             if seen.stat == Stat(path, entry.size, mtime_ms, entry.title):
                 return None
         if seen.stat.size > len(self._data):
             # Ours and more, or what was there before and happens to begin alike?
             alike = entry is not None and len(self._data) <= entry.size
-            if alike and seen.stat.mtime_ms != self._mtime_ms and still_there(entry, seen, start):
+            if alike and seen.stat.mtime_ms != self._mtime_ms and is_unchanged(entry, seen, start):
                 return None
             self.look_at = self.paths
         return Stat(path, len(self._data), self._mtime_ms, seen.stat.title)
@@ -244,8 +244,8 @@ class Write(Operation):
             answer,
             own=True,
             content=self._data,
-            head=head_of(self._data),
-            overlap=overlap_of(self._data),
+            head=session_head(self._data),
+            overlap=session_overlap(self._data),
         )
 
     def failed(self) -> None:

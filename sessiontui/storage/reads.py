@@ -19,14 +19,14 @@ import msgspec
 from sessiontui.errors import SessionNotFoundError, StorageError
 from sessiontui.storage.artifacts import find_all_artifacts, find_artifacts
 from sessiontui.storage.backend import HEAD_BYTES, Range, Stat
-from sessiontui.storage.mirror import OVERLAP_BYTES, Stored, head_mark, overlap_mark
+from sessiontui.storage.mirror import OVERLAP_BYTES, StoredRange, head_mark, overlap_mark
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-    from sessiontui.storage.backend import Backend, Field, ScanBatch, Seen, TrashItem
-    from sessiontui.storage.mirror import Entry, Mirror, View
-    from sessiontui.storage.write_queue import Chain
+    from sessiontui.storage.backend import Backend, HashField, ScanBatch, Snapshot, TrashItem
+    from sessiontui.storage.mirror import Mirror, MirrorEntry, PendingView
+    from sessiontui.storage.write_queue import WriteQueue
 
 
 class SessionStat(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class SessionReads:
         reader: Reads bytes.
     """
 
-    def __init__(self, backend: Backend, mirror: Mirror, reader: Reader) -> None:
+    def __init__(self, backend: Backend, mirror: Mirror, reader: RangeReader) -> None:
         self.read_only: str | None = None
         """Why every change is refused, in a few plain words; None where they are allowed."""
         self._backend = backend
@@ -162,7 +162,7 @@ class SessionReads:
         """
         return await self._reader.read(ranges, keep=False)
 
-    async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+    async def probe(self, ranges: Sequence[Range]) -> list[Snapshot | None]:
         """Return anything as it stands in the store now, listed or not, with some of its bytes.
 
         Raises:
@@ -202,7 +202,7 @@ class SessionReads:
         async for batch in self._backend.scan_under(""):
             yield batch
 
-    async def loose_fields(self) -> AsyncIterator[list[Field]]:
+    async def loose_fields(self) -> AsyncIterator[list[HashField]]:
         """Yield times and titles of no session; see `Backend.loose_fields`."""
         async for fields in self._backend.loose_fields():
             yield fields
@@ -247,7 +247,7 @@ _TRIES = 50
 """How often to begin again when sessions move under a read, before it fails."""
 
 
-def bounds(item: Range, size: int) -> tuple[int, int]:
+def range_bounds(item: Range, size: int) -> tuple[int, int]:
     """Return a range of a session of `size` bytes as `(start, stop)`, both within it."""
     start = max(0, size + item.start) if item.start < 0 else min(item.start, size)
     stop = size if item.stop is None else item.stop
@@ -256,23 +256,23 @@ def bounds(item: Range, size: int) -> tuple[int, int]:
     return start, max(start, min(stop, size))
 
 
-def cut(view: View, start: int, stop: int) -> list[Stored | bytes]:
+def pieces_of(view: PendingView, start: int, stop: int) -> list[StoredRange | bytes]:
     """Return the pieces that bytes `[start, stop)` of a view consist of."""
-    parts: list[Stored | bytes] = []
+    parts: list[StoredRange | bytes] = []
     at = 0
     for piece in view.pieces:
-        length = piece.stop - piece.start if isinstance(piece, Stored) else len(piece)
+        length = piece.stop - piece.start if isinstance(piece, StoredRange) else len(piece)
         first, last = max(start - at, 0), min(stop - at, length)
         if first < last:
-            if isinstance(piece, Stored):
-                parts.append(Stored(piece.path, piece.start + first, piece.start + last))
+            if isinstance(piece, StoredRange):
+                parts.append(StoredRange(piece.path, piece.start + first, piece.start + last))
             else:
                 parts.append(bytes(piece[first:last]))
         at += length
     return parts
 
 
-class Reader:
+class RangeReader:
     """Reads ranges.
 
     Args:
@@ -287,7 +287,7 @@ class Reader:
         self,
         backend: Backend,
         mirror: Mirror,
-        chain: Chain,
+        chain: WriteQueue,
         cache: RangeCache,
         mark: Callable[[Iterable[str]], None],
     ) -> None:
@@ -314,7 +314,7 @@ class Reader:
         view = self._mirror.view(path)
         if view is None:
             raise SessionNotFoundError(path)
-        return b"".join(self._resident(part) for part in cut(view, 0, view.size))
+        return b"".join(self._resident(part) for part in pieces_of(view, 0, view.size))
 
     async def read(self, ranges: Sequence[Range], *, keep: bool) -> list[bytes | None]:
         """Return the bytes of each range, None for a session that does not exist.
@@ -330,17 +330,19 @@ class Reader:
             parts = [self._cut(item) for item in ranges]
             if self._mirror.resident:
                 return [None if p is None else b"".join(map(self._resident, p)) for p in parts]
-            stored = [part for some in parts for part in some or () if isinstance(part, Stored)]
+            stored = [
+                part for some in parts for part in some or () if isinstance(part, StoredRange)
+            ]
             found = await self._fetch(list(dict.fromkeys(stored)), keep=keep)
             if found is not None:
                 return [None if some is None else _joined(some, found) for some in parts]
         raise StorageError("the sessions change faster than they can be read")
 
-    def _cut(self, item: Range) -> list[Stored | bytes] | None:
+    def _cut(self, item: Range) -> list[StoredRange | bytes] | None:
         view = self._mirror.view(item.path)
-        return None if view is None else cut(view, *bounds(item, view.size))
+        return None if view is None else pieces_of(view, *range_bounds(item, view.size))
 
-    def _resident(self, part: Stored | bytes) -> bytes:
+    def _resident(self, part: StoredRange | bytes) -> bytes:
         if isinstance(part, bytes):
             return part
         content = self._mirror.confirmed[part.path].content
@@ -350,7 +352,9 @@ class Reader:
             )
         return bytes(content[part.start : part.stop])
 
-    async def _fetch(self, parts: list[Stored], *, keep: bool) -> dict[Stored, bytes | None] | None:
+    async def _fetch(
+        self, parts: list[StoredRange], *, keep: bool
+    ) -> dict[StoredRange, bytes | None] | None:
         """Return what the store holds there, None if it moved meanwhile."""
         paths = dict.fromkeys(part.path for part in parts)
         moving = [one for path in paths if (one := self._chain.moving(path)) is not None]
@@ -359,8 +363,8 @@ class Reader:
             return None
         entries = {path: self._mirror.confirmed[path] for path in paths}
         versions = {path: entry.version for path, entry in entries.items()}
-        found: dict[Stored, bytes | None] = {}
-        missing: list[Stored] = []
+        found: dict[StoredRange, bytes | None] = {}
+        missing: list[StoredRange] = []
         for part in parts:
             data = self._cache.get(part.path, versions[part.path], part.start, part.stop)
             if data is None:
@@ -385,7 +389,7 @@ class Reader:
                 self._cache.put(part.path, versions[part.path], part.start, data)
         return found
 
-    def _has_moved(self, path: str, entry: Entry, version: int) -> bool:
+    def _has_moved(self, path: str, entry: MirrorEntry, version: int) -> bool:
         return (
             self._mirror.confirmed.get(path) is not entry
             or entry.version != version
@@ -393,19 +397,21 @@ class Reader:
         )
 
 
-def _joined(parts: list[Stored | bytes], found: dict[Stored, bytes | None]) -> bytes | None:
+def _joined(
+    parts: list[StoredRange | bytes], found: dict[StoredRange, bytes | None]
+) -> bytes | None:
     """Return the parts as one, None if a peer has removed one of them."""
-    joined = [found[part] if isinstance(part, Stored) else part for part in parts]
+    joined = [found[part] if isinstance(part, StoredRange) else part for part in parts]
     return None if None in joined else b"".join(part for part in joined if part is not None)
 
 
-def _to_learn(path: str, entry: Entry, parts: list[Stored]) -> list[Stored]:
+def _to_learn(path: str, entry: MirrorEntry, parts: list[StoredRange]) -> list[StoredRange]:
     """Return what must be read beside `parts` to judge a peer's change to the session later."""
     wanted = []
     if entry.head is None:
-        wanted.append(Stored(path, 0, min(HEAD_BYTES, entry.size)))
+        wanted.append(StoredRange(path, 0, min(HEAD_BYTES, entry.size)))
     if entry.overlap is None:
-        wanted.append(Stored(path, max(0, entry.size - OVERLAP_BYTES), entry.size))
+        wanted.append(StoredRange(path, max(0, entry.size - OVERLAP_BYTES), entry.size))
     return [
         one
         for one in wanted
@@ -413,7 +419,7 @@ def _to_learn(path: str, entry: Entry, parts: list[Stored]) -> list[Stored]:
     ]
 
 
-def _learn(entry: Entry, part: Stored, data: bytes) -> None:
+def _learn(entry: MirrorEntry, part: StoredRange, data: bytes) -> None:
     """Keep the first and last bytes of a session, if `data` holds them and they are not known."""
     head = min(HEAD_BYTES, entry.size)
     if entry.head is None and part.start == 0 and part.stop >= head:

@@ -10,15 +10,15 @@ from sessiontui.errors import SessionNotFoundError, StorageError, WriteConflictE
 from sessiontui.formats.title_slot import parse_slot
 from sessiontui.storage.backend import JOIN_BYTES, Range, Stat, TrashItem
 from sessiontui.storage.changes import is_session
-from sessiontui.storage.session_operations import Retitle
-from sessiontui.storage.write_queue import Operation, refuse_held
+from sessiontui.storage.session_operations import SetTitle
+from sessiontui.storage.write_queue import Operation, refuse_in_use
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sessiontui.formats.title_slot import TitleSource
-    from sessiontui.storage.backend import FieldChange, Seen
-    from sessiontui.storage.session_operations import Titled
+    from sessiontui.storage.backend import HashFieldChange, Snapshot
+    from sessiontui.storage.session_operations import TitleResult
     from sessiontui.storage.write_queue import Guard
 
 _FRONT_BYTES = 64
@@ -32,7 +32,7 @@ class ChangeFields(Operation):
         changes: What to change; `changed` tells which are as wished afterwards.
     """
 
-    def __init__(self, changes: Sequence[FieldChange]) -> None:
+    def __init__(self, changes: Sequence[HashFieldChange]) -> None:
         super().__init__(tuple(dict.fromkeys(change.path for change in changes)))
         self._changes = changes
         self.changed: list[bool] = []
@@ -53,7 +53,7 @@ class ChangeFields(Operation):
         )
 
 
-class Overwrite(Operation):
+class OverwriteStart(Operation):
     """Replaces the first bytes of a session by as many others; its length and title field stay.
 
     Args:
@@ -86,7 +86,7 @@ class Overwrite(Operation):
         self.look_at = self.paths
 
 
-class GiveSlot(Retitle):
+class AddTitleSlot(SetTitle):
     """Puts a slot with its title before a session that has none.
 
     Args:
@@ -103,7 +103,7 @@ class GiveSlot(Retitle):
         super().__init__(stat.path, title, source, now_ms, allow_rewrite=guard or True)
         self._stat = stat
 
-    async def attempt(self) -> Titled:
+    async def attempt(self) -> TitleResult:
         """Put it there, if all is as it was found."""
         seen = await self._seen()
         found = (seen.stat.size, seen.stat.title)
@@ -113,7 +113,7 @@ class GiveSlot(Retitle):
         return await self._write(seen)
 
 
-class Keep(Operation):
+class Crop(Operation):
     """Keeps only some bytes of a session.
 
     Args:
@@ -149,7 +149,7 @@ class Keep(Operation):
         """Cut off the others."""
         [path] = self.paths
         seen = await _seen(self, Range(path, 0, 0))
-        refuse_held(self._guard, seen.stat)
+        refuse_in_use(self._guard, seen.stat)
         return await self.backend.keep(
             path,
             self._start,
@@ -172,7 +172,7 @@ class Keep(Operation):
         self.look_at, self.look_at_own = self.paths, True
 
 
-class Join(Operation):
+class JoinSessions(Operation):
     """Adds a session to the end of another one, and moves it to the trash.
 
     Args:
@@ -215,7 +215,7 @@ class Join(Operation):
                 raise WriteConflictError(
                     wanted.path, expected_size=wanted.size, actual_size=seen.stat.size
                 )
-            refuse_held(guard, seen.stat)
+            refuse_in_use(guard, seen.stat)
         between = b"" if end.data in (b"\n", b"") else b"\n"
         skip = len(front.data) - len(front.data.lstrip(b"\n"))
         self.joined_size = self._head.size + len(between) + tail.size - skip
@@ -235,7 +235,7 @@ class Join(Operation):
         self.look_at, self.look_at_own = (self._head.path,), True
 
 
-class Discard(Operation):
+class DiscardFiles(Operation):
     """Moves what is no session to the trash.
 
     Args:
@@ -278,7 +278,7 @@ class Discard(Operation):
             self.mirror.removed(stat.path, own=True)
 
 
-async def _seen(operation: Operation, wanted: Range) -> Seen:
+async def _seen(operation: Operation, wanted: Range) -> Snapshot:
     [seen] = await operation.backend.probe([wanted])
     if seen is None:
         raise SessionNotFoundError(wanted.path)

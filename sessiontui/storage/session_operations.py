@@ -29,30 +29,36 @@ from sessiontui.formats.jsonl import to_json
 from sessiontui.formats.title_slot import (
     SLOT_BYTES,
     make_slot,
+    make_title_field,
     parse_slot,
     parse_title_field,
-    title_field,
 )
-from sessiontui.storage.artifacts import belongs, find_artifacts, is_unfinished, moved, prefixes_of
+from sessiontui.storage.artifacts import (
+    artifact_prefixes,
+    artifact_target,
+    find_artifacts,
+    is_artifact,
+    is_unfinished,
+)
 from sessiontui.storage.backend import Range, Stat, TrashItem
 from sessiontui.storage.changes import is_session
 from sessiontui.storage.operations import Append
-from sessiontui.storage.write_queue import Operation, PendingWrite, refuse_held
+from sessiontui.storage.write_queue import Operation, PendingWrite, refuse_in_use
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sessiontui.formats.title_slot import TitleSource
-    from sessiontui.storage.backend import Backend, Seen
+    from sessiontui.storage.backend import Backend, Snapshot
     from sessiontui.storage.mirror import Mirror
-    from sessiontui.storage.write_queue import Chain, Guard
+    from sessiontui.storage.write_queue import Guard, WriteQueue
     from sessiontui.storage.writer import SessionStorageWriter
 
 _LISTINGS: Final = 10
 """How often to look for what belongs to a session whose agent is at work."""
 
 
-async def _seen(backend: Backend, *paths: str) -> list[Seen | None]:
+async def _seen(backend: Backend, *paths: str) -> list[Snapshot | None]:
     return await backend.probe([Range(path, 0, 0) for path in paths])
 
 
@@ -79,7 +85,7 @@ class Move(Operation):
         overwrite: bool,
         guard: Guard | None = None,
     ) -> None:
-        prefixes = (*prefixes_of(source), *prefixes_of(target)) if artifacts else ()
+        prefixes = (*artifact_prefixes(source), *artifact_prefixes(target)) if artifacts else ()
         moves = {source: target, **known}
         super().__init__(tuple(dict.fromkeys((*moves, *moves.values()))), prefixes)
         self.source = source
@@ -91,14 +97,14 @@ class Move(Operation):
         self._artifacts = artifacts
         self._overwrite = overwrite
         self._guard = guard
-        self._chain: Chain | None = None
+        self._chain: WriteQueue | None = None
         self._writers: list[SessionStorageWriter] = []
 
     def described(self) -> PendingWrite:
         """Return where it leads, too."""
         return PendingWrite(self.action, self.source, target=self.target)
 
-    def take_along(self, writers: Iterable[SessionStorageWriter], chain: Chain) -> None:
+    def take_along(self, writers: Iterable[SessionStorageWriter], chain: WriteQueue) -> None:
         """Let open writers of what moves write to the new paths from now on."""
         self._chain = chain
         for writer in writers:
@@ -129,11 +135,11 @@ class Move(Operation):
         if not self._artifacts:
             return
         session, *others = await find_artifacts(self.backend, self.source)
-        refuse_held(self._guard, session)
+        refuse_in_use(self._guard, session)
         for stat in others:
             newer = (stat.mtime_ms or 0) >= (session.mtime_ms or 0)
             if not (newer and is_unfinished(stat.path, self.source)):
-                self._tried[stat.path] = moved(stat.path, self.source, self.target)
+                self._tried[stat.path] = artifact_target(stat.path, self.source, self.target)
 
     async def look(self) -> dict[str, str] | None:
         """Tell by what stands at the two paths now."""
@@ -198,7 +204,7 @@ class Delete(Operation):
     action: ClassVar[str] = "delete"
 
     def __init__(self, path: str, *, known: tuple[str, ...] = (), artifacts: bool = False) -> None:
-        super().__init__((path, *known), prefixes_of(path) if artifacts else ())
+        super().__init__((path, *known), artifact_prefixes(path) if artifacts else ())
         self._path = path
         self._artifacts = artifacts
         self._tried: tuple[str, ...] = ()
@@ -229,7 +235,7 @@ class Delete(Operation):
             self.mirror.removed(path, own=True)
 
 
-class Trash(Operation):
+class MoveToTrash(Operation):
     """Moves a session with all that belongs to it to the trash.
 
     Args:
@@ -249,7 +255,7 @@ class Trash(Operation):
         guard: Guard | None = None,
         whole: bool = False,
     ) -> None:
-        super().__init__((item.path, *known), prefixes_of(item.path))
+        super().__init__((item.path, *known), artifact_prefixes(item.path))
         self.item = item
         self._guard = guard
         self._whole = whole
@@ -259,7 +265,7 @@ class Trash(Operation):
         if not self.item.stats:
             stats = await find_artifacts(self.backend, self.item.path)
             self.item = msgspec.structs.replace(self.item, stats=tuple(stats))
-            refuse_held(self._guard, stats[0])
+            refuse_in_use(self._guard, stats[0])
         elif self._guard is not None:
             more = self.item.stats[1:] if self._whole else ()
             paths = (self.item.path, *(stat.path for stat in more))
@@ -268,11 +274,11 @@ class Trash(Operation):
                 raise SessionNotFoundError(self.item.path)
             for seen in (session, *others):
                 if seen is not None:
-                    refuse_held(self._guard, seen.stat)
+                    refuse_in_use(self._guard, seen.stat)
         taken = await self.backend.trash(self.item)
         try:
             for stat in (taken or ())[: None if self._whole else 1]:
-                refuse_held(self._guard, stat)
+                refuse_in_use(self._guard, stat)
         except SessionHeldError as error:
             # Its agent wrote between the last look and the step that took it.
             try:
@@ -305,7 +311,7 @@ class Trash(Operation):
 
 
 class Restore(Operation):
-    """Brings back what a `Trash` took."""
+    """Brings back what a `MoveToTrash` took."""
 
     action: ClassVar[str] = "restore"
 
@@ -333,7 +339,7 @@ class Restore(Operation):
         self.look_at_own = True
 
 
-class Place(Operation):
+class PlaceFiles(Operation):
     """Puts files in place that were staged under a token.
 
     Args:
@@ -371,14 +377,14 @@ class Place(Operation):
         self.look_at_own = True
 
 
-def belonging(mirror: Mirror, path: str) -> tuple[str, ...]:
+def artifact_paths(mirror: Mirror, path: str) -> tuple[str, ...]:
     """Return what the mirror knows to belong to a session.
 
     Raises:
         InvalidPathError: The path is not that of a session.
     """
-    prefixes_of(path)
-    return tuple(name for name in mirror.paths() if belongs(name, path))
+    artifact_prefixes(path)
+    return tuple(name for name in mirror.paths() if is_artifact(name, path))
 
 
 _LINE_BYTES = 1 << 16
@@ -389,7 +395,7 @@ _LOOKS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Titled:
+class TitleResult:
     """What came of it."""
 
     stat: Stat | None
@@ -400,7 +406,7 @@ class Titled:
     """What stands there now."""
 
 
-class Retitle(Operation):
+class SetTitle(Operation):
     """Sets the title of a session.
 
     Args:
@@ -427,7 +433,7 @@ class Retitle(Operation):
         self._source = source
         self._allow_rewrite = allow_rewrite
         self._slot = make_slot(title, source=source, updated_at=now_ms)
-        self._field = title_field(title, source, now_ms)
+        self._field = make_title_field(title, source, now_ms)
         self._written = (0, self._slot)
         """How many of the first bytes are replaced, and by what."""
         self.applied = False
@@ -437,38 +443,38 @@ class Retitle(Operation):
         """Return the title, too."""
         return PendingWrite(self.action, self.paths[0], title=self._title)
 
-    async def attempt(self) -> Titled:
+    async def attempt(self) -> TitleResult:
         """Look, then write what fits what was seen."""
         for _ in range(_LOOKS - 1):
             with suppress(WriteConflictError):
                 return await self._write(await self._seen())
         return await self._write(await self._seen())
 
-    async def look(self) -> Titled | None:
+    async def look(self) -> TitleResult | None:
         """Tell by the slot: it holds the time of the change."""
         seen = await self._seen()
         replaced, new = self._written
-        return Titled(seen.stat, replaced, new) if seen.data.startswith(new) else None
+        return TitleResult(seen.stat, replaced, new) if seen.data.startswith(new) else None
 
-    def confirm(self, answer: Titled) -> None:
+    def confirm(self, answer: TitleResult) -> None:
         """Take in the slot; what else may have changed is looked at."""
         if answer.stat is not None:
             self.applied = True
             self.mirror.patched(answer.stat, answer.replaced, answer.new)
             self.look_at = self.paths
 
-    async def _seen(self) -> Seen:
+    async def _seen(self) -> Snapshot:
         (path,) = self.paths
         (seen,) = await self.backend.probe([Range(path, 0, _LINE_BYTES)])
         if seen is None:
             raise SessionNotFoundError(path)
         return seen
 
-    async def _write(self, seen: Seen) -> Titled:
+    async def _write(self, seen: Snapshot) -> TitleResult:
         (path,) = self.paths
         slot = parse_slot(seen.data)
         if self._source == "auto" and _named_by_user(seen):
-            return Titled(None)
+            return TitleResult(None)
         if slot is not None and slot.exact:
             old = seen.data[:SLOT_BYTES]
             return await self._patch(old, self._slot, seen.data[SLOT_BYTES:])
@@ -477,7 +483,7 @@ class Retitle(Operation):
         if not self._allow_rewrite:
             raise TitleNeedsRewriteError(path)
         if callable(self._allow_rewrite):
-            refuse_held(self._allow_rewrite, seen.stat)
+            refuse_in_use(self._allow_rewrite, seen.stat)
         self._written = (0, self._slot)
         stat = await self.backend.prepend(
             path,
@@ -487,12 +493,12 @@ class Retitle(Operation):
             title=self._field,
         )
         if self._title:
-            return Titled(stat, *self._written)
+            return TitleResult(stat, *self._written)
         titled = await self._patch(self._slot, self._slot, seen.data)
         header = titled.replaced - SLOT_BYTES
-        return Titled(titled.stat, header, titled.new)
+        return TitleResult(titled.stat, header, titled.new)
 
-    async def _patch(self, old: bytes, new: bytes, rest: bytes) -> Titled:
+    async def _patch(self, old: bytes, new: bytes, rest: bytes) -> TitleResult:
         """Write over the slot in place; a title that is taken away leaves the header as well.
 
         Args:
@@ -507,7 +513,7 @@ class Retitle(Operation):
         stat = await self.backend.patch(
             *self.paths, old=old, new=new, mtime_ms=None, title=self._field
         )
-        return Titled(stat, *self._written)
+        return TitleResult(stat, *self._written)
 
 
 def _untitled(data: bytes) -> bytes:
@@ -537,7 +543,7 @@ def _says(line: bytes, fields: dict[str, object]) -> bool:
         return False
 
 
-def _named_by_user(seen: Seen) -> bool:
+def _named_by_user(seen: Snapshot) -> bool:
     """Tell whether the title that counts now is the user's: field, then slot, then header."""
     field = parse_title_field(seen.stat.title)
     if field is not None:

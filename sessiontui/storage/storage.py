@@ -21,25 +21,25 @@ from sessiontui.errors import (
     StorageError,
 )
 from sessiontui.sources import DEFAULT_PREFIX
-from sessiontui.storage.artifacts import belongs, moved
+from sessiontui.storage.artifacts import artifact_target, is_artifact
 from sessiontui.storage.backend import TrashItem
-from sessiontui.storage.change_detector import Observer
-from sessiontui.storage.change_feed import Hub
+from sessiontui.storage.change_detector import ChangeDetector
+from sessiontui.storage.change_feed import ChangeFeeds
 from sessiontui.storage.mirror import Mirror
 from sessiontui.storage.operations import Write
-from sessiontui.storage.reads import RangeCache, Reader, SessionReads
+from sessiontui.storage.reads import RangeCache, RangeReader, SessionReads
 from sessiontui.storage.session_operations import (
     Delete,
     Move,
-    Place,
+    MoveToTrash,
+    PlaceFiles,
     Restore,
-    Retitle,
-    Trash,
-    belonging,
+    SetTitle,
+    artifact_paths,
 )
-from sessiontui.storage.sync import Follower, Refresh
-from sessiontui.storage.write_queue import Chain, Retries
-from sessiontui.storage.writer import Lines, SessionStorageWriter, encode
+from sessiontui.storage.sync import Refresh, StoreSync
+from sessiontui.storage.write_queue import RetryPolicy, WriteQueue
+from sessiontui.storage.writer import SessionStorageWriter, WriterLines, encode_text
 from sessiontui.times import now_ms
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ if TYPE_CHECKING:
     from sessiontui.storage.backend import Backend, FeedState, Stat
     from sessiontui.storage.change_feed import ChangeFeed
     from sessiontui.storage.memory import MemoryStore
-    from sessiontui.storage.write_queue import Guard, Operation, PendingWrite, Unwritten
+    from sessiontui.storage.write_queue import Guard, Operation, PendingWrite, UnwrittenData
 
 
 class StorageState:
     """What chain and follower say; both are the storage's own."""
 
-    _chain: Chain
-    _follower: Follower
+    _chain: WriteQueue
+    _follower: StoreSync
 
     @property
     def pending(self) -> int:
@@ -77,7 +77,7 @@ class StorageState:
         return self._chain.refusals
 
     @property
-    def unwritten(self) -> tuple[Unwritten, ...]:
+    def unwritten(self) -> tuple[UnwrittenData, ...]:
         """What was accepted and could not be written, oldest first."""
         return tuple(self._chain.unwritten)
 
@@ -91,7 +91,7 @@ class StorageState:
         """What `aclose` did not wait for any longer, in the order in which it failed."""
         return tuple(self._chain.given_up)
 
-    def take_unwritten(self) -> tuple[Unwritten, ...]:
+    def take_unwritten(self) -> tuple[UnwrittenData, ...]:
         """Return `unwritten` and hold it no more."""
         taken = self.unwritten
         self._chain.unwritten.clear()
@@ -108,7 +108,7 @@ class StorageState:
         return tuple(self._follower.warnings)
 
 
-Contents = Literal["resident", "on_demand"]
+ContentsPolicy = Literal["resident", "on_demand"]
 
 CACHE_BYTES: Final = 32 << 20
 """How much of what was read on demand is kept."""
@@ -134,24 +134,24 @@ class SessionStorage(StorageState, SessionReads):
         self,
         backend: Backend,
         *,
-        contents: Contents = "on_demand",
+        contents: ContentsPolicy = "on_demand",
         cache_bytes: int = CACHE_BYTES,
         follow: bool = True,
-        retries: Retries | None = None,
+        retries: RetryPolicy | None = None,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self.visible: Collection[str] = frozenset()
         """Sessions somebody looks at: their changes come first."""
-        retries = retries or Retries()
+        retries = retries or RetryPolicy()
         self._follow = follow
         self._clock = clock
         self._closed = False
         self._listeners: list[Callable[[], None]] = []
-        self._hub = Hub()
+        self._hub = ChangeFeeds()
         mirror = Mirror(resident=contents == "resident", clock=clock, publish=self._hub.publish)
-        self._observer = Observer(backend, mirror)
+        self._observer = ChangeDetector(backend, mirror)
         # The chain and the follower need each other; neither asks before there is work to do.
-        self._chain = Chain(
+        self._chain = WriteQueue(
             backend,
             mirror,
             retries=retries,
@@ -160,7 +160,7 @@ class SessionStorage(StorageState, SessionReads):
             notify=self._notify,
             read_only=lambda: self.read_only,
         )
-        self._follower = Follower(
+        self._follower = StoreSync(
             backend,
             mirror,
             self._observer,
@@ -170,9 +170,9 @@ class SessionStorage(StorageState, SessionReads):
             visible=lambda: self.visible,
             notify=self._notify,
         )
-        self._lines = Lines(mirror, self._chain, self._check)
+        self._lines = WriterLines(mirror, self._chain, self._check)
         cache = RangeCache(cache_bytes)
-        reader = Reader(backend, mirror, self._chain, cache, self._follower.mark)
+        reader = RangeReader(backend, mirror, self._chain, cache, self._follower.mark)
         super().__init__(backend, mirror, reader)
 
     # Opening, closing, waiting.
@@ -269,7 +269,7 @@ class SessionStorage(StorageState, SessionReads):
             RuntimeError: No event loop runs.
         """
         self._check("write_text_sync")
-        operation = Write(path, encode(content), self._mirror.next_mtime())
+        operation = Write(path, encode_text(content), self._mirror.next_mtime())
         operation.unheard = True
         self._chain.add(operation)
 
@@ -296,7 +296,7 @@ class SessionStorage(StorageState, SessionReads):
         if expected_size == -1:
             size = "absent"
         mtime_ms = self._mirror.next_mtime()
-        await self.carry_out(Write(path, encode(content), mtime_ms, expected_size=size))
+        await self.carry_out(Write(path, encode_text(content), mtime_ms, expected_size=size))
 
     async def rename(self, source: str, target: str, *, overwrite: bool = False) -> None:
         """Give a session another path; lines queued before and open writers go along.
@@ -317,10 +317,13 @@ class SessionStorage(StorageState, SessionReads):
             InvalidPathError: One of the paths does not end in `.jsonl`, or the new one
                 lies beneath the session itself.
         """
-        if belongs(target, source):
+        if is_artifact(target, source):
             raise InvalidPathError(f"a session cannot move beneath itself: {target}", path=target)
-        known = {name: moved(name, source, target) for name in belonging(self._mirror, source)}
-        belonging(self._mirror, target)
+        known = {
+            name: artifact_target(name, source, target)
+            for name in artifact_paths(self._mirror, source)
+        }
+        artifact_paths(self._mirror, target)
         await self._move(source, target, known, artifacts=True, overwrite=overwrite, guard=guard)
 
     async def unlink(self, path: str) -> None:
@@ -339,7 +342,7 @@ class SessionStorage(StorageState, SessionReads):
             InvalidPathError: The path does not end in `.jsonl`; nothing was touched.
             SessionNotFoundError: There is no such session; nothing was touched.
         """
-        known = belonging(self._mirror, path)
+        known = artifact_paths(self._mirror, path)
         self._check("delete_session_with_artifacts", path)
         await self.carry_out(Delete(path, known=known, artifacts=True))
 
@@ -369,12 +372,12 @@ class SessionStorage(StorageState, SessionReads):
             SessionNotFoundError: There is no such session; the same.
         """
         rest = None if stats is None else tuple(stat.path for stat in stats[1:])
-        known = belonging(self._mirror, path) if rest is None else rest
+        known = artifact_paths(self._mirror, path) if rest is None else rest
         self._check("trash_session", path)
         now = self._clock()
         item_id = f"{now:014d}-{mark or secrets.token_hex(4)}"
         item = TrashItem(item_id, path, tuple(stats or ()), now, now + keep_ms)
-        operation = Trash(item, known=known, guard=guard, whole=whole)
+        operation = MoveToTrash(item, known=known, guard=guard, whole=whole)
         await self.carry_out(operation)
         return operation.item
 
@@ -397,7 +400,7 @@ class SessionStorage(StorageState, SessionReads):
             SessionExistsError: A path is taken.
         """
         self._check("place")
-        await self.carry_out(Place(token, files, lives))
+        await self.carry_out(PlaceFiles(token, files, lives))
 
     async def unstage(self, token: str) -> None:
         """Drop what was staged; nothing is no matter."""
@@ -443,7 +446,7 @@ class SessionStorage(StorageState, SessionReads):
         """
         self._check("update_session_title", path)
         now_ms = self._mirror.next_mtime()
-        operation = Retitle(path, title, source, now_ms, allow_rewrite=allow_rewrite)
+        operation = SetTitle(path, title, source, now_ms, allow_rewrite=allow_rewrite)
         await self.carry_out(operation)
         return operation.applied
 
@@ -515,11 +518,11 @@ class SessionStorage(StorageState, SessionReads):
             callback()
 
 
-class _Opened(SessionStorage):
+class _LoadedStorage(SessionStorage):
     """A storage that is loaded before anybody sees it."""
 
     @classmethod
-    async def _open(cls, backend: Backend, contents: Contents) -> Self:
+    async def _open(cls, backend: Backend, contents: ContentsPolicy) -> Self:
         storage = cls(backend, contents=contents)
         try:
             await storage.load()
@@ -529,7 +532,7 @@ class _Opened(SessionStorage):
         return storage
 
 
-class RedisSessionStorage(_Opened):
+class RedisSessionStorage(_LoadedStorage):
     """Sessions in Redis, under the keys that omp uses."""
 
     @classmethod
@@ -539,7 +542,7 @@ class RedisSessionStorage(_Opened):
         *,
         prefix: str = DEFAULT_PREFIX,
         scan_count: int = 500,
-        contents: Contents = "resident",
+        contents: ContentsPolicy = "resident",
     ) -> Self:
         """Open the sessions under `prefix`.
 
@@ -558,12 +561,12 @@ class RedisSessionStorage(_Opened):
         return await cls._open(backend, contents)
 
 
-class DirectorySessionStorage(_Opened):
+class DirectorySessionStorage(_LoadedStorage):
     """Sessions in a folder, as omp writes them."""
 
     @classmethod
     async def create(
-        cls, root: Path | str, *, absolute: bool = False, contents: Contents = "resident"
+        cls, root: Path | str, *, absolute: bool = False, contents: ContentsPolicy = "resident"
     ) -> Self:
         """Open the sessions under a folder.
 
@@ -580,12 +583,12 @@ class DirectorySessionStorage(_Opened):
         return await cls._open(DirectoryBackend(root, absolute=absolute), contents)
 
 
-class MemorySessionStorage(_Opened):
+class MemorySessionStorage(_LoadedStorage):
     """Sessions in memory, for tests and for trying things."""
 
     @classmethod
     async def create(
-        cls, store: MemoryStore | None = None, *, contents: Contents = "resident"
+        cls, store: MemoryStore | None = None, *, contents: ContentsPolicy = "resident"
     ) -> Self:
         """Open sessions in memory; `store` None makes an empty one."""
         from sessiontui.storage.memory import MemoryBackend

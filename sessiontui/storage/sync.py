@@ -24,17 +24,17 @@ from sessiontui.text import clean
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 
-    from sessiontui.storage.backend import Backend, ScanBatch, Signal
-    from sessiontui.storage.change_detector import Finding, Observer
-    from sessiontui.storage.change_feed import Hub
+    from sessiontui.storage.backend import Backend, ScanBatch, WatchEvent
+    from sessiontui.storage.change_detector import ChangeDetector, Detection
+    from sessiontui.storage.change_feed import ChangeFeeds
     from sessiontui.storage.mirror import Mirror
-    from sessiontui.storage.write_queue import Chain, Retries
+    from sessiontui.storage.write_queue import RetryPolicy, WriteQueue
 
 TOOK_OVER: Final = "another server took over"
 """How the warning begins."""
 
 
-class Losses:
+class FailoverLosses:
     """Remembers the sessions that became shorter or vanished since all was well.
 
     Whether a server took over is known only once changes are followed again; a look may
@@ -48,7 +48,7 @@ class Losses:
         self._mirror = mirror
         self._paths: set[str] = set()
 
-    def looked(self, findings: Iterable[Finding]) -> None:
+    def looked(self, findings: Iterable[Detection]) -> None:
         """Take in what a look found while changes are not followed."""
         for finding in findings:
             entry, seen = finding.entry, finding.seen
@@ -91,7 +91,7 @@ LEAST_S: Final = 0.004
 """How long signals are gathered after a quiet time."""
 CHUNK: Final = 64
 """How many sessions are looked at in one round trip."""
-LOADED: Final = 512
+MAX_LOADED: Final = 512
 """How many sessions are loaded in one round trip."""
 CHUNK_BYTES: Final = 1 << 22
 """How many bytes are to be loaded in one round trip, a single longer session aside."""
@@ -100,7 +100,7 @@ _MOST_LOOKS: Final = 64
 """How often to go on looking at a session that keeps growing while our own write waits."""
 
 
-class Follower:
+class StoreSync:
     """Keeps a mirror current.
 
     Args:
@@ -118,11 +118,11 @@ class Follower:
         self,
         backend: Backend,
         mirror: Mirror,
-        observer: Observer,
-        chain: Chain,
-        hub: Hub,
+        observer: ChangeDetector,
+        chain: WriteQueue,
+        hub: ChangeFeeds,
         *,
-        retries: Retries,
+        retries: RetryPolicy,
         visible: Callable[[], Collection[str]],
         notify: Callable[[], None],
     ) -> None:
@@ -140,7 +140,7 @@ class Follower:
         self._dirty: set[str] = set()
         self._rescan = False
         self._moved = False
-        self._losses = Losses(mirror)
+        self._losses = FailoverLosses(mirror)
         self._woken = asyncio.Event()
         self._again = asyncio.Event()
         self._loaded = asyncio.Event()
@@ -235,11 +235,11 @@ class Follower:
         self._told = FeedState("none", live=False, error="changes are not followed any more")
         self._notify()
 
-    async def _listen(self, signals: AsyncIterator[Signal]) -> None:
+    async def _listen(self, signals: AsyncIterator[WatchEvent]) -> None:
         async for signal in signals:
             self._note(signal)
 
-    def _note(self, signal: Signal) -> None:
+    def _note(self, signal: WatchEvent) -> None:
         if isinstance(signal, Dirty):
             self.mark(signal.paths)
             return
@@ -337,7 +337,7 @@ class Follower:
             if left:
                 self.mark(left)
 
-    async def _looked(self, paths: Sequence[str]) -> list[Finding]:
+    async def _looked(self, paths: Sequence[str]) -> list[Detection]:
         findings = await self._observer.look(paths)
         self.warn(odd_names(finding.path for finding in findings if finding.seen is not None))
         if not self.state.live:
@@ -413,7 +413,7 @@ def chunks(stats: Iterable[Stat]) -> list[list[Stat]]:
     parts: list[list[Stat]] = []
     size = 0
     for stat in stats:
-        if not parts or size + stat.size > CHUNK_BYTES or len(parts[-1]) == LOADED:
+        if not parts or size + stat.size > CHUNK_BYTES or len(parts[-1]) == MAX_LOADED:
             parts.append([])
             size = 0
         parts[-1].append(stat)
@@ -433,12 +433,12 @@ class Refresh(Operation):
     changes: ClassVar[bool] = False
     persistent: ClassVar[bool] = False
 
-    def __init__(self, observer: Observer, warn: Callable[[Iterable[str]], None]) -> None:
+    def __init__(self, observer: ChangeDetector, warn: Callable[[Iterable[str]], None]) -> None:
         super().__init__((), ("",))
         self._observer = observer
         self._warn = warn
 
-    async def attempt(self) -> list[Finding]:
+    async def attempt(self) -> list[Detection]:
         """Read the index, then what differs; returns what was found."""
         seen: set[str] = set()
         differing: dict[str, Stat] = {}
@@ -449,13 +449,13 @@ class Refresh(Operation):
                 if self._observer.differs(stat):
                     differing[stat.path] = stat
         gone = [Stat(path, 0, None) for path in self.mirror.confirmed if path not in seen]
-        findings: list[Finding] = []
+        findings: list[Detection] = []
         for chunk in chunks([*differing.values(), *gone]):
             paths = [stat.path for stat in chunk]
             findings += await self._observer.look(paths, whole=self.mirror.resident)
         return findings
 
-    def confirm(self, answer: list[Finding]) -> None:
+    def confirm(self, answer: list[Detection]) -> None:
         """Show what was found; the rest of long growth is read right after."""
         self.mirror.loaded = True
         self.touched = tuple(finding.path for finding in answer)

@@ -40,7 +40,7 @@ Guard = Callable[[Stat], str | None]
 where nothing says so. Asked in the turn of an operation, with what the store says then."""
 
 
-def refuse_held(guard: Guard | None, stat: Stat) -> None:
+def refuse_in_use(guard: Guard | None, stat: Stat) -> None:
     """Go no further with a session that an agent may hold open.
 
     Raises:
@@ -52,7 +52,7 @@ def refuse_held(guard: Guard | None, stat: Stat) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Retries:
+class RetryPolicy:
     """How long to go on with a store that is away; the default is about a minute."""
 
     attempts: int = 40
@@ -69,7 +69,7 @@ class Retries:
 
 
 @dataclass(frozen=True, slots=True)
-class Unwritten:
+class UnwrittenData:
     """Bytes that were accepted and could not be written."""
 
     path: str
@@ -185,7 +185,7 @@ _MOST_AT_ONCE: Final = 16
 """Commands on their way to the store at the same time."""
 
 
-class Chain:
+class WriteQueue:
     """Runs operations, each in its turn.
 
     Args:
@@ -203,7 +203,7 @@ class Chain:
         backend: Backend,
         mirror: Mirror,
         *,
-        retries: Retries,
+        retries: RetryPolicy,
         look: Callable[[tuple[str, ...], bool], Awaitable[None]],
         mark: Callable[[Iterable[str]], None],
         notify: Callable[[], None],
@@ -213,7 +213,7 @@ class Chain:
         """Number of calls whose outcome is not known yet."""
         self.last_error: Exception | None = None
         """Why the store did not answer the last time, None since it does."""
-        self.unwritten: list[Unwritten] = []
+        self.unwritten: list[UnwrittenData] = []
         """What was lost by failures nobody waited for; nothing drops it but whoever takes it."""
         self.given_up: list[PendingWrite] = []
         """What was still pending when it was given up, and failed."""
@@ -523,7 +523,7 @@ class Chain:
             if operation.unheard:
                 if (lost := operation.lost()) is not None:
                     path, data, whole = lost
-                    self.unwritten.append(Unwritten(path, data, error, whole))
+                    self.unwritten.append(UnwrittenData(path, data, error, whole))
                 self._failure = self._failure or error
                 _LOGGER.warning("a write failed: %s", type(error).__name__)
         operation.done.set_result(error)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sessiontui.storage.mirror import Mirror
-    from sessiontui.storage.write_queue import Chain, Operation
+    from sessiontui.storage.write_queue import Operation, WriteQueue
 
 
 class SessionStorageWriter:
@@ -29,7 +29,7 @@ class SessionStorageWriter:
 
     def __init__(
         self,
-        lines: Lines,
+        lines: WriterLines,
         path: str,
         on_error: Callable[[Exception], None] | None = None,
     ) -> None:
@@ -96,7 +96,7 @@ class SessionStorageWriter:
         if self._closed:
             raise WriterClosedError("the writer is closed", path=self.path)
         self._raise()
-        self._last = self._lines.append(self, encode(line), call)
+        self._last = self._lines.append(self, encode_text(line), call)
         return self._last
 
     async def _written(self, operation: Operation) -> None:
@@ -108,7 +108,7 @@ class SessionStorageWriter:
             raise self._error
 
 
-def encode(text: str) -> bytes:
+def encode_text(text: str) -> bytes:
     """Return text as UTF-8; half a surrogate pair becomes U+FFFD."""
     try:
         return text.encode()
@@ -116,7 +116,7 @@ def encode(text: str) -> bytes:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-class Lines:
+class WriterLines:
     """The open writers of a storage, and the way of their lines into the chain.
 
     Args:
@@ -125,7 +125,7 @@ class Lines:
         check: Called with the name of the caller's call; raises if nothing can be queued.
     """
 
-    def __init__(self, mirror: Mirror, chain: Chain, check: Callable[[str], None]) -> None:
+    def __init__(self, mirror: Mirror, chain: WriteQueue, check: Callable[[str], None]) -> None:
         self.writers: set[SessionStorageWriter] = set()
         """Those not closed; a rename takes them along."""
         self._mirror = mirror

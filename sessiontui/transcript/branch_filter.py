@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
-from sessiontui.formats.blocks import first_text, items, mapping, number
+from sessiontui.formats.blocks import first_text, items, mapping, number_value
 from sessiontui.formats.jsonl import BadLine, decode_line
 
 if TYPE_CHECKING:
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
     from sessiontui.formats.jsonl import Entry, Item
 
-Role = Literal[
+LinkRole = Literal[
     "entry",  # a link of the chain
     "beside",  # a link that is shown whatever branch it is of: progress, results
     "veil",  # it may be a link: nobody can tell
     "loose",  # it is none
 ]
-UNKNOWN = ""
+UNKNOWN_PARENT = ""
 """The parent of a link that does not tell it, and follows something all the same."""
 
-_BESIDE = {"progress", "attachment", "system", "file-history-snapshot"}
+_SIDECHAIN_TYPES = {"progress", "attachment", "system", "file-history-snapshot"}
 
 
-class Knot(NamedTuple):
+class EntryLink(NamedTuple):
     """An entry as a link of the chain."""
 
-    role: Role
+    role: LinkRole
     id: str = ""
     parent: str | None = None
-    """Id of the entry it follows; None for the first one, `UNKNOWN` where nobody can tell."""
+    """Id of the entry it follows; None for the first, `UNKNOWN_PARENT` where nobody can tell."""
     cut: Literal["", "compaction", "reset"] = ""
     """Whether the model sees nothing before it any more, but for what is kept."""
     kept: str = ""
@@ -52,63 +52,65 @@ class Knot(NamedTuple):
     """Links of one group belong together, though one of them alone is followed."""
 
 
-class Strand(NamedTuple):
+class LineLinks(NamedTuple):
     """A line of a session and its links."""
 
     offset: int
     stop: int
     """Offset after it and its newline."""
-    knots: tuple[Knot, ...]
+    knots: tuple[EntryLink, ...]
     ended: bool = True
     """Whether it has its newline."""
 
 
-LOOSE = Knot("loose")
-VEIL = Knot("veil")
+UNLINKED = EntryLink("loose")
+UNREADABLE = EntryLink("veil")
 
 
-def knots_of(found: Sequence[Item]) -> tuple[Knot, ...]:
+def entry_links(found: Sequence[Item]) -> tuple[EntryLink, ...]:
     """Return the links that the entries of one line are."""
     if len(found) == 1 and not isinstance(found[0], BadLine):
-        return (_knot(found[0]),)
-    return tuple(VEIL if isinstance(item, BadLine) else _knot(item) for item in found)
+        return (_entry_link(found[0]),)
+    return tuple(UNREADABLE if isinstance(item, BadLine) else _entry_link(item) for item in found)
 
 
-def _knot(item: Entry) -> Knot:
+def _entry_link(item: Entry) -> EntryLink:
     data = item.data
     if "uuid" in data:
         return _record(item)
     if item.type == "message" and item.id and "parentId" in data:
-        return Knot("entry", item.id, item.parent_id)
+        return EntryLink("entry", item.id, item.parent_id)
     if "parentId" not in data or not item.id:
         cut = "compaction" if item.type in {"compaction", "compacted"} else ""
         if cut:
             first = data.get("firstKeptEntryIndex")
             known = isinstance(first, int) and not isinstance(first, bool)
-            return Knot("loose", cut="compaction", kept_number=number(first) if known else -1)
-        return VEIL if item.partial and "id" not in data and "type" in data else LOOSE
+            return EntryLink(
+                "loose", cut="compaction", kept_number=number_value(first) if known else -1
+            )
+        return UNREADABLE if item.partial and "id" not in data and "type" in data else UNLINKED
     if item.type == "compaction":
         kept = data.get("firstKeptEntryId")
         kept = kept if isinstance(kept, str) else ""
-        return Knot("entry", item.id, item.parent_id, "compaction", kept)
+        return EntryLink("entry", item.id, item.parent_id, "compaction", kept)
     if item.type == "reset_boundary":
-        return Knot("entry", item.id, item.parent_id, "reset")
-    return Knot("entry", item.id, item.parent_id)
+        return EntryLink("entry", item.id, item.parent_id, "reset")
+    return EntryLink("entry", item.id, item.parent_id)
 
 
-def _record(item: Entry) -> Knot:
+def _record(item: Entry) -> EntryLink:
     """Return the link that a record of Claude Code is."""
     data = item.data
-    parent = first_text(data, "parentUuid", "logicalParentUuid") or UNKNOWN
+    parent = first_text(data, "parentUuid", "logicalParentUuid") or UNKNOWN_PARENT
     if not item.id:
-        return VEIL
+        return UNREADABLE
     if item.type == "system" and data.get("subtype") == "compact_boundary":
-        return Knot("entry", item.id, parent, "compaction")
+        return EntryLink("entry", item.id, parent, "compaction")
     message = mapping(data.get("message"))
-    if data.get("isSidechain") is True or item.type in _BESIDE or _answers(message):
-        return Knot("beside", item.id, parent)
+    if data.get("isSidechain") is True or item.type in _SIDECHAIN_TYPES or _answers(message):
+        return EntryLink("beside", item.id, parent)
     group = message.get("id") if item.type == "assistant" else ""
-    return Knot("entry", item.id, parent, group=group if isinstance(group, str) else "")
+    return EntryLink("entry", item.id, parent, group=group if isinstance(group, str) else "")
 
 
 def _answers(message: dict[str, Any]) -> bool:
@@ -128,8 +130,8 @@ class _Ids(msgspec.Struct, gc=False):
 _ids = msgspec.json.Decoder(_Ids).decode
 
 
-def scanned(raw: bytes, offset: int, size: int) -> tuple[Knot, ...]:
-    """Return the links of a line as `knots_of` does, from its bytes and faster.
+def scan_entry_links(raw: bytes, offset: int, size: int) -> tuple[EntryLink, ...]:
+    """Return the links of a line as `entry_links` does, from its bytes and faster.
 
     Args:
         raw: The line, or its beginning.
@@ -139,25 +141,25 @@ def scanned(raw: bytes, offset: int, size: int) -> tuple[Knot, ...]:
     try:
         found = _ids(raw)
     except (ValueError, RecursionError):
-        return knots_of(decode_line(raw, offset, size=size))
+        return entry_links(decode_line(raw, offset, size=size))
     if not found.id or raw.find(b'"uuid"', 0, 4096) >= 0:
-        return knots_of(decode_line(raw, offset, size=size))
+        return entry_links(decode_line(raw, offset, size=size))
     if found.type == "compaction":
         kept = found.firstKeptEntryId
-        return (Knot("entry", found.id, found.parentId, "compaction", kept),)
+        return (EntryLink("entry", found.id, found.parentId, "compaction", kept),)
     if found.type == "reset_boundary":
-        return (Knot("entry", found.id, found.parentId, "reset"),)
-    return (Knot("entry", found.id, found.parentId),)
+        return (EntryLink("entry", found.id, found.parentId, "reset"),)
+    return (EntryLink("entry", found.id, found.parentId),)
 
 
-MAX_STRETCHES = 10_000
+MAX_HIDDEN_RANGES = 10_000
 """How many pieces of other branches are told apart; beyond, everything shows."""
 _MAX_NUMBERED = 200_000
 _MAX_OPEN = 20_000
 """How many entries that others follow are remembered until they are come by."""
 
 
-class Stretch(NamedTuple):
+class HiddenRange(NamedTuple):
     """Lines in a row that are not shown."""
 
     start: int
@@ -170,18 +172,18 @@ class Stretch(NamedTuple):
     """Whether it is left out because the model does not see it."""
 
 
-class Choice(NamedTuple):
+class BranchTip(NamedTuple):
     """The last entry of a branch."""
 
     offset: int
     id: str
 
 
-class Lens:
+class BranchFilter:
     """What of a session is shown: one branch, and of that maybe what the model sees alone."""
 
     def __init__(self) -> None:
-        self.choice: Choice | None = None
+        self.choice: BranchTip | None = None
         """The branch that was chosen; None for the one that the session goes on in."""
         self.context = False
         """Whether only what the model sees is shown."""
@@ -224,15 +226,15 @@ class Lens:
 
     # -- what is shown
 
-    def stretch(self, offset: int) -> Stretch | None:
+    def stretch(self, offset: int) -> HiddenRange | None:
         """Return the stretch that keeps the line at `offset` from view, folded or not."""
         if self.context and self._seen_from is not None and offset < self._seen_from:
-            return Stretch(0, self._seen_from, 0, context=True)
+            return HiddenRange(0, self._seen_from, 0, context=True)
         number = bisect_right(self._starts, offset) - 1
         if number < 0 or offset >= self._stops[number]:
             return None
         whole = number > 0 or not self._growing or self.top == 0
-        return Stretch(self._starts[number], self._stops[number], self._counts[number], whole)
+        return HiddenRange(self._starts[number], self._stops[number], self._counts[number], whole)
 
     def hides(self, offset: int) -> bool:
         """Return whether a line is kept from view, folded as things are."""
@@ -244,11 +246,11 @@ class Lens:
         """Whether there may be anything that is not shown."""
         return bool(self._starts) or (self.context and self._seen_from is not None)
 
-    def is_open(self, stretch: Stretch) -> bool:
+    def is_open(self, stretch: HiddenRange) -> bool:
         """Return whether a stretch is unfolded."""
         return stretch.stop in self._opened
 
-    def toggle(self, stretch: Stretch) -> None:
+    def toggle(self, stretch: HiddenRange) -> None:
         """Fold or unfold a stretch."""
         self._opened ^= {stretch.stop}
         self.version += 1
@@ -265,7 +267,7 @@ class Lens:
         seen = self._seen_from
         return self.context and seen is not None and seen not in self._opened and self.top < seen
 
-    def choose(self, choice: Choice | None) -> None:
+    def choose(self, choice: BranchTip | None) -> None:
         """Show another branch; what is known of this one counts no more."""
         self.choice = choice
         self.elsewhere = 0
@@ -283,7 +285,7 @@ class Lens:
 
     # -- finding out
 
-    def take(self, strands: Sequence[Strand], *, live: bool = False) -> None:
+    def take(self, strands: Sequence[LineLinks], *, live: bool = False) -> None:
         """Look at lines in a row, those that are new above or below what is known.
 
         Args:
@@ -307,7 +309,7 @@ class Lens:
         if self.top == 0:
             self._arrive()
 
-    def again(self, strands: Sequence[Strand]) -> None:
+    def again(self, strands: Sequence[LineLinks]) -> None:
         """Find out anew, from all lines at hand; what was unfolded stays so."""
         opened = self._opened
         self.reset()
@@ -315,7 +317,7 @@ class Lens:
         self.take(strands)
         self.version += 1
 
-    def _climb(self, strand: Strand) -> None:
+    def _climb(self, strand: LineLinks) -> None:
         """Look at the next line further up."""
         self.top = strand.offset
         hidden = shown = 0
@@ -331,7 +333,7 @@ class Lens:
             self._growing = False
             self._groups.clear()
 
-    def _meet(self, offset: int, knot: Knot) -> bool:
+    def _meet(self, offset: int, knot: EntryLink) -> bool:
         """Return whether an entry shows; the next one to be met may be another one then."""
         if knot.role == "loose":
             return True
@@ -356,14 +358,14 @@ class Lens:
         self._join(offset, knot)
         return True
 
-    def _begins(self, offset: int, knot: Knot) -> bool:
+    def _begins(self, offset: int, knot: EntryLink) -> bool:
         """Return whether the branch ends with this entry."""
         choice = self.choice
         if choice is not None and choice.offset < self.bottom:
             return choice == (offset, knot.id)
         return knot.role == "entry"
 
-    def _join(self, offset: int, knot: Knot) -> None:
+    def _join(self, offset: int, knot: EntryLink) -> None:
         """Take an entry for one of the branch."""
         if not self._started:
             self._started, self._tip = True, knot.id
@@ -372,13 +374,13 @@ class Lens:
             del self._starts[0], self._stops[0], self._counts[0]
             self._followed.pop(knot.id, None)
         others = self._followed.pop(knot.id, 0)
-        if others and len(self.forks) < MAX_STRETCHES:
+        if others and len(self.forks) < MAX_HIDDEN_RANGES:
             self.forks[offset] = others
         self._wanted, self._near = knot.parent, True
-        self._gap = knot.parent == UNKNOWN
+        self._gap = knot.parent == UNKNOWN_PARENT
         self._last_shown = offset
 
-    def _look_back(self, offset: int, knot: Knot) -> None:
+    def _look_back(self, offset: int, knot: EntryLink) -> None:
         """Find out from where on the model sees the branch."""
         if self._seen_from is not None:
             return
@@ -395,11 +397,11 @@ class Lens:
         if self._seen_from is not None and self.context:
             self.version += 1
 
-    def _hide(self, strand: Strand, count: int) -> None:
+    def _hide(self, strand: LineLinks, count: int) -> None:
         if self._growing:
             self._starts[0] = strand.offset
             self._counts[0] += count
-        elif len(self._starts) < MAX_STRETCHES and not self._full:
+        elif len(self._starts) < MAX_HIDDEN_RANGES and not self._full:
             self._starts.insert(0, strand.offset)
             self._stops.insert(0, strand.stop)
             self._counts.insert(0, count)
@@ -446,7 +448,7 @@ class Lens:
             self._beside.clear()
         return True
 
-    def _follow(self, strand: Strand, *, live: bool) -> bool:
+    def _follow(self, strand: LineLinks, *, live: bool) -> bool:
         """Look at the next line further down; return whether what is known still counts."""
         if not strand.ended and any(knot.role == "veil" for knot in strand.knots):
             return True  # Still being written.
@@ -479,13 +481,13 @@ class Lens:
             self._hide_below(strand, hidden)
         return True
 
-    def _goes_on(self, knot: Knot) -> bool:
+    def _goes_on(self, knot: EntryLink) -> bool:
         if self._tip is None:
             return self.choice is None
         known = knot.parent == self._tip or (knot.parent is not None and self._veiled)
-        return known or knot.parent == UNKNOWN or knot.parent in self._beside
+        return known or knot.parent == UNKNOWN_PARENT or knot.parent in self._beside
 
-    def _cut_off(self, offset: int, knot: Knot) -> None:
+    def _cut_off(self, offset: int, knot: EntryLink) -> None:
         keeps = knot.kept or knot.kept_number >= 0
         if knot.cut == "reset" or (knot.cut and not keeps):
             self._seen_from = offset
@@ -493,14 +495,14 @@ class Lens:
         elif knot.cut:
             self.stale = True
 
-    def _hide_below(self, strand: Strand, count: int) -> None:
+    def _hide_below(self, strand: LineLinks, count: int) -> None:
         if self._stops and self._stops[-1] == strand.offset:
             if self._stops[-1] in self._opened:
                 self._opened ^= {self._stops[-1], strand.stop}
             self._stops[-1] = strand.stop
             self._counts[-1] += count
             self._touched.add(self._starts[-1])
-        elif len(self._starts) < MAX_STRETCHES:
+        elif len(self._starts) < MAX_HIDDEN_RANGES:
             self._starts.append(strand.offset)
             self._stops.append(strand.stop)
             self._counts.append(count)
@@ -513,7 +515,7 @@ _SEEN = {
 }  # fmt: skip
 
 
-def seen_by_model(item: Item) -> bool:
+def in_model_context(item: Item) -> bool:
     """Return whether a model is sent what an entry holds; the cut that leaves others out is."""
     if isinstance(item, BadLine):
         return False

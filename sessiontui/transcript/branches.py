@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from sessiontui.formats.jsonl import decode_line
 from sessiontui.formats.registry import blocks_of
-from sessiontui.transcript.branch_filter import UNKNOWN, scanned
+from sessiontui.transcript.branch_filter import UNKNOWN_PARENT, scan_entry_links
 from sessiontui.transcript.pages import PAGE_BYTES, STEP_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
-    from sessiontui.transcript.branch_filter import Knot
+    from sessiontui.transcript.branch_filter import EntryLink
     from sessiontui.transcript.pages import ReadRange
 
 MAX_BRANCHES = 2000
@@ -111,13 +111,13 @@ class Branches:
                 yield
 
     def _meet_line(self, raw: bytes, offset: int, size: int) -> None:
-        for knot in reversed(scanned(raw, offset, size)):
+        for knot in reversed(scan_entry_links(raw, offset, size)):
             if knot.role == "veil":
                 self._gap = self._gap or self._last is not None
             elif knot.role != "loose":
                 self._meet(knot, raw, offset, size)
 
-    def _meet(self, knot: Knot, raw: bytes, offset: int, size: int) -> None:
+    def _meet(self, knot: EntryLink, raw: bytes, offset: int, size: int) -> None:
         who = self._awaited.pop(knot.id, None)
         if knot.role == "beside":
             if who is not None:
@@ -147,9 +147,9 @@ class Branches:
             _describe(branch, raw, offset, size)
         self._await(knot, [branch])
 
-    def _await(self, knot: Knot, who: list[Branch]) -> None:
-        self._last = (knot.parent or UNKNOWN, who)
-        self._gap = knot.parent == UNKNOWN
+    def _await(self, knot: EntryLink, who: list[Branch]) -> None:
+        self._last = (knot.parent or UNKNOWN_PARENT, who)
+        self._gap = knot.parent == UNKNOWN_PARENT
         if knot.parent:
             self._awaited.setdefault(knot.parent, []).extend(who)
         elif knot.parent is None:

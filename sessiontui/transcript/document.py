@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 from sessiontui.errors import StorageError
 from sessiontui.formats.jsonl import decode_line
 from sessiontui.formats.registry import blocks_of
-from sessiontui.transcript.branch_filter import Lens, Strand, knots_of, scanned, seen_by_model
+from sessiontui.transcript.branch_filter import (
+    BranchFilter,
+    LineLinks,
+    entry_links,
+    in_model_context,
+    scan_entry_links,
+)
 from sessiontui.transcript.pages import (
     MAX_PAGES,
     PAGE_BYTES,
@@ -24,16 +30,16 @@ from sessiontui.transcript.pages import (
     line_start,
     page_limit,
     read_before,
-    split,
+    split_pages,
 )
-from sessiontui.transcript.pairing import Pairs, links_of
+from sessiontui.transcript.pairing import PairIndex, call_ids
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from sessiontui.formats.jsonl import Item
     from sessiontui.formats.registry import Block
-    from sessiontui.transcript.pages import Line, Page, ReadRange
+    from sessiontui.transcript.pages import Page, PageLine, ReadRange
 
 
 class Document:
@@ -49,8 +55,8 @@ class Document:
         self._read = read
         self._max_pages = max_pages
         self._pages: list[Page] = []
-        self._pairs = Pairs(self._items_at)
-        self.lens = Lens()
+        self._pairs = PairIndex(self._items_at)
+        self.lens = BranchFilter()
         """Which of the lines are of the branch that is shown."""
         self._lock = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []
@@ -156,7 +162,7 @@ class Document:
                 begin = await line_start(self._read, offset)
                 first = offset if begin is None else begin
                 data = await self._whole_lines(first)
-                pages = split(first, data)
+                pages = split_pages(first, data)
                 if pages and begin is None:
                     pages[0].begun = False
                 self._take_over(pages, size, generation)
@@ -294,7 +300,7 @@ class Document:
                 self._enter(last, reread, live=live)
         if taken == len(data):
             return
-        for page in split(self.stop, data[taken:]):
+        for page in split_pages(self.stop, data[taken:]):
             if room is not None and len(self._pages) >= room:
                 return
             self._pages.append(page)
@@ -326,7 +332,7 @@ class Document:
 
     def _enter(self, page: Page, first: int = 0, *, live: bool = False) -> None:
         """Find out how the lines of a page hang together with others, from number `first` on."""
-        strands: list[Strand] = []
+        strands: list[LineLinks] = []
         for number in range(first, len(page)):
             found = self._items(page, number)
             self._pairs.add(page, number, found)
@@ -334,7 +340,7 @@ class Document:
             stop = page.stop if last else page.offset(number + 1)
             if not strands and self.lens.just_follows(found, offset, stop):
                 continue
-            strands.append(Strand(offset, stop, knots_of(found), page.ended or not last))
+            strands.append(LineLinks(offset, stop, entry_links(found), page.ended or not last))
         self.lens.take(strands, live=live)
 
     def resolve(self) -> None:
@@ -361,7 +367,7 @@ class Document:
                 high = middle - 1
         return low, self._pages[low].number_at(offset)
 
-    def window_lines(self) -> Iterator[Line]:
+    def window_lines(self) -> Iterator[PageLine]:
         """Yield the lines of the window."""
         for page in self._pages:
             for number in range(len(page)):
@@ -371,7 +377,7 @@ class Document:
         """Return how a line shows: nothing for an empty one, or one that another block shows."""
         found = self._items(page, number)
         if self.lens.context:
-            found = tuple(item for item in found if seen_by_model(item))
+            found = tuple(item for item in found if in_model_context(item))
         return tuple(block for item in found for block in blocks_of(item, self._pairs))
 
     def take_stale(self) -> set[int]:
@@ -388,19 +394,21 @@ class Document:
 
     def calls_of(self, offset: int) -> list[int]:
         """Return where the calls stand that show what the line at `offset` holds."""
-        links = links_of(self._items_at(offset))
+        links = call_ids(self._items_at(offset))
         places = (self._pairs.call_at(call_id) for call_id in (*links.results, *links.starts))
         return [place for place in places if place is not None]
 
     @property
-    def pairs(self) -> Pairs:
+    def pairs(self) -> PairIndex:
         """Which calls and results of the window belong together."""
         return self._pairs
 
 
-def _strands(page: Page) -> Iterator[Strand]:
+def _strands(page: Page) -> Iterator[LineLinks]:
     """Yield the lines of a page with how they hang together."""
     for number in range(len(page)):
         line = page.line(number)
         stop = line.offset + line.size + line.ended
-        yield Strand(line.offset, stop, scanned(line.raw, line.offset, line.size), line.ended)
+        yield LineLinks(
+            line.offset, stop, scan_entry_links(line.raw, line.offset, line.size), line.ended
+        )

@@ -11,24 +11,24 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sessiontui.formats.blocks import uncut
+from sessiontui.formats.blocks import without_limits
 from sessiontui.formats.jsonl import HEAD_BYTES, WHOLE_BYTES, BadLine, decode_line
 from sessiontui.formats.registry import blocks_of, results_of
 from sessiontui.text import clean
-from sessiontui.transcript.pairing import links_of
+from sessiontui.transcript.pairing import call_ids
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from sessiontui.formats.blocks import Block, Kind, Result
+    from sessiontui.formats.blocks import Block, BlockKind, Result
     from sessiontui.formats.jsonl import Item
     from sessiontui.transcript.document import Document
-    from sessiontui.transcript.pairing import Pairs
+    from sessiontui.transcript.pairing import PairIndex
 
 _PIECE_BYTES = 1024 * 1024
 
 
-async def whole_text(
+async def full_text(
     document: Document, offset: int, number: int, *, stored: bool = False
 ) -> AsyncIterator[str]:
     """Yield the text of an entry in pieces that are safe to show; newlines are in them.
@@ -55,7 +55,7 @@ async def whole_text(
             yield line + "\n"
 
 
-async def whole_blocks(document: Document, offset: int, number: int) -> list[Block]:
+async def full_entry_blocks(document: Document, offset: int, number: int) -> list[Block]:
     """Return a block of an entry with all its lines, and before it the agent's heading.
 
     Empty for a line that is not in the window, or longer than `WHOLE_BYTES`.
@@ -73,11 +73,11 @@ async def whole_blocks(document: Document, offset: int, number: int) -> list[Blo
 async def _blocks(document: Document, offset: int, number: int, size: int) -> list[Block]:
     items = await _items(document, offset, size)
     results: dict[str, Result] = {}
-    for call_id in links_of(items).calls:
+    for call_id in call_ids(items).calls:
         result = await _result(document, call_id)
         if result is not None:
             results[call_id] = result
-    with uncut():
+    with without_limits():
         pairing = _Whole(document.pairs, results)
         blocks = [block for item in items for block in blocks_of(item, pairing)]
     first = number - (0 < number < len(blocks) and blocks[number - 1].kind == "assistant")
@@ -107,7 +107,7 @@ async def _result(document: Document, call_id: str) -> Result | None:
     if size > WHOLE_BYTES:
         return document.pairs.result(call_id)
     items = await _items(document, offset, size)
-    with uncut():
+    with without_limits():
         found = (result for item in items for result in results_of(item))
         return next((result for result in found if result.call_id == call_id), None)
 
@@ -126,7 +126,7 @@ async def _stored(document: Document, start: int, stop: int) -> AsyncIterator[st
 class _Whole:
     """Brings together what `pairs` does, with results that were read whole."""
 
-    def __init__(self, pairs: Pairs, results: dict[str, Result]) -> None:
+    def __init__(self, pairs: PairIndex, results: dict[str, Result]) -> None:
         self._pairs = pairs
         self._results = results
 
@@ -143,12 +143,12 @@ class _Whole:
         return self._pairs.is_shown(call_id, offset)
 
 
-_TOLD: tuple[Kind, ...] = ("tool", "command", "note", "unknown", "bad")
+_TOLD: tuple[BlockKind, ...] = ("tool", "command", "note", "unknown", "bad")
 """Kinds whose headings hold something that their bodies lack."""
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*(.*)")
 
 
-class Code(NamedTuple):
+class CodeSnippet(NamedTuple):
     """Code that stands in an entry."""
 
     language: str
@@ -171,12 +171,12 @@ async def entry_text(
     Raises:
         StorageError: The backend could not read.
     """
-    blocks = [] if stored else await whole_blocks(document, offset, number)
+    blocks = [] if stored else await full_entry_blocks(document, offset, number)
     if blocks:
         return "\n".join(_block_lines(blocks[-1])), True
     pieces: list[str] = []
     length = 0
-    async for piece in whole_text(document, offset, number, stored=stored):
+    async for piece in full_text(document, offset, number, stored=stored):
         pieces.append(piece)
         length += len(piece)
         if length > limit:
@@ -184,13 +184,13 @@ async def entry_text(
     return "".join(pieces).removesuffix("\n"), True
 
 
-async def entry_code(document: Document, offset: int, number: int) -> list[Code]:
+async def entry_code(document: Document, offset: int, number: int) -> list[CodeSnippet]:
     """Return the code in an entry, in order: what is fenced, a command, what a tool wrote.
 
     Raises:
         StorageError: The backend could not read.
     """
-    blocks = await whole_blocks(document, offset, number)
+    blocks = await full_entry_blocks(document, offset, number)
     return list(_code(blocks[-1])) if blocks else []
 
 
@@ -204,19 +204,19 @@ def _block_lines(block: Block) -> Iterator[str]:
         yield body
 
 
-def _code(block: Block) -> Iterator[Code]:
+def _code(block: Block) -> Iterator[CodeSnippet]:
     of_shell = block.kind == "command" or (block.kind == "tool" and block.from_end)
     if of_shell and block.detail and not any(part.format == "code" for part in block.parts):
-        yield Code("command", block.detail)
+        yield CodeSnippet("command", block.detail)
     for part in block.parts:
         if part.format == "markdown":
-            yield from fenced(part.lines)
+            yield from fenced_code(part.lines)
         elif part.format in ("code", "diff", "json"):
             language = part.language if part.format == "code" else part.format
-            yield Code(language, "\n".join(part.lines))
+            yield CodeSnippet(language, "\n".join(part.lines))
 
 
-def fenced(lines: tuple[str, ...]) -> Iterator[Code]:
+def fenced_code(lines: tuple[str, ...]) -> Iterator[CodeSnippet]:
     """Yield the fenced code of Markdown; a fence that is never closed ends with the text."""
     mark, language = "", ""
     body: list[str] = []
@@ -224,14 +224,14 @@ def fenced(lines: tuple[str, ...]) -> Iterator[Code]:
         match = _FENCE.fullmatch(line)
         if mark:
             if match and match[1].startswith(mark) and not match[2].strip():
-                yield Code(language, "\n".join(body))
+                yield CodeSnippet(language, "\n".join(body))
                 mark, body = "", []
             else:
                 body.append(line)
         elif match and not (match[1][0] == "`" and "`" in match[2]):
             mark, language = match[1], match[2].split(maxsplit=1)[0] if match[2].strip() else ""
     if mark and body:
-        yield Code(language, "\n".join(body))
+        yield CodeSnippet(language, "\n".join(body))
 
 
 MAX_STORED_LINES = 3000
@@ -243,7 +243,7 @@ _MAX_ITEMS = 500
 _MAX_DEPTH = 50
 
 
-async def stored_lines(document: Document, offset: int) -> tuple[list[str], bool]:
+async def entry_json_lines(document: Document, offset: int) -> tuple[list[str], bool]:
     """Return the line of a session as indented JSON, and whether that is all of it.
 
     Args:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from sessiontui.formats.jsonl import BadLine, decode_line
 from sessiontui.transcript.pages import PAGE_BYTES, SEARCH_STEPS
-from sessiontui.transcript.search import Hit, Turns, search
+from sessiontui.transcript.search import TextMatch, UserMessageQuery, search
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sessiontui.transcript.pages import ReadRange
 
 
-async def seek(
+async def find_block(
     document: Document, offset: int, number: int, wanted: Callable[[Block], bool], *, forward: bool
 ) -> tuple[int, int] | None:
     """Find the nearest block after or before another one that is not hidden by the lens.
@@ -99,7 +99,7 @@ _LONGEST: Final = 32
 class Turn:
     """What the user wrote, and what came of it."""
 
-    hit: Hit
+    hit: TextMatch
     tools: int = 0
     errors: int = 0
 
@@ -138,8 +138,8 @@ class TurnFinder:
             StorageError: The backend could not read.
         """
         first = 0
-        async for found in search(self._counting, Turns(), 0, self._stop):
-            if isinstance(found, Hit):
+        async for found in search(self._counting, UserMessageQuery(), 0, self._stop):
+            if isinstance(found, TextMatch):
                 self.turns.append(Turn(found))
                 if not self.full:
                     continue
@@ -212,7 +212,7 @@ async def last_time(document: Document) -> int | None:
     return max((when for _, when in _times(data, start, whole=start == 0)), default=None)
 
 
-async def at_time(document: Document, wanted_ms: int) -> int | None:
+async def offset_at_time(document: Document, wanted_ms: int) -> int | None:
     """Return where the first line begins that was written at a time or later.
 
     Returns:

@@ -33,7 +33,7 @@ ReadRange = Callable[[int, int], Awaitable[bytes]]
 _uids = count(1)
 
 
-class Line(NamedTuple):
+class PageLine(NamedTuple):
     """One line of a session, as far as it is held."""
 
     offset: int
@@ -115,11 +115,11 @@ class Page:
             return self._starts[number + 1] - first - 1
         return len(self._data) + self._unheld - first - self._ended
 
-    def line(self, number: int) -> Line:
+    def line(self, number: int) -> PageLine:
         """Return line `number`."""
         first, size = self._starts[number], self.size(number)
         last = number == len(self._starts) - 1
-        return Line(
+        return PageLine(
             self.start + first,
             size,
             bytes(self._data[first : first + size]),
@@ -177,7 +177,7 @@ class Page:
         return stop
 
 
-def split(start: int, data: bytes) -> list[Page]:
+def split_pages(start: int, data: bytes) -> list[Page]:
     """Return `data`, which begins at offset `start` with a line's beginning, as pages."""
     pages: list[Page] = []
     while data:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sessiontui.formats import codex
 from sessiontui.formats.blocks import mapping, text
 from sessiontui.formats.jsonl import BadLine
-from sessiontui.formats.omp import started
+from sessiontui.formats.omp import tool_start_of
 from sessiontui.formats.registry import results_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _CALL_TYPES = {"toolCall", "tool_use", "server_tool_use"}
 
 
-class Links(NamedTuple):
+class CallIds(NamedTuple):
     """Ids of tool calls that a line has to do with."""
 
     calls: tuple[str, ...] = ()
@@ -36,50 +36,50 @@ class Links(NamedTuple):
     """It records that these began to run."""
 
 
-NONE = Links()
+NO_CALL_IDS = CallIds()
 
 
-def links_of(items: tuple[Item, ...]) -> Links:
+def call_ids(items: tuple[Item, ...]) -> CallIds:
     """Return the calls that the entries of one line make, answer and start."""
-    found = NONE
+    found = NO_CALL_IDS
     for item in items:
         if isinstance(item, BadLine):
             continue
         one = _links(item)
-        if one is not NONE:
-            found = Links(*map(tuple.__add__, found, one))
+        if one is not NO_CALL_IDS:
+            found = CallIds(*map(tuple.__add__, found, one))
     return found
 
 
-def _links(item: Entry) -> Links:
+def _links(item: Entry) -> CallIds:
     data = item.data
     message = data.get("message")
     if isinstance(message, dict):
         return _message_links(message)
     if item.type == "custom":
-        start = started(item)
-        return Links(starts=(start[0],)) if start else NONE
+        start = tool_start_of(item)
+        return CallIds(starts=(start[0],)) if start else NO_CALL_IDS
     if item.type == "response_item":
         calls = codex.calls(item)
         if calls:
-            return Links(calls=calls)
+            return CallIds(calls=calls)
         results = tuple(result.call_id for result in codex.results(item) if result.call_id)
-        return Links(results=results) if results else NONE
-    return NONE
+        return CallIds(results=results) if results else NO_CALL_IDS
+    return NO_CALL_IDS
 
 
-def _message_links(message: dict[str, object]) -> Links:
+def _message_links(message: dict[str, object]) -> CallIds:
     role = text(message.get("role"))
     if role == "toolResult":
         call_id = text(message.get("toolCallId"))
-        return Links(results=(call_id,)) if call_id else NONE
+        return CallIds(results=(call_id,)) if call_id else NO_CALL_IDS
     if role == "assistant":
         calls = _ids(message, _CALL_TYPES, "id")
-        return Links(calls=calls) if calls else NONE
+        return CallIds(calls=calls) if calls else NO_CALL_IDS
     if role == "user":
         results = _ids(message, {"tool_result"}, "tool_use_id")
-        return Links(results=results) if results else NONE
-    return NONE
+        return CallIds(results=results) if results else NO_CALL_IDS
+    return NO_CALL_IDS
 
 
 def _ids(message: dict[str, object], types: set[str], key: str) -> tuple[str, ...]:
@@ -92,13 +92,13 @@ def _ids(message: dict[str, object], types: set[str], key: str) -> tuple[str, ..
 
 
 _Ids = tuple[tuple[str, ...], ...]
-"""A plain copy of `Links`: the garbage collector passes such tuples over."""
+"""A plain copy of `CallIds`: the garbage collector passes such tuples over."""
 
 _MAX_STALE = 10_000
 """Beyond this many nobody listens; the oldest knowledge of them would be of no use."""
 
 
-class Pairs:
+class PairIndex:
     """An index of calls, starts and results by call id; numbers only, since it can be large.
 
     Args:
@@ -123,12 +123,12 @@ class Pairs:
 
     def add(self, page: Page, number: int, entries: tuple[Item, ...]) -> None:
         """Take in the entries of a line of a page."""
-        found = links_of(entries)
-        if found is not NONE:
+        found = call_ids(entries)
+        if found is not NO_CALL_IDS:
             self._links.setdefault(page.uid, {})[number] = tuple(found)
             self._enter(page.offset(number), found)
 
-    def _enter(self, offset: int, links: Links) -> None:
+    def _enter(self, offset: int, links: CallIds) -> None:
         for call_id in links.calls:
             self._calls[call_id] = offset
             self._spoil(self._results.get(call_id), self._starts.get(call_id))
@@ -186,7 +186,7 @@ class Pairs:
         """Return when the call began to run, if that is in the window."""
         offset = self._starts.get(call_id)
         for item in self._decode_at(offset) if offset is not None else ():
-            start = None if isinstance(item, BadLine) else started(item)
+            start = None if isinstance(item, BadLine) else tool_start_of(item)
             if start is not None and start[0] == call_id:
                 return start[1]
         return None

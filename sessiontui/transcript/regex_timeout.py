@@ -16,7 +16,7 @@ from sessiontui.errors import TooSlowError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE_S: Final = 0.25
+REGEX_TIMEOUT_S: Final = 0.25
 """Seconds of computing that a pattern may take on one line."""
 TOO_SLOW: Final = "this pattern takes too long"
 _Result = TypeVar("_Result")
@@ -49,7 +49,7 @@ class _Clock:
 _clock = _Clock()
 
 
-def with_patience(call: Callable[[], _Result], seconds: float = PATIENCE_S) -> _Result:
+def with_regex_timeout(call: Callable[[], _Result], seconds: float = REGEX_TIMEOUT_S) -> _Result:
     """Return what `call` returns.
 
     Args:

@@ -9,7 +9,7 @@ noted beside them. Offsets and sizes are bytes from the start of the session.
 
 `Finder` serves a reader: the end of the session is looked through first, from the reader's
 place on, then what comes before it, the nearest piece first. Matches are kept as numbers
-alone, at most `MAX_HITS`.
+alone, at most `MAX_MATCHES`.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import msgspec
 
 from sessiontui.errors import TooSlowError
-from sessiontui.formats.blocks import uncut
+from sessiontui.formats.blocks import without_limits
 from sessiontui.formats.jsonl import BadLine, decode_line
-from sessiontui.formats.omp import started
+from sessiontui.formats.omp import tool_start_of
 from sessiontui.formats.registry import blocks_of
 from sessiontui.text import clean
 from sessiontui.transcript.pages import SEARCH_STEPS, STEP_BYTES, line_start
-from sessiontui.transcript.regex_timeout import TOO_SLOW, with_patience
+from sessiontui.transcript.regex_timeout import TOO_SLOW, with_regex_timeout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 
-    from sessiontui.formats.blocks import Block, Kind
+    from sessiontui.formats.blocks import Block, BlockKind
     from sessiontui.formats.jsonl import Item
     from sessiontui.transcript.document import Document
     from sessiontui.transcript.pages import ReadRange
 
-SAID: Final[frozenset[Kind]] = frozenset(
+SEARCHED_KINDS: Final[frozenset[BlockKind]] = frozenset(
     {"user", "text", "thinking", "tool", "command", "summary", "message", "error"}
 )
 """Kinds of blocks in which something was said."""
 
 
-def lines_of(block: Block) -> Iterator[str]:
+def searchable_lines(block: Block) -> Iterator[str]:
     """Yield the lines of a block's text, its heading first, safe to show."""
     yield block.heading
     yield block.detail
@@ -55,14 +55,14 @@ def lines_of(block: Block) -> Iterator[str]:
         yield from part.last
 
 
-def whole_blocks(item: Item) -> tuple[Block, ...]:
+def full_blocks(item: Item) -> tuple[Block, ...]:
     """Return the blocks of an entry by itself, with all their lines.
 
     That a tool began to run is left out: its call tells the same.
     """
-    if not isinstance(item, BadLine) and started(item) is not None:
+    if not isinstance(item, BadLine) and tool_start_of(item) is not None:
         return ()
-    with uncut():
+    with without_limits():
         return blocks_of(item)
 
 
@@ -79,7 +79,7 @@ _PLAIN_RUN: Final = re.compile(r"[0-9a-z_.-]+")
 """Characters that every writer of JSON stores as they are."""
 
 
-class Hit(msgspec.Struct, frozen=True, gc=False):
+class TextMatch(msgspec.Struct, frozen=True, gc=False):
     """A block that shows what is looked for."""
 
     offset: int
@@ -90,20 +90,20 @@ class Hit(msgspec.Struct, frozen=True, gc=False):
     """The first line of its text that matches, safe to show."""
     time_ms: int | None = None
     """When it was written, milliseconds since the epoch."""
-    kind: Kind = "text"
+    kind: BlockKind = "text"
     """Of the block."""
     heading: str = ""
     """Of the block, safe to show: a tool's name, say."""
 
 
-class Progress(msgspec.Struct, frozen=True, gc=False):
+class SearchStep(msgspec.Struct, frozen=True, gc=False):
     """How far the search has come; all hits before are told."""
 
     offset: int
     stop: int
 
 
-class Wanted(Protocol):
+class BlockQuery(Protocol):
     """Blocks of a kind, and which stored bytes they may come from."""
 
     def __bool__(self) -> bool:
@@ -123,7 +123,7 @@ class Wanted(Protocol):
         ...
 
 
-class Sought(Wanted, Protocol):
+class TextQuery(BlockQuery, Protocol):
     """Text of some kind that is looked for."""
 
     text: str
@@ -142,7 +142,7 @@ class Sought(Wanted, Protocol):
         ...
 
 
-class Turns:
+class UserMessageQuery:
     """What the user wrote."""
 
     def __bool__(self) -> bool:
@@ -162,11 +162,11 @@ class Turns:
         if block.kind != "user":
             return None
         return next(
-            (line for line in lines_of(block) if line.strip() and line != block.heading), ""
+            (line for line in searchable_lines(block) if line.strip() and line != block.heading), ""
         )
 
 
-class Needle:
+class LiteralQuery:
     """What is looked for.
 
     Args:
@@ -200,7 +200,7 @@ class Needle:
 
     def line_in(self, block: Block) -> str | None:
         """Return the first line of a block's text that matches."""
-        return self.pick(lines_of(block))
+        return self.pick(searchable_lines(block))
 
     def pick(self, lines: Iterable[str]) -> str | None:
         """Return the first line that matches."""
@@ -217,7 +217,7 @@ class Needle:
             place = lowered.find(self.text, place + len(self.text))
 
 
-class Pattern:
+class RegexQuery:
     """A regular expression that is looked for, without regard to case.
 
     Args:
@@ -255,7 +255,7 @@ class Pattern:
         Raises:
             TooSlowError: The pattern takes too long on one of them.
         """
-        return self.pick(lines_of(block))
+        return self.pick(searchable_lines(block))
 
     def pick(self, lines: Iterable[str]) -> str | None:
         """Return the first line that matches; raises as `line_in`."""
@@ -270,7 +270,7 @@ class Pattern:
         if self._slow:
             raise TooSlowError(TOO_SLOW)
         try:
-            return with_patience(
+            return with_regex_timeout(
                 lambda: [
                     match.span()
                     for match in self._find(text[:_MATCHED])
@@ -282,7 +282,7 @@ class Pattern:
             raise
 
 
-def sought(text: str) -> Sought:
+def parse_find_text(text: str) -> TextQuery:
     """Return what is looked for: text, or a pattern where `re:/…/` was typed.
 
     The last slash may be missing, so that a pattern works while it is typed.
@@ -291,11 +291,11 @@ def sought(text: str) -> Sought:
         ValueError: It is no pattern; says why in one safe line.
     """
     if not text.startswith("re:"):
-        return Needle(text)
+        return LiteralQuery(text)
     pattern = text[3:].strip()
     if pattern.startswith("/"):
         pattern = pattern[1:].removesuffix("/")
-    return Pattern(pattern)
+    return RegexQuery(pattern)
 
 
 def _stored(text: str) -> re.Pattern[bytes]:
@@ -306,8 +306,8 @@ def _stored(text: str) -> re.Pattern[bytes]:
 
 
 async def search(
-    read: ReadRange, needle: Wanted, start: int, stop: int
-) -> AsyncGenerator[Hit | Progress]:
+    read: ReadRange, needle: BlockQuery, start: int, stop: int
+) -> AsyncGenerator[TextMatch | SearchStep]:
     """Yield what matches between two places, and after each step how far it has come.
 
     Ends when the iteration does: close the generator to stop. The loop has its
@@ -341,7 +341,7 @@ async def search(
             whole, passing = len(held), True
         decoded = 0
         for found in _matches(held[:whole], base, needle):
-            if isinstance(found, Hit):
+            if isinstance(found, TextMatch):
                 yield found
                 continue
             decoded += found + _LINE_COST
@@ -349,11 +349,11 @@ async def search(
                 decoded = 0
                 await asyncio.sleep(0)
         held, base = held[whole:], base + whole
-        yield Progress(at, stop)
+        yield SearchStep(at, stop)
         await asyncio.sleep(0)
 
 
-def _matches(data: bytes, base: int, needle: Wanted) -> Iterator[Hit | int]:
+def _matches(data: bytes, base: int, needle: BlockQuery) -> Iterator[TextMatch | int]:
     """Yield hits of lines from offset `base` on, and the length of each line that was decoded."""
     lowered = data.lower()
     place = needle.next(lowered, 0)
@@ -368,16 +368,18 @@ def _matches(data: bytes, base: int, needle: Wanted) -> Iterator[Hit | int]:
         raw = data[first : min(end, first + LONGEST_LINE)]
         number = 0
         for item in decode_line(raw, base + first, size=end - first):
-            for block in whole_blocks(item):
+            for block in full_blocks(item):
                 text = needle.line_in(block)
                 if text is not None:
-                    yield Hit(base + first, number, text, block.time_ms, block.kind, block.heading)
+                    yield TextMatch(
+                        base + first, number, text, block.time_ms, block.kind, block.heading
+                    )
                 number += 1
         yield len(raw)
         place = needle.next(lowered, end + 1) if end < len(data) else -1
 
 
-MAX_HITS = 100_000
+MAX_MATCHES = 100_000
 """With so many hits the search ends; they take 8 bytes each."""
 _PIECE = 4 * STEP_BYTES
 """How much is looked through at a time on the way to the beginning."""
@@ -385,7 +387,7 @@ _BITS = 16
 _MAX_BLOCK = (1 << _BITS) - 1
 
 
-class Spot(NamedTuple):
+class MatchPosition(NamedTuple):
     """A block that tells what is looked for."""
 
     offset: int
@@ -405,7 +407,7 @@ class Finder:
     """
 
     def __init__(
-        self, document: Document, needle: Sought, origin: int, changed: Callable[[], None]
+        self, document: Document, needle: TextQuery, origin: int, changed: Callable[[], None]
     ) -> None:
         self.needle = needle
         self._document = document
@@ -417,7 +419,7 @@ class Finder:
         """Where the piece begins that was looked through."""
         self._stop = 0
         """Where it ends."""
-        self.nearest: Spot | None = None
+        self.nearest: MatchPosition | None = None
         """The first hit from the reader's place on, else the last one before."""
         self.full = False
         """Whether there are more hits than are counted."""
@@ -486,16 +488,18 @@ class Finder:
             self.nearest = self.nearest or _spot(hits[-1])
             self._hits[:0] = hits
 
-    def _taken(self, found: Hit | Progress, hits: array[int], begin: int | None = None) -> bool:
+    def _taken(
+        self, found: TextMatch | SearchStep, hits: array[int], begin: int | None = None
+    ) -> bool:
         """Take over what the search says; return whether that was the last of it."""
         if self.stale:
             return True
-        if isinstance(found, Hit):
+        if isinstance(found, TextMatch):
             hits.append(found.offset << _BITS | min(found.block, _MAX_BLOCK))
             if begin is None and self.nearest is None:
-                self.nearest = Spot(found.offset, found.block)
+                self.nearest = MatchPosition(found.offset, found.block)
                 self._changed()
-            if len(self._hits) + (0 if begin is None else len(hits)) >= MAX_HITS:
+            if len(self._hits) + (0 if begin is None else len(hits)) >= MAX_MATCHES:
                 self.full = True
                 if begin is not None:
                     self._join(hits, begin)
@@ -516,16 +520,16 @@ class Finder:
 
     # -- what was found
 
-    def rank(self, spot: Spot) -> int:
+    def rank(self, spot: MatchPosition) -> int:
         """Return how many hits come before one, and itself: 1 for the first."""
         return bisect_right(self._hits, spot.offset << _BITS | min(spot.block, _MAX_BLOCK))
 
-    def after(self, spot: Spot) -> Spot | None:
+    def after(self, spot: MatchPosition) -> MatchPosition | None:
         """Return the next hit, the first one after the last."""
         number = self.rank(spot)
         return _spot(self._hits[number % len(self._hits)]) if self._hits else None
 
-    def before(self, spot: Spot) -> Spot | None:
+    def before(self, spot: MatchPosition) -> MatchPosition | None:
         """Return the hit before, the last one before the first."""
         key = spot.offset << _BITS | min(spot.block, _MAX_BLOCK)
         number = bisect_left(self._hits, key) - 1
@@ -537,23 +541,23 @@ class Finder:
         return number < len(self._hits) and self._hits[number] >> _BITS < stop
 
 
-def _spot(key: int) -> Spot:
-    return Spot(key >> _BITS, key & _MAX_BLOCK)
+def _spot(key: int) -> MatchPosition:
+    return MatchPosition(key >> _BITS, key & _MAX_BLOCK)
 
 
 _TERM: Final = re.compile(r'"([^"]*)"?|([^\s"]+)')
 
 
-class Words:
+class WordsQuery:
     """Several texts of which each stands somewhere in a block.
 
     Args:
         needles: What to look for, at least one.
     """
 
-    def __init__(self, needles: Sequence[Needle]) -> None:
+    def __init__(self, needles: Sequence[LiteralQuery]) -> None:
         self._needles = tuple(needles)
-        self._lead = max(self._needles, key=Needle.rarity)
+        self._lead = max(self._needles, key=LiteralQuery.rarity)
         self.text = " ".join(needle.text for needle in self._needles)
 
     def __bool__(self) -> bool:
@@ -561,7 +565,7 @@ class Words:
         return True
 
     @property
-    def needles(self) -> tuple[Needle, ...]:
+    def needles(self) -> tuple[LiteralQuery, ...]:
         """What is looked for."""
         return self._needles
 
@@ -578,7 +582,7 @@ class Words:
 
     def line_in(self, block: Block) -> str | None:
         """Return the line of a block's text with most of them, if none is missing."""
-        return self.pick(lines_of(block))
+        return self.pick(searchable_lines(block))
 
     def pick(self, lines: Iterable[str]) -> str | None:
         """Return the line with most of them, the first of these; None if one is missing."""
@@ -601,7 +605,7 @@ class Words:
                 end = last
 
 
-def words(text: str) -> Sought:
+def parse_search_terms(text: str) -> TextQuery:
     """Return what is looked for in all sessions: words, `"exact text"`, or `re:/…/`.
 
     Every word and every text must be in what was said at once. The last quotation
@@ -612,11 +616,11 @@ def words(text: str) -> Sought:
     """
     text = text.strip()
     if text.startswith("re:"):
-        return sought(text)
+        return parse_find_text(text)
     terms = (quoted or plain for quoted, plain in _TERM.findall(text))
-    needles = {needle.text: needle for needle in map(Needle, terms) if needle}
+    needles = {needle.text: needle for needle in map(LiteralQuery, terms) if needle}
     return (
-        Words(tuple(needles.values()))
+        WordsQuery(tuple(needles.values()))
         if len(needles) > 1
-        else next(iter(needles.values()), Needle(""))
+        else next(iter(needles.values()), LiteralQuery(""))
     )

@@ -11,17 +11,17 @@
 | `view_state`, `unsaved_writes` | what outlives a run: the state of the list, unconfirmed writes |
 """
 
-from sessiontui.search.session_index import Library
+from sessiontui.search.session_index import SessionIndex
 from sessiontui.workspace.bulk import Failure, Outcome
 from sessiontui.workspace.delete import Trashed, last_deletion
 from sessiontui.workspace.events import (
     DeletePlan,
+    Diagnostics,
     DocumentChanged,
     DocumentGone,
-    Figures,
-    Held,
     Problem,
     RowsChanged,
+    SessionInUse,
     StateChanged,
     Update,
     WorkspaceState,
@@ -30,15 +30,15 @@ from sessiontui.workspace.workspace import Workspace, open_workspace
 
 __all__ = [
     "DeletePlan",
+    "Diagnostics",
     "DocumentChanged",
     "DocumentGone",
     "Failure",
-    "Figures",
-    "Held",
-    "Library",
     "Outcome",
     "Problem",
     "RowsChanged",
+    "SessionInUse",
+    "SessionIndex",
     "StateChanged",
     "Trashed",
     "Update",

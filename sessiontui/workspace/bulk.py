@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from sessiontui.errors import BackendDownError, StorageError, WritesRefusedError
-from sessiontui.workspace.events import reason_of
+from sessiontui.workspace.events import error_reason
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -26,7 +26,7 @@ class Failure:
     @property
     def reason(self) -> str:
         """Why, in one line that is safe to show."""
-        return reason_of(self.error)
+        return error_reason(self.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Outcome(Generic[Done]):
         return self
 
 
-async def each(
+async def run_each(
     paths: Sequence[str],
     work: Callable[[str], Awaitable[Done]],
     progress: Progress,

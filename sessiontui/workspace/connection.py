@@ -16,7 +16,7 @@ from sessiontui.errors import (
 )
 from sessiontui.sources import DirectorySource, RedisSource
 from sessiontui.storage.backend import REPLICA
-from sessiontui.workspace.events import Problem, reason_of
+from sessiontui.workspace.events import Problem, error_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +45,9 @@ def open_backend(source: Source, password: str | None = None) -> Backend:
     return DirectoryBackend(source.path, absolute=True)
 
 
-def problem_of(error: SessionTuiError, source: Source, *, retry_s: float | None) -> Problem:
+def describe_problem(error: SessionTuiError, source: Source, *, retry_s: float | None) -> Problem:
     """Return what to tell the user when the source cannot be shown."""
-    message = reason_of(error)
+    message = error_reason(error)
     if isinstance(error, ConfigError):
         return Problem("invalid", message, "Correct the source and start again.")
     if isinstance(error, AccessError):
@@ -72,7 +72,7 @@ def first_error(group: BaseExceptionGroup[SessionTuiError]) -> SessionTuiError:
     raise group
 
 
-ASKED: Final = "as asked"
+READ_ONLY_REQUESTED: Final = "as asked"
 """Why nothing may be changed where the user said so."""
 
 
@@ -82,7 +82,7 @@ _RETRY_S: Final = 1.0
 """After how long rights are looked at again that could not be."""
 
 
-class Rights:
+class WriteAccess:
     """Closes a storage to changes where they are not wished or not possible.
 
     Args:
@@ -92,7 +92,7 @@ class Rights:
 
     def __init__(self, tell: Callable[..., None], *, asked: bool) -> None:
         self._tell = tell
-        self._reason = ASKED if asked else None
+        self._reason = READ_ONLY_REQUESTED if asked else None
 
     async def look(self, storage: SessionStorage) -> None:
         """Find out, close the storage or open it, and tell.

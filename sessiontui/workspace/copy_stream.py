@@ -20,9 +20,9 @@ from sessiontui.formats.jsonl import encode_entry
 from sessiontui.formats.title_slot import (
     SLOT_BYTES,
     make_slot,
+    make_title_field,
     parse_slot,
     parse_title_field,
-    title_field,
 )
 from sessiontui.storage.backend import Range
 from sessiontui.times import time_ms
@@ -30,9 +30,9 @@ from sessiontui.times import time_ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sessiontui.formats.title_slot import Slot
+    from sessiontui.formats.title_slot import TitleSlot
     from sessiontui.storage import SessionStorage
-    from sessiontui.storage.backend import Seen, Stat
+    from sessiontui.storage.backend import Snapshot, Stat
 
 PIECE: Final = 1 << 20
 """Bytes read at once; a header is no longer."""
@@ -43,7 +43,7 @@ _TRIES: Final = 5
 """How often to begin anew with a session that is rewritten."""
 
 
-class Sink(Protocol):
+class CopySink(Protocol):
     """Takes the bytes of a copy from the first to the last."""
 
     def begin(self) -> None:
@@ -55,7 +55,7 @@ class Sink(Protocol):
         ...
 
 
-class Digest:
+class DigestSink:
     """Only remembers how many bytes came, and which."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Digest:
         return self.size, self._hash.digest()
 
 
-class Staged(Digest):
+class StagingSink(DigestSink):
     """Builds a file aside in another store, and remembers the same."""
 
     def __init__(self, storage: SessionStorage, token: str, number: int) -> None:
@@ -99,8 +99,11 @@ class Staged(Digest):
         return self._longest > self.size
 
 
-async def pour(
-    storage: SessionStorage, path: str, sink: Sink, shape: Callable[[bytes, Stat], Recast]
+async def copy_session(
+    storage: SessionStorage,
+    path: str,
+    sink: CopySink,
+    shape: Callable[[bytes, Stat], RewrittenHeader],
 ) -> Stat:
     """Give all bytes of a session to `sink`, its beginning as `shape` says.
 
@@ -126,7 +129,10 @@ async def pour(
 
 
 async def _pour_once(
-    storage: SessionStorage, path: str, sink: Sink, shape: Callable[[bytes, Stat], Recast]
+    storage: SessionStorage,
+    path: str,
+    sink: CopySink,
+    shape: Callable[[bytes, Stat], RewrittenHeader],
 ) -> Stat | None:
     """Do that; None where it was rewritten meanwhile."""
     known = await _seen(storage, Range(path, 0, PIECE))
@@ -152,14 +158,14 @@ async def _pour_once(
     return replace(known.stat, size=start)
 
 
-async def _seen(storage: SessionStorage, wanted: Range) -> Seen:
+async def _seen(storage: SessionStorage, wanted: Range) -> Snapshot:
     (seen,) = await storage.probe([wanted])
     if seen is None:
         raise SessionNotFoundError(wanted.path)
     return seen
 
 
-def _goes_on(before: Seen, after: Seen) -> bool:
+def _goes_on(before: Snapshot, after: Snapshot) -> bool:
     """Tell whether at most something was appended between two looks."""
     grew = after.stat.size - before.stat.size
     return (
@@ -171,14 +177,14 @@ def _goes_on(before: Seen, after: Seen) -> bool:
     )
 
 
-async def digest_of(storage: SessionStorage, path: str, size: int) -> tuple[int, bytes]:
+async def stored_digest(storage: SessionStorage, path: str, size: int) -> tuple[int, bytes]:
     """Return how many bytes, and their hash, of the first `size` of something in a store.
 
     Raises:
         SessionNotFoundError: It is gone.
         WriteConflictError: It is shorter.
     """
-    digest = Digest()
+    digest = DigestSink()
     while digest.size < size:
         seen = await _seen(storage, Range(path, digest.size, min(size, digest.size + PIECE)))
         if not seen.data:
@@ -188,10 +194,10 @@ async def digest_of(storage: SessionStorage, path: str, size: int) -> tuple[int,
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class SessionHeader:
     """The first lines of a session."""
 
-    slot: Slot | None
+    slot: TitleSlot | None
     start: int
     """Offset of the header."""
     stop: int
@@ -200,7 +206,7 @@ class Beginning:
     """None where the first line after the title is no header of omp or pi."""
 
     @classmethod
-    def of(cls, data: bytes) -> Beginning:
+    def of(cls, data: bytes) -> SessionHeader:
         """Read the first lines of `data`, which is a session from its first byte."""
         slot = parse_slot(data)
         start = 0 if slot is None else data.index(b"\n") + 1
@@ -220,7 +226,7 @@ class Beginning:
 
 
 @dataclass(frozen=True, slots=True)
-class Recast:
+class RewrittenHeader:
     """How a copy is made from the original."""
 
     skip: int
@@ -231,9 +237,9 @@ class Recast:
     """The title field of the copy."""
 
 
-def recast(
+def rewrite_header(
     data: bytes, stat: Stat, *, to_folder: bool, cwd: str | None, parents: Mapping[str, str]
-) -> Recast:
+) -> RewrittenHeader:
     """Return how the copy of a session begins.
 
     A title of the field, which a folder has not, goes into the title line; not before a
@@ -250,12 +256,12 @@ def recast(
     Raises:
         WrongTypeError: There is no header in which to say the project.
     """
-    beginning = Beginning.of(data)
+    beginning = SessionHeader.of(data)
     if beginning.header is None:
         if cwd is not None and stat.path.endswith(".jsonl"):
             message = f"it has no header to say the folder of the project in: {stat.path}"
             raise WrongTypeError(message, path=stat.path)
-        return Recast(0, b"", None if to_folder else stat.title)
+        return RewrittenHeader(0, b"", None if to_folder else stat.title)
     first, title = _title(data, beginning, stat, to_folder=to_folder)
     header = dict(beginning.header)
     if cwd is not None:
@@ -267,12 +273,12 @@ def recast(
     line = encode_entry(header) if changed else data[beginning.start : beginning.stop]
     made = first + line
     if made == data[: beginning.stop]:
-        return Recast(0, b"", title)
-    return Recast(beginning.stop, made, title)
+        return RewrittenHeader(0, b"", title)
+    return RewrittenHeader(beginning.stop, made, title)
 
 
 def _title(
-    data: bytes, beginning: Beginning, stat: Stat, *, to_folder: bool
+    data: bytes, beginning: SessionHeader, stat: Stat, *, to_folder: bool
 ) -> tuple[bytes, bytes | None]:
     """Return the title line of the copy, and its title field."""
     slot, line = beginning.slot, data[: beginning.start]
@@ -289,4 +295,4 @@ def _title(
     if to_folder or slot is None or not slot.exact or len(line) != SLOT_BYTES:
         return line, None
     when = time_ms(slot.updated_at) or stat.mtime_ms or 0
-    return line, title_field(slot.title, slot.source, when)
+    return line, make_title_field(slot.title, slot.source, when)

@@ -11,7 +11,7 @@ from sessiontui.catalog.sorting import shown_title
 from sessiontui.errors import SessionNotFoundError
 from sessiontui.progress import Progress
 from sessiontui.storage.backend import TrashItem
-from sessiontui.workspace.bulk import Outcome, each
+from sessiontui.workspace.bulk import Outcome, run_each
 from sessiontui.workspace.events import DeletePlan
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sessiontui.catalog.row import Row
     from sessiontui.storage import SessionStorage
     from sessiontui.storage.backend import Stat
-    from sessiontui.workspace.events import Held
-    from sessiontui.workspace.in_use import Holding
+    from sessiontui.workspace.events import SessionInUse
+    from sessiontui.workspace.in_use import InUseTracker
 
 Trashed = Outcome[TrashItem]
 """What went to the trash, or came back from it."""
@@ -61,7 +61,7 @@ class Deletions:
     def __init__(
         self,
         row: Callable[[str], Row | None],
-        holding: Holding,
+        holding: InUseTracker,
         noted: Callable[[str, str], AbstractContextManager[None]],
         retention_days: int,
     ) -> None:
@@ -92,7 +92,7 @@ class Deletions:
             held=tuple(item for item in held if item is not None),
         )
 
-    def _held_of(self, path: str, stats: Sequence[Stat]) -> Held | None:
+    def _held_of(self, path: str, stats: Sequence[Stat]) -> SessionInUse | None:
         """Tell why an agent may hold a session open, or one of its subagents."""
         for stat in stats:
             item = self._holding.item(stat.path)
@@ -137,7 +137,7 @@ class Deletions:
             return item
 
         try:
-            return (await each(plan.paths, one, progress or Progress(), self._name)).or_error()
+            return (await run_each(plan.paths, one, progress or Progress(), self._name)).or_error()
         finally:
             self.remember(done)
 
@@ -167,7 +167,7 @@ class Deletions:
 
         gone: set[str] = set()
         try:
-            outcome = await each(list(items), one, progress or Progress(), self._name)
+            outcome = await run_each(list(items), one, progress or Progress(), self._name)
             gone = {
                 failure.path
                 for failure in outcome.failed

@@ -46,7 +46,7 @@ class WorkspaceState(msgspec.Struct, frozen=True):
     """What the source holds that is not shown, and why; the newest 100."""
 
 
-class Figures(msgspec.Struct, frozen=True):
+class Diagnostics(msgspec.Struct, frozen=True):
     """What is waiting and what is kept at the moment, for reports of mistakes."""
 
     batches: int
@@ -90,7 +90,7 @@ class DocumentGone(msgspec.Struct, frozen=True):
 Update = RowsChanged | StateChanged | DocumentChanged | DocumentGone
 
 
-class Held(msgspec.Struct, frozen=True):
+class SessionInUse(msgspec.Struct, frozen=True):
     """A session that a running agent may hold open."""
 
     path: str
@@ -106,7 +106,7 @@ class DeletePlan(msgspec.Struct, frozen=True):
     """The sessions."""
     stats: tuple[tuple[Stat, ...], ...]
     """For each session everything that goes with it, itself first."""
-    held: tuple[Held, ...]
+    held: tuple[SessionInUse, ...]
 
     @property
     def count(self) -> int:
@@ -138,12 +138,12 @@ def told_once(name: str, error: BaseException) -> str:
         name: A path, or a title in quotes.
         error: What went wrong.
     """
-    name, reason = one_line(name), reason_of(error)
+    name, reason = one_line(name), error_reason(error)
     # Not where the name is only the beginning of another one.
     is_told = re.search(rf"(?<!\S){re.escape(name)}(?=$|[\s:;,)])", reason) is not None
     return reason if is_told else f"{name}: {reason}"
 
 
-def reason_of(error: BaseException) -> str:
+def error_reason(error: BaseException) -> str:
     """Return what an error says, as one line that is safe to show."""
     return one_line(str(error)) or type(error).__name__

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sessiontui.catalog.projects import project_label
 from sessiontui.catalog.sorting import shown_title
 from sessiontui.errors import ExportError
-from sessiontui.export import EXTENSIONS, Facts, NewFile, export_bytes, file_name, writer_for
-from sessiontui.formats.resume import NAMES
+from sessiontui.export import EXTENSIONS, NewFile, SessionFacts, export_bytes, file_name, writer_for
+from sessiontui.formats.resume import AGENT_NAMES
 from sessiontui.paths import PRIVATE_FOLDER, is_folder
-from sessiontui.workspace.bulk import Outcome, each
+from sessiontui.workspace.bulk import Outcome, run_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sessiontui.catalog.row import Row
-    from sessiontui.export import Format, Options
+    from sessiontui.export import ExportFormat, ExportOptions
     from sessiontui.progress import Progress
     from sessiontui.workspace.workspace import Workspace
 
@@ -33,15 +33,15 @@ class Export(NamedTuple):
     file: Path
 
 
-def facts_of(row: Row, *, home: str, zone: tzinfo | None = None) -> Facts:
+def export_facts(row: Row, *, home: str, zone: tzinfo | None = None) -> SessionFacts:
     """Return what an export tells of a session beside its entries."""
-    return Facts(
+    return SessionFacts(
         title=shown_title(row),
         path=row.path,
         size=row.size,
         id=row.id,
         project=project_label(row.cwd, row.path, home=home),
-        agent=NAMES.get(row.agent, ""),
+        agent=AGENT_NAMES.get(row.agent, ""),
         model=row.model,
         created_ms=row.created_ms,
         modified_ms=row.mtime_ms,
@@ -49,10 +49,10 @@ def facts_of(row: Row, *, home: str, zone: tzinfo | None = None) -> Facts:
     )
 
 
-def named_in(
+def name_exports(
     folder: Path,
     rows: Iterable[Row],
-    kind: Format,
+    kind: ExportFormat,
     *,
     beside: bool,
 ) -> list[Export]:
@@ -87,7 +87,7 @@ def make_folder(folder: Path) -> None:
         raise ExportError(f"{folder} is no folder: {error.strerror}") from error
 
 
-def in_the_way(exports: Sequence[Export]) -> list[Path]:
+def existing_files(exports: Sequence[Export]) -> list[Path]:
     """Return the files that stand where sessions are to be written."""
     return [export.file for export in exports if os.path.lexists(export.file)]
 
@@ -96,8 +96,8 @@ async def export_to(
     workspace: Workspace,
     row: Row,
     write: Callable[[bytes], None],
-    kind: Format,
-    options: Options,
+    kind: ExportFormat,
+    options: ExportOptions,
     *,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> None:
@@ -119,15 +119,15 @@ async def export_to(
     async def read(start: int, stop: int) -> bytes:
         return await workspace.read_raw(row.path, start, stop)
 
-    facts = facts_of(row, home=workspace.home)
+    facts = export_facts(row, home=workspace.home)
     await export_bytes(read, row.size, writer_for(kind, facts, options), write, progress)
 
 
 async def export_to_file(
     workspace: Workspace,
     export: Export,
-    kind: Format,
-    options: Options,
+    kind: ExportFormat,
+    options: ExportOptions,
     *,
     replace: bool,
     progress: Callable[[int], None] = lambda _done: None,
@@ -162,8 +162,8 @@ async def export_to_file(
 async def export_each(
     workspace: Workspace,
     exports: Sequence[Export],
-    kind: Format,
-    options: Options,
+    kind: ExportFormat,
+    options: ExportOptions,
     *,
     replace: bool,
     progress: Progress,
@@ -185,7 +185,9 @@ async def export_each(
     if len(exports) != 1:
         for folder in {export.file.parent for export in exports}:
             make_folder(folder)
-        return await each(list(files), write, progress, lambda path: shown_title(files[path].row))
+        return await run_each(
+            list(files), write, progress, lambda path: shown_title(files[path].row)
+        )
     (export,) = exports
     progress.begin(max(1, export.row.size // _MEGABYTE))
     progress.work_on(shown_title(export.row))

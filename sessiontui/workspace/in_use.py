@@ -1,7 +1,7 @@
 """Whether a running agent may hold a session open: the one judgement, and what it is asked for.
 
 Whatever would take an agent's work from it asks here before, and once more in its
-turn at the store (`Holding.guard`), with what stands there then. What agents tell of
+turn at the store (`InUseTracker.guard`), with what stands there then. What agents tell of
 themselves counts first (`workspace.live`); where they tell nothing, how long ago anything
 happened (`catalogue.activity.held`).
 """
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from sessiontui.catalog.row_builder import held
+from sessiontui.catalog.row_builder import in_use_reason
 from sessiontui.catalog.status import GREW_MS
-from sessiontui.workspace.events import Held
+from sessiontui.workspace.events import SessionInUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _CHANGED = "it changed just now"
 
 
-class Holding:
+class InUseTracker:
     """Judges sessions by their rows.
 
     Args:
@@ -59,7 +59,7 @@ class Holding:
             return evidence.reason
         grows = row.grew_ms is not None and now_ms - row.grew_ms <= GREW_MS
         if evidence is None or grows:
-            reason = held(row, now_ms=now_ms)
+            reason = in_use_reason(row, now_ms=now_ms)
             if reason is not None:
                 return reason
         guess = self._guess(row)
@@ -75,11 +75,11 @@ class Holding:
             evidence = self._guess(row)
         return None if evidence is None else evidence.reason
 
-    def item(self, path: str) -> Held | None:
+    def item(self, path: str) -> SessionInUse | None:
         """Return why an agent may hold a session open, or None."""
         row = self._row(path)
         reason = None if row is None else self._why(row)
-        return None if row is None or reason is None else Held(path, row.title, reason)
+        return None if row is None or reason is None else SessionInUse(path, row.title, reason)
 
     def guard(self, path: str, *, growth: bool = True, conversation: bool = True) -> Guard:
         """Return what refuses a session that an agent may hold open when its turn comes.

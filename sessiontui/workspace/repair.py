@@ -25,7 +25,7 @@ from sessiontui.doctor.findings import (
     PutBack,
     RewriteSlot,
 )
-from sessiontui.doctor.journal import Repair, TakenBack, line_of, standing
+from sessiontui.doctor.journal import Repair, UndoneRepair, journal_line, open_repairs
 from sessiontui.errors import BackendDownError, StorageError
 from sessiontui.formats.title_slot import SLOT_BYTES
 from sessiontui.storage import repair_operations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sessiontui.doctor.findings import Finding, Fix, Undo
-    from sessiontui.storage.backend import FieldChange
+    from sessiontui.storage.backend import HashFieldChange
     from sessiontui.storage.write_queue import Guard
     from sessiontui.workspace.workspace import Workspace
 
@@ -96,7 +96,7 @@ class Repairs:
             except StorageError as error:
                 # Where the source went away it may have happened all the same.
                 if repair.undo and not isinstance(error, BackendDownError):
-                    _add(journal, TakenBack(repair.id))
+                    _add(journal, UndoneRepair(repair.id))
                 raise
             if not repair.undo:
                 repair = replace(repair, undo=undo)
@@ -110,7 +110,7 @@ class Repairs:
             StorageError: The journal cannot be read.
         """
         try:
-            return standing(self._file.read_bytes().splitlines())
+            return open_repairs(self._file.read_bytes().splitlines())
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -141,7 +141,7 @@ class Repairs:
                         if number:  # The next time only the rest is to be taken back.
                             _add(journal, replace(repair, undo=repair.undo[number:]))
                         raise
-            _add(journal, TakenBack(repair.id))
+            _add(journal, UndoneRepair(repair.id))
 
     async def _carry_out(self, fix: Fix, *, insist: bool) -> tuple[Undo, ...]:
         """Do it; returns what takes it back."""
@@ -153,12 +153,12 @@ class Repairs:
                 await self._change(changes)
             case RewriteSlot(path=path, old=old, new=new, mtime_ms=mtime_ms):
                 await storage.carry_out(
-                    repair_operations.Overwrite(path, old=old, new=new, mtime_ms=mtime_ms)
+                    repair_operations.OverwriteStart(path, old=old, new=new, mtime_ms=mtime_ms)
                 )
             case GiveSlot():
                 return await self._give_slot(fix, insist=insist)
             case Discard(stats=stats):
-                discard = repair_operations.Discard(stats, self._item(stats[0].path))
+                discard = repair_operations.DiscardFiles(stats, self._item(stats[0].path))
                 await storage.carry_out(discard)
                 return (PutBack(discard.item.id),)
         return _known_undo(fix)
@@ -170,7 +170,7 @@ class Repairs:
         if not insist:
             # The agent of the head has gone on in the tail.
             guards = holding.guard(tail.path), holding.guard(head.path, conversation=False)
-        join = repair_operations.Join(
+        join = repair_operations.JoinSessions(
             tail,
             head,
             self._item(tail.path),
@@ -183,7 +183,7 @@ class Repairs:
 
     async def _give_slot(self, fix: GiveSlot, *, insist: bool) -> tuple[Undo, ...]:
         stat = fix.stat
-        slot = repair_operations.GiveSlot(
+        slot = repair_operations.AddTitleSlot(
             stat,
             fix.title,
             fix.source or "user",
@@ -194,7 +194,7 @@ class Repairs:
         long = stat.size + SLOT_BYTES
         return (CutBack(stat.path, SLOT_BYTES, long, long, stat.mtime_ms or 0, stat.title),)
 
-    async def _change(self, changes: Sequence[FieldChange]) -> None:
+    async def _change(self, changes: Sequence[HashFieldChange]) -> None:
         """Change fields.
 
         Raises:
@@ -216,10 +216,10 @@ class Repairs:
                 await self._change(changes)
             case RewriteSlot(path=path, old=old, new=new, mtime_ms=mtime_ms):
                 await storage.carry_out(
-                    repair_operations.Overwrite(path, old=old, new=new, mtime_ms=mtime_ms)
+                    repair_operations.OverwriteStart(path, old=old, new=new, mtime_ms=mtime_ms)
                 )
             case CutBack(path=path, title=title):
-                keep = repair_operations.Keep(
+                keep = repair_operations.Crop(
                     path,
                     step.start,
                     step.stop,
@@ -267,14 +267,14 @@ def _known_undo(fix: Fix) -> tuple[Undo, ...]:
             return ()
 
 
-def _add(journal: int, record: Repair | TakenBack) -> None:
+def _add(journal: int, record: Repair | UndoneRepair) -> None:
     """Add a line to the journal, on the disk before anything else is done.
 
     Raises:
         StorageError: The disk is full, say.
     """
     try:
-        line = memoryview(line_of(record))
+        line = memoryview(journal_line(record))
         while line:
             line = line[os.write(journal, line) :]
         os.fsync(journal)

@@ -13,7 +13,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.catalog.row_builder import read_head, read_tail, row_from
+from sessiontui.catalog.row_builder import build_row, read_head, read_tail
 from sessiontui.storage.backend import Range
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class RowReader:
                 continue
             head_facts = read_head(head, complete=whole)
             tail_facts = read_tail(tail, complete=whole)
-            rows.append(row_from(now, head_facts, tail_facts))
+            rows.append(build_row(now, head_facts, tail_facts))
             enough.append((row.path, whole or (head_facts.enough and tail_facts.enough)))
         if rows:
             self._publish(rows)

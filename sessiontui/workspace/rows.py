@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from sessiontui.catalog.row import Row
-from sessiontui.catalog.row_builder import activity, append_facts, id_from_path, retitled
+from sessiontui.catalog.row_builder import extend_row, id_from_path, retitle_row, session_status
 from sessiontui.errors import StorageError
 from sessiontui.storage.changes import (
     Appended,
@@ -19,12 +19,12 @@ from sessiontui.storage.changes import (
     Rewritten,
     is_session,
 )
-from sessiontui.workspace.events import reason_of
+from sessiontui.workspace.events import error_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from sessiontui.catalog.catalog import Catalogue
+    from sessiontui.catalog.catalog import Catalog
     from sessiontui.storage.backend import Stat
     from sessiontui.storage.changes import Change
 
@@ -32,7 +32,7 @@ _RECENT_MS: Final = 3_600_000
 """A session that is quiet for longer is neither running nor waiting for anybody."""
 
 
-def of_sessions(
+def session_changes(
     changes: Iterable[Change], created: Callable[[str], Created | None]
 ) -> list[Change]:
     """Return what changes mean for sessions: drafts and other sidecars are none.
@@ -54,7 +54,7 @@ def of_sessions(
     return kept
 
 
-class RowKeeper:
+class RowUpdater:
     """Owns what the rows say; order, folds and filter are the catalogue's.
 
     Args:
@@ -65,7 +65,7 @@ class RowKeeper:
 
     def __init__(
         self,
-        catalogue: Catalogue,
+        catalogue: Catalog,
         unread: Callable[[Iterable[str]], None],
         clock: Callable[[], int],
     ) -> None:
@@ -154,7 +154,7 @@ class RowKeeper:
         now = self._clock()
         running = waiting = 0
         for row in self._catalogue.recent(now - _RECENT_MS):
-            doing = activity(row, now_ms=now)
+            doing = session_status(row, now_ms=now)
             running += doing in ("running", "thinking")
             waiting += doing == "waiting"
         return running, waiting
@@ -173,7 +173,7 @@ class RowKeeper:
         if old is None:
             return None
         if isinstance(change, Retitled):
-            return retitled(replace(old, mtime_ms=change.mtime_ms), change.title)
+            return retitle_row(replace(old, mtime_ms=change.mtime_ms), change.title)
         if isinstance(change, Rewritten):
             return replace(old, size=change.size, mtime_ms=change.mtime_ms, read=False)
         grown = replace(
@@ -182,14 +182,14 @@ class RowKeeper:
             mtime_ms=change.mtime_ms,
             grew_ms=self._clock(),
         )
-        return append_facts(grown, change.data) if old.read else grown
+        return extend_row(grown, change.data) if old.read else grown
 
     @staticmethod
     def _newest_first(rows: Iterable[Row]) -> list[Row]:
         return sorted(rows, key=lambda row: row.mtime_ms, reverse=True)
 
 
-class Notes:
+class RowNotes:
     """Puts notes on rows while something is done with their sessions.
 
     Args:
@@ -201,7 +201,7 @@ class Notes:
 
     def __init__(
         self,
-        rows: RowKeeper,
+        rows: RowUpdater,
         clock: Callable[[], int],
         changed: Callable[[str], None],
         failed: Callable[[str | None], None],
@@ -222,7 +222,7 @@ class Notes:
                 yield
         except StorageError as error:
             self._failures[path] = self._clock()
-            self._put(path, reason_of(error), failed=True)
+            self._put(path, error_reason(error), failed=True)
             raise
         except BaseException:
             self._put(path, "")
@@ -236,7 +236,7 @@ class Notes:
         try:
             yield
         except StorageError as error:
-            self._failed(reason_of(error))
+            self._failed(error_reason(error))
             raise
         self._failed(None)
 

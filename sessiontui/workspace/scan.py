@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from sessiontui.doctor import rules
-from sessiontui.doctor.findings import Finding, Place
-from sessiontui.doctor.rules import Piece, beginning, last_id
+from sessiontui.doctor.findings import BrokenLine, Finding
+from sessiontui.doctor.rules import HeaderlessSession, last_entry_id, read_start
 from sessiontui.errors import SessionNotFoundError
 from sessiontui.formats.jsonl import BadLine, Entry, LineBuffer, decode_line
 from sessiontui.sources import RedisSource
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
     from sessiontui.catalog.row import Row
-    from sessiontui.storage.backend import Field, PassedOver
+    from sessiontui.storage.backend import HashField, PassedOver
     from sessiontui.workspace.workspace import Workspace
 
 _SLICE: Final = 256
@@ -39,7 +39,7 @@ _PLACES: Final = 20
 """How many broken lines of one session are told."""
 
 
-class Progress(msgspec.Struct, frozen=True):
+class ScanProgress(msgspec.Struct, frozen=True):
     """How far an examination is, and what it found since it last said so."""
 
     what: str
@@ -48,7 +48,7 @@ class Progress(msgspec.Struct, frozen=True):
     found: tuple[Finding, ...] = ()
 
 
-class Checkup:
+class StoreScan:
     """Looks a workspace over.
 
     Args:
@@ -60,7 +60,7 @@ class Checkup:
         self._storage = workspace.storage
         self._rows = workspace.catalogue.rows
 
-    async def examine(self, *, deep: bool = False) -> AsyncIterator[Progress]:
+    async def examine(self, *, deep: bool = False) -> AsyncIterator[ScanProgress]:
         """Look everything over; who stops listening stops it.
 
         Args:
@@ -74,36 +74,36 @@ class Checkup:
         async for batch in self._storage.survey():
             stats += batch.stats
             passed += batch.passed
-            yield Progress("reading the index", len(stats), 0)
+            yield ScanProgress("reading the index", len(stats), 0)
         stats = list({stat.path: stat for stat in stats}.values())
-        fields: list[Field] = []
+        fields: list[HashField] = []
         async for some in self._storage.loose_fields():
             fields += some
         found = await self._of_index(stats, fields)
         found += rules.passed_over(stats, {one.path: one for one in passed}.values())
-        yield Progress("reading the index", len(stats), len(stats), tuple(found))
+        yield ScanProgress("reading the index", len(stats), len(stats), tuple(found))
         paths = [stat.path for stat in stats if is_session(stat.path)]
         async for progress in self._look_at_rows(paths):
             yield progress
         rows = list(self._rows.values())
-        family = await asyncio.to_thread(lambda: tuple(rules.of_family(rows)))
-        yield Progress("comparing", len(rows), len(rows), family)
+        family = await asyncio.to_thread(lambda: tuple(rules.hierarchy_findings(rows)))
+        yield ScanProgress("comparing", len(rows), len(rows), family)
         async for progress in self._look_for_heads(paths):
             yield progress
         if deep:
             async for progress in self._read_all(paths):
                 yield progress
 
-    async def _of_index(self, stats: list[Stat], fields: list[Field]) -> list[Finding]:
+    async def _of_index(self, stats: list[Stat], fields: list[HashField]) -> list[Finding]:
         """Return what times, titles and names tell; of rows only those it is about are read."""
         now = self._workspace.clock()
         keys = isinstance(self._workspace.source, RedisSource)
         untimed = [stat.path for stat in stats if stat.mtime_ms is None and is_session(stat.path)]
         await self._workspace.read_rows(untimed)
         known = {path: self._rows.get(path) for path in untimed}
-        findings = rules.of_fields(fields, known, now)
+        findings = rules.field_findings(fields, known, now)
         left = await asyncio.to_thread(
-            lambda: list(rules.leftovers(stats, keys=keys, now_ms=now))  # 100,000 names
+            lambda: list(rules.leftover_findings(stats, keys=keys, now_ms=now))  # 100,000 names
         )
         await self._workspace.read_rows([finding.beside for finding in left if finding.beside])
         for finding in left:
@@ -111,26 +111,26 @@ class Checkup:
                 findings.append(finding)
         return findings
 
-    async def _look_at_rows(self, paths: list[str]) -> AsyncIterator[Progress]:
+    async def _look_at_rows(self, paths: list[str]) -> AsyncIterator[ScanProgress]:
         """Have all rows read, and compare titles."""
         for start in range(0, len(paths), _SLICE):
             rows = await self._workspace.read_rows(paths[start : start + _SLICE])
-            doubtful = [row for row in rows if rules.may_disagree(row)]
+            doubtful = [row for row in rows if rules.may_have_other_title(row)]
             heads = await self._heads(doubtful)
             found = [
                 finding
                 for row, head in zip(doubtful, heads, strict=True)
-                if (finding := rules.of_titles(row, head)) is not None
+                if (finding := rules.title_finding(row, head)) is not None
             ]
             done = min(start + _SLICE, len(paths))
-            yield Progress("reading heads and tails", done, len(paths), tuple(found))
+            yield ScanProgress("reading heads and tails", done, len(paths), tuple(found))
             await asyncio.sleep(0)
 
     async def _heads(self, rows: Sequence[Row]) -> list[bytes]:
         ranges = [Range(row.path, 0, _HEAD_BYTES) for row in rows]
         return [head or b"" for head in await self._storage.read_many(ranges)]
 
-    async def _look_for_heads(self, paths: list[str]) -> AsyncIterator[Progress]:
+    async def _look_for_heads(self, paths: list[str]) -> AsyncIterator[ScanProgress]:
         """Find the sessions without a head, and those that they went on from."""
         pieces = await self._pieces(paths)
         heads: defaultdict[str, list[Stat]] = defaultdict(list)
@@ -142,7 +142,7 @@ class Checkup:
             for row, last in await self._last_ids(rows[start : start + _SLICE]):
                 if last in wanted and last is not None:
                     heads[last].append(Stat(row.path, row.size, row.mtime_ms))
-            yield Progress("looking for heads", min(start + _SLICE, len(rows)), len(rows))
+            yield ScanProgress("looking for heads", min(start + _SLICE, len(rows)), len(rows))
             await asyncio.sleep(0)
         lost = {piece.parent_id for piece in pieces if not heads[piece.parent_id or ""]} - {None}
         within: defaultdict[str, list[Stat]] = defaultdict(list)
@@ -153,12 +153,12 @@ class Checkup:
             for number, row in enumerate(rows, 1):
                 for one in await self._held_ids(row, {one for one in lost if one is not None}):
                     within[one].append(Stat(row.path, row.size, row.mtime_ms))
-                yield Progress("looking for heads", number, len(rows))
+                yield ScanProgress("looking for heads", number, len(rows))
                 await asyncio.sleep(0)
         trashed = await self._storage.trashed() if pieces else []
         now = self._workspace.clock()
         findings = [
-            rules.of_piece(
+            rules.headerless_finding(
                 piece,
                 heads[piece.parent_id or ""] or within[piece.parent_id or ""],
                 [item.id for item in trashed if item.path == piece.stat.path],
@@ -167,7 +167,7 @@ class Checkup:
             )
             for piece in pieces
         ]
-        yield Progress("looking for heads", len(rows), len(rows), tuple(findings))
+        yield ScanProgress("looking for heads", len(rows), len(rows), tuple(findings))
 
     async def _held_ids(self, row: Row, wanted: set[str]) -> set[str]:
         """Return which ids are those of entries of a session; it is read in pieces."""
@@ -191,16 +191,18 @@ class Checkup:
             await asyncio.sleep(0)
         return held
 
-    async def _pieces(self, paths: list[str]) -> list[Piece]:
-        rows = [row for path in paths if (row := self._rows.get(path)) and rules.may_be_piece(row)]
+    async def _pieces(self, paths: list[str]) -> list[HeaderlessSession]:
+        rows = [
+            row for path in paths if (row := self._rows.get(path)) and rules.may_be_headerless(row)
+        ]
         pieces = []
         for start in range(0, len(rows), _SLICE):
             some = rows[start : start + _SLICE]
             for row, head in zip(some, await self._heads(some), strict=True):
-                begun = beginning(head, complete=row.size <= len(head))
+                begun = read_start(head, complete=row.size <= len(head))
                 if begun.kind == "entry":
                     stat = Stat(row.path, row.size, row.mtime_ms)
-                    pieces.append(Piece(stat, begun.parent_id, begun.time_ms))
+                    pieces.append(HeaderlessSession(stat, begun.parent_id, begun.time_ms))
         return pieces
 
     async def _last_ids(self, rows: Sequence[Row]) -> list[tuple[Row, str | None]]:
@@ -211,17 +213,17 @@ class Checkup:
             ranges = [Range(row.path, max(0, row.size - length), row.size) for row in left]
             tails = await self._storage.read_many(ranges) if ranges else []
             for row, tail in zip(left, tails, strict=True):
-                told[row.path] = last_id(tail or b"", complete=row.size <= length)
+                told[row.path] = last_entry_id(tail or b"", complete=row.size <= length)
             left = [row for row in left if told[row.path] is None and row.size > length]
         return [(row, told[row.path]) for row in rows]
 
-    async def _read_all(self, paths: list[str]) -> AsyncIterator[Progress]:
+    async def _read_all(self, paths: list[str]) -> AsyncIterator[ScanProgress]:
         """Decode every line of every session, and tell the broken ones."""
         stats = [(path, row.size) for path in paths if (row := self._rows.get(path)) is not None]
         total = sum(size for _, size in stats)
         done = 0
         for path, size in stats:
-            places: list[Place] = []
+            places: list[BrokenLine] = []
             count = 0
             lines = LineBuffer()
             for start in range(0, size, _WINDOW):
@@ -234,23 +236,25 @@ class Checkup:
                 count += len(broken)
                 places += broken[: _PLACES - len(places)]
                 done += stop - start
-                yield Progress("reading every line", done, total)
+                yield ScanProgress("reading every line", done, total)
                 await asyncio.sleep(0)
             if count:
-                yield Progress("reading every line", done, total, (_of_lines(path, places, count),))
+                yield ScanProgress(
+                    "reading every line", done, total, (_of_lines(path, places, count),)
+                )
 
 
-def _broken(lines: LineBuffer, data: bytes, *, last: bool) -> Iterator[Place]:
+def _broken(lines: LineBuffer, data: bytes, *, last: bool) -> Iterator[BrokenLine]:
     complete = lines.feed(data)
     if last and lines.rest_size:
         complete += lines.feed(b"\n")
     for line in complete:
         for item in decode_line(line.data, line.offset, size=line.size):
             if isinstance(item, BadLine):
-                yield Place(item.offset, item.size, item.reason)
+                yield BrokenLine(item.offset, item.size, item.reason)
 
 
-def _of_lines(path: str, places: Sequence[Place], count: int) -> Finding:
+def _of_lines(path: str, places: Sequence[BrokenLine], count: int) -> Finding:
     first = places[0]
     seen = f"At byte {first.offset:,}, {first.size:,} bytes long: {first.reason}."
     more = (f"There are {count - 1:,} more.",) if count > 1 else ()

@@ -36,20 +36,20 @@ from sessiontui.paths import make_private
 from sessiontui.progress import Progress
 from sessiontui.sources import DirectorySource, RedisSource
 from sessiontui.storage import SessionStorage
-from sessiontui.storage.artifacts import moved
-from sessiontui.storage.backend import Range, Stat, TrashItem, new_token
+from sessiontui.storage.artifacts import artifact_target
+from sessiontui.storage.backend import Range, Stat, TrashItem, new_staging_token
 from sessiontui.storage.changes import is_session
-from sessiontui.workspace.bulk import Outcome, each
+from sessiontui.workspace.bulk import Outcome, run_each
 from sessiontui.workspace.connection import open_backend
 from sessiontui.workspace.copy_stream import (
     PIECE,
-    Beginning,
-    Digest,
-    Recast,
-    Staged,
-    digest_of,
-    pour,
-    recast,
+    DigestSink,
+    RewrittenHeader,
+    SessionHeader,
+    StagingSink,
+    copy_session,
+    rewrite_header,
+    stored_digest,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from sessiontui.sources import Source
     from sessiontui.storage.backend import Backend
     from sessiontui.storage.write_queue import Guard
-    from sessiontui.workspace.copy_stream import Sink
+    from sessiontui.workspace.copy_stream import CopySink
     from sessiontui.workspace.workspace import Workspace
 
 SAME_PLACE: Final = "that is where the sessions are already"
@@ -113,12 +113,12 @@ class Destination:
         asked = list(newest.items())[-_MOST_FOLDERS:]
         heads = await self.storage.probe([Range(s.path, 0, _HEAD_BYTES) for _, s in asked])
         for (folder, _), seen in zip(asked, heads, strict=True):
-            cwd = None if seen is None else Beginning.of(seen.data).text("cwd")
+            cwd = None if seen is None else SessionHeader.of(seen.data).text("cwd")
             if cwd is not None:
                 self._folders[cwd] = folder
 
     def path_for(
-        self, path: str, beginning: Beginning, *, cwd: str | None, origin: Source, nested: bool
+        self, path: str, beginning: SessionHeader, *, cwd: str | None, origin: Source, nested: bool
     ) -> str:
         """Return where a session goes.
 
@@ -175,7 +175,7 @@ async def open_destination(
         ConfigError: It is what is copied from.
         StorageError: It cannot be reached.
     """
-    if await asyncio.to_thread(same_place, source, origin):
+    if await asyncio.to_thread(is_same_place, source, origin):
         raise ConfigError(SAME_PLACE)
     await asyncio.to_thread(_make_own, source, home)
     async with SessionStorage(connect(source, password), follow=False) as storage:
@@ -184,7 +184,7 @@ async def open_destination(
         destination = Destination(source, storage, home)
         await destination.learn()
         if storage.read_only is None:
-            await storage.unstage(new_token())  # What others left that were killed.
+            await storage.unstage(new_staging_token())  # What others left that were killed.
         yield destination
 
 
@@ -203,7 +203,7 @@ def _make_own(source: Source, home: str) -> None:
             raise BackendDownError(f"there is no folder {source.path}: {error.strerror}") from error
 
 
-def same_place(one: Source, other: Source) -> bool:
+def is_same_place(one: Source, other: Source) -> bool:
     """Tell whether two sources share sessions, as far as their names tell; may block."""
     if isinstance(one, DirectorySource) and isinstance(other, DirectorySource):
         here, there = Path(os.path.realpath(one.path)), Path(os.path.realpath(other.path))
@@ -229,7 +229,7 @@ _DEBRIS: Final = re.compile(r"\..*\.jsonl\.(lock(\.os)?|.*\.tmp)\Z|.*\.jsonl\..*
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class TransferOptions:
     """How sessions are to be copied."""
 
     move: bool = False
@@ -243,7 +243,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Transferred:
+class TransferResult:
     """What became of a session."""
 
     path: str
@@ -283,9 +283,9 @@ class Transfers:
         self,
         paths: Sequence[str],
         destination: Destination,
-        wish: Wish,
+        wish: TransferOptions,
         progress: Progress | None = None,
-    ) -> Outcome[Transferred]:
+    ) -> Outcome[TransferResult]:
         """Copy or move sessions, one after the other.
 
         What was moved can be brought back by the workspace's `undo`; the copies stay then.
@@ -302,7 +302,7 @@ class Transfers:
         done: list[TrashItem] = []
         word = "moving…" if wish.move else "copying…"
 
-        async def one(path: str) -> Transferred:
+        async def one(path: str) -> TransferResult:
             if path not in ahead:
                 ahead.clear()
                 now = paths[places[path] : places[path] + _AT_ONCE]
@@ -316,21 +316,26 @@ class Transfers:
             return result
 
         try:
-            return await each(paths, one, progress or Progress(), self._name)
+            return await run_each(paths, one, progress or Progress(), self._name)
         finally:
             self._workspace.deletions.remember(done)
 
     async def _one(
-        self, path: str, stats: Sequence[Stat], destination: Destination, wish: Wish, mark: str
-    ) -> Transferred:
+        self,
+        path: str,
+        stats: Sequence[Stat],
+        destination: Destination,
+        wish: TransferOptions,
+        mark: str,
+    ) -> TransferResult:
         if not wish.force:
             self._refuse_held(stats)
         storage = self._workspace.storage
         new_path = await self.new_path(path, destination, wish.cwd)
         files = [
-            _File(stat.path, moved(stat.path, path, new_path))
+            _File(stat.path, artifact_target(stat.path, path, new_path))
             for stat in stats
-            if not is_debris(stat.path.rpartition("/")[2])
+            if not is_leftover(stat.path.rpartition("/")[2])
         ]
         seen = await storage.probe([Range(file.path, 0, 0) for file in files])
         # What is no regular file, a link say, has no bytes of its own.
@@ -359,7 +364,7 @@ class Transfers:
         """Refuse a store that is the same one: a copy would be the original, and go with it."""
         if isinstance(self._workspace.source, DirectorySource) != destination.is_folder:
             return
-        token = new_token()
+        token = new_staging_token()
         try:
             await destination.storage.stage(token, 0, 0, b"?")
             same = await self._workspace.storage.staged(token)
@@ -368,7 +373,7 @@ class Transfers:
         if same:
             raise ConfigError(SAME_PLACE)
 
-    def _still_free(self, path: str, originals: Mapping[str, Stat], wish: Wish) -> Guard:
+    def _still_free(self, path: str, originals: Mapping[str, Stat], wish: TransferOptions) -> Guard:
         """Return what refuses a session that is not what was copied, or that is in use now."""
         unchanged = _unchanged(originals)
 
@@ -398,7 +403,7 @@ class Transfers:
             raise SessionNotFoundError(path)
         return destination.path_for(
             path,
-            Beginning.of(seen.data),
+            SessionHeader.of(seen.data),
             cwd=cwd,
             origin=workspace.source,
             nested=path.rpartition("/")[0] + ".jsonl" in workspace.catalogue.rows,
@@ -413,7 +418,11 @@ class _Copying:
     """Copies one session with what belongs to it."""
 
     def __init__(
-        self, storage: SessionStorage, destination: Destination, files: list[_File], wish: Wish
+        self,
+        storage: SessionStorage,
+        destination: Destination,
+        files: list[_File],
+        wish: TransferOptions,
     ) -> None:
         self._from = storage
         self._to = destination.storage
@@ -427,7 +436,7 @@ class _Copying:
         """Whether some of it has a time to live, which files do not have."""
         self._parents = {file.path: file.new_path for file in files if is_session(file.path)}
 
-    async def run(self, path: str, new_path: str, keep_ms: int, mark: str) -> Transferred:
+    async def run(self, path: str, new_path: str, keep_ms: int, mark: str) -> TransferResult:
         """Copy what is not there yet; return what became of it."""
         missing = await self._missing()
         in_the_way = missing is None
@@ -436,7 +445,7 @@ class _Copying:
                 raise SessionExistsError(new_path)
             missing = self._files
         elif not missing:
-            return Transferred(path, new_path, "there", 0, 0)
+            return TransferResult(path, new_path, "there", 0, 0)
 
         async def clear() -> None:
             if in_the_way:
@@ -449,7 +458,7 @@ class _Copying:
         else:
             raise StorageError(f"it changes faster than it can be read: {path}", path=path)
         size = sum(stat.size for stat in stats)
-        return Transferred(
+        return TransferResult(
             *(path, new_path, "copied", len(stats), size),
             replaced=self._replaced,
             expires=self.expires,
@@ -463,11 +472,11 @@ class _Copying:
             if seen is None:
                 missing.append(file)
                 continue
-            digest = Digest()
+            digest = DigestSink()
             self.originals[file.path] = await self._pour(file, digest)
             if digest.size != seen.stat.size:
                 return None
-            if await digest_of(self._to, file.new_path, digest.size) != digest.value:
+            if await stored_digest(self._to, file.new_path, digest.size) != digest.value:
                 return None
         return missing
 
@@ -475,13 +484,13 @@ class _Copying:
         self, files: Sequence[_File], clear: Callable[[], Awaitable[None]]
     ) -> list[Stat] | None:
         """Build, make room, put in place and read back; None where it has to be built anew."""
-        token = new_token()
+        token = new_staging_token()
         placed: list[Stat] = []
-        sinks: list[Staged] = []
+        sinks: list[StagingSink] = []
         titles: dict[str, bytes | None] = {}
         try:
             for number, file in enumerate(files):
-                sink = Staged(self._to, token, number)
+                sink = StagingSink(self._to, token, number)
                 original = await self._pour(file, sink, titles)
                 if sink.overshot:
                     return None
@@ -496,17 +505,17 @@ class _Copying:
         finally:
             await self._to.unstage(token)
         for stat, sink in zip(placed, sinks, strict=True):
-            if await digest_of(self._to, stat.path, stat.size) != sink.value:
+            if await stored_digest(self._to, stat.path, stat.size) != sink.value:
                 raise WriteConflictError(stat.path, expected_size=stat.size, actual_size=stat.size)
         return placed
 
     async def _pour(
-        self, file: _File, sink: Sink, titles: dict[str, bytes | None] | None = None
+        self, file: _File, sink: CopySink, titles: dict[str, bytes | None] | None = None
     ) -> Stat:
-        def shape(data: bytes, stat: Stat) -> Recast:
+        def shape(data: bytes, stat: Stat) -> RewrittenHeader:
             if not is_session(file.path):
-                return Recast(0, b"", None)
-            how = recast(
+                return RewrittenHeader(0, b"", None)
+            how = rewrite_header(
                 data,
                 replace(stat, path=file.path),
                 to_folder=self._to_folder,
@@ -517,14 +526,14 @@ class _Copying:
                 titles[file.path] = how.title
             return how
 
-        return await pour(self._from, file.path, sink, shape)
+        return await copy_session(self._from, file.path, sink, shape)
 
 
 def _ends(life: int | None) -> bool:
     return life is not None
 
 
-def is_debris(name: str) -> bool:
+def is_leftover(name: str) -> bool:
     """Tell whether a file of this name beside a session is a lock, a backup or unfinished."""
     return _DEBRIS.fullmatch(name) is not None
 

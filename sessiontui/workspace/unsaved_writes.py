@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sessiontui.storage.write_queue import PendingWrite
 
 
-def save_unconfirmed(writes: Sequence[PendingWrite], folder: Path, *, now_ms: int) -> Path:
+def save_unsaved_writes(writes: Sequence[PendingWrite], folder: Path, *, now_ms: int) -> Path:
     """Write changes to a new file that only the user can read, and return its path.
 
     Args:

@@ -33,7 +33,7 @@ _MOST_FILES: Final = 200
 """Of how many sources the list is remembered; those not seen for longest are forgotten."""
 
 
-class ListState(msgspec.Struct, frozen=True, kw_only=True):
+class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     """How a list is shown."""
 
     sort: str = "modified"
@@ -57,7 +57,7 @@ class ListState(msgspec.Struct, frozen=True, kw_only=True):
 class _Stored(msgspec.Struct, frozen=True):
     version: int
     source: str
-    list: ListState
+    list: ViewState
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ class _Head(msgspec.Struct, frozen=True):
     source: str
 
 
-class ListFile:
+class ViewStateFile:
     """The file of one source.
 
     Args:
@@ -82,7 +82,7 @@ class ListFile:
         """Pins as they were loaded or saved last."""
         self._is_foreign = False
 
-    def load(self) -> tuple[ListState | None, str]:
+    def load(self) -> tuple[ViewState | None, str]:
         """Return what is remembered, and in one line why nothing can be though there is a file."""
         try:
             stored = self._read()
@@ -97,7 +97,7 @@ class ListFile:
         self._pins = frozenset(stored.pins)
         return stored, ""
 
-    def save(self, state: ListState) -> str:
+    def save(self, state: ViewState) -> str:
         """Remember how the list is shown; return in one line why that failed, if it did.
 
         A file that a newer version wrote, or that belongs to another source, is left alone.
@@ -122,7 +122,7 @@ class ListFile:
         self._pins = frozenset(pins)
         return ""
 
-    def _read(self) -> ListState:
+    def _read(self) -> ViewState:
         with self.path.open("rb") as file:
             data = file.read(_LONGEST_FILE + 1)
         if len(data) > _LONGEST_FILE:
@@ -160,7 +160,7 @@ class _ForeignError(Exception):
     """The file is not ours to read or write; says whose it is."""
 
 
-def _bounded(state: ListState) -> ListState:
+def _bounded(state: ViewState) -> ViewState:
     """Return the state with as much of everything as is remembered, the newest of it."""
     short = [key for key in state.folds if len(key) <= _LONGEST_TEXT]
     return msgspec.structs.replace(

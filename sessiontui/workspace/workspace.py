@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from sessiontui.catalog.catalog import Catalogue
+from sessiontui.catalog.catalog import Catalog
 from sessiontui.catalog.row_builder import id_from_path
 from sessiontui.config import Config
 from sessiontui.errors import (
@@ -26,30 +26,30 @@ from sessiontui.errors import (
     StorageError,
 )
 from sessiontui.formats.live import LiveAgents
-from sessiontui.search.session_index import Library
+from sessiontui.search.session_index import SessionIndex
 from sessiontui.sources import DirectorySource
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import FeedState, Range
 from sessiontui.storage.changes import Created
 from sessiontui.storage.tasks import end_task
 from sessiontui.times import now_ms
-from sessiontui.workspace.connection import Rights, first_error, open_backend, problem_of
+from sessiontui.workspace.connection import WriteAccess, describe_problem, first_error, open_backend
 from sessiontui.workspace.delete import Deletions
 from sessiontui.workspace.events import (
     DeletePlan,
-    Figures,
+    Diagnostics,
     RowsChanged,
     StateChanged,
     Update,
     WorkspaceState,
-    reason_of,
+    error_reason,
 )
-from sessiontui.workspace.in_use import Holding
+from sessiontui.workspace.in_use import InUseTracker
 from sessiontui.workspace.live import LiveSessions
 from sessiontui.workspace.open_documents import OpenDocuments
 from sessiontui.workspace.rename import rename
 from sessiontui.workspace.row_reader import RowReader
-from sessiontui.workspace.rows import Notes, RowKeeper, of_sessions
+from sessiontui.workspace.rows import RowNotes, RowUpdater, session_changes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -88,7 +88,7 @@ class Workspace:
         clock: Callable[[], int],
         home: str,
         connect: Callable[[Source, str | None], Backend],
-        library: Library,
+        library: SessionIndex,
         environ: Mapping[str, str],
     ) -> None:
         self.source = source
@@ -96,7 +96,7 @@ class Workspace:
         self.clock = clock
         self.home = home
         """The user's home folder, shown as `~`."""
-        self.catalogue = Catalogue(home=home, clock=clock)
+        self.catalogue = Catalog(home=home, clock=clock)
         self.state = WorkspaceState()
         self.patience_s = PATIENCE_S
         self._grace_s: float | None = None
@@ -114,14 +114,14 @@ class Workspace:
         self._applied = asyncio.Condition()
         self._batches = self._changes = 0
         self._reader = RowReader(self._read_many, self.catalogue.rows, self._rows_read)
-        self._rows = RowKeeper(self.catalogue, self._reader.add, clock)
+        self._rows = RowUpdater(self.catalogue, self._reader.add, clock)
         self._documents = OpenDocuments(self.read_raw, self._publish)
         self.library = library
         """Figures and text of all sessions."""
         library.serve(source, self._reader, self._read_many, self._publish)
         self.session_figures = self.catalogue.figures = library.figures
-        self._rights = Rights(self._set_state, asked=config.read_only)
-        self.notes = Notes(
+        self._rights = WriteAccess(self._set_state, asked=config.read_only)
+        self.notes = RowNotes(
             self._rows,
             clock,
             changed=lambda path: self._publish(RowsChanged(frozenset((path,)))),
@@ -133,7 +133,7 @@ class Workspace:
             self.catalogue.rows,
             on_disk=isinstance(source, DirectorySource),
         )
-        self.holding = Holding(self.row, self._size, clock, live.evidence, live.guess)
+        self.holding = InUseTracker(self.row, self._size, clock, live.evidence, live.guess)
         """The judgement whether agents hold sessions open."""
         self.deletions = Deletions(self.row, self.holding, self.notes.on, config.retention_days)
 
@@ -144,10 +144,10 @@ class Workspace:
         self._listeners.append(callback)
         return lambda: self._listeners.remove(callback)
 
-    def figures(self) -> Figures:
+    def figures(self) -> Diagnostics:
         """Return what is waiting and what is kept at the moment."""
         storage = self._storage
-        return Figures(
+        return Diagnostics(
             batches=self._batches,
             changes=self._changes,
             rows_waiting=self._reader.waiting,
@@ -353,9 +353,9 @@ class Workspace:
             self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
             self._retry.clear()
             self._set_state(
-                problem=problem_of(error, self.source, retry_s=retry_s),
+                problem=describe_problem(error, self.source, retry_s=retry_s),
                 loading=False,
-                feed=FeedState(tier="none", live=False, error=reason_of(error), retry_s=retry_s),
+                feed=FeedState(tier="none", live=False, error=error_reason(error), retry_s=retry_s),
             )
             waiting = self._loaded
             self._loaded = asyncio.get_running_loop().create_future()
@@ -414,7 +414,7 @@ class Workspace:
     async def _apply(self, feed: ChangeFeed) -> None:
         """Apply what the feed tells, batch by batch."""
         async for everything in feed.batches():
-            batch = of_sessions(everything, self._created)
+            batch = session_changes(everything, self._created)
             self._batches += 1
             self._changes += len(batch)
             touched = self._rows.apply(batch)
@@ -433,7 +433,7 @@ class Workspace:
             try:
                 await self._reader.run()
             except StorageError as error:
-                self._set_state(last_error=reason_of(error))
+                self._set_state(last_error=error_reason(error))
                 await asyncio.sleep(delay)
                 live = storage.feed_state.live
                 delay = _FIRST_RETRY_S if live else min(delay * 2, _LONGEST_RETRY_S)
@@ -528,7 +528,7 @@ async def open_workspace(
     clock: Callable[[], int] = now_ms,
     home: str | None = None,
     connect: Callable[[Source, str | None], Backend] = open_backend,
-    library: Library | None = None,
+    library: SessionIndex | None = None,
     failed: Callable[[], None] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[Workspace]:
@@ -552,7 +552,7 @@ async def open_workspace(
         clock=clock,
         home=str(Path.home()) if home is None else home,
         connect=connect,
-        library=Library() if library is None else library,
+        library=SessionIndex() if library is None else library,
         environ=environ,
     )
 

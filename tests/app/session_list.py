@@ -10,8 +10,8 @@ from textual.app import App, ComposeResult
 from sessiontui.app.theme import DARK, themes, token_defaults
 from sessiontui.app.widgets.session_list.header import SortHeader
 from sessiontui.app.widgets.session_list.tree import SessionTree
-from sessiontui.catalog.catalog import Catalogue
-from sessiontui.catalog.row import Call, Row, Tail
+from sessiontui.catalog.catalog import Catalog
+from sessiontui.catalog.row import OpenCall, Row, SessionTail
 from sessiontui.paths import styles_dir
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ def row(
         "last_message_ms": NOW_MS - ago_ms,
     }
     told |= fields
-    tail = {name: told.pop(name) for name in Tail.__struct_fields__ if name in told}
-    return Row(**told, tail=Tail(**tail))
+    tail = {name: told.pop(name) for name in SessionTail.__struct_fields__ if name in told}
+    return Row(**told, tail=SessionTail(**tail))
 
 
 def sample() -> list[Row]:
     """Return sessions in every state."""
-    bash = Call("c1", "bash", NOW_MS - 42 * SECOND)
+    bash = OpenCall("c1", "bash", NOW_MS - 42 * SECOND)
     parent = row("upgrade", "Upgrade redis-py to 8", ago_ms=2 * HOUR, size=812_000)
     return [
         row(
@@ -107,9 +107,9 @@ def sample() -> list[Row]:
     ]
 
 
-def catalogue_of(*rows: Row) -> Catalogue:
+def catalogue_of(*rows: Row) -> Catalog:
     """Return a catalogue of these sessions."""
-    catalogue = Catalogue(home=HOME)
+    catalogue = Catalog(home=HOME)
     catalogue.upsert(rows)
     return catalogue
 
@@ -119,9 +119,7 @@ class ListApp(App[None]):
 
     CSS_PATH: ClassVar = [styles_dir() / "session_tree.tcss"]
 
-    def __init__(
-        self, catalogue: Catalogue, *, theme: str = DARK, ascii_only: bool = False
-    ) -> None:
+    def __init__(self, catalogue: Catalog, *, theme: str = DARK, ascii_only: bool = False) -> None:
         super().__init__()
         for known in themes():
             self.register_theme(known)

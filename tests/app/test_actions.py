@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from textual.binding import Binding
 
-from sessiontui.app.actions import ACTIONS, FOOTER, Place
-from sessiontui.app.keymap import BY_ID, Keys, bindings, footer_actions, shown
+from sessiontui.app.actions import ACTIONS, FOOTER, FooterPlace
+from sessiontui.app.keymap import BY_ID, Keymap, bindings, footer_actions, key_label
 from sessiontui.errors import ConfigError
 
 
@@ -15,7 +15,7 @@ def test_every_id_stands_for_one_action() -> None:
 
 
 def test_the_usual_keys_do_not_clash() -> None:
-    Keys()
+    Keymap()
 
 
 def test_every_action_explains_itself_and_has_a_binding() -> None:
@@ -30,18 +30,18 @@ def test_every_action_explains_itself_and_has_a_binding() -> None:
 
 def test_keys_are_shown_as_they_are_written_on_a_keyboard() -> None:
     names = ("up", "enter", "escape", "f5", "ctrl+p", "left_square_bracket", "[", "question_mark")
-    assert [shown(name) for name in names] == ["↑", "⏎", "esc", "F5", "ctrl+p", "[", "[", "?"]
+    assert [key_label(name) for name in names] == ["↑", "⏎", "esc", "F5", "ctrl+p", "[", "[", "?"]
 
 
 def test_a_setting_replaces_the_keys_of_one_action() -> None:
-    keys = Keys({"rename": "Z, f2"})
+    keys = Keymap({"rename": "Z, f2"})
     assert keys.of("rename") == ("Z", "F2")
     assert keys.first("delete") == "d"
     assert keys.overrides == {"rename": "Z,f2"}
 
 
 def test_two_actions_can_swap_their_keys() -> None:
-    keys = Keys({"rename": "d", "delete": "r"})
+    keys = Keymap({"rename": "d", "delete": "r"})
     assert (keys.first("rename"), keys.first("delete")) == ("d", "r")
 
 
@@ -57,12 +57,12 @@ def test_two_actions_can_swap_their_keys() -> None:
 )
 def test_settings_that_cannot_be_meant_are_refused(overrides: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        Keys(overrides)
+        Keymap(overrides)
     assert message in str(raised.value)
 
 
 @pytest.mark.parametrize("place", FOOTER)
-def test_the_footer_offers_what_works_there_and_help_and_quit_always(place: Place) -> None:
+def test_the_footer_offers_what_works_there_and_help_and_quit_always(place: FooterPlace) -> None:
     offered = list(footer_actions(place))
     here = "transcript" if place in ("transcript", "found") else "list"
     assert {action.context for action in offered} <= {here, "everywhere"}

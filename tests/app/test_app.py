@@ -20,7 +20,7 @@ from sessiontui.app.actions import ACTIONS, CONTEXTS
 from sessiontui.app.screens.help_screen import HelpScreen
 from sessiontui.app.screens.rename_dialog import RenameDialog
 from sessiontui.app.theme import DARK, LIGHT, themes
-from sessiontui.app.widgets.footer import Note
+from sessiontui.app.widgets.footer import FooterMessage
 from sessiontui.config import Config
 from sessiontui.errors import ConfigError
 from sessiontui.formats.jsonl import encode_entry
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
     from sessiontui.app.app import SessionApp
-    from sessiontui.storage.backend import Signal
+    from sessiontui.storage.backend import WatchEvent
 
 
 class SilentBackend(MemoryBackend):
@@ -56,7 +56,7 @@ class SilentBackend(MemoryBackend):
     @asynccontextmanager
     async def watch(
         self, visible: Callable[[], Collection[str]] = tuple
-    ) -> AsyncIterator[AsyncIterator[Signal]]:
+    ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
         await asyncio.Event().wait()
         async with super().watch(visible) as signals:
             yield signals
@@ -489,10 +489,10 @@ async def test_a_note_of_a_failure_outlives_the_note_before_it(
     async with running(store_with("alpha")) as (app, pilot):
         footer = app.main.footer
         monkeypatch.setattr("sessiontui.app.widgets.footer._SHOWN_S", 0.0)
-        footer.note = Note("copied", "plain")
+        footer.note = FooterMessage("copied", "plain")
         for _ in range(2):  # Its time is over, and what takes it away stands in line.
             await asyncio.sleep(0)
-        failure = footer.note = Note("Not renamed: the server is away", "failed")
+        failure = footer.note = FooterMessage("Not renamed: the server is away", "failed")
         await pilot.pause()
         assert footer.note == failure
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from textual.widgets import OptionList, Static
 
-from sessiontui.app.screens.branch_list import BranchesScreen
-from sessiontui.app.screens.entry_json import StoredScreen
+from sessiontui.app.screens.branch_list import BranchListScreen
+from sessiontui.app.screens.entry_json import EntryJsonScreen
 from sessiontui.formats.jsonl import encode_entries
 from sessiontui.workspace.connection import open_backend
 from tests.app.support import app_of, running, settle
@@ -80,7 +80,7 @@ async def test_a_tree_is_read_branch_by_branch_from_both_sources(
         line = app.main.transcript_pane.query_one("#transcript-lens", Static)
         assert "What the model sees" in str(line.render())
         await pilot.press("M", "B")
-        await until(lambda: isinstance(app.screen, BranchesScreen))
+        await until(lambda: isinstance(app.screen, BranchListScreen))
         await until(lambda: app.screen.query_one(OptionList).option_count == 2)
         await pilot.press("down", "enter")
         await settle(pilot)
@@ -107,14 +107,14 @@ async def test_every_key_of_the_transcript_works_on_real_sessions(
             await settled(app, pilot)
             assert all(HARMFUL.search(row) is None for row in app.rows())
         await pilot.press("V")
-        await until(lambda: isinstance(app.screen, StoredScreen))
+        await until(lambda: isinstance(app.screen, EntryJsonScreen))
         await app.workers.wait_for_complete(list(app.workers))
         await pilot.pause()
         text = str(app.screen.query_one("#stored-text", Static).render())
         assert text
         assert all(HARMFUL.search(line) is None for line in text.split("\n"))
         await pilot.press("escape", "B")
-        await until(lambda: isinstance(app.screen, BranchesScreen))
+        await until(lambda: isinstance(app.screen, BranchListScreen))
         await app.workers.wait_for_complete(list(app.workers))
         options = app.screen.query_one(OptionList)
         if options.option_count:

@@ -10,10 +10,10 @@ import pytest
 from textual.widgets import OptionList
 
 from sessiontui.app.controllers.clipboard import MAX_BYTES
-from sessiontui.app.screens.code_list import CodesScreen
+from sessiontui.app.screens.code_list import CodeListScreen
 from sessiontui.formats.jsonl import encode_entries
 from sessiontui.storage.memory import MemoryStore
-from sessiontui.transcript.entry_text import Code, fenced
+from sessiontui.transcript.entry_text import CodeSnippet, fenced_code
 from tests.app.support import NOW_MS, path_of, running, session, settle, shows, store_with
 from tests.app.terminal import Terminal
 from tests.waiting import until
@@ -131,11 +131,11 @@ async def test_of_several_pieces_of_code_one_is_chosen() -> None:
     text = "```sh\nfirst\n```\n\n~~~~python\nx = 1\n~~~\n~~~~\n"
     async with running(store(answer(text))) as (app, pilot):
         await pilot.press("tab", "Y")
-        await until(lambda: isinstance(app.screen, CodesScreen))
+        await until(lambda: isinstance(app.screen, CodeListScreen))
         assert app.screen.query_one(OptionList).option_count == 2
         assert await copied(app, pilot, "j", "enter") == "x = 1\n~~~"
         await pilot.press("Y")
-        await until(lambda: isinstance(app.screen, CodesScreen))
+        await until(lambda: isinstance(app.screen, CodeListScreen))
         app.copy_to_clipboard("kept")
         await pilot.press("escape")
         await settle(pilot)
@@ -165,17 +165,17 @@ async def test_what_is_too_long_is_cut_and_that_is_told() -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("```\na\n```", [Code("", "a")]),
-        ("   ```` js title=x\n```\n````", [Code("js", "```")]),
+        ("```\na\n```", [CodeSnippet("", "a")]),
+        ("   ```` js title=x\n```\n````", [CodeSnippet("js", "```")]),
         ("```a`b\nno code", []),
-        ("~~~ a`b\ncode\n~~~ x\n~~~", [Code("a`b", "code\n~~~ x")]),
-        ("```\nnever closed", [Code("", "never closed")]),
+        ("~~~ a`b\ncode\n~~~ x\n~~~", [CodeSnippet("a`b", "code\n~~~ x")]),
+        ("```\nnever closed", [CodeSnippet("", "never closed")]),
         ("    ```\nindented", []),
-        ("```\n```", [Code("", "")]),
+        ("```\n```", [CodeSnippet("", "")]),
     ],
 )
-def test_fences_are_read_as_markdown_has_them(text: str, found: list[Code]) -> None:
-    assert list(fenced(tuple(text.split("\n")))) == found
+def test_fences_are_read_as_markdown_has_them(text: str, found: list[CodeSnippet]) -> None:
+    assert list(fenced_code(tuple(text.split("\n")))) == found
 
 
 def test_the_terminal_is_asked_with_exactly_the_text(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui import paths
-from sessiontui.cli.crash import KEEP, in_one_line, write_report
+from sessiontui.cli.crash import KEEP, one_line_report, write_report
 from tests.app.support import path_of, session
 from tests.app.terminal import Terminal
 from tests.command import ROOT, command_environment
@@ -242,5 +242,5 @@ def test_where_no_report_can_be_written_that_is_said(
     monkeypatch.setattr(paths, "state_dir", lambda: tmp_path / "state")
     error = RuntimeError(SECRET)
     assert write_report(error) is None
-    assert "no report could be written" in in_one_line(error, None)
-    assert is_clean(in_one_line(error, None))
+    assert "no report could be written" in one_line_report(error, None)
+    assert is_clean(one_line_report(error, None))

@@ -12,10 +12,10 @@ from sessiontui.app.screens.dialog import Question
 from sessiontui.app.screens.doctor_screen import DoctorScreen
 from sessiontui.config import Config
 from sessiontui.errors import StorageError
-from sessiontui.formats.title_slot import make_slot, title_field
+from sessiontui.formats.title_slot import make_slot, make_title_field
 from sessiontui.storage.memory import MemoryBackend
 from sessiontui.workspace.repair import Repairs
-from sessiontui.workspace.scan import Checkup, Progress
+from sessiontui.workspace.scan import ScanProgress, StoreScan
 from tests.app.support import (
     HOUR_MS,
     NOW_MS,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from sessiontui.storage.backend import FieldChange
+    from sessiontui.storage.backend import HashFieldChange
     from sessiontui.storage.memory import MemoryStore
 
 GONE = ("/-code-api/gone-1.jsonl", "/-code-api/gone-2.jsonl", "/-code-api/gone-3.jsonl")
@@ -112,15 +112,15 @@ async def test_findings_stand_in_groups_with_what_they_mean_and_what_would_be_do
 async def test_the_gravest_is_highlighted_however_late_it_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    heads = Checkup._look_for_heads
+    heads = StoreScan._look_for_heads
     found = asyncio.Event()
 
-    async def late(self: Checkup, names: list[str]) -> AsyncIterator[Progress]:
+    async def late(self: StoreScan, names: list[str]) -> AsyncIterator[ScanProgress]:
         await found.wait()
         async for progress in heads(self, names):
             yield progress
 
-    monkeypatch.setattr(Checkup, "_look_for_heads", late)
+    monkeypatch.setattr(StoreScan, "_look_for_heads", late)
     async with running(broken_store()) as (app, pilot):
         await pilot.press("D")
         await until(lambda: isinstance(app.screen, DoctorScreen) and app.screen.highlighted)
@@ -237,7 +237,7 @@ async def test_a_repair_of_our_own_is_not_told_as_somebody_elses_deletion() -> N
 async def test_what_omp_leaves_behind_is_a_note() -> None:
     store = store_with("alpha")
     held = store.sessions[path_of("alpha")]
-    later = title_field("Newer", "auto", NOW_MS)
+    later = make_title_field("Newer", "auto", NOW_MS)
     store.retitle(path_of("alpha"), later, mtime_ms=held.mtime_ms)
     async with running(store) as (app, pilot):
         await opened(pilot)
@@ -302,7 +302,7 @@ async def test_a_journal_that_cannot_be_read_is_told(journal: Path) -> None:
 
 async def test_hostile_text_is_shown_and_not_obeyed() -> None:
     store = store_with("alpha")
-    evil = title_field("\x1b]52;c;aGFja2Vk\x07[/x][bold]", "user", NOW_MS)
+    evil = make_title_field("\x1b]52;c;aGFja2Vk\x07[/x][bold]", "user", NOW_MS)
     held = store.sessions[path_of("alpha")]
     store.retitle(path_of("alpha"), evil, mtime_ms=held.mtime_ms)
     store.loose["meta", "/\x1b[2J\u202e[/x].jsonl"] = b"17"
@@ -322,12 +322,12 @@ async def test_what_is_written_over_is_noted_before(monkeypatch: pytest.MonkeyPa
     store = broken_store()
     before = snapshot(store)
     async with running(store) as (app, _pilot):
-        steps = Checkup(app.workspace).examine()
+        steps = StoreScan(app.workspace).examine()
         found = [one async for step in steps for one in step.found if one.kind == "loose"]
         repairs = Repairs(app.workspace)
         backend = MemoryBackend(store)
 
-        async def change_and_die(changes: Sequence[FieldChange]) -> None:
+        async def change_and_die(changes: Sequence[HashFieldChange]) -> None:
             await backend.change_fields(changes)
             raise DiedError
 
@@ -347,13 +347,13 @@ async def test_a_title_that_somebody_gives_meanwhile_stays() -> None:
     path = path_of("bare")
     bare = session("Bare", "Why?", slot=False)
     store.write(path, bare, mtime_ms=NOW_MS - 40 * HOUR_MS)
-    store.retitle(path, title_field("Old", "user", 1), mtime_ms=NOW_MS - 40 * HOUR_MS)
+    store.retitle(path, make_title_field("Old", "user", 1), mtime_ms=NOW_MS - 40 * HOUR_MS)
     async with running(store) as (app, _pilot):
-        steps = Checkup(app.workspace).examine()
+        steps = StoreScan(app.workspace).examine()
         found = [one async for step in steps for one in step.found]
         [finding] = [one for one in found if one.kind == "title-over-header"]
         newer = make_slot("New", source="user", updated_at=NOW_MS) + bare
-        store.write(path, newer, mtime_ms=NOW_MS, title=title_field("New", "user", NOW_MS))
+        store.write(path, newer, mtime_ms=NOW_MS, title=make_title_field("New", "user", NOW_MS))
         repairs = Repairs(app.workspace)
         with pytest.raises(StorageError, match="not as it was found"):
             await repairs.fix(finding)
@@ -364,12 +364,12 @@ async def test_a_title_that_somebody_gives_meanwhile_stays() -> None:
 async def test_who_leaves_while_it_examines_is_back_in_the_list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def examine(_checkup: Checkup, *, deep: bool) -> AsyncIterator[Progress]:
+    async def examine(_checkup: StoreScan, *, deep: bool) -> AsyncIterator[ScanProgress]:
         while True:
-            yield Progress("Looking", int(deep), 3)
+            yield ScanProgress("Looking", int(deep), 3)
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(Checkup, "examine", examine)
+    monkeypatch.setattr(StoreScan, "examine", examine)
     async with running(broken_store()) as (app, pilot):
         for _ in range(5):
             await pilot.press("D")

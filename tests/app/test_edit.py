@@ -9,8 +9,8 @@ from textual.widgets import Button, Input, Static
 
 from sessiontui.app.screens.delete_dialog import DeleteDialog
 from sessiontui.app.screens.dialog import Question
-from sessiontui.app.screens.quit_dialog import LeaveDialog
-from sessiontui.app.screens.rename_dialog import NO_ROOM, RenameDialog
+from sessiontui.app.screens.quit_dialog import QuitDialog
+from sessiontui.app.screens.rename_dialog import NO_TITLE_SLOT, RenameDialog
 from sessiontui.errors import SessionExistsError
 from sessiontui.formats.jsonl import encode_entries
 from sessiontui.formats.title_slot import parse_slot
@@ -272,7 +272,7 @@ async def test_quitting_asks_while_writes_are_pending() -> None:
         await until(lambda: app.workspace.state.pending)
         await until(lambda: shows(app, "1 write pending"))
         await pilot.press("ctrl+c")
-        await until(lambda: isinstance(app.screen, LeaveDialog))
+        await until(lambda: isinstance(app.screen, QuitDialog))
         await pilot.pause()
         assert shows(app, "Quit with 1 write pending?")
         assert shows(app, "the title “Later” for")
@@ -280,7 +280,7 @@ async def test_quitting_asks_while_writes_are_pending() -> None:
         await closed(pilot)
         assert app.is_running
         await pilot.press("ctrl+c")
-        await until(lambda: isinstance(app.screen, LeaveDialog))
+        await until(lambda: isinstance(app.screen, QuitDialog))
         backend.down = False
         await closed(pilot)  # There is nothing left to ask.
         assert app.is_running
@@ -297,7 +297,7 @@ async def test_what_is_not_confirmed_when_the_user_quits_is_given_up_and_told() 
         await closed(pilot)
         await until(lambda: app.workspace.state.pending)
         await pilot.press("q")
-        await until(lambda: isinstance(app.screen, LeaveDialog))
+        await until(lambda: isinstance(app.screen, QuitDialog))
         await pilot.press("y")
         await until(lambda: not app.is_running)
     assert app.workspace.given_up == (PendingWrite("title", path_of("alpha"), title="Later"),)
@@ -381,7 +381,7 @@ async def test_a_held_session_without_room_for_a_title_says_so_beforehand() -> N
     async with running(store) as (app, pilot):
         await dialog(pilot, "r")
         why = str(app.screen.query_one("#untitled", Static).content)
-        assert why == f"It grew 2 s ago, and nothing says that its agent has left. {NO_ROOM}"
+        assert why == f"It grew 2 s ago, and nothing says that its agent has left. {NO_TITLE_SLOT}"
         assert app.screen.query_one("#title", Input).disabled
         await pilot.press("escape")
         await closed(pilot)

@@ -134,7 +134,7 @@ async def test_a_file_that_comes_after_the_question_stays(
 ) -> None:
     target = folder / "title-alpha-alpha.md"
     target.write_text("came", encoding="utf-8")
-    monkeypatch.setattr(export_screen, "in_the_way", lambda _exports: [])
+    monkeypatch.setattr(export_screen, "existing_files", lambda _exports: [])
     async with running(store_with("alpha")) as (app, pilot):
         await opened(app, pilot, folder)
         await pilot.press("enter")
@@ -212,7 +212,7 @@ async def test_a_folder_is_completed_while_it_is_typed(
 async def test_a_long_export_shows_how_far_it_is_and_can_be_stopped(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress_screen, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(progress_screen, "SHOW_AFTER_S", 0.0)
     monkeypatch.setattr(run, "PIECE_BYTES", 100_000)
     store = store_with("alpha")
     data = session("Big", *("x" * 10_000 for _ in range(150)), session_id="big")

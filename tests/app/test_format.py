@@ -66,7 +66,7 @@ def test_costs_and_counts() -> None:
         "$0.84",
         "$1,204",
     ]
-    assert [formats.counted(number, "match", "matches") for number in (0, 1, 2_000)] == [
+    assert [formats.plural(number, "match", "matches") for number in (0, 1, 2_000)] == [
         "0 matches",
         "1 match",
         "2,000 matches",
@@ -101,7 +101,7 @@ def test_titles_are_cut_at_the_end_and_paths_in_the_middle() -> None:
 
 
 def test_every_state_has_a_symbol_of_one_cell_with_an_ascii_fallback() -> None:
-    for sign in (*formats.SIGNS.values(), formats.FORK):
+    for sign in (*formats.STATUS_SYMBOLS.values(), formats.FORK_SYMBOL):
         assert cell_len(sign.glyph()) == 1
         assert sign.glyph(ascii_only=True).isascii()
         assert len(sign.glyph(ascii_only=True)) == 1

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.screen import Screen
 
-from sessiontui.app.columns import COLUMNS, USUAL, fitting
-from sessiontui.app.screens.columns_dialog import ColumnOptions, ColumnsScreen
+from sessiontui.app.columns import COLUMNS, DEFAULT_COLUMNS, fit_columns
+from sessiontui.app.screens.columns_dialog import ColumnOptions, ColumnsDialog
 from sessiontui.app.widgets.session_list.filter_line import FilterInput
 from sessiontui.formats.jsonl import encode_entries
 from sessiontui.times import iso_time
@@ -207,7 +207,7 @@ async def test_columns_are_chosen_seen_at_once_and_taken_back() -> None:
     async with running(two_projects(), size=(160, 30)) as (app, pilot):
         assert not app.main.caption.heads
         await pilot.press("C")
-        await until(lambda: isinstance(app.screen, ColumnsScreen))
+        await until(lambda: isinstance(app.screen, ColumnsDialog))
         await until(lambda: app.screen.query_one(ColumnOptions).highlighted == 0)
         turns = [column.id for column in COLUMNS].index("turns")
         await pilot.press(*["down"] * turns, "space", "enter")
@@ -264,14 +264,14 @@ async def test_a_click_on_a_heading_sorts_by_it_and_turns_it_round() -> None:
 )
 def test_columns_are_left_out_by_importance_where_there_is_no_room(width: int, shown: str) -> None:
     chosen = tuple(column.id for column in COLUMNS if column.id not in ("agent", "entries"))
-    found = fitting(chosen, width, "modified", projects=True)
+    found = fit_columns(chosen, width, "modified", projects=True)
     assert " ".join(column.id for column in found if column.id != "now") == shown
 
 
 def test_the_column_sorted_by_is_shown_before_all_else() -> None:
-    found = fitting(USUAL, 50, "size", projects=False)
+    found = fit_columns(DEFAULT_COLUMNS, 50, "size", projects=False)
     assert [column.id for column in found] == ["now", "size", "age"]
-    found = fitting(("age",), 50, "created", projects=False)
+    found = fit_columns(("age",), 50, "created", projects=False)
     assert [column.id for column in found] == ["created", "age"]
 
 

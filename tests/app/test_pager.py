@@ -14,7 +14,7 @@ from sessiontui.app.terminal import pager_command, show_in_pager
 from sessiontui.errors import PagerError
 from sessiontui.formats.jsonl import WHOLE_BYTES, encode_entries
 from sessiontui.transcript.document import Document
-from sessiontui.transcript.entry_text import whole_text
+from sessiontui.transcript.entry_text import full_text
 from tests.app.terminal import Terminal
 from tests.app.test_transcript_keys import call, marked, message, write
 from tests.app.transcript_host import Source, reading, settled
@@ -41,7 +41,7 @@ async def text_of(path: Path, line: int, block: int = 0, *, stored: bool = False
         document = Document(source.read, source.size())
         await document.open_tail()
         offset = document.pages[0].offset(line)
-        pieces = whole_text(document, offset, block, stored=stored)
+        pieces = full_text(document, offset, block, stored=stored)
         return "".join([piece async for piece in pieces])
     finally:
         source.close()

@@ -8,7 +8,8 @@ import pytest
 
 from sessiontui.app.actions import ACTIONS
 from sessiontui.app.commands import ActionCommands
-from sessiontui.app.keymap import CHANGING, offered
+from sessiontui.app.keymap import CHANGING_ACTIONS as CHANGING
+from sessiontui.app.keymap import available_actions
 from sessiontui.config import Config
 from sessiontui.storage.memory import MemoryBackend
 from sessiontui.storage.sync import TOOK_OVER
@@ -26,8 +27,8 @@ CHANGING_ACTIONS = [action for action in ACTIONS if action.changes]
 def test_what_changes_sessions_is_marked_as_such() -> None:
     assert {"rename", "delete", "undo"} <= {action.id for action in CHANGING_ACTIONS}
     assert not any(action.run in CHANGING for action in ACTIONS if not action.changes)
-    assert [*offered()] == [*ACTIONS]
-    assert not any(action.changes for action in offered(read_only=True))
+    assert [*available_actions()] == [*ACTIONS]
+    assert not any(action.changes for action in available_actions(read_only=True))
 
 
 async def test_the_header_says_so_and_why() -> None:

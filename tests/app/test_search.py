@@ -8,7 +8,7 @@ import pytest
 from textual.widgets import Input, OptionList
 
 from sessiontui.app.screens.main import MainScreen
-from sessiontui.app.screens.search_screen import MAX_HITS, PER_SESSION, SearchScreen
+from sessiontui.app.screens.search_screen import MAX_MATCHES, PER_SESSION, SearchScreen
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from tests.app.support import NOW_MS, path_of, rows, running, session, settle, shows, store_with
 from tests.waiting import until
@@ -211,4 +211,4 @@ async def test_escape_ends_a_search_and_then_leaves() -> None:
 
 
 def test_bounds_are_what_the_screen_can_hold() -> None:
-    assert PER_SESSION < MAX_HITS <= 10_000
+    assert PER_SESSION < MAX_MATCHES <= 10_000

@@ -15,10 +15,10 @@ import redis
 
 from sessiontui.cli import main
 from sessiontui.cli.root import cli
-from sessiontui.cli.sources import Place
+from sessiontui.cli.sources import SourceOptions
 from sessiontui.config import PASSWORD_VARIABLE, SOURCE_VARIABLE, Config, without_secrets
 from sessiontui.sources import RedisSource, parse_source
-from sessiontui.storage.redis.settings import Settings
+from sessiontui.storage.redis.settings import RedisSettings
 from tests.app.support import path_of, session
 from tests.app.terminal import Terminal
 from tests.servers import free_port, real_server
@@ -146,8 +146,8 @@ def test_no_word_of_a_value_tells_a_password() -> None:
         source.label,
         source.key,
         Config(source=f"redis://:{SECRET}@h"),
-        Place(source=f"redis://:{SECRET}@h"),
-        Settings.of_source(source, SECRET),
+        SourceOptions(source=f"redis://:{SECRET}@h"),
+        RedisSettings.of_source(source, SECRET),
     ):
         assert SECRET not in repr(value)
 

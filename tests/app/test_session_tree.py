@@ -11,7 +11,7 @@ from sessiontui.app.columns import COLUMNS
 from sessiontui.app.theme import DARK, LIGHT
 from sessiontui.app.widgets.session_list.header import SortHeader
 from sessiontui.app.widgets.session_list.tree import SessionTree
-from sessiontui.catalog.row import Call, Row
+from sessiontui.catalog.row import OpenCall, Row
 from tests.app.session_list import (
     DAY,
     HOUR,
@@ -135,7 +135,7 @@ async def test_a_failure_takes_no_room_from_the_title_and_the_columns() -> None:
 
 async def test_hostile_titles_paths_and_notes_reach_the_screen_harmless() -> None:
     evil = "\x1b]52;c;AAAA\x07[/bold] \u202e[@click=app.quit]x[/]\x9b31m\ud800"
-    calls = (Call("c", evil, None),)
+    calls = (OpenCall("c", evil, None),)
     rows = [
         row("a", evil, note=evil, project="a"),
         row("b", "", project="b", cwd=f"/home/mira/{evil}", calls=calls, ending="calls"),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from textual.widgets import Input, OptionList, Static
 
-from sessiontui.app.screens.branch_list import BranchesScreen
-from sessiontui.app.screens.entry_json import StoredScreen
-from sessiontui.app.screens.time_dialog import MomentDialog, parse_moment
+from sessiontui.app.screens.branch_list import BranchListScreen
+from sessiontui.app.screens.entry_json import EntryJsonScreen
+from sessiontui.app.screens.time_dialog import TimeDialog, parse_time
 from sessiontui.app.widgets.transcript.pane import TranscriptPane
 from sessiontui.formats.jsonl import encode_entries
 from sessiontui.times import iso_time
@@ -58,7 +58,7 @@ def lens_line(app: Host) -> str:
 async def listed(app: Host, pilot: Pilot[None]) -> list[str]:
     """Open the list of branches; return its lines once all are there."""
     await pilot.press("B")
-    await until(lambda: isinstance(app.screen, BranchesScreen))
+    await until(lambda: isinstance(app.screen, BranchListScreen))
     await app.workers.wait_for_complete(list(app.workers))
     await pilot.pause()
     options = app.screen.query_one(OptionList)
@@ -225,7 +225,7 @@ def test_a_time_is_understood_as_people_write_it(typed: str, expected: str | Non
     from datetime import UTC, datetime
 
     end = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)
-    found = parse_moment(typed, int(end.timestamp() * 1000), UTC)
+    found = parse_time(typed, int(end.timestamp() * 1000), UTC)
     told = found and datetime.fromtimestamp(found / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     assert told == expected
 
@@ -235,7 +235,7 @@ async def test_a_time_is_gone_to_wherever_it_is(tmp_path: Path) -> None:
     async with reading(write(tmp_path, entries)) as (app, pilot, source):
         before = source.read_bytes
         await pilot.press("@")
-        await until(lambda: isinstance(app.screen, MomentDialog))
+        await until(lambda: isinstance(app.screen, TimeDialog))
         await pilot.pause()
         app.screen.query_one(Input).value = "-400m"
         await pilot.press("enter")
@@ -243,10 +243,10 @@ async def test_a_time_is_gone_to_wherever_it_is(tmp_path: Path) -> None:
         assert marked(app)[-1].startswith("said n199 ") or "said n199 " in app.painted()
         assert source.read_bytes - before < app.document.size / 2
         await pilot.press("@")
-        await until(lambda: isinstance(app.screen, MomentDialog))
+        await until(lambda: isinstance(app.screen, TimeDialog))
         await pilot.pause()
         await pilot.press(*"never", "enter")
-        assert isinstance(app.screen, MomentDialog)
+        assert isinstance(app.screen, TimeDialog)
         await pilot.press("escape")
 
 
@@ -262,7 +262,7 @@ async def test_the_current_entry_shows_as_stored(tmp_path: Path) -> None:
     hostile["message"]["content"] = "y" * 5000
     async with reading(write(tmp_path, [hostile])) as (app, pilot, _source):
         await pilot.press("V")
-        await until(lambda: isinstance(app.screen, StoredScreen))
+        await until(lambda: isinstance(app.screen, EntryJsonScreen))
         await app.workers.wait_for_complete(list(app.workers))
         await pilot.pause()
         text = str(app.screen.query_one("#stored-text", Static).render())
@@ -271,7 +271,7 @@ async def test_the_current_entry_shows_as_stored(tmp_path: Path) -> None:
         assert "[/x]" in text
         assert all(HARMFUL.search(line) is None for line in text.split("\n"))
         await pilot.press("j", "G", "g", "escape")
-        assert not isinstance(app.screen, StoredScreen)
+        assert not isinstance(app.screen, EntryJsonScreen)
 
 
 async def test_the_branches_of_a_real_tree_are_listed(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ async def test_an_entry_as_stored_may_be_closed_before_it_is_read(tmp_path: Path
     async with reading(write(tmp_path, FORKED)) as (app, pilot, source):
         source.gate = asyncio.Event()
         await pilot.press("V")
-        await until(lambda: isinstance(app.screen, StoredScreen))
+        await until(lambda: isinstance(app.screen, EntryJsonScreen))
         await pilot.press("escape")
         await until(lambda: len(app.screen_stack) == 1)
         source.gate.set()
@@ -319,13 +319,13 @@ async def test_a_branch_may_be_chosen_before_all_are_found(
         reads = source.read
 
         async def read_some(start: int, stop: int) -> bytes:
-            if start < 400 and isinstance(app.screen, BranchesScreen):
+            if start < 400 and isinstance(app.screen, BranchListScreen):
                 await asyncio.Event().wait()
             return await reads(start, stop)
 
         monkeypatch.setattr(app.document, "_read", read_some)
         await pilot.press("B")
-        await until(lambda: isinstance(app.screen, BranchesScreen))
+        await until(lambda: isinstance(app.screen, BranchListScreen))
         await until(lambda: app.screen.query_one(OptionList).option_count == 2)
         await pilot.press("down", "enter")
         await until(lambda: len(app.screen_stack) == 1)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessiontui.app.widgets.transcript.finder import Found
-from sessiontui.app.widgets.transcript.pane import TranscriptPane, found_words
+from sessiontui.app.widgets.transcript.finder import FindState
+from sessiontui.app.widgets.transcript.pane import TranscriptPane, find_summary
 from sessiontui.formats.jsonl import encode_entries
 from tests.app.support import path_of, rows, running, session, settle, shows
 from tests.app.test_transcript_keys import call, marked, message, turns, write
@@ -209,14 +209,14 @@ async def test_a_failing_source_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (Found(3, 17, 0.4, False, False), "3 of 17 · 40%"),
-        (Found(3, 17, 1.0, True, False), "3 of 17"),
-        (Found(0, 0, 0.05, False, False), "nothing yet · 5%"),
-        (Found(1, 100_000, 0.5, True, True), "1 of 100,000+"),
+        (FindState(3, 17, 0.4, False, False), "3 of 17 · 40%"),
+        (FindState(3, 17, 1.0, True, False), "3 of 17"),
+        (FindState(0, 0, 0.05, False, False), "nothing yet · 5%"),
+        (FindState(1, 100_000, 0.5, True, True), "1 of 100,000+"),
     ],
 )
-def test_how_far_a_search_is_in_words(found: Found, words: str) -> None:
-    assert found_words(found) == (words, False)
+def test_how_far_a_search_is_in_words(found: FindState, words: str) -> None:
+    assert find_summary(found) == (words, False)
 
 
 def store() -> Any:

@@ -10,13 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from sessiontui.app.widgets.transcript.layout import MAX_ROWS, Look, Row, raw_rows, rows_of, seconds
+from sessiontui.app.widgets.transcript.layout import (
+    MAX_ROWS,
+    TextRow,
+    ViewOptions,
+    layout_rows,
+    raw_rows,
+    seconds,
+)
 from sessiontui.app.widgets.transcript.styled_text import break_points, markdown_lines
 from sessiontui.formats.blocks import Block, Part, Usage, text_part
 from sessiontui.text import clean
-from sessiontui.transcript.pages import Line
+from sessiontui.transcript.pages import PageLine
 
-LOOK = Look(width=63, now_ms=1_789_003_600_000, zone=UTC)
+LOOK = ViewOptions(width=63, now_ms=1_789_003_600_000, zone=UTC)
 
 
 def block(*lines: str, kind: Any = "tool", **fields: Any) -> Block:
@@ -25,11 +32,11 @@ def block(*lines: str, kind: Any = "tool", **fields: Any) -> Block:
     return Block(kind=kind, offset=0, parts=parts, **fields)
 
 
-def rows(*blocks: Block, look: Look = LOOK, is_open: bool = False) -> list[Row]:
-    return list(rows_of(blocks, look, lambda _number, _block: is_open, None))
+def rows(*blocks: Block, look: ViewOptions = LOOK, is_open: bool = False) -> list[TextRow]:
+    return list(layout_rows(blocks, look, lambda _number, _block: is_open, None))
 
 
-def told(found: list[Row]) -> list[str]:
+def told(found: list[TextRow]) -> list[str]:
     return [row.text.rstrip() for row in found]
 
 
@@ -103,10 +110,10 @@ def test_a_heading_fits_its_width_and_drops_what_has_no_room() -> None:
         detail="한" * 100,
     )
     for width in (8, 20, 41, 63, 120):
-        (row,) = rows(heading, look=Look(width=width, zone=UTC))
+        (row,) = rows(heading, look=ViewOptions(width=width, zone=UTC))
         used = sum(cell_len(text) for text, _ in (*row.spans, *row.right))
-        assert used <= Look(width=width).inner
-    (row,) = rows(heading, look=Look(width=120, zone=UTC))
+        assert used <= ViewOptions(width=width).inner
+    (row,) = rows(heading, look=ViewOptions(width=120, zone=UTC))
     assert "".join(text for text, _ in row.right) == "00:26 · 3.1k tokens · $0.84"
 
 
@@ -127,7 +134,7 @@ def test_thinking_and_headings_without_text_hide_together() -> None:
     thinking = Block(kind="thinking", offset=0, folded=3, parts=(Part("thinking", ("Hm.",)),))
     tool = block()
     assert told(rows(heading, thinking, tool)) == ["opus", "Hm.", "", "▸ bash"]
-    assert told(rows(heading, thinking, tool, look=Look(thinking=False))) == ["▸ bash"]
+    assert told(rows(heading, thinking, tool, look=ViewOptions(thinking=False))) == ["▸ bash"]
 
 
 def spans(*lines: str, width: int = 60) -> list[tuple[tuple[str, str], ...]]:
@@ -196,15 +203,15 @@ def test_cells_of_a_table_that_is_too_wide_are_wrapped() -> None:
 
 def test_a_stored_line_shows_exactly_and_safely() -> None:
     raw = '{"a": "\ud55c \\u001b[0m"}\x1b]0;x\x07'.encode()
-    line = Line(0, len(raw), raw, begun=True, ended=True)
-    found = raw_rows(line, Look(width=20))
+    line = PageLine(0, len(raw), raw, begun=True, ended=True)
+    found = raw_rows(line, ViewOptions(width=20))
     assert "".join(row.text for row in found) == clean(raw.decode())
-    assert all(cell_len(row.text) <= Look(width=20).inner for row in found)
+    assert all(cell_len(row.text) <= ViewOptions(width=20).inner for row in found)
 
 
 def test_a_stored_line_of_many_rows_ends_with_how_much_is_left() -> None:
     raw = b"x" * 100_000
-    found = raw_rows(Line(0, 3_000_000, raw, begun=True, ended=True), Look(width=40))
+    found = raw_rows(PageLine(0, 3_000_000, raw, begun=True, ended=True), ViewOptions(width=40))
     assert len(found) == MAX_ROWS + 1
     assert found[-1].text == "… 3.0 MB more (open in pager)"
 

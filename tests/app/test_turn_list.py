@@ -8,7 +8,7 @@ import pytest
 from textual.widgets import OptionList, Static
 
 from sessiontui.app.screens import turn_list
-from sessiontui.app.screens.turn_list import OutlineScreen
+from sessiontui.app.screens.turn_list import TurnListScreen
 from sessiontui.formats.jsonl import encode_entries
 from tests.app.test_transcript_keys import HARMFUL, marked, message, turns, write
 from tests.app.transcript_host import Host, reading, settled
@@ -36,7 +36,7 @@ CODEX = [
 async def listed(app: Host, pilot: Pilot[None]) -> list[str]:
     """Open the list; return its lines once all are there."""
     await pilot.press("O")
-    await until(lambda: isinstance(app.screen, OutlineScreen))
+    await until(lambda: isinstance(app.screen, TurnListScreen))
     await app.workers.wait_for_complete(list(app.workers))
     await pilot.pause()
     options = app.screen.query_one(OptionList)

@@ -9,7 +9,7 @@ from sessiontui.app.app import SessionApp
 from sessiontui.sources import parse_source
 from sessiontui.storage.memory import MemoryBackend
 from sessiontui.workspace import open_workspace
-from sessiontui.workspace.view_state import ListFile
+from sessiontui.workspace.view_state import ViewStateFile
 from tests.app.support import NOW_MS, path_of, settle, shows
 from tests.app.test_list import listed, two_projects
 from tests.waiting import until
@@ -35,7 +35,7 @@ async def run(
         home="/home/mira",
         connect=lambda _source, _password: MemoryBackend(store),
     ) as workspace:
-        app = SessionApp(workspace, list_file=ListFile(folder, SOURCE))
+        app = SessionApp(workspace, list_file=ViewStateFile(folder, SOURCE))
         async with app.run_test(size=size) as pilot:
             await settle(pilot)
             yield app, pilot
@@ -65,7 +65,7 @@ async def test_order_groups_pins_columns_and_the_highlight_are_as_they_were(tmp_
 
 
 async def test_what_is_changed_is_remembered_before_the_end(tmp_path: Path) -> None:
-    file = ListFile(tmp_path, SOURCE)
+    file = ViewStateFile(tmp_path, SOURCE)
     async with run(tmp_path, two_projects()) as (app, pilot):
         await pilot.press("t")
         await app.main.remembering.save()
@@ -75,7 +75,7 @@ async def test_what_is_changed_is_remembered_before_the_end(tmp_path: Path) -> N
 
 
 async def test_an_instance_that_changes_nothing_writes_nothing(tmp_path: Path) -> None:
-    store, file = two_projects(), ListFile(tmp_path, SOURCE).path
+    store, file = two_projects(), ViewStateFile(tmp_path, SOURCE).path
     async with run(tmp_path, store) as (_app, pilot):
         await pilot.press("t")
     before = file.stat()
@@ -85,7 +85,7 @@ async def test_an_instance_that_changes_nothing_writes_nothing(tmp_path: Path) -
 
 
 async def test_a_damaged_file_is_told_and_the_list_is_as_at_first(tmp_path: Path) -> None:
-    ListFile(tmp_path, SOURCE).path.write_text("{")
+    ViewStateFile(tmp_path, SOURCE).path.write_text("{")
     async with run(tmp_path, two_projects()) as (app, pilot):
         await until(lambda: shows(app, "How the list was left cannot be read (it is damaged)"))
         assert len(listed(app)) == 5

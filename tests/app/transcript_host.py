@@ -95,10 +95,10 @@ class Host(App[None]):
     def on_transcript_view_read_failed(self, event: TranscriptView.ReadFailed) -> None:
         self.failures.append(event.error)
 
-    def on_lens_view_failed(self, event: TranscriptView.Failed) -> None:
+    def on_branch_viewport_failed(self, event: TranscriptView.Failed) -> None:
         self.told.append(event.reason)
 
-    def on_lens_view_switched(self) -> None:
+    def on_branch_viewport_switched(self) -> None:
         self.switched.append(self.view)
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sessiontui.sources import parse_source
 from sessiontui.storage import SessionStorage
-from sessiontui.transcript.search import Hit, Needle, search
+from sessiontui.transcript.search import LiteralQuery, TextMatch, search
 from sessiontui.workspace.connection import open_backend
 from tests.benchmarks.data import LAST_ID, big_session, lines, session_path
 from tests.benchmarks.harness import Bench, Figure, expect, row
@@ -85,8 +85,8 @@ async def search_all(bench: Bench) -> Figure:
 
         for _ in range(3):
             start = time.perf_counter()
-            async for found in search(read, Needle(_WORD), 0, stat.size):
-                if isinstance(found, Hit):
+            async for found in search(read, LiteralQuery(_WORD), 0, stat.size):
+                if isinstance(found, TextMatch):
                     expect(found.offset == expected, f"found at {found.offset} not {expected}")
                     first.append(time.perf_counter() - start)
             ours.append(time.perf_counter() - start)

@@ -9,9 +9,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.catalog.query import Query, haystack
+from sessiontui.catalog.query import Query, search_text
 from sessiontui.catalog.row import Row
-from sessiontui.catalog.row_builder import read_head, read_tail, row_from
+from sessiontui.catalog.row_builder import build_row, read_head, read_tail
 from tests.benchmarks.agents import agents
 from tests.benchmarks.data import lines, project, session_path, store
 from tests.benchmarks.harness import Bench, Figure, expect, percentile, row
@@ -116,8 +116,8 @@ def _haystack(number: int) -> str:
     """Return what is searched of a session, read as a whole."""
     data = b"".join(lines(number))
     row = Row(path=session_path(number), size=len(data), mtime_ms=0)
-    row = row_from(row, read_head(data, complete=True), read_tail(data, complete=True))
-    return haystack(row, project(number))
+    row = build_row(row, read_head(data, complete=True), read_tail(data, complete=True))
+    return search_text(row, project(number))
 
 
 def _filter(screen: Terminal, hays: list[str]) -> tuple[list[float], list[float]]:

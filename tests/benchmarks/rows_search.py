@@ -17,10 +17,10 @@ import redis
 from sessiontui.formats.jsonl import decode_lines
 from sessiontui.search.index import file_bytes
 from sessiontui.search.index_cache import index_file
-from sessiontui.search.session_search import Found
+from sessiontui.search.session_search import SessionMatch
 from sessiontui.sources import parse_source
-from sessiontui.transcript.search import SAID, whole_blocks, words
-from sessiontui.workspace import Library, Workspace, open_workspace
+from sessiontui.transcript.search import SEARCHED_KINDS, full_blocks, parse_search_terms
+from sessiontui.workspace import SessionIndex, Workspace, open_workspace
 from tests.benchmarks.data import FIRST_MTIME_MS, PREFIX, server, session_path
 from tests.benchmarks.harness import Bench, Figure, expect, percentile, row
 
@@ -97,7 +97,7 @@ def _texts(bench: Bench) -> _Texts:
 
 
 @asynccontextmanager
-async def _opened(texts: _Texts, library: Library) -> AsyncIterator[Workspace]:
+async def _opened(texts: _Texts, library: SessionIndex) -> AsyncIterator[Workspace]:
     async with open_workspace(parse_source(texts.url), library=library) as workspace:
         await workspace.settled()
         yield workspace
@@ -105,7 +105,7 @@ async def _opened(texts: _Texts, library: Library) -> AsyncIterator[Workspace]:
 
 async def _build(texts: _Texts) -> float:
     """Build the index if it is not there; return how many seconds that took."""
-    library = Library(texts.folder, eager=True)
+    library = SessionIndex(texts.folder, eager=True)
     async with open_workspace(parse_source(texts.url), library=library) as workspace:
         await workspace.settled()
         began = time.perf_counter()
@@ -118,8 +118,8 @@ async def _search(workspace: Workspace, text: str) -> tuple[float, float, set[tu
     began = time.perf_counter()
     first_s = 0.0
     places = set()
-    async for item in workspace.library.search(words(text)):
-        if isinstance(item, Found):
+    async for item in workspace.library.search(parse_search_terms(text)):
+        if isinstance(item, SessionMatch):
             first_s = first_s or time.perf_counter() - began
             places.add((item.path, item.hit.offset))
     return first_s, time.perf_counter() - began, places
@@ -127,14 +127,14 @@ async def _search(workspace: Workspace, text: str) -> tuple[float, float, set[tu
 
 def _plain(texts: _Texts, queries: tuple[str, ...]) -> list[set[tuple[str, int]]]:
     """Return what decoding every session finds."""
-    wanted = [words(text) for text in queries]
+    wanted = [parse_search_terms(text) for text in queries]
     found: list[set[tuple[str, int]]] = [set() for _ in queries]
     with redis.Redis.from_url(texts.url, protocol=2) as connection:
         for number in range(texts.count):
             path = session_path(number)
             stored = connection.get(f"{PREFIX}file:{path}")
             for item in decode_lines(stored if isinstance(stored, bytes) else b""):
-                blocks = [block for block in whole_blocks(item) if block.kind in SAID]
+                blocks = [block for block in full_blocks(item) if block.kind in SEARCHED_KINDS]
                 for one, places in zip(wanted, found, strict=True):
                     if any(one.line_in(block) is not None for block in blocks):
                         places.add((path, item.offset))
@@ -144,7 +144,7 @@ def _plain(texts: _Texts, queries: tuple[str, ...]) -> list[set[tuple[str, int]]
 @row("search.without", "10,000 sessions searched without an index, whole", target=5_000, unit="ms")
 async def without(bench: Bench) -> Figure:
     texts = _texts(bench)
-    async with _opened(texts, Library()) as workspace:
+    async with _opened(texts, SessionIndex()) as workspace:
         first_s, whole_s, places = await _search(workspace, _RARE)
     expect(places == _plain(texts, (_RARE,))[0], "another result than a plain scan's")
     return Figure(
@@ -175,7 +175,7 @@ async def again(bench: Bench) -> Figure:
     slow = _plain(texts, _QUERIES)
     spent: dict[str, list[float]] = {text: [] for text in _QUERIES}
     firsts: list[float] = []
-    async with _opened(texts, Library(texts.folder, keep=False)) as workspace:
+    async with _opened(texts, SessionIndex(texts.folder, keep=False)) as workspace:
         for text, places in zip(_QUERIES, slow, strict=True):
             for _ in range(_REPEATS if len(places) < texts.count / 10 else 1):
                 first_s, whole_s, found = await _search(workspace, text)
@@ -208,7 +208,7 @@ async def beside(bench: Bench) -> Figure:
             waits.append(time.perf_counter() - began - 0.005)
 
     folder = texts.folder.with_name("texts-index-beside")
-    library = Library(folder)
+    library = SessionIndex(folder)
     async with open_workspace(parse_source(texts.url), library=library) as workspace:
         await workspace.settled()
         watching = asyncio.create_task(watch())

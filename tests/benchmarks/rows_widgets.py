@@ -13,7 +13,7 @@ from textual.widgets import Tree
 
 from sessiontui.app.theme import DARK, themes, token_defaults
 from sessiontui.app.widgets.session_list.tree import SessionTree
-from sessiontui.catalog.catalog import Catalogue
+from sessiontui.catalog.catalog import Catalog
 from sessiontui.catalog.row import RowLine
 from sessiontui.catalog.sorting import SORTS
 from sessiontui.paths import styles_dir
@@ -84,7 +84,7 @@ async def _build_ours(rows: list[Row]) -> float:
     app = _ListApp()
     async with app.run_test(size=(60, 40)) as pilot:
         start = time.perf_counter()
-        catalogue = Catalogue(home=_HOME)
+        catalogue = Catalog(home=_HOME)
         catalogue.upsert(rows)
         tree = app.query_one(_Watched)
         tree.catalogue = catalogue
@@ -122,11 +122,11 @@ async def build(bench: Bench) -> Figure:
 
 
 @asynccontextmanager
-async def _list_of(count: int) -> AsyncIterator[tuple[Pilot[None], _Watched, Catalogue]]:
+async def _list_of(count: int) -> AsyncIterator[tuple[Pilot[None], _Watched, Catalog]]:
     """Show so many sessions."""
     app = _ListApp()
     async with app.run_test(size=(60, 40)) as pilot:
-        catalogue = Catalogue(home=_HOME)
+        catalogue = Catalog(home=_HOME)
         catalogue.upsert(row_of(number) for number in range(count))
         tree = app.query_one(_Watched)
         start = time.perf_counter()

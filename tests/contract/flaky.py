@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from sessiontui.storage.backend import Backend, Field, Range, ScanBatch, Seen, Signal
+    from sessiontui.storage.backend import (
+        Backend,
+        HashField,
+        Range,
+        ScanBatch,
+        Snapshot,
+        WatchEvent,
+    )
 
 CHANGES = (
     "append",
@@ -99,7 +106,7 @@ class FlakyBackend:
         self._ask("scan_under", prefix)
         return self.backend.scan_under(prefix)
 
-    async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+    async def probe(self, ranges: Sequence[Range]) -> list[Snapshot | None]:
         self._ask("probe", ranges)
         seen = await self.backend.probe(ranges)
         await self._wait(self.answering)
@@ -110,7 +117,7 @@ class FlakyBackend:
         await self._wait(self.reading)
         return await self.backend.read(ranges)
 
-    def loose_fields(self) -> AsyncIterator[list[Field]]:
+    def loose_fields(self) -> AsyncIterator[list[HashField]]:
         self._ask("loose_fields")
         return self.backend.loose_fields()
 
@@ -136,7 +143,7 @@ class FlakyBackend:
 
     def watch(
         self, visible: Callable[[], Collection[str]] = tuple
-    ) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:
         return self.backend.watch(visible)
 
     async def aclose(self) -> None:

@@ -15,7 +15,7 @@ from sessiontui.errors import (
     WriteConflictError,
 )
 from sessiontui.formats.title_slot import parse_slot
-from sessiontui.storage import Retries
+from sessiontui.storage import RetryPolicy
 from tests.contract.titles import SLOTTED
 from tests.waiting import until
 
@@ -347,7 +347,7 @@ async def test_an_append_whose_outcome_stays_unknown_fails_as_such(world: World)
 
 async def test_closing_with_patience_gives_up_and_keeps_what_is_left(world: World) -> None:
     storage = await world.open(
-        follow=False, retries=Retries(attempts=10**6, first_s=0.01, longest_s=0.01)
+        follow=False, retries=RetryPolicy(attempts=10**6, first_s=0.01, longest_s=0.01)
     )
     world.flaky.down = True
     storage.write_text_sync(A, "lost")

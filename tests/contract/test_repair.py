@@ -12,9 +12,15 @@ from sessiontui.errors import (
     StorageError,
     WriteConflictError,
 )
-from sessiontui.formats.title_slot import make_slot, title_field
-from sessiontui.storage.backend import FieldChange, Stat, TrashItem
-from sessiontui.storage.repair_operations import ChangeFields, Discard, Join, Keep, Overwrite
+from sessiontui.formats.title_slot import make_slot, make_title_field
+from sessiontui.storage.backend import HashFieldChange, Stat, TrashItem
+from sessiontui.storage.repair_operations import (
+    ChangeFields,
+    Crop,
+    DiscardFiles,
+    JoinSessions,
+    OverwriteStart,
+)
 from tests.contract.worlds import PREFIX, MemoryPeer, RedisPeer
 
 if TYPE_CHECKING:
@@ -32,8 +38,8 @@ def free(_stat: Stat) -> None:
     return None
 
 
-def join(head: bytes, tail: bytes, *, held: str | None = None, extra: int = 0) -> Join:
-    return Join(
+def join(head: bytes, tail: bytes, *, held: str | None = None, extra: int = 0) -> JoinSessions:
+    return JoinSessions(
         Stat(TAIL, len(tail) + extra, 5),
         Stat(HEAD, len(head), 4),
         ITEM,
@@ -67,7 +73,7 @@ async def test_a_tail_is_joined_to_its_head_and_comes_back_apart(
     assert storage.stat_sync(HEAD).size == len(joined)
     assert not storage.exists_sync(TAIL)
     assert await storage.read_range(HEAD, 0, None) == joined
-    await storage.carry_out(Keep(HEAD, 0, len(head), expected_size=len(joined), mtime_ms=4000))
+    await storage.carry_out(Crop(HEAD, 0, len(head), expected_size=len(joined), mtime_ms=4000))
     await storage.restore(ITEM.id)
     assert await world.peer.data(HEAD) == head
     assert await world.peer.data(TAIL) == tail
@@ -120,12 +126,12 @@ async def test_what_is_kept_of_a_session_is_just_that(
     await world.peer.write(A, b"0123456789" * 5, title=b"T")
     storage = await world.open()
     with pytest.raises(WriteConflictError):
-        await storage.carry_out(Keep(A, 3, 33, expected_size=49, mtime_ms=7))
+        await storage.carry_out(Crop(A, 3, 33, expected_size=49, mtime_ms=7))
     with pytest.raises(SessionHeldError):
         await storage.carry_out(
-            Keep(A, 3, 33, expected_size=50, mtime_ms=7, guard=lambda _stat: "held")
+            Crop(A, 3, 33, expected_size=50, mtime_ms=7, guard=lambda _stat: "held")
         )
-    await storage.carry_out(Keep(A, 3, 33, expected_size=50, mtime_ms=7))
+    await storage.carry_out(Crop(A, 3, 33, expected_size=50, mtime_ms=7))
     assert await world.peer.data(A) == (b"0123456789" * 5)[3:33]
     assert await storage.read_range(A, 0, None) == (b"0123456789" * 5)[3:33]
     if world.peer.has_titles:
@@ -135,16 +141,16 @@ async def test_what_is_kept_of_a_session_is_just_that(
 async def test_the_slot_alone_is_written_over(world: World) -> None:
     old = make_slot("Old", source="auto", updated_at=1_790_000_000_000)
     new = make_slot("New", source="user", updated_at=1_790_000_000_001)
-    field = title_field("New", "user", 1_790_000_000_001)
+    field = make_title_field("New", "user", 1_790_000_000_001)
     await world.peer.write(A, old + b"{}\n", title=field)
     storage = await world.open()
-    await storage.carry_out(Overwrite(A, old=old, new=new, mtime_ms=1_790_000_000_009))
+    await storage.carry_out(OverwriteStart(A, old=old, new=new, mtime_ms=1_790_000_000_009))
     assert await world.peer.data(A) == new + b"{}\n"
     assert await storage.read_range(A, 0, 256) == new
     if world.peer.has_titles:
         assert await world.peer.title(A) == field
     with pytest.raises(WriteConflictError):
-        await storage.carry_out(Overwrite(A, old=old, new=new, mtime_ms=1_790_000_000_010))
+        await storage.carry_out(OverwriteStart(A, old=old, new=new, mtime_ms=1_790_000_000_010))
 
 
 async def test_debris_goes_to_the_trash_and_comes_back(world: World) -> None:
@@ -155,11 +161,11 @@ async def test_debris_goes_to_the_trash_and_comes_back(world: World) -> None:
     assert [stat.path for stat in found] == [debris]
     item = TrashItem(ITEM.id, debris, (), 1, LATER_MS)
     with pytest.raises(WriteConflictError):
-        await storage.carry_out(Discard((Stat(debris, 5, 1),), item))
-    await storage.carry_out(Discard(tuple(found), item))
+        await storage.carry_out(DiscardFiles((Stat(debris, 5, 1),), item))
+    await storage.carry_out(DiscardFiles(tuple(found), item))
     assert await world.peer.paths() == set()
     with pytest.raises(SessionNotFoundError):
-        await storage.carry_out(Discard(tuple(found), item))
+        await storage.carry_out(DiscardFiles(tuple(found), item))
     await storage.restore(ITEM.id)
     assert await world.peer.data(debris) == b"unsent"
 
@@ -167,7 +173,7 @@ async def test_debris_goes_to_the_trash_and_comes_back(world: World) -> None:
 async def test_a_session_is_never_discarded(storage: SessionStorage) -> None:
     await storage.write_text(A, "a")
     with pytest.raises(StorageError, match="nothing to be discarded"):
-        Discard((Stat(A, 1, 1),), ITEM)
+        DiscardFiles((Stat(A, 1, 1),), ITEM)
 
 
 async def put_loose(world: World, kind: str, path: str, value: bytes) -> None:
@@ -195,8 +201,8 @@ async def test_fields_of_no_session_are_found_taken_away_and_put_back(world: Wor
     await put_loose(world, "title", "/gone.jsonl", b"T")
     before = {("meta", "/gone.jsonl", b"17", False), ("title", "/gone.jsonl", b"T", False)}
     assert await loose(storage) == before
-    meta = FieldChange("meta", "/gone.jsonl", b"17", None)
-    title = FieldChange("title", "/gone.jsonl", b"other", None)
+    meta = HashFieldChange("meta", "/gone.jsonl", b"17", None)
+    title = HashFieldChange("title", "/gone.jsonl", b"other", None)
     operation = ChangeFields([meta, title])
     await storage.carry_out(operation)
     assert operation.changed == [True, False]
@@ -216,10 +222,10 @@ async def test_a_field_of_a_session_is_changed_only_while_there_is_one(world: Wo
     old = b"%d" % (time or 0)
     operation = ChangeFields(
         [
-            FieldChange("meta", A, old, b"1790000000000"),
-            FieldChange("meta", A, old, b"1790000000000", session=True),
-            FieldChange("title", A, None, b"T", session=True),
-            FieldChange("title", "/none.jsonl", None, b"T", session=True),
+            HashFieldChange("meta", A, old, b"1790000000000"),
+            HashFieldChange("meta", A, old, b"1790000000000", session=True),
+            HashFieldChange("title", A, None, b"T", session=True),
+            HashFieldChange("title", "/none.jsonl", None, b"T", session=True),
         ]
     )
     await storage.carry_out(operation)
@@ -239,8 +245,8 @@ async def test_repairs_whose_outcome_is_unknown_happen_once(world: World, when: 
     assert await world.peer.data(HEAD) == b"1\n2\n"
     assert await world.peer.paths() == {HEAD}
     world.flaky.faults.append("before" if when == "before" else "after")
-    await storage.carry_out(Keep(HEAD, 0, 2, expected_size=4, mtime_ms=4000))
+    await storage.carry_out(Crop(HEAD, 0, 2, expected_size=4, mtime_ms=4000))
     assert await world.peer.data(HEAD) == b"1\n"
     world.flaky.faults.append("before" if when == "before" else "after")
-    await storage.carry_out(Overwrite(HEAD, old=b"1", new=b"3", mtime_ms=5000))
+    await storage.carry_out(OverwriteStart(HEAD, old=b"1", new=b"3", mtime_ms=5000))
     assert await world.peer.data(HEAD) == b"3\n"

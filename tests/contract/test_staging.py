@@ -12,8 +12,8 @@ from sessiontui.errors import (
     SessionExistsError,
     WriteConflictError,
 )
-from sessiontui.formats.title_slot import title_field
-from sessiontui.storage.backend import Stat, new_token
+from sessiontui.formats.title_slot import make_title_field
+from sessiontui.storage.backend import Stat, new_staging_token
 from sessiontui.storage.directory.backend import DirectoryBackend
 from sessiontui.storage.directory.staging import FOLDER
 
@@ -41,7 +41,7 @@ async def stage(storage: SessionStorage, token: str) -> None:
 
 async def test_nothing_is_seen_before_all_of_it_is_in_place_with_its_times(world: World) -> None:
     storage = await world.open()
-    token = new_token()
+    token = new_staging_token()
     await stage(storage, token)
     await storage.refresh()
     assert storage.stats() == []
@@ -59,16 +59,16 @@ async def test_nothing_is_seen_before_all_of_it_is_in_place_with_its_times(world
 
 async def test_a_title_comes_along_where_there_are_titles(world: World) -> None:
     storage = await world.open(follow=False)
-    token = new_token()
+    token = new_staging_token()
     await storage.stage(token, 0, 0, b"{}\n")
-    field = title_field("Named", "user", WHEN)
+    field = make_title_field("Named", "user", WHEN)
     await storage.place(token, [Stat(A, 3, WHEN, field)])
     if world.peer.has_titles:
         assert await world.peer.title(A) == field
 
 
 async def test_the_same_bytes_again_change_nothing(storage: SessionStorage, world: World) -> None:
-    token = new_token()
+    token = new_staging_token()
     await stage(storage, token)
     await stage(storage, token)
     await storage.place(token, files())
@@ -78,7 +78,7 @@ async def test_the_same_bytes_again_change_nothing(storage: SessionStorage, worl
 async def test_what_was_not_staged_whole_is_not_put_in_place(
     storage: SessionStorage, world: World
 ) -> None:
-    token = new_token()
+    token = new_staging_token()
     await stage(storage, token)
     for wrong in (files(11), files(9), [*files(), Stat("/p/a/more.log", 1, WHEN)]):
         with pytest.raises(WriteConflictError):
@@ -92,7 +92,7 @@ async def test_what_was_not_staged_whole_is_not_put_in_place(
 async def test_a_place_that_is_taken_keeps_all_out(storage: SessionStorage, world: World) -> None:
     for taken in (A, DRAFT):
         await world.peer.write(taken, b"mine")
-        token = new_token()
+        token = new_staging_token()
         await stage(storage, token)
         with pytest.raises(SessionExistsError):
             await storage.place(token, files())
@@ -104,7 +104,7 @@ async def test_a_place_that_is_taken_keeps_all_out(storage: SessionStorage, worl
 
 async def test_a_connection_that_dies_meanwhile_does_not_matter(world: World) -> None:
     storage = await world.open(follow=False)
-    token = new_token()
+    token = new_staging_token()
     world.flaky.faults.extend(["after"])
     with pytest.raises(OutcomeUnknownError):
         await storage.stage(token, 0, 0, b"01234")
@@ -117,10 +117,10 @@ async def test_a_connection_that_dies_meanwhile_does_not_matter(world: World) ->
 
 async def test_what_is_built_aside_is_known_to_all_who_use_the_store(world: World) -> None:
     one, other = await world.open(), await world.open(follow=False)
-    token = new_token()
+    token = new_staging_token()
     await one.stage(token, 0, 0, b"?")
     assert await other.staged(token)
-    assert not await other.staged(new_token())
+    assert not await other.staged(new_staging_token())
     await one.unstage(token)
     assert not await other.staged(token)
 
@@ -134,7 +134,7 @@ async def test_a_link_in_place_of_the_folder_for_files_to_come_is_not_followed(
     abandoned.mkdir(parents=True)
     (root / FOLDER).symlink_to(elsewhere)
     backend = DirectoryBackend(root, trash_root=tmp_path / "trash")
-    token = new_token()
+    token = new_staging_token()
     with pytest.raises(InvalidPathError, match="elsewhere"):
         await backend.stage(token, 0, 0, b"x")
     await backend.unstage(token)

@@ -14,11 +14,11 @@ from sessiontui.errors import (
     WriteConflictError,
     WrongTypeError,
 )
-from sessiontui.formats.title_slot import parse_slot, title_field
+from sessiontui.formats.title_slot import make_title_field, parse_slot
 from tests.contract.titles import HEADER, SLOTTED
 
 if TYPE_CHECKING:
-    from sessiontui.formats.title_slot import Slot
+    from sessiontui.formats.title_slot import TitleSlot
     from sessiontui.storage import SessionStorage
     from tests.contract.worlds import World
 
@@ -26,7 +26,7 @@ A = "/p/a.jsonl"
 B = "/p/b.jsonl"
 
 
-async def slot_of(world: World) -> Slot:
+async def slot_of(world: World) -> TitleSlot:
     slot = parse_slot(await world.peer.data(A) or b"")
     assert slot is not None
     return slot
@@ -144,8 +144,8 @@ async def test_a_missing_session_gets_no_title(storage: SessionStorage, world: W
 async def test_the_title_field_moves_and_vanishes_with_its_session(world: World) -> None:
     if not world.peer.has_titles:
         pytest.skip("a folder has no title field")
-    field = title_field("Named", "user", 1_790_000_000_000)
-    other = title_field("Other", "user", 1_790_000_000_000)
+    field = make_title_field("Named", "user", 1_790_000_000_000)
+    other = make_title_field("Other", "user", 1_790_000_000_000)
     await world.peer.write(A, b"a", title=field)
     await world.peer.write(B, b"b", title=other)
     await world.peer.append("/p/plain.jsonl", b"c")
@@ -161,7 +161,7 @@ async def test_the_title_field_moves_and_vanishes_with_its_session(world: World)
     assert await world.peer.title("/p/c.jsonl") is None
 
 
-STALE = title_field("Stale", "user", 1_790_000_000_000)
+STALE = make_title_field("Stale", "user", 1_790_000_000_000)
 SLOT_FIELD = {"title": "First", "source": "auto", "updatedAt": "2026-09-21T14:13:20.000Z"}
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from sessiontui.errors import ConfigError, SessionExistsError, SessionHeldError, WrongTypeError
 from sessiontui.formats.jsonl import encode_entries, encode_entry
-from sessiontui.formats.title_slot import make_slot, parse_slot, parse_title_field, title_field
+from sessiontui.formats.title_slot import make_slot, make_title_field, parse_slot, parse_title_field
 from sessiontui.workspace import open_workspace
 from sessiontui.workspace.copy_stream import PIECE
-from sessiontui.workspace.transfer import Transfers, Wish, open_destination
+from sessiontui.workspace.transfer import TransferOptions, Transfers, open_destination
 from tests.contract.places import WHEN, Store
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ async def test_a_copy_has_every_byte_time_and_artifact_and_no_debris(pair: Pair)
     path, new, wanted = await filled(pair)
     before, times = await pair.here.all(), await pair.here.times()
     async with pair.open() as destination:
-        outcome = await Transfers(pair.workspace).run([path], destination, Wish())
+        outcome = await Transfers(pair.workspace).run([path], destination, TransferOptions())
     [one] = outcome.done
     assert (one.new_path, one.state, one.files) == (new, "copied", 5)
     assert await pair.there.all() == wanted
@@ -130,7 +130,7 @@ async def test_a_move_can_be_undone_and_done_again(pair: Pair) -> None:
     before = await pair.here.all()
     async with pair.open() as destination:
         transfers = Transfers(pair.workspace)
-        outcome = await transfers.run([path], destination, Wish(move=True))
+        outcome = await transfers.run([path], destination, TransferOptions(move=True))
         assert outcome.done[0].item is not None
         assert await pair.here.all() == {}
         assert await pair.there.all() == wanted
@@ -138,7 +138,7 @@ async def test_a_move_can_be_undone_and_done_again(pair: Pair) -> None:
         assert await pair.here.all() == before
         assert await pair.there.all() == wanted
         await pair.workspace.settled()
-        [again] = (await transfers.run([path], destination, Wish(move=True))).done
+        [again] = (await transfers.run([path], destination, TransferOptions(move=True))).done
         assert (again.state, again.new_path) == ("there", new)
         assert await pair.here.all() == {}
         assert await pair.there.all() == wanted
@@ -150,10 +150,10 @@ async def test_what_is_in_the_way_stays_unless_it_may_go_to_its_trash(pair: Pair
     async with pair.open() as destination:
         transfers = Transfers(pair.workspace)
         with pytest.raises(SessionExistsError):
-            (await transfers.run([path], destination, Wish(move=True))).or_error()
+            (await transfers.run([path], destination, TransferOptions(move=True))).or_error()
         assert await pair.there.all() == {new: lines(title="Another")}
         assert path in await pair.here.all()
-        [one] = (await transfers.run([path], destination, Wish(overwrite=True))).done
+        [one] = (await transfers.run([path], destination, TransferOptions(overwrite=True))).done
         assert await pair.there.all() == wanted
         assert one.replaced is not None
         assert [item.path for item in await destination.storage.trashed()] == [new]
@@ -166,7 +166,7 @@ async def test_what_is_missing_of_a_copy_is_added(pair: Pair) -> None:
         if name != draft:
             await pair.there.write(name, data)
     async with pair.open() as destination:
-        [one] = (await Transfers(pair.workspace).run([path], destination, Wish())).done
+        [one] = (await Transfers(pair.workspace).run([path], destination, TransferOptions())).done
     assert (one.state, one.files) == ("copied", 1)
     assert await pair.there.all() == wanted
 
@@ -175,7 +175,7 @@ async def test_a_project_can_be_another_in_the_copy(pair: Pair) -> None:
     path, _, _ = await filled(pair)
     before = await pair.here.all()
     async with pair.open() as destination:
-        wish = Wish(cwd="/srv/app:2")
+        wish = TransferOptions(cwd="/srv/app:2")
         [one] = (await Transfers(pair.workspace).run([path], destination, wish)).done
     assert one.new_path == pair.there.path("--srv-app-2--", FILE)
     copied = await pair.there.all()
@@ -190,11 +190,11 @@ async def test_a_session_that_is_at_work_is_copied_only_where_that_is_wished(pai
     await pair.here.write(path, lines(), mtime_ms=WHEN + 10**9 - 5_000)
     async with pair.open() as destination:
         transfers = Transfers(pair.workspace)
-        for wish in (Wish(), Wish(move=True)):
+        for wish in (TransferOptions(), TransferOptions(move=True)):
             with pytest.raises(SessionHeldError):
                 (await transfers.run([path], destination, wish)).or_error()
         assert await pair.there.all() == {}
-        await transfers.run([path], destination, Wish(force=True))
+        await transfers.run([path], destination, TransferOptions(force=True))
         assert list((await pair.there.all()).values()) == [lines()]
 
 
@@ -213,7 +213,9 @@ async def test_beside_a_writer_the_copy_is_a_piece_of_the_past(pair: Pair) -> No
             return number
 
         writer = asyncio.create_task(write())
-        outcome = await Transfers(pair.workspace).run([path], destination, Wish(force=True))
+        outcome = await Transfers(pair.workspace).run(
+            [path], destination, TransferOptions(force=True)
+        )
         ended = True
         assert await writer > 0
     [one] = outcome.done
@@ -236,7 +238,7 @@ async def test_a_session_that_grew_after_it_was_copied_is_not_taken_away(pair: P
         with pytest.raises(SessionHeldError, match="changed just now"):
             (
                 await Transfers(pair.workspace).run(
-                    [path], destination, Wish(move=True, force=True)
+                    [path], destination, TransferOptions(move=True, force=True)
                 )
             ).or_error()
     assert (await pair.here.all())[path] == lines() + b"{}\n"
@@ -258,7 +260,7 @@ async def test_a_subagent_that_grew_after_it_was_copied_keeps_all_of_it_where_it
 
         destination.storage.place = late  # type: ignore[method-assign, assignment]
         outcome = await Transfers(pair.workspace).run(
-            [path], destination, Wish(move=True, force=True)
+            [path], destination, TransferOptions(move=True, force=True)
         )
     assert [type(failure.error) for failure in outcome.failed] == [SessionHeldError]
     assert await pair.here.all() == before | {subagent: before[subagent] + b"{}\n"}
@@ -280,20 +282,20 @@ async def test_nothing_is_moved_to_where_it_is_by_another_name(
     async with pair.open(named, connect) as destination:
         for move in (False, True):
             with pytest.raises(ConfigError, match="already"):
-                await Transfers(pair.workspace).run([path], destination, Wish(move=move))
+                await Transfers(pair.workspace).run([path], destination, TransferOptions(move=move))
     assert await here.all() == {path: lines()}
 
 
 async def test_a_title_of_the_field_stands_in_the_file(stores: dict[str, Store]) -> None:
     pair = Pair(stores["redis"], stores["folder"])
-    field = title_field("The user's own", "user", WHEN - 5)
+    field = make_title_field("The user's own", "user", WHEN - 5)
     slot = make_slot("stale", source="auto", updated_at=WHEN - 99)
     for name, first in (("a", slot), ("b", b"")):
         path = f"/sessions/p/2026-09-21T13-33-20-000Z_{name}.jsonl"
         await pair.here.write(path, first + lines(), title=field)
     async with pair.open() as destination:
         paths = list(pair.workspace.catalogue.rows)
-        await Transfers(pair.workspace).run(paths, destination, Wish())
+        await Transfers(pair.workspace).run(paths, destination, TransferOptions())
     for data in (await pair.there.all()).values():
         read = parse_slot(data)
         assert read is not None
@@ -310,13 +312,15 @@ async def test_a_title_of_the_file_stands_in_the_field_and_comes_back(
     body = make_slot("Fix it", source="auto", updated_at=WHEN) + lines()
     await there.here.write(path, body)
     async with there.open() as destination:
-        [one] = (await Transfers(there.workspace).run([path], destination, Wish())).done
+        [one] = (await Transfers(there.workspace).run([path], destination, TransferOptions())).done
     field = parse_title_field(await there.there.title(one.new_path))
     assert field is not None
     assert (field.title, field.source) == ("Fix it", "auto")
     back = Pair(stores["redis"], stores["other"])
     async with back.open() as destination:
-        [one] = (await Transfers(back.workspace).run([one.new_path], destination, Wish())).done
+        [one] = (
+            await Transfers(back.workspace).run([one.new_path], destination, TransferOptions())
+        ).done
     assert (await back.there.all())[one.new_path] == body
 
 
@@ -325,7 +329,7 @@ async def test_a_session_without_a_slot_gets_no_field(stores: dict[str, Store]) 
     path = pair.here.path("-code-api", FILE)
     await pair.here.write(path, lines(title="Header"))
     async with pair.open() as destination:
-        [one] = (await Transfers(pair.workspace).run([path], destination, Wish())).done
+        [one] = (await Transfers(pair.workspace).run([path], destination, TransferOptions())).done
     assert await pair.there.title(one.new_path) is None
     assert (await pair.there.all())[one.new_path] == lines(title="Header")
 
@@ -339,7 +343,7 @@ async def test_a_store_keeps_its_own_way_of_naming_projects(stores: dict[str, St
     await pair.here.write(paths[0], lines())
     await pair.here.write(paths[1], lines(cwd="/home/mira/code/web", id="77"))
     async with pair.open() as destination:
-        outcome = await Transfers(pair.workspace).run(paths, destination, Wish())
+        outcome = await Transfers(pair.workspace).run(paths, destination, TransferOptions())
     assert [one.new_path for one in outcome.done] == [
         f"/team/the-api/{FILE}",
         "/team/-code-web/2026-09-21T13-33-20-000Z_77.jsonl",
@@ -353,7 +357,7 @@ async def test_a_subagent_alone_becomes_a_session_of_its_project(stores: dict[st
     agent = path.removesuffix(".jsonl") + "/Task.jsonl"
     await pair.here.write(agent, lines(id="42", parentSession=path))
     async with pair.open() as destination:
-        [one] = (await Transfers(pair.workspace).run([agent], destination, Wish())).done
+        [one] = (await Transfers(pair.workspace).run([agent], destination, TransferOptions())).done
     assert one.new_path == pair.there.path("-code-api", "2026-09-21T13-33-20-000Z_42.jsonl")
 
 
@@ -364,6 +368,6 @@ async def test_without_a_header_no_project_can_be_said(stores: dict[str, Store])
     async with pair.open() as destination:
         transfers = Transfers(pair.workspace)
         with pytest.raises(WrongTypeError):
-            (await transfers.run([path], destination, Wish(cwd="/srv"))).or_error()
-        await transfers.run([path], destination, Wish())
+            (await transfers.run([path], destination, TransferOptions(cwd="/srv"))).or_error()
+        await transfers.run([path], destination, TransferOptions())
     assert list((await pair.there.all()).values()) == [b'{"type":"user"}\n']

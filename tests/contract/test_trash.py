@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.errors import SessionExistsError, SessionNotFoundError
-from sessiontui.formats.title_slot import title_field
+from sessiontui.formats.title_slot import make_title_field
 from sessiontui.storage.backend import Stat, TrashItem
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 
@@ -20,7 +20,7 @@ DRAFT = "/p/a/draft.txt"
 
 
 async def test_what_is_thrown_away_comes_back_exactly(world: World) -> None:
-    field = title_field("Named", "user", 1_790_000_000_000)
+    field = make_title_field("Named", "user", 1_790_000_000_000)
     await world.peer.write(A, b"\xffa\n", title=field)
     await world.peer.append(DRAFT, b"draft")
     before = {path: await world.peer.data(path) for path in await world.peer.paths()}

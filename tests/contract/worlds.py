@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from redis.exceptions import ResponseError
 
-from sessiontui.storage import Retries, SessionStorage
+from sessiontui.storage import RetryPolicy, SessionStorage
 from sessiontui.storage.directory.backend import DirectoryBackend
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from sessiontui.storage.redis.backend import RedisBackend
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from sessiontui.storage.backend import Backend
-    from sessiontui.storage.storage import Contents
+    from sessiontui.storage.storage import ContentsPolicy
 
 PREFIX = "omp:sessions:"
-AT_ONCE = Retries(attempts=8, first_s=0.0, longest_s=0.0)
+AT_ONCE = RetryPolicy(attempts=8, first_s=0.0, longest_s=0.0)
 """Retries without a pause."""
 
 
@@ -214,7 +214,7 @@ class DirectoryPeer:
 class World:
     """A store, its peer, and the storages that a test opens over it."""
 
-    def __init__(self, peer: Peer, contents: Contents) -> None:
+    def __init__(self, peer: Peer, contents: ContentsPolicy) -> None:
         self.peer = peer
         self.contents = contents
         self.backends: list[FlakyBackend] = []
@@ -226,7 +226,11 @@ class World:
         return self.backends[-1]
 
     def make(
-        self, *, contents: Contents | None = None, follow: bool = True, retries: Retries = AT_ONCE
+        self,
+        *,
+        contents: ContentsPolicy | None = None,
+        follow: bool = True,
+        retries: RetryPolicy = AT_ONCE,
     ) -> SessionStorage:
         """Return a storage that is not loaded; closed after the test."""
         self.backends.append(FlakyBackend(self.peer.backend()))
@@ -237,7 +241,11 @@ class World:
         return storage
 
     async def open(
-        self, *, contents: Contents | None = None, follow: bool = True, retries: Retries = AT_ONCE
+        self,
+        *,
+        contents: ContentsPolicy | None = None,
+        follow: bool = True,
+        retries: RetryPolicy = AT_ONCE,
     ) -> SessionStorage:
         """Return a loaded storage."""
         storage = self.make(contents=contents, follow=follow, retries=retries)

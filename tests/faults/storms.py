@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sessiontui.errors import OutcomeUnknownError
-from sessiontui.storage import Retries, SessionStorage
+from sessiontui.storage import RetryPolicy, SessionStorage
 from sessiontui.storage.directory.backend import DirectoryBackend
 from sessiontui.storage.redis.backend import RedisBackend
-from sessiontui.storage.redis.settings import Settings
+from sessiontui.storage.redis.settings import RedisSettings
 from tests.faults.proxy import FAULTS, proxied
 from tests.servers import real_server
 from tests.unit.redis_parts import FILE
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sessiontui.storage.backend import Backend, Stat
     from tests.servers import RealServer
 
-EAGER = Retries(attempts=2000, first_s=0.001, longest_s=0.05)
+EAGER = RetryPolicy(attempts=2000, first_s=0.001, longest_s=0.05)
 AOF = ("--appendonly", "yes", "--appendfsync", "always")
 
 
@@ -115,9 +115,9 @@ def backend_at(socket: Path, *, patience_s: float = 0.2) -> RedisBackend:
     """Return a backend that soon takes a silent server for a lost one."""
     import redis.asyncio
 
-    settings = Settings.of_client(redis.asyncio.Redis(unix_socket_path=str(socket)))
+    settings = RedisSettings.of_client(redis.asyncio.Redis(unix_socket_path=str(socket)))
     return RedisBackend(
-        Settings(settings.connection_class, dict(settings.arguments), "storm", patience_s)
+        RedisSettings(settings.connection_class, dict(settings.arguments), "storm", patience_s)
     )
 
 

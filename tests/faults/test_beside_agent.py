@@ -13,14 +13,14 @@ import pytest
 
 from sessiontui.doctor import Finding, JoinTail
 from sessiontui.errors import SessionExistsError, SessionHeldError, WriteConflictError
-from sessiontui.formats.title_slot import parse_slot, title_field
+from sessiontui.formats.title_slot import make_title_field, parse_slot
 from sessiontui.sources import DirectorySource, RedisSource
 from sessiontui.storage.backend import Stat
 from sessiontui.times import now_ms
 from sessiontui.workspace import Workspace, open_workspace
 from sessiontui.workspace.repair import Repairs
-from sessiontui.workspace.scan import Checkup
-from sessiontui.workspace.transfer import Transfers, Wish, open_destination
+from sessiontui.workspace.scan import StoreScan
+from sessiontui.workspace.transfer import TransferOptions, Transfers, open_destination
 from tests.faults.agent import PREFIX, AtWork, omp_at_work
 from tests.sessions import Omp
 from tests.waiting import DEADLINE_S, until
@@ -180,7 +180,7 @@ async def copy_it(bench: Bench) -> None:
     target = DirectorySource(bench.folder / "copies")
     await asyncio.to_thread(target.path.mkdir)
     async with open_destination(target, home="/home/me", origin=workspace.source) as destination:
-        outcome = await Transfers(workspace).run([path], destination, Wish(force=True))
+        outcome = await Transfers(workspace).run([path], destination, TransferOptions(force=True))
     [copied] = outcome.done
     data = content(Path(copied.new_path))
     assert data.endswith(b"\n")
@@ -191,7 +191,7 @@ async def copy_it(bench: Bench) -> None:
 async def repair_what_can_be(bench: Bench) -> None:
     """Put right what is wrong around the agent, and with its own title."""
     if bench.kind == "redis":
-        field = title_field("Another title", "user", 1_789_000_000_000)
+        field = make_title_field("Another title", "user", 1_789_000_000_000)
         await bench.client.hset(PREFIX + "title", PATH, field)
         await bench.client.hset(PREFIX + "title", "/gone.jsonl", field)
     findings = await examined(bench.workspace)
@@ -240,7 +240,7 @@ async def examined(workspace: Workspace) -> list[Finding]:
     await workspace.refresh()
     return [
         finding
-        async for progress in Checkup(workspace).examine(deep=True)
+        async for progress in StoreScan(workspace).examine(deep=True)
         for finding in progress.found
     ]
 

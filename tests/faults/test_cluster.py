@@ -13,7 +13,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from sessiontui.sources import RedisSource, parse_source
-from sessiontui.storage import Retries, SessionStorage
+from sessiontui.storage import RetryPolicy, SessionStorage
 from sessiontui.storage.redis.backend import RedisBackend
 from sessiontui.storage.redis.keys import slot_of
 from tests.groups import cluster, plain
@@ -62,7 +62,7 @@ async def test_every_line_is_there_once_however_the_cluster_is_rearranged(
     assert isinstance(source, RedisSource)
     faults = {"cuts": 0, "moves": 0}
     async with SessionStorage(
-        RedisBackend.from_source(source), retries=Retries(attempts=400)
+        RedisBackend.from_source(source), retries=RetryPolicy(attempts=400)
     ) as storage:
         await storage.load()
 
@@ -106,7 +106,7 @@ async def test_a_replica_takes_over_and_the_lines_go_on(group: Cluster, prefix: 
     source = parse_source(f"redis+cluster://127.0.0.1:{seed.port}?prefix={prefix}")
     assert isinstance(source, RedisSource)
     backend = RedisBackend.from_source(source, patience_s=3.0)
-    async with SessionStorage(backend, retries=Retries(attempts=400)) as storage:
+    async with SessionStorage(backend, retries=RetryPolicy(attempts=400)) as storage:
         await storage.load()
         await until(lambda: storage.feed_state.live)
         writer = storage.open_writer(path)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.storage import Retries, SessionStorage
+from sessiontui.storage import RetryPolicy, SessionStorage
 from sessiontui.storage.redis.backend import RedisBackend
-from sessiontui.storage.redis.settings import Settings
+from sessiontui.storage.redis.settings import RedisSettings
 from tests.faults.proxy import FAULTS, Proxy, proxied
 from tests.unit.redis_parts import FILE, everything
 from tests.waiting import until
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.servers import RealServer
 
 SOURCE, TARGET = "/s/session.jsonl", "/s/renamed.jsonl"
-EAGER = Retries(attempts=400, first_s=0.001, longest_s=0.02)
+EAGER = RetryPolicy(attempts=400, first_s=0.001, longest_s=0.02)
 CUTS = 50
 
 
@@ -176,9 +176,11 @@ class Saboteur:
 
 
 def through(proxy: Proxy, client: redis.asyncio.Redis) -> RedisBackend:
-    settings = Settings.of_client(client)
+    settings = RedisSettings.of_client(client)
     arguments = dict(settings.arguments) | {"path": str(proxy.socket)}
-    return RedisBackend(Settings(settings.connection_class, arguments, "proxy", patience_s=0.2))
+    return RedisBackend(
+        RedisSettings(settings.connection_class, arguments, "proxy", patience_s=0.2)
+    )
 
 
 @pytest.mark.parametrize(("seed", "delete"), [(1, False), (2, False), (3, True), (4, False)])

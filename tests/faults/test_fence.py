@@ -11,7 +11,7 @@ import pytest
 
 from sessiontui.errors import AccessError, BackendDownError, OutcomeUnknownError
 from sessiontui.storage.redis.backend import RedisBackend
-from sessiontui.storage.redis.settings import Settings
+from sessiontui.storage.redis.settings import RedisSettings
 from tests.faults.proxy import Proxy, proxied
 from tests.servers import real_server
 from tests.unit.redis_parts import FILE, META, PASSWORD, answer, opened, user
@@ -28,9 +28,11 @@ NO_KILL = ("-client", "+client|id", "+client|setname")
 
 def through(proxy: Proxy, client: redis.asyncio.Redis) -> RedisBackend:
     """Return a backend with the client's settings that goes through the proxy."""
-    settings = Settings.of_client(client)
+    settings = RedisSettings.of_client(client)
     arguments = dict(settings.arguments) | {"path": str(proxy.socket)}
-    return RedisBackend(Settings(settings.connection_class, arguments, "proxy", patience_s=5.0))
+    return RedisBackend(
+        RedisSettings(settings.connection_class, arguments, "proxy", patience_s=5.0)
+    )
 
 
 async def lose_a_write(proxy: Proxy, backend: RedisBackend) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.storage import Retries, SessionStorage
+from sessiontui.storage import RetryPolicy, SessionStorage
 from sessiontui.storage.changes import Appended, Created, Removed, Renamed, Rewritten
 from sessiontui.storage.redis.backend import RedisBackend
 from tests.unit.redis_parts import FILE, META, TITLE, answer
@@ -141,7 +141,7 @@ async def test_the_mirror_ends_as_the_server_is(
     storage = SessionStorage(
         RedisBackend.from_client(redis_client),
         contents="resident" if resident else "on_demand",
-        retries=Retries(first_s=0.001, longest_s=0.05),
+        retries=RetryPolicy(first_s=0.001, longest_s=0.05),
     )
     follower = Follower()
     async with storage, storage.changes() as feed:

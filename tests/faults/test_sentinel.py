@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.sources import RedisSource, parse_source
-from sessiontui.storage import Retries, SessionStorage
+from sessiontui.storage import RetryPolicy, SessionStorage
 from sessiontui.storage.redis.backend import RedisBackend
 from tests.groups import plain, sentinels
 from tests.servers import server_binaries
@@ -38,7 +38,7 @@ def storage_of(group: Sentinels) -> SessionStorage:
     source = parse_source(group.url)
     assert isinstance(source, RedisSource)
     backend = RedisBackend.from_source(source, patience_s=3.0)
-    return SessionStorage(backend, retries=Retries(attempts=200))
+    return SessionStorage(backend, retries=RetryPolicy(attempts=200))
 
 
 def replicated(group: Sentinels) -> int:

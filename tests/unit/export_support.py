@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from sessiontui.export import Facts, Options, writer_for
+from sessiontui.export import ExportOptions, SessionFacts, writer_for
 
 if TYPE_CHECKING:
-    from sessiontui.export import Format
+    from sessiontui.export import ExportFormat
 
 HOSTILE = (
     "</script><script>alert(1)</script>",
@@ -42,16 +42,16 @@ HOSTILE = (
 
 def exported(
     data: bytes,
-    kind: Format = "html",
+    kind: ExportFormat = "html",
     *,
     title: str = "Title",
     piece: int = 1000,
-    options: Options | None = None,
+    options: ExportOptions | None = None,
     **facts: Any,
 ) -> str:
     """Return a session as an exported text; it is fed in small pieces."""
-    known = Facts(title=title, path="/s/a.jsonl", size=len(data), zone=UTC, **facts)
-    writer = writer_for(kind, known, options or Options(thinking=True))
+    known = SessionFacts(title=title, path="/s/a.jsonl", size=len(data), zone=UTC, **facts)
+    writer = writer_for(kind, known, options or ExportOptions(thinking=True))
     pieces = [writer.begin()]
     pieces += [writer.feed(data[start : start + piece]) for start in range(0, len(data), piece)]
     pieces.append(writer.finish())

@@ -6,7 +6,7 @@ import json
 from datetime import UTC
 
 from sessiontui.catalog.row import STATUS_BYTES, Row
-from sessiontui.catalog.row_builder import read_head, read_tail, row_from
+from sessiontui.catalog.row_builder import build_row, read_head, read_tail
 from tests.sessions import (
     OMP_PATH,
     START_MS,
@@ -30,7 +30,7 @@ def row_of(
     else:
         first, last, whole = data[:head], data[-tail:], False
     facts = read_head(first, complete=whole), read_tail(last, complete=whole)
-    return row_from(row, *facts, zone=UTC)
+    return build_row(row, *facts, zone=UTC)
 
 
 def omps_word(data: bytes) -> str:

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from sessiontui.catalog.row import Row
-from sessiontui.catalog.row_builder import append_facts, read_head, read_tail, row_from
-from sessiontui.catalog.status import activity
+from sessiontui.catalog.row_builder import build_row, extend_row, read_head, read_tail
+from sessiontui.catalog.status import session_status
 from tests.sessions import OMP_PATH, START_MS, Omp
 
 NOW = START_MS + 60_000
@@ -32,7 +32,7 @@ def row_of(data: bytes, *, tail: int | None = None, grew_ms: int | None = None) 
         facts = read_head(data, complete=True), read_tail(data, complete=True)
     else:
         facts = read_head(data[:4096], complete=False), read_tail(data[-tail:], complete=False)
-    return row_from(row, *facts, zone=UTC)
+    return build_row(row, *facts, zone=UTC)
 
 
 def failed_branch() -> tuple[Tree, str]:
@@ -53,7 +53,7 @@ def test_a_session_that_went_back_stands_as_where_it_went() -> None:
     session.add("branch_summary", fromId="x", summary="Something else failed.")
     row = row_of(session.data)
     assert (row.status, row.ending) == ("error", "answer")
-    assert activity(row, now_ms=NOW) == "waiting"
+    assert session_status(row, now_ms=NOW) == "waiting"
 
 
 @pytest.mark.parametrize("kind", ["label", "custom_message", "model_change", "custom"])
@@ -75,7 +75,7 @@ def test_a_tool_of_another_branch_does_not_run() -> None:
     session.add("branch_summary", fromId="x", summary="-")
     row = row_of(session.data)
     assert (row.tool, row.ending, row.status) == (None, "user", "interrupted")
-    assert activity(row, now_ms=NOW) == "thinking"
+    assert session_status(row, now_ms=NOW) == "thinking"
 
 
 def test_an_exit_on_another_branch_is_none() -> None:
@@ -84,10 +84,10 @@ def test_an_exit_on_another_branch_is_none() -> None:
     session.assistant()
     answered = session.here
     session.exited()
-    assert activity(row_of(session.data), now_ms=NOW) == "done"
+    assert session_status(row_of(session.data), now_ms=NOW) == "done"
     session.go_to(answered)
     session.add("label", targetId=answered, label="good")
-    assert activity(row_of(session.data), now_ms=NOW) == "waiting"
+    assert session_status(row_of(session.data), now_ms=NOW) == "waiting"
 
 
 def test_the_branch_is_followed_beyond_what_was_looked_at_first() -> None:
@@ -129,11 +129,11 @@ def test_a_branch_that_becomes_active_while_one_looks_has_the_session_read_again
     session, answered = failed_branch()
     row = row_of(session.data, grew_ms=NOW)
     more = session.assistant("", stop="error")
-    row = append_facts(row, more)
+    row = extend_row(row, more)
     assert (row.read, row.ending) == (True, "error")
     session.go_to(answered)
     more = session.add("label", targetId=answered, label="here")
-    row = append_facts(row, more)
+    row = extend_row(row, more)
     assert not row.read
     assert row_of(session.data, grew_ms=NOW).ending == "answer"
 
@@ -142,10 +142,10 @@ def test_a_session_that_begins_to_grow_with_a_branch_is_read_again() -> None:
     session, answered = failed_branch()
     row = replace(row_of(session.data), grew_ms=NOW)
     session.go_to(answered)
-    assert not append_facts(row, session.add("branch_summary", fromId="x", summary="-")).read
+    assert not extend_row(row, session.add("branch_summary", fromId="x", summary="-")).read
     session, _ = failed_branch()
     row = replace(row_of(session.data), grew_ms=NOW)
-    assert append_facts(row, session.add("model_change", model="x/y")).read
+    assert extend_row(row, session.add("model_change", model="x/y")).read
 
 
 def test_only_sessions_that_grow_keep_where_they_end() -> None:

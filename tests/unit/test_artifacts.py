@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.errors import InvalidPathError
-from sessiontui.storage.artifacts import find_all_artifacts, find_artifacts, outermost
+from sessiontui.storage.artifacts import find_all_artifacts, find_artifacts, outermost_sessions
 from sessiontui.storage.directory.backend import DirectoryBackend
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 
@@ -102,7 +102,10 @@ async def test_gone_ones_are_left_out_and_those_inside_others_are_part_of_them()
     assert list(found) == ["/p/a.jsonl"]
     assert found["/p/a.jsonl"] == await find_artifacts(backend, "/p/a.jsonl")
     assert await find_all_artifacts(backend, ["/p/gone.jsonl"]) == {}
-    assert outermost(["/p/a.jsonl", "/p/b.jsonl", "/p/a.jsonl"]) == ["/p/a.jsonl", "/p/b.jsonl"]
+    assert outermost_sessions(["/p/a.jsonl", "/p/b.jsonl", "/p/a.jsonl"]) == [
+        "/p/a.jsonl",
+        "/p/b.jsonl",
+    ]
 
 
 async def test_what_is_no_session_is_refused() -> None:

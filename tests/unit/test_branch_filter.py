@@ -10,10 +10,10 @@ import pytest
 
 from sessiontui.formats.jsonl import decode_line, encode_entries
 from sessiontui.times import iso_time
-from sessiontui.transcript.branch_filter import Choice, knots_of, scanned
+from sessiontui.transcript.branch_filter import BranchTip, entry_links, scan_entry_links
 from sessiontui.transcript.branches import MAX_BRANCHES, Branches
 from sessiontui.transcript.document import Document
-from sessiontui.transcript.navigate import at_time, last_time
+from sessiontui.transcript.navigate import last_time, offset_at_time
 from tests.corpus import CORPUS, corpus_file
 from tests.sessions import START_MS, claude_session, codex_session, every_omp_entry, pi_session
 
@@ -129,7 +129,7 @@ async def test_any_branch_can_be_chosen_and_left_again(seed: int) -> None:
     session = await Session([entry(*node, pad=20_000) for node in tree]).whole()
     tip = random.randrange(40)
     lens = session.document.lens
-    lens.choose(Choice(session.offset(tip), tree[tip][0]))
+    lens.choose(BranchTip(session.offset(tip), tree[tip][0]))
     session.document.resolve()
     wanted = branch(tree, tip)
     assert session.shown() == [own for own, _ in tree if own in wanted]
@@ -280,7 +280,7 @@ async def test_sessions_without_branches_show_whole(agent: str) -> None:
 def test_scanning_a_line_tells_the_same_as_decoding_it(path: Path) -> None:
     data = corpus_file(path.name).read_bytes()
     for line in (data + every_omp_entry()).splitlines():
-        assert scanned(line, 0, len(line)) == knots_of(decode_line(line, 0))
+        assert scan_entry_links(line, 0, len(line)) == entry_links(decode_line(line, 0))
 
 
 @pytest.mark.parametrize(
@@ -363,10 +363,10 @@ async def test_the_entry_of_a_time_is_found_by_few_reads(count: int) -> None:
     document = session.document
     assert await last_time(document) == START_MS + 1000 * (count - 1)
     for number in {0, count // 3, count - 1}:
-        found = await at_time(document, START_MS + 1000 * number - 500)
+        found = await offset_at_time(document, START_MS + 1000 * number - 500)
         assert found == session.offset(number)
-    assert await at_time(document, START_MS + 10**9) == session.offset(count - 1)
-    assert await at_time(document, 0) == 0
+    assert await offset_at_time(document, START_MS + 10**9) == session.offset(count - 1)
+    assert await offset_at_time(document, 0) == 0
 
 
 async def test_times_are_found_between_lines_that_tell_none() -> None:
@@ -374,9 +374,9 @@ async def test_times_are_found_between_lines_that_tell_none() -> None:
     early = entry("a", None, timestamp=iso_time(START_MS))
     late = entry("b", "a", timestamp=iso_time(START_MS + 60_000))
     session = Session([early, silent, late, silent])
-    assert await at_time(session.document, START_MS + 1) == session.offset(2)
-    assert await at_time(session.document, START_MS) == 0
-    assert await at_time(Session([silent]).document, START_MS) is None
+    assert await offset_at_time(session.document, START_MS + 1) == session.offset(2)
+    assert await offset_at_time(session.document, START_MS) == 0
+    assert await offset_at_time(Session([silent]).document, START_MS) is None
     assert await last_time(Session([silent]).document) is None
 
 

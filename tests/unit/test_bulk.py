@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.cli.output import tell_rest
+from sessiontui.cli.output import print_failures
 from sessiontui.errors import AccessError, BackendDownError, SessionNotFoundError, StorageError
 from sessiontui.progress import Progress
-from sessiontui.workspace.bulk import Failure, Outcome, each
+from sessiontui.workspace.bulk import Failure, Outcome, run_each
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,7 +32,7 @@ async def test_each_is_done_and_the_progress_told() -> None:
     progress = Progress()
     seen: list[tuple[int, int, str]] = []
     progress.listen(lambda: seen.append((progress.done, progress.total, progress.name)))
-    outcome = await each(NAMES[:2], failing(), progress, "“{}”".format)
+    outcome = await run_each(NAMES[:2], failing(), progress, "“{}”".format)
     assert outcome == Outcome(("A", "B"))
     assert seen == [(0, 2, ""), (0, 2, "“a”"), (1, 2, "“a”"), (1, 2, "“b”"), (2, 2, "“b”")]
 
@@ -40,7 +40,7 @@ async def test_each_is_done_and_the_progress_told() -> None:
 async def test_one_that_fails_is_told_and_the_others_are_done() -> None:
     progress = Progress()
     error = AccessError("no permission", path="b")
-    outcome = await each(NAMES, failing(b=error), progress, str)
+    outcome = await run_each(NAMES, failing(b=error), progress, str)
     assert outcome.done == ("A", "C", "D")
     assert outcome.failed == (Failure("b", error),)
     assert (progress.done, progress.failed) == (4, 1)
@@ -48,12 +48,12 @@ async def test_one_that_fails_is_told_and_the_others_are_done() -> None:
 
 
 async def test_without_a_connection_nothing_more_is_begun() -> None:
-    outcome = await each(NAMES, failing(b=BackendDownError("away")), Progress(), str)
+    outcome = await run_each(NAMES, failing(b=BackendDownError("away")), Progress(), str)
     assert (outcome.done, outcome.left) == (("A",), ("c", "d"))
 
 
 async def test_where_all_failed_the_first_reason_is_raised() -> None:
-    outcome = await each(["a"], failing(a=SessionNotFoundError("a")), Progress(), str)
+    outcome = await run_each(["a"], failing(a=SessionNotFoundError("a")), Progress(), str)
     with pytest.raises(SessionNotFoundError):
         outcome.or_error()
 
@@ -66,7 +66,7 @@ async def test_it_stops_before_the_next_one() -> None:
             progress.stop()
         return path
 
-    outcome = await each(NAMES, work, progress, str)
+    outcome = await run_each(NAMES, work, progress, str)
     assert (outcome.done, outcome.left) == (("a", "b"), ("c", "d"))
 
 
@@ -91,5 +91,5 @@ async def test_it_stops_before_the_next_one() -> None:
 def test_what_was_not_done_is_said_on_stderr(
     outcome: Outcome[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert tell_rest(outcome, {"b": "Title"}, "moved") == code
+    assert print_failures(outcome, {"b": "Title"}, "moved") == code
     assert capsys.readouterr().err == said

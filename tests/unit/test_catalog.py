@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from sessiontui.catalog.catalog import Catalogue
+from sessiontui.catalog.catalog import Catalog
 from sessiontui.catalog.projects import NO_PROJECT
-from sessiontui.catalog.row import GroupLine, Row, RowLine, Tail
-from sessiontui.catalog.sorting import SORTS, Sort, text_place
+from sessiontui.catalog.row import GroupLine, Row, RowLine, SessionTail
+from sessiontui.catalog.sorting import SORTS, Sort, text_sort_key
 
 HOME = "/home/mira"
-ANSWERED = Tail(ending="answer", answered=True)
+ANSWERED = SessionTail(ending="answer", answered=True)
 
 
 def row(path: str, mtime_ms: int = 1, **fields: Any) -> Row:
@@ -25,13 +25,13 @@ def read(path: str, mtime_ms: int = 1, cwd: str | None = "/home/mira/api", **fie
     return row(path, mtime_ms, read=True, cwd=cwd, **({"tail": ANSWERED} | fields))
 
 
-def catalogue_of(*rows: Row, sort: Sort = "modified", reverse: bool = False) -> Catalogue:
-    catalogue = Catalogue(home=HOME, sort=sort, reverse=reverse)
+def catalogue_of(*rows: Row, sort: Sort = "modified", reverse: bool = False) -> Catalog:
+    catalogue = Catalog(home=HOME, sort=sort, reverse=reverse)
     catalogue.upsert(rows)
     return catalogue
 
 
-def text(catalogue: Catalogue) -> list[str]:
+def text(catalogue: Catalog) -> list[str]:
     """Return the lines: `~/api (2)` for a project, indented names for sessions."""
     lines = []
     for line in catalogue.lines(0, catalogue.height):
@@ -91,9 +91,9 @@ def test_projects_stand_by_name_and_by_their_bytes_where_the_order_says_so() -> 
 
 def test_text_sorts_without_regard_to_case_both_ways() -> None:
     words = ["", "a", "Ab", "abc", "B", "straße", "é", "日本", "\U0001f600", "x" * 300]
-    forward = sorted(words, key=lambda word: text_place(word, reverse=False))
+    forward = sorted(words, key=lambda word: text_sort_key(word, reverse=False))
     assert forward == sorted(words, key=lambda word: word[:120].casefold())
-    assert sorted(words, key=lambda word: text_place(word, reverse=True)) == forward[::-1]
+    assert sorted(words, key=lambda word: text_sort_key(word, reverse=True)) == forward[::-1]
 
 
 def test_a_session_goes_to_its_project_when_its_header_is_read() -> None:
@@ -113,7 +113,7 @@ def test_a_folder_of_several_projects_tells_nothing_of_its_unread_sessions() -> 
 
 
 def test_home_is_shown_as_a_tilde_and_only_home() -> None:
-    catalogue = Catalogue(home="/home/mira/")
+    catalogue = Catalog(home="/home/mira/")
     shown = {
         cwd: catalogue.project(read("/a.jsonl", 1, cwd))
         for cwd in ("/home/mira", "/home/mira/a", "/home/miranda", "/", "/srv/")
@@ -236,7 +236,7 @@ def test_lines_outside_the_list_are_none() -> None:
     assert catalogue.lines(2, 9) == []
     with pytest.raises(IndexError):
         catalogue.line(2)
-    assert Catalogue(home=HOME).lines(0, 9) == []
+    assert Catalog(home=HOME).lines(0, 9) == []
 
 
 def test_many_groups_are_found_by_line_from_top_to_bottom() -> None:

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from sessiontui.catalog.catalog import Catalogue
-from sessiontui.catalog.row import NO_TAIL, GroupLine, Row, RowLine, Tail
+from sessiontui.catalog.catalog import Catalog
+from sessiontui.catalog.row import NO_TAIL, GroupLine, Row, RowLine, SessionTail
 from sessiontui.catalog.sorting import SORTS, Sort
 
 HOME = "/home/me"
@@ -43,7 +43,7 @@ def rows(draw: st.DrawFn) -> Row:
         cwd=draw(st.sampled_from(CWDS)) if read else None,
         created_ms=draw(st.sampled_from((None, 1, 2))) if read else None,
         parent=draw(st.sampled_from(PARENTS)) if read else None,
-        tail=draw(st.sampled_from((NO_TAIL, Tail(ending="answer")))) if read else NO_TAIL,
+        tail=draw(st.sampled_from((NO_TAIL, SessionTail(ending="answer")))) if read else NO_TAIL,
         agent=draw(st.sampled_from(("omp", "unknown"))),
         title_source=draw(st.sampled_from((None, "user"))) if read else None,
     )
@@ -54,7 +54,7 @@ class Changes(RuleBasedStateMachine):
 
     @initialize(sort=st.sampled_from(SORTS), reverse=st.booleans(), flat=st.booleans())
     def begin(self, sort: Sort, reverse: bool, flat: bool) -> None:
-        self.catalogue = Catalogue(home=HOME, sort=sort, reverse=reverse, flat=flat)
+        self.catalogue = Catalog(home=HOME, sort=sort, reverse=reverse, flat=flat)
         self.folds: list[tuple[str, bool | None]] = []
         self.query = ""
 
@@ -111,7 +111,7 @@ class Changes(RuleBasedStateMachine):
     def lines_are_those_of_a_new_catalogue(self) -> None:
         known = self.catalogue
         lines = self.everything()
-        new = Catalogue(home=HOME, sort=known.sort, reverse=known.reverse, flat=known.flat)
+        new = Catalog(home=HOME, sort=known.sort, reverse=known.reverse, flat=known.flat)
         new._projects._agreed = dict(known._projects._agreed)
         new._folds.groups = set(known._folds.groups)
         new._folds.sessions = dict(known._folds.sessions)

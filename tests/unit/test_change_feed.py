@@ -5,7 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessiontui.storage.change_feed import ROOM_BYTES, ROOM_CHANGES, ChangeFeed, Hub, fold
+from sessiontui.storage.change_feed import (
+    ROOM_BYTES,
+    ROOM_CHANGES,
+    ChangeFeed,
+    ChangeFeeds,
+    coalesce_changes,
+)
 from sessiontui.storage.changes import (
     Appended,
     Change,
@@ -15,17 +21,17 @@ from sessiontui.storage.changes import (
     Retitled,
     Rewritten,
 )
-from sessiontui.storage.mirror import Entry
+from sessiontui.storage.mirror import MirrorEntry
 
 PATHS = ("a", "b", "c")
 
 
-def feed_of(known: dict[str, Entry]) -> ChangeFeed:
+def feed_of(known: dict[str, MirrorEntry]) -> ChangeFeed:
     return ChangeFeed(own=True, known=known.get, taken=lambda: None)
 
 
 async def test_a_feed_nobody_takes_from_holds_one_entry_a_session() -> None:
-    known = {str(number): Entry(1, 1) for number in range(100)}
+    known = {str(number): MirrorEntry(1, 1) for number in range(100)}
     feed = feed_of(known)
     for number in range(50 * ROOM_CHANGES):
         feed.push(Appended(str(number % 100), number, b"x", 1))
@@ -35,7 +41,7 @@ async def test_a_feed_nobody_takes_from_holds_one_entry_a_session() -> None:
 
 
 async def test_a_feed_nobody_takes_from_holds_no_more_bytes_than_its_bound() -> None:
-    feed = feed_of({"a": Entry(1, 1)})
+    feed = feed_of({"a": MirrorEntry(1, 1)})
     for number in range(100):
         feed.push(Appended("a", number * ROOM_BYTES // 4, b"x" * (ROOM_BYTES // 4), 1))
     batch = await anext(feed.batches())
@@ -56,7 +62,7 @@ async def test_changes_can_be_taken_one_by_one_and_in_lists() -> None:
 
 
 async def test_a_listener_to_peers_hears_nothing_of_ours() -> None:
-    hub = Hub()
+    hub = ChangeFeeds()
     peers, everything = (hub.open(own=own, known=lambda _: None) for own in (False, True))
     hub.publish(Removed("ours"), True)
     hub.publish(Removed("theirs"), False)
@@ -101,9 +107,9 @@ def test_folded_changes_lead_to_the_same_sessions(data: st.DataObject) -> None:
         change = draw_change(data, now.sessions)
         now.apply(change)
         changes.append(change)
-    known = {path: Entry(size, 1, title) for path, (size, title) in now.sessions.items()}
+    known = {path: MirrorEntry(size, 1, title) for path, (size, title) in now.sessions.items()}
     folded = Model(before)
-    for change in fold(changes, known.get):
+    for change in coalesce_changes(changes, known.get):
         folded.apply(change)
     assert folded.sessions == now.sessions
 

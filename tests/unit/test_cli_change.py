@@ -14,7 +14,7 @@ import redis
 
 from sessiontui.demo.sessions import demo_sessions
 from sessiontui.formats.jsonl import encode_entries
-from sessiontui.formats.title_slot import title_field
+from sessiontui.formats.title_slot import make_title_field
 from tests.app.terminal import Terminal
 from tests.command import NOW_MS, ROOT, Command, command_environment, write_sessions
 from tests.sessions import START_MS, Omp, pi_session
@@ -174,7 +174,9 @@ def test_a_title_that_is_taken_away_is_nowhere_any_more(
         client.set(f"{PREFIX}file:/p/a.jsonl", body)
         client.hset(f"{PREFIX}meta", "/p/a.jsonl", str(START_MS))
         if slot:
-            client.hset(f"{PREFIX}title", "/p/a.jsonl", title_field("Old title", "auto", START_MS))
+            client.hset(
+                f"{PREFIX}title", "/p/a.jsonl", make_title_field("Old title", "auto", START_MS)
+            )
     assert command.json("ls", "--json")[0]["title"].startswith("Old")
     [path] = [item["path"] for item in command.json("ls", "--json")]
     done = command("rename", path, "--title", "")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from sessiontui.catalog.row import Row
-from sessiontui.catalog.row_builder import append_facts, read_head, read_tail, row_from
+from sessiontui.catalog.row_builder import build_row, extend_row, read_head, read_tail
 from sessiontui.formats.jsonl import BadLine, Entry, decode_lines, encode_entry
 from tests.corpus import corpus_file
 from tests.unit.row_builder_support import omps_word
 
 if TYPE_CHECKING:
-    from sessiontui.catalog.row import Agent, Ending, Status
+    from sessiontui.catalog.row import Agent, RecordedStatus, TurnEnd
 
 
 class Known(NamedTuple):
@@ -26,8 +26,8 @@ class Known(NamedTuple):
     agent: Agent
     id: str | None
     title: str
-    status: Status
-    ending: Ending | None
+    status: RecordedStatus
+    ending: TurnEnd | None
     closed: bool = False
     model: str | None = None
     created_ms: int | None = None
@@ -84,8 +84,8 @@ NAMES = [known.file for known in KNOWN]
 def read(data: bytes, name: str, *, head: int, tail: int) -> Row:
     row = Row(path=f"/corpus/{name}.jsonl", size=len(data), mtime_ms=0)
     if len(data) <= head + tail:
-        return row_from(row, read_head(data, complete=True), read_tail(data, complete=True))
-    return row_from(
+        return build_row(row, read_head(data, complete=True), read_tail(data, complete=True))
+    return build_row(
         row, read_head(data[:head], complete=False), read_tail(data[-tail:], complete=False)
     )
 
@@ -146,7 +146,7 @@ def test_a_session_that_grew_here_stands_as_one_read_anew(name: str) -> None:
     begin = len(data) // 2
     row = read(data[:begin], name, head=begin, tail=begin)
     for start in range(begin, len(data), 50_000):
-        row = append_facts(row, data[start : start + 50_000])
+        row = extend_row(row, data[start : start + 50_000])
         if not row.read:  # a line ended that was too long to keep
             row = read(data[: start + 50_000], name, head=len(data), tail=len(data))
     anew = read(data, name, head=len(data), tail=len(data))

@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from sessiontui.catalog.row import Row
-from sessiontui.catalog.row_builder import read_head, read_tail, row_from
-from sessiontui.catalog.status import activity
+from sessiontui.catalog.row_builder import build_row, read_head, read_tail
+from sessiontui.catalog.status import session_status
 from tests.corpus import CORPUS, corpus_file
 
 NOW_MS: Final = 1_795_442_529_000
@@ -111,8 +111,8 @@ def ours(name: str, data: bytes) -> Told:
         tails = read_tail(last, complete=whole)
         if whole or (heads.enough and tails.enough):
             break
-    row = row_from(row, heads, tails, zone=UTC)
-    return Told(row.title, row.status, activity(row, now_ms=NOW_MS))
+    row = build_row(row, heads, tails, zone=UTC)
+    return Told(row.title, row.status, session_status(row, now_ms=NOW_MS))
 
 
 DIFFERENT: Final = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from sessiontui.demo.server import demo_stage
+from sessiontui.demo.server import demo_server
 from sessiontui.demo.sessions import demo_sessions
 from sessiontui.errors import BackendDownError
 from sessiontui.sources import DirectorySource, RedisSource
@@ -36,7 +36,7 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_on_a_server_agents_append_to_their_sessions_and_all_is_gone_afterwards() -> None:
-    with demo_stage() as stage:
+    with demo_server() as stage:
         assert isinstance(stage.source, RedisSource)
         socket = Path(str(stage.source.socket))
         with redis.Redis(unix_socket_path=str(socket)) as client:
@@ -47,7 +47,7 @@ def test_on_a_server_agents_append_to_their_sessions_and_all_is_gone_afterwards(
 
 
 def test_in_a_folder_agents_append_to_their_files_and_all_is_gone_afterwards() -> None:
-    with demo_stage(folder=True) as stage:
+    with demo_server(folder=True) as stage:
         assert isinstance(stage.source, DirectorySource)
         root = stage.source.path
         sizes = {file: file.stat().st_size for file in root.rglob("*.jsonl")}
@@ -60,7 +60,7 @@ def test_it_clears_up_when_the_app_fails() -> None:
     places: list[Path] = []
 
     def fail() -> None:
-        with demo_stage(folder=True) as stage:
+        with demo_server(folder=True) as stage:
             assert isinstance(stage.source, DirectorySource)
             places.append(stage.source.path)
             raise KeyError
@@ -93,5 +93,5 @@ def test_it_clears_up_when_the_app_is_killed(
 
 def test_it_says_why_it_does_not_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SESSIONTUI_REDIS_SERVER", str(tmp_path / "none"))
-    with pytest.raises(BackendDownError, match="SESSIONTUI_REDIS_SERVER"), demo_stage():
+    with pytest.raises(BackendDownError, match="SESSIONTUI_REDIS_SERVER"), demo_server():
         pass

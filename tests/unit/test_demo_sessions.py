@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from sessiontui.catalog.row import Row
-from sessiontui.catalog.row_builder import activity, read_head, read_tail, row_from
-from sessiontui.demo.script import story
+from sessiontui.catalog.row_builder import build_row, read_head, read_tail, session_status
+from sessiontui.demo.script import load_script
 from sessiontui.demo.sessions import DemoSession, demo_sessions
 from sessiontui.formats.jsonl import BadLine, Entry, decode_lines
 from sessiontui.formats.title_slot import SLOT_BYTES, parse_slot, parse_title_field
@@ -26,7 +26,7 @@ def _row(session: DemoSession) -> Row:
         mtime_ms=session.mtime_ms,
         title_field=session.title_field,
     )
-    return row_from(row, read_head(data, complete=True), read_tail(data, complete=True))
+    return build_row(row, read_head(data, complete=True), read_tail(data, complete=True))
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others() -> None:
@@ -77,7 +77,7 @@ def test_calls_have_results_except_where_a_session_ends_in_one() -> None:
 
 def _tales() -> list[str]:
     """Return how the sessions end, in their order."""
-    ends = {tale.title + tale.prompt: tale.end for tale in story().sessions}
+    ends = {tale.title + tale.prompt: tale.end for tale in load_script().sessions}
     found: list[str] = []
     for session in _sessions():
         header = json.loads(session.lines[1])
@@ -111,7 +111,7 @@ def test_there_is_something_of_every_kind() -> None:
     }
     assert any(isinstance(item, BadLine) for item in items)
     rows = [_row(session) for session in sessions]
-    doing = {activity(row, now_ms=NOW_MS) for row in rows}
+    doing = {session_status(row, now_ms=NOW_MS) for row in rows}
     assert doing >= {"running", "waiting", "error", "aborted", "crashed"}
     assert {row.cwd for row in rows if row.parent}
     assert any(not row.title_field for row in rows)

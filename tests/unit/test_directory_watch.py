@@ -16,7 +16,7 @@ from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import Dirty, FeedState, Range, Rescan
 from sessiontui.storage.directory.backend import DirectoryBackend
 from sessiontui.storage.directory.notify import Notifier
-from sessiontui.storage.directory.watch import MAX_DIRTY, Pace
+from sessiontui.storage.directory.watch import MAX_DIRTY, PollTiming
 from tests.unit.directory_support import (
     PROJECT,
     add,
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterator
     from pathlib import Path
 
-    from sessiontui.storage.backend import Signal
-    from sessiontui.storage.directory.notify import Told as Changes
+    from sessiontui.storage.backend import WatchEvent
+    from sessiontui.storage.directory.notify import FolderChanges as Changes
 
-QUICK = Pace(
+QUICK = PollTiming(
     visible_s=0.02,
     tree_s=0.05,
     duty=1.0,
@@ -57,7 +57,7 @@ class Told:
         self.rescans: list[str] = []
         self.states: list[FeedState] = []
 
-    async def listen(self, signals: AsyncIterator[Signal]) -> None:
+    async def listen(self, signals: AsyncIterator[WatchEvent]) -> None:
         async for signal in signals:
             if isinstance(signal, Dirty):
                 self.paths |= signal.paths
@@ -330,7 +330,7 @@ async def test_ten_thousand_lines_of_another_process_are_all_there_at_the_last_s
 async def test_files_in_view_are_looked_at_more_often_than_the_rest(
     root: Path, tmp_path: Path
 ) -> None:
-    pace = Pace(visible_s=0.02, tree_s=600.0, check_s=600.0)
+    pace = PollTiming(visible_s=0.02, tree_s=600.0, check_s=600.0)
     backend = DirectoryBackend(root, trash_root=tmp_path / "trash", pace=pace, poll=True)
     for name in ("seen", "unseen"):
         put(root / "p" / f"{name}.jsonl")
@@ -353,7 +353,7 @@ async def test_files_in_view_are_looked_at_more_often_than_the_rest(
 async def test_everything_is_compared_now_and_then(root: Path, tmp_path: Path) -> None:
     for poll in (False, True):
         backend = DirectoryBackend(
-            root, trash_root=tmp_path / "trash", pace=Pace(check_s=0.05), poll=poll
+            root, trash_root=tmp_path / "trash", pace=PollTiming(check_s=0.05), poll=poll
         )
         async with watching(backend) as told:
             await until(lambda: told.rescans.count("regular check") >= 2)

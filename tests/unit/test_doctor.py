@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 import redis
 
-from sessiontui.formats.title_slot import title_field
+from sessiontui.formats.title_slot import make_title_field
 from sessiontui.times import iso_time, now_ms
 from tests.command import Command
 from tests.servers import real_server
@@ -128,9 +128,11 @@ def fill(store: Store) -> bytes:
     store.put("/p/orphan.jsonl", Omp(header={"id": "o", "parentSession": "nobody"}).data)
     if isinstance(store, RedisStore):
         bare = Omp(title=None, header={"id": "h"})
-        store.put("/p/hidden.jsonl", bare.data, title_field("Hidden", "user", START_MS))
+        store.put("/p/hidden.jsonl", bare.data, make_title_field("Hidden", "user", START_MS))
         store.put(
-            "/p/differs.jsonl", Omp(header={"id": "d"}).data, title_field("New", "user", START_MS)
+            "/p/differs.jsonl",
+            Omp(header={"id": "d"}).data,
+            make_title_field("New", "user", START_MS),
         )
         store.put("/p/untimed.jsonl", Omp(header={"id": "u"}).data, timed=False)
         store.put("/p/soon.jsonl", Omp(header={"id": "s"}).data)
@@ -191,14 +193,16 @@ def test_every_repair_is_made_and_taken_back(store: Store) -> None:
 def test_a_stale_slot_is_a_note_unless_it_is_the_newer_one(store: Store) -> None:
     if not isinstance(store, RedisStore):
         pytest.skip("a folder has no title field")
-    store.put("/p/a.jsonl", Omp().data, title_field("Newer", "auto", START_MS + 1000))
+    store.put("/p/a.jsonl", Omp().data, make_title_field("Newer", "auto", START_MS + 1000))
     done = store.command("doctor", "--json")
     [found] = json.loads(done.stdout)
     assert (done.returncode, found["kind"], found["severity"]) == (0, "slot", "note")
     done = store.command("doctor")
     assert done.returncode == 0
     assert done.stdout.endswith("\n1 note, 1 can be repaired.\nNothing is wrong.\n")
-    store.put("/p/b.jsonl", Omp(header={"id": "b"}).data, title_field("Old", "auto", START_MS - 1))
+    store.put(
+        "/p/b.jsonl", Omp(header={"id": "b"}).data, make_title_field("Old", "auto", START_MS - 1)
+    )
     done = store.command("doctor", "--json")
     assert done.returncode == 1
     assert sorted(item["severity"] for item in json.loads(done.stdout)) == ["finding", "note"]

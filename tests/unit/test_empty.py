@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from sessiontui.catalog.empty import is_empty
 from sessiontui.catalog.row import Row
-from sessiontui.catalog.row_builder import append_facts
+from sessiontui.catalog.row_builder import extend_row
 from sessiontui.formats.jsonl import encode_entries
 from sessiontui.times import iso_time
 from tests.command import Command
@@ -222,15 +222,15 @@ def test_while_a_session_grows_it_is_never_called_empty_for_less(name: str) -> N
         row = row_of(data[:cut])
         for end in {(cut + len(data)) // 2, len(data)}:
             if row.size < end:
-                grown = append_facts(replace(row, size=end), data[row.size : end])
+                grown = extend_row(replace(row, size=end), data[row.size : end])
                 row = grown if grown.read else row_of(data[:end])
         assert not is_empty(row) or name in EMPTY
     start = data.find(b"\n") + 1 or len(data)
     if name in EMPTY and data and is_empty(row_of(data[:start])):
-        row = append_facts(replace(row_of(data[:start]), size=len(data)), data[start:])
+        row = extend_row(replace(row_of(data[:start]), size=len(data)), data[start:])
         assert is_empty(row)
         for more in (b'{"type":"message","message"', b'{"type":"message"}\n', b"x", b"[]\n"):
-            assert not is_empty(append_facts(replace(row, size=row.size + 1), more))
+            assert not is_empty(extend_row(replace(row, size=row.size + 1), more))
 
 
 def _write(folder: Path, sessions: dict[str, bytes]) -> dict[str, Path]:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.errors import ExportError
-from sessiontui.export import Facts, NewFile, Options, export_bytes, file_name, writer_for
+from sessiontui.export import (
+    ExportOptions,
+    NewFile,
+    SessionFacts,
+    export_bytes,
+    file_name,
+    writer_for,
+)
 from sessiontui.export.run import PIECE_BYTES
 
 if TYPE_CHECKING:
@@ -139,7 +146,7 @@ async def test_a_session_that_becomes_shorter_is_no_export() -> None:
     async def read(start: int, stop: int) -> bytes:
         return data[start:stop]
 
-    writer = writer_for("jsonl", Facts(title="", path="/a", size=1), Options())
+    writer = writer_for("jsonl", SessionFacts(title="", path="/a", size=1), ExportOptions())
     done: list[int] = []
     with pytest.raises(ExportError, match="was rewritten"):
         await export_bytes(read, 2 * PIECE_BYTES, writer, lambda _data: None, done.append)

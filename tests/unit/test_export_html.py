@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.export import Facts, Options, writer_for
+from sessiontui.export import ExportOptions, SessionFacts, writer_for
 from sessiontui.export.html import POLICY
 from sessiontui.export.markup import MAX_TEXT, to_html
 from sessiontui.formats.jsonl import encode_entries
@@ -18,7 +18,7 @@ from tests.sessions import Omp, claude_session, codex_session, every_omp_entry, 
 from tests.unit.export_support import HOSTILE, exported
 
 if TYPE_CHECKING:
-    from sessiontui.export import Format
+    from sessiontui.export import ExportFormat
 
 PLAIN = (
     "head title style body header main footer h1 h2 h3 h4 h5 h6 dt dd p ul li blockquote "
@@ -185,12 +185,12 @@ def test_what_was_written_is_shown_as_it_was_meant() -> None:
 
 
 @pytest.mark.parametrize("kind", ["md", "html", "json"])
-def test_the_text_comes_while_the_session_goes_by(kind: Format) -> None:
+def test_the_text_comes_while_the_session_goes_by(kind: ExportFormat) -> None:
     session = Omp()
     session.user("Once more. " * 200)
     session.assistant("Running.", calls=("bash",))
     session.result("bash", "line\n" * 2000)
-    writer = writer_for(kind, Facts(title="", path="/a", size=1), Options())
+    writer = writer_for(kind, SessionFacts(title="", path="/a", size=1), ExportOptions())
     writer.begin()
     each = len(writer.feed(session.data))
     assert each > len(session.data) // 2
@@ -202,7 +202,7 @@ def test_tools_and_thinking_are_left_out_on_request() -> None:
     session = Omp()
     session.assistant("Words", calls=("bash",))
     session.result("bash", "the output")
-    without = exported(session.data, options=Options(tools=False, thinking=False))
+    without = exported(session.data, options=ExportOptions(tools=False, thinking=False))
     assert "Words" in without
     assert "the output" not in without
     assert "Hm." not in without

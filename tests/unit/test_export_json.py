@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sessiontui.export import Facts, Options, writer_for
+from sessiontui.export import ExportOptions, SessionFacts, writer_for
 from sessiontui.export.json import BEGINNING, MAX_LINE
 from tests.corpus import CORPUS
 from tests.sessions import every_omp_entry
@@ -19,8 +19,8 @@ HEADER = b'{"type":"session","id":"a"}\n'
 
 def test_the_bytes_come_exactly() -> None:
     data = every_omp_entry() + b"\xff\x00 broken\r\n\n\nno end"
-    known = Facts(title="", path="/a", size=len(data))
-    writer = writer_for("jsonl", known, Options())
+    known = SessionFacts(title="", path="/a", size=len(data))
+    writer = writer_for("jsonl", known, ExportOptions())
     made = writer.begin() + writer.feed(data[:7]) + writer.feed(data[7:]) + writer.finish()
     assert made == data
 
@@ -75,8 +75,8 @@ def test_every_session_of_the_corpus_is_valid_json_and_nothing_is_lost() -> None
 
 
 def test_times_are_told_in_utc() -> None:
-    known = Facts(title="", path="/a", size=0, created_ms=1_789_000_001_000, zone=UTC)
-    writer = writer_for("json", known, Options())
+    known = SessionFacts(title="", path="/a", size=0, created_ms=1_789_000_001_000, zone=UTC)
+    writer = writer_for("json", known, ExportOptions())
     made = json.loads(writer.begin() + writer.finish())
     assert made["session"]["created"] == "2026-09-10T00:26:41Z"
     assert made["session"]["modified"] is None

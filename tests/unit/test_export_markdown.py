@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_it import MarkdownIt
 
-from sessiontui.export import Options
-from sessiontui.export.markup import MAX_TEXT, harmless
+from sessiontui.export import ExportOptions
+from sessiontui.export.markup import MAX_TEXT, safe_markdown
 from sessiontui.text import clean_text
 from tests.corpus import CORPUS
 from tests.sessions import Omp, every_omp_entry
@@ -87,17 +87,17 @@ def test_a_fence_is_longer_than_any_run_of_backticks_inside() -> None:
     ],
 )
 def test_only_what_is_html_is_escaped_and_only_what_is_open_is_closed(text: str, made: str) -> None:
-    assert harmless(text) == made
+    assert safe_markdown(text) == made
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_cannot_be_made_harmless_is_said_to_be_so(text: str) -> None:
-    made = harmless(clean_text(text))
+    made = safe_markdown(clean_text(text))
     assert made is None or read(f"{made}\n\nafter")[-2].content == "after"
 
 
 def test_long_text_is_not_read_but_fenced() -> None:
-    assert harmless("x" * (MAX_TEXT + 1)) is None
+    assert safe_markdown("x" * (MAX_TEXT + 1)) is None
     session = Omp()
     session.user("<b>" * MAX_TEXT)
     assert f"\n```\n{'<b>' * MAX_TEXT}\n```\n" in exported(session.data, "md")
@@ -133,7 +133,7 @@ def test_tools_and_thinking_are_left_out_on_request() -> None:
     session = Omp()
     session.assistant("Words", calls=("bash",))
     session.result("bash", "the output")
-    without = exported(session.data, "md", options=Options(tools=False, thinking=False))
+    without = exported(session.data, "md", options=ExportOptions(tools=False, thinking=False))
     assert "Words" in without
     assert "the output" not in without
     assert "Hm." not in without

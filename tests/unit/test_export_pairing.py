@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from sessiontui.export import text_writer
-from sessiontui.export.text_writer import MAX_LINES, Window
+from sessiontui.export.text_writer import MAX_LINES, PairingWindow
 from sessiontui.formats.jsonl import WHOLE_BYTES, decode_lines, encode_entries
 from tests.sessions import Omp
 from tests.unit.export_support import exported
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from sessiontui.formats.blocks import Block
 
 
-def blocks_of(data: bytes, window: Window | None = None) -> list[Block]:
+def blocks_of(data: bytes, window: PairingWindow | None = None) -> list[Block]:
     """Return the blocks of a session, those of lines that wait at the end too."""
-    window = window or Window()
+    window = window or PairingWindow()
     found: list[Block] = []
     for item in decode_lines(data):
         for blocks in window.feed((item,), item.size):
@@ -65,7 +65,7 @@ def test_a_result_that_comes_too_late_stands_for_itself() -> None:
 def test_a_call_that_never_gets_a_result_holds_back_only_so_many_bytes() -> None:
     session = Omp()
     session.assistant(calls=("bash",))
-    window = Window()
+    window = PairingWindow()
     waiting = 0
     session.user("x" * (text_writer.MAX_BYTES // 3))
     line = session.data.splitlines()[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sessiontui.export.markup import harmless, to_html
+from sessiontui.export.markup import safe_markdown, to_html
 from tests.unit.export_support import exported
 from tests.unit.test_export_html import Checker, checked, hostile_session
 from tests.unit.test_export_markdown import read
@@ -32,7 +32,7 @@ def test_no_text_makes_a_tag_of_its_own(text: str) -> None:
 @given(TEXT)
 @example("`x\n- ```\n<b>")
 def test_markdown_without_html_stays_so_and_ends(text: str) -> None:
-    made = harmless(text.lstrip())
+    made = safe_markdown(text.lstrip())
     assert made is None or read(f"{made}\n\nafter")[-2].content == "after"
 
 

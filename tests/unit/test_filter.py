@@ -9,24 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiontui.catalog.filter import SLICE
-from sessiontui.catalog.query import Query, fold, haystack, names_of
+from sessiontui.catalog.query import Query, fold_case, name_lines, search_text
 from sessiontui.catalog.row import Row
 from tests.unit.test_catalog import catalogue_of, read, text
 
 if TYPE_CHECKING:
-    from sessiontui.catalog.catalog import Catalogue
+    from sessiontui.catalog.catalog import Catalog
 
 
-def names(catalogue: Catalogue) -> list[str]:
+def names(catalogue: Catalog) -> list[str]:
     return [line.strip() for line in text(catalogue) if line.startswith("  ")]
 
 
-def asked(catalogue: Catalogue) -> str | None:
+def asked(catalogue: Catalog) -> str | None:
     """Return what is searched for, None where nothing is."""
     return None if catalogue.query is None else catalogue.query.text
 
 
-def find(catalogue: Catalogue, text: str) -> None:
+def find(catalogue: Catalog, text: str) -> None:
     """Look for words as the list does, similar ones too."""
     for _ in catalogue.search(text, similar=True):
         pass
@@ -221,21 +221,21 @@ def test_characters_that_fit_are_lit() -> None:
 
 def test_folding_keeps_the_length() -> None:
     for shown in ("İstanbul", "STRASSE ß", "ΑΣ", "ﬁ", "\ud800"):
-        assert len(fold(shown)) == len(shown)
+        assert len(fold_case(shown)) == len(shown)
 
 
 @given(st.text(max_size=12).filter(lambda text: '"' not in text), st.text(max_size=40))
 def test_lit_characters_spell_the_words_that_fit(query: str, title: str) -> None:
-    words = fold(query).split()
+    words = fold_case(query).split()
     places = Query(query, similar=True).positions(title)
     assert all(0 <= place < len(title) for place in places)
-    letters = {fold(title)[place] for place in places}
+    letters = {fold_case(title)[place] for place in places}
     assert letters <= set("".join(words))
 
 
 @given(st.text("ab c", max_size=4), st.text("abc ", max_size=2), st.text("abc/ ", max_size=15))
 def test_typing_on_only_narrows(query: str, more: str, title: str) -> None:
-    hay = haystack(Row(path="/s/b.jsonl", size=1, mtime_ms=1, title=title), "a")
+    hay = search_text(Row(path="/s/b.jsonl", size=1, mtime_ms=1, title=title), "a")
     for similar in (False, True):
         narrow, wide = Query(query + more, similar=similar), Query(query, similar=similar)
         assert narrow.narrows(wide)
@@ -255,11 +255,11 @@ def test_sifting_leaves_out_nothing_that_fits(
     text: str, told: list[tuple[str, str, str]], similar: bool
 ) -> None:
     hays = [
-        haystack(Row(path="/s/x", size=1, mtime_ms=1, title=one, first_message=three), two)
+        search_text(Row(path="/s/x", size=1, mtime_ms=1, title=one, first_message=three), two)
         for one, two, three in told
     ]
     query = Query(text, similar=similar)
-    left = list(query.sift(hays, [names_of(hay) for hay in hays]))
+    left = list(query.sift(hays, [name_lines(hay) for hay in hays]))
     fits = [number for number, hay in enumerate(hays) if query and query.score(hay)]
     assert sorted(set(left)) == left
     assert set(fits) <= set(left)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from sessiontui.app.format import cost, duration, tokens
 from sessiontui.catalog.row import Row
-from sessiontui.catalog.row_builder import append_facts, read_head, read_tail, row_from
+from sessiontui.catalog.row_builder import build_row, extend_row, read_head, read_tail
 from sessiontui.formats.jsonl import decode_line
 from sessiontui.formats.registry import blocks_of, results_of
-from sessiontui.transcript.pairing import links_of
+from sessiontui.transcript.pairing import call_ids
 from tests.faults.hostile import EVIL, offences
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def text_of(block: Block) -> str:
 def test_any_entry_shows_as_something_safe(entry: dict[str, Any]) -> None:
     items = decode_line(line_of(entry), 0)
     assert items
-    links_of(items)
+    call_ids(items)
     for item in items:
         results_of(item)
         for block in blocks_of(item):
@@ -131,8 +131,8 @@ def test_any_entry_shows_as_something_safe(entry: dict[str, Any]) -> None:
 def test_any_session_has_a_row(told: list[dict[str, Any]]) -> None:
     data = b"".join(line_of(entry) + b"\n" for entry in told)
     row = Row(path="/p/a.jsonl", size=len(data), mtime_ms=1)
-    read = row_from(row, read_head(data, complete=True), read_tail(data, complete=True))
+    read = build_row(row, read_head(data, complete=True), read_tail(data, complete=True))
     assert read.read
-    grown = append_facts(read, data)
-    again = row_from(row, read_head(data * 2, complete=True), read_tail(data * 2, complete=True))
+    grown = extend_row(read, data)
+    again = build_row(row, read_head(data * 2, complete=True), read_tail(data * 2, complete=True))
     assert (grown.ending, grown.model, grown.closed) == (again.ending, again.model, again.closed)

@@ -12,11 +12,11 @@ from sessiontui.catalog.row import RowLine
 from tests.unit.test_catalog import catalogue_of, read, row, text
 
 if TYPE_CHECKING:
-    from sessiontui.catalog.catalog import Catalogue
+    from sessiontui.catalog.catalog import Catalog
     from sessiontui.catalog.row import Row
 
 
-def lines_of(catalogue: Catalogue) -> dict[str, RowLine]:
+def lines_of(catalogue: Catalog) -> dict[str, RowLine]:
     lines = catalogue.lines(0, catalogue.height)
     return {line.key: line for line in lines if isinstance(line, RowLine)}
 

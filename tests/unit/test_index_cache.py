@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from sessiontui.catalog.row import Row
-from sessiontui.search.index_cache import Known, KnownSessions
+from sessiontui.search.index_cache import IndexCache, IndexedSession
 from sessiontui.storage.changes import Appended, Created, Retitled, Rewritten
 
 PATH = "/s/a.jsonl"
 FIGURES = b"figures"
-WHOLE = Known(100, 7, 100, 100, FIGURES)
+WHOLE = IndexedSession(100, 7, 100, 100, FIGURES)
 
 
 def row(size: int = 100, mtime_ms: int = 7) -> Row:
@@ -21,14 +21,14 @@ def row(size: int = 100, mtime_ms: int = 7) -> Row:
     "known",
     [
         WHOLE,
-        Known(100, 7, 90, 100, FIGURES),
-        Known(100, 7, 100, 50, FIGURES),
-        Known(60, -1, 60, 60, FIGURES),
+        IndexedSession(100, 7, 90, 100, FIGURES),
+        IndexedSession(100, 7, 100, 50, FIGURES),
+        IndexedSession(60, -1, 60, 60, FIGURES),
     ],
     ids=["whole", "no whole line at the end", "not all text", "not to the end"],
 )
-def test_what_is_held_comes_out_as_it_went_in(known: Known) -> None:
-    sessions = KnownSessions({PATH: row()})
+def test_what_is_held_comes_out_as_it_went_in(known: IndexedSession) -> None:
+    sessions = IndexCache({PATH: row()})
     sessions.put(PATH, known)
 
     assert dict(sessions) == {PATH: known}
@@ -37,7 +37,7 @@ def test_what_is_held_comes_out_as_it_went_in(known: Known) -> None:
 
 def test_one_that_grew_is_read_on_from_where_it_was_known() -> None:
     rows = {PATH: row()}
-    sessions = KnownSessions(rows)
+    sessions = IndexCache(rows)
     sessions.put(PATH, WHOLE)
     for size in (100, 130):
         rows[PATH] = row(size + 30, size)
@@ -56,7 +56,7 @@ def test_one_that_grew_is_read_on_from_where_it_was_known() -> None:
 def test_one_that_may_be_another_is_read_from_its_beginning(
     change: Created | Retitled | Rewritten,
 ) -> None:
-    sessions = KnownSessions({PATH: row()})
+    sessions = IndexCache({PATH: row()})
     sessions.put(PATH, WHOLE)
     sessions.note(change)
 
@@ -66,7 +66,7 @@ def test_one_that_may_be_another_is_read_from_its_beginning(
 
 def test_one_that_is_gone_or_elsewhere_is_not_known_at_its_old_path() -> None:
     rows = {PATH: row()}
-    sessions = KnownSessions(rows)
+    sessions = IndexCache(rows)
     sessions.put(PATH, WHOLE)
     rows["/s/b.jsonl"] = Row(path="/s/b.jsonl", size=100, mtime_ms=7)
     del rows[PATH]
@@ -84,9 +84,9 @@ def test_one_that_is_gone_or_elsewhere_is_not_known_at_its_old_path() -> None:
 
 def test_only_what_differs_is_told() -> None:
     rows = {PATH: row(), "/s/b.jsonl": Row(path="/s/b.jsonl", size=5, mtime_ms=1)}
-    before, now = KnownSessions(rows), KnownSessions(rows)
+    before, now = IndexCache(rows), IndexCache(rows)
     for sessions in (before, now):
         sessions.put(PATH, WHOLE)
-    now.put("/s/b.jsonl", Known(5, 1, 5, 5, b"other"))
+    now.put("/s/b.jsonl", IndexedSession(5, 1, 5, 5, b"other"))
 
     assert now.others_than(before) == {"/s/b.jsonl"}

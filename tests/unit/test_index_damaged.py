@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.catalog.row import Row
-from sessiontui.search.index_cache import HEAD_BYTES, Piece
-from sessiontui.search.indexer import Indexing
+from sessiontui.search.index_cache import HEAD_BYTES, SessionPiece
+from sessiontui.search.indexer import Indexer
 from sessiontui.search.reader import IndexReader
-from sessiontui.search.session_search import Found, Searching
+from sessiontui.search.session_search import SessionMatch, SessionSearch
 from sessiontui.search.writer import IndexWriter
 from sessiontui.storage.changes import Appended
-from sessiontui.transcript.search import words
+from sessiontui.transcript.search import parse_search_terms
 from tests.sessions import START_MS, Omp
 from tests.waiting import DEADLINE_S
 
@@ -64,17 +64,17 @@ class Sessions:
     def index(self, file: Path) -> None:
         writer = IndexWriter(file)
         writer.add(
-            Piece(path, len(data), row.mtime_ms, 0, data, data[:HEAD_BYTES])
+            SessionPiece(path, len(data), row.mtime_ms, 0, data, data[:HEAD_BYTES])
             for (path, data), row in zip(self.data.items(), self.rows.values(), strict=True)
         )
         writer.tidy()
         writer.close()
 
     async def found(self, file: Path) -> set[str]:
-        search = Searching(words("pelican"), self.rows, self.read_many, file, None)
-        return {one.path async for one in search.run() if isinstance(one, Found)}
+        search = SessionSearch(parse_search_terms("pelican"), self.rows, self.read_many, file, None)
+        return {one.path async for one in search.run() if isinstance(one, SessionMatch)}
 
-    async def keep(self, file: Path) -> Indexing:
+    async def keep(self, file: Path) -> Indexer:
         """Let the index be brought up to date, as after one session has grown."""
 
         async def quiet() -> None:
@@ -82,7 +82,7 @@ class Sessions:
 
         path = "/p/0.jsonl"
         more = self.data[path] + b'{"type":"custom","id":"zz","parentId":null}\n'
-        indexing = Indexing(file, self.rows, self.read_many, lambda _paths: None, quiet, eager=True)
+        indexing = Indexer(file, self.rows, self.read_many, lambda _paths: None, quiet, eager=True)
         self.write(path, more)
         indexing.apply([Appended(path, 0, b"", START_MS)])
         keeping = asyncio.create_task(indexing.run())

@@ -14,10 +14,10 @@ import pytest
 from sessiontui.errors import IndexFileError
 from sessiontui.search import index as index_file
 from sessiontui.search.index import WriteLock, records_in
-from sessiontui.search.index_cache import HEAD_BYTES, OVERLAP_BYTES, Known, Piece
+from sessiontui.search.index_cache import HEAD_BYTES, OVERLAP_BYTES, IndexedSession, SessionPiece
 from sessiontui.search.reader import IndexReader, match_of
 from sessiontui.search.writer import IndexWriter
-from sessiontui.transcript.search import Needle, words
+from sessiontui.transcript.search import LiteralQuery, parse_search_terms
 from tests.sessions import Omp
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "cache" / "index.sqlite"
 
 
-def piece(data: bytes, *, path: str = PATH, mtime_ms: int = 1, start: int = 0) -> Piece:
+def piece(data: bytes, *, path: str = PATH, mtime_ms: int = 1, start: int = 0) -> SessionPiece:
     """Return a session as it is read from `start` on."""
-    return Piece(
+    return SessionPiece(
         path,
         len(data),
         mtime_ms,
@@ -55,7 +55,7 @@ def session(*texts: str) -> Omp:
 
 def found(place: Path, text: str) -> list[tuple[str, int, str]]:
     """Return path, offset and line of each hit in the index."""
-    wanted = words(text)
+    wanted = parse_search_terms(text)
     reader = IndexReader(place)
     hits = []
     for path, held in reader.look_up(wanted).items():
@@ -114,7 +114,7 @@ def test_only_what_was_appended_is_read_again(place: Path) -> None:
     [(_, after)] = writer.add([piece(made.data, start=before.stop, mtime_ms=2)])
 
     assert after is not None
-    assert after == Known(len(made.data), 2, len(made.data), len(made.data), after.packed)
+    assert after == IndexedSession(len(made.data), 2, len(made.data), len(made.data), after.packed)
     assert after.figures.turns == 2
     assert [line for _, _, line in found(place, "words")] == ["first words", "second words"]
     assert writer.contents().sessions == 1
@@ -169,13 +169,13 @@ def test_a_session_that_is_another_one_now_is_not_gone_on_with(
 def test_a_long_session_is_read_in_steps(place: Path) -> None:
     made = session(*(f"line {number}" for number in range(200)))
     writer = IndexWriter(place)
-    known: Known | None = None
+    known: IndexedSession | None = None
     steps = 0
     while known is None or not known.is_current(len(made.data), 9):
         start = 0 if known is None else known.stop
         part = made.data[: start + 5000]
         whole = piece(part, start=start)
-        read = Piece(PATH, len(made.data), 9, start, whole.data, whole.head, whole.overlap)
+        read = SessionPiece(PATH, len(made.data), 9, start, whole.data, whole.head, whole.overlap)
         [(_, known)] = writer.add([read])
         steps += 1
         assert known is not None
@@ -342,7 +342,7 @@ def test_a_reader_sees_one_moment_while_another_writes(place: Path) -> None:
     writer = IndexWriter(place)
     writer.add([piece(session("first").data)])
     reader = IndexReader(place)
-    held = reader.look_up(words("first"))
+    held = reader.look_up(parse_search_terms("first"))
     writer.add([piece(session("second").data, mtime_ms=2)])
 
     assert "first" in reader.texts(held[PATH].chunks)[0]
@@ -391,9 +391,9 @@ def test_a_writer_that_is_killed_leaves_a_sound_file(place: Path, tmp_path: Path
 
 
 def test_trigrams_of_long_texts_are_few_and_odd_characters_do_no_harm(place: Path) -> None:
-    assert match_of(Needle("x" * 10_000)).count("AND") == 0
-    assert match_of(words("ab")) == ""
-    assert match_of(words("re:/abc/")) == ""
+    assert match_of(LiteralQuery("x" * 10_000)).count("AND") == 0
+    assert match_of(parse_search_terms("ab")) == ""
+    assert match_of(parse_search_terms("re:/abc/")) == ""
     IndexWriter(place).close()
     for odd in ("\udcff\udcfe\udcfd", 'a"b', "***", "NEAR(", "a\x00b", "'''"):
         assert found(place, f'"{odd}"') == []
@@ -404,6 +404,6 @@ def test_removing_takes_what_lies_beside_it_too(place: Path) -> None:
     writer.add([piece(session("x").data)])
     writer.close()
 
-    assert index_file.remove(place)
-    assert not index_file.remove(place)
+    assert index_file.remove_index(place)
+    assert not index_file.remove_index(place)
     assert list(place.parent.iterdir()) == []

@@ -23,7 +23,7 @@ from sessiontui.storage.backend import Stat
 from sessiontui.times import now_ms
 from sessiontui.workspace import open_workspace
 from sessiontui.workspace.repair import Repairs
-from sessiontui.workspace.transfer import Transfers, Wish, open_destination
+from sessiontui.workspace.transfer import TransferOptions, Transfers, open_destination
 from tests.command import Command
 from tests.live import SESSION_ID, agent, locking, opening, register, ticks
 from tests.sessions import Omp, claude_session, codex_session
@@ -317,7 +317,9 @@ async def test_an_agent_that_took_it_up_after_the_question_is_found(
                 )
             opening_target = open_destination(target, home=str(tmp_path), origin=source)
             async with opening_target as destination:
-                outcome = await Transfers(workspace).run([file], destination, Wish(move=True))
+                outcome = await Transfers(workspace).run(
+                    [file], destination, TransferOptions(move=True)
+                )
             assert reason in str(outcome.failed[0].error)
     assert workspace.row(file) is not None
 

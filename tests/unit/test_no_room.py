@@ -11,14 +11,14 @@ import pytest
 import redis
 
 from sessiontui.errors import StorageError, WritesRefusedError
-from sessiontui.formats.title_slot import title_field
+from sessiontui.formats.title_slot import make_title_field
 from sessiontui.progress import Progress
 from sessiontui.sources import RedisSource, parse_source
-from sessiontui.storage import Retries, SessionStorage
+from sessiontui.storage import RetryPolicy, SessionStorage
 from sessiontui.storage.backend import Stat, TrashItem
 from sessiontui.storage.redis.backend import RedisBackend
-from sessiontui.storage.redis.cluster_untagged import ApartBackend
-from sessiontui.workspace.bulk import each
+from sessiontui.storage.redis.cluster_untagged import UntaggedClusterBackend
+from sessiontui.workspace.bulk import run_each
 from tests.command import NOW_MS, Command
 from tests.contract.titles import HEADER, SLOTTED
 from tests.groups import cluster
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
 PREFIX = "omp:sessions:"
 A, DRAFT, B = "/p/a.jsonl", "/p/a/draft.txt", "/p/b.jsonl"
-NEVER = Retries(attempts=40, first_s=3600.0, longest_s=3600.0)
+NEVER = RetryPolicy(attempts=40, first_s=3600.0, longest_s=3600.0)
 """Who tries again with these waits for longer than a test lasts."""
-SOON = Retries(attempts=10_000, first_s=0.01, longest_s=0.01)
-FIELD = title_field("First", "auto", 1_790_000_000_000)
+SOON = RetryPolicy(attempts=10_000, first_s=0.01, longest_s=0.01)
+FIELD = make_title_field("First", "auto", 1_790_000_000_000)
 
 
 @asynccontextmanager
 async def opened(
-    server: RealServer, retries: Retries = NEVER
+    server: RealServer, retries: RetryPolicy = NEVER
 ) -> AsyncIterator[tuple[SessionStorage, Any]]:
     """Yield a storage over a session with a draft, and a plain client."""
     async with server.client() as plain:
@@ -177,7 +177,7 @@ async def test_lines_wait_for_room_and_are_written_once() -> None:
 
 async def test_what_nobody_waits_for_is_in_hand_where_no_room_is_made() -> None:
     with real_server() as server:
-        few = Retries(attempts=3, first_s=0.0, longest_s=0.0)
+        few = RetryPolicy(attempts=3, first_s=0.0, longest_s=0.0)
         async with opened(server, few) as (storage, client):
             await fill_memory(client)
             storage.write_text_sync(A, "other")
@@ -193,7 +193,7 @@ async def test_a_cluster_without_a_tag_deletes_and_restores_where_it_is_full() -
         source = parse_source(group.url(PREFIX))
         assert isinstance(source, RedisSource)
         backend = RedisBackend.from_source(source)
-        assert isinstance(backend, ApartBackend)
+        assert isinstance(backend, UntaggedClusterBackend)
         async with group.client() as plain:
             client: Any = plain
             await client.set(f"{PREFIX}file:{A}", SLOTTED)
@@ -219,7 +219,7 @@ async def test_nothing_more_is_tried_where_no_writes_are_taken() -> None:
         tried.append(path)
         raise WritesRefusedError("full")
 
-    outcome = await each(["a", "b", "c"], refused, Progress(), str)
+    outcome = await run_each(["a", "b", "c"], refused, Progress(), str)
     assert tried == ["a"]
     assert outcome.left == ("b", "c")
 

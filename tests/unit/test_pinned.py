@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from sessiontui.catalog.pinned import MOST_PINS
-from sessiontui.catalog.row import NO_TAIL, PINNED, GroupLine, RowLine, Tail
+from sessiontui.catalog.row import NO_TAIL, PINNED, GroupLine, RowLine, SessionTail
 from tests.unit.test_catalog import catalogue_of, read, row, text
 
 if TYPE_CHECKING:
-    from sessiontui.catalog.catalog import Catalogue
+    from sessiontui.catalog.catalog import Catalog
 
-EMPTY: dict[str, Any] = {"tail": Tail(quiet=True), "agent": "omp"}
+EMPTY: dict[str, Any] = {"tail": SessionTail(quiet=True), "agent": "omp"}
 LOST = "/s/2026-01-01T00-00-00-000Z_gone/agent.jsonl"
 
 
-def shown(catalogue: Catalogue) -> list[str]:
+def shown(catalogue: Catalog) -> list[str]:
     return [line.replace(PINNED, "Pinned") for line in text(catalogue)]
 
 

@@ -9,13 +9,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sessiontui.catalog.catalog import Catalogue
+from sessiontui.catalog.catalog import Catalog
 from sessiontui.catalog.conditions import KEYS
 from sessiontui.catalog.filter import PATTERN_SLICE, SLICE
-from sessiontui.catalog.query import LONGEST_QUERY, Query, haystack, hint, is_beginning
-from sessiontui.catalog.row import Call, Row, Tail
+from sessiontui.catalog.query import LONGEST_QUERY, Query, is_beginning, query_hint, search_text
+from sessiontui.catalog.row import OpenCall, Row, SessionTail
 from sessiontui.catalog.safe_regex import LONGEST, safe_pattern
-from sessiontui.catalog.stats import SessionFigures, Tokens
+from sessiontui.catalog.stats import SessionStats, Tokens
 from sessiontui.errors import QueryError
 
 HOME = "/home/mira"
@@ -41,17 +41,17 @@ def row(name: str = "0a1b2c", *, ago_ms: int = 0, **fields: Any) -> Row:
         "last_message_ms": NOW - ago_ms,
         "message_bytes": 100,
     } | fields
-    tail = {name: told.pop(name) for name in Tail.__struct_fields__ if name in told}
-    return Row(**told, tail=Tail(**({"ending": "answer", "word": "complete"} | tail)))
+    tail = {name: told.pop(name) for name in SessionTail.__struct_fields__ if name in told}
+    return Row(**told, tail=SessionTail(**({"ending": "answer", "word": "complete"} | tail)))
 
 
-def catalogue_of(*rows: Row) -> Catalogue:
-    catalogue = Catalogue(home=HOME, clock=lambda: NOW)
+def catalogue_of(*rows: Row) -> Catalog:
+    catalogue = Catalog(home=HOME, clock=lambda: NOW)
     catalogue.upsert(rows)
     return catalogue
 
 
-def fits(query: str, one: Row, figures: SessionFigures | None = None) -> bool | None:
+def fits(query: str, one: Row, figures: SessionStats | None = None) -> bool | None:
     """Return whether a session is found; None where that is not known yet."""
     catalogue = catalogue_of(one)
     catalogue.figures = lambda _path: figures
@@ -62,8 +62,8 @@ def fits(query: str, one: Row, figures: SessionFigures | None = None) -> bool | 
     return catalogue.shown == 1
 
 
-BASH = (Call("c1", "bash", NOW - 42_000),)
-FIGURES = SessionFigures(
+BASH = (OpenCall("c1", "bash", NOW - 42_000),)
+FIGURES = SessionStats(
     entries=214, turns=12, tokens=Tokens(input=100_000, cache_read=50_000, cost=0.84)
 )
 
@@ -324,7 +324,7 @@ def test_a_session_not_read_yet_does_not_fit_and_is_counted(query: str) -> None:
 def test_figures_that_become_known_bring_their_session_in() -> None:
     one = row()
     catalogue = catalogue_of(one)
-    known: dict[str, SessionFigures] = {}
+    known: dict[str, SessionStats] = {}
     catalogue.figures = known.get
     catalogue.filter("cost:>0.5")
     assert (catalogue.shown, len(catalogue.unsure)) == (0, 1)
@@ -338,11 +338,11 @@ def test_a_session_that_is_read_now_comes_in_or_is_counted_no_more() -> None:
     catalogue = catalogue_of(*unread)
     catalogue.filter("model:opus")
     assert (catalogue.shown, len(catalogue.unsure)) == (0, 2)
-    quiet = Tail(quiet=True)
+    quiet = SessionTail(quiet=True)
     catalogue.upsert([replace(unread[0], read=True, agent="omp", model="opus-5", tail=quiet)])
     catalogue.upsert([replace(unread[1], read=True, agent="omp", model="sonnet", tail=quiet)])
     assert (catalogue.shown, len(catalogue.unsure)) == (0, 0)
-    said = Tail(ending="answer")
+    said = SessionTail(ending="answer")
     catalogue.upsert([replace(unread[0], read=True, agent="omp", model="opus-5", tail=said)])
     assert catalogue.shown == 1
 
@@ -360,7 +360,7 @@ def test_typing_on_after_a_comparison_looks_at_everything_again() -> None:
 
 def test_what_changes_with_time_is_found_when_it_is_looked_for_again() -> None:
     now = [NOW]
-    catalogue = Catalogue(home=HOME, clock=lambda: now[0])
+    catalogue = Catalog(home=HOME, clock=lambda: now[0])
     catalogue.upsert([row(ago_ms=HOUR)])
     catalogue.filter("age:>2h")
     assert catalogue.query is not None
@@ -415,9 +415,9 @@ def test_patterns_and_phrases_are_lit_where_they_match() -> None:
 
 
 def test_what_is_typed_next_is_hinted() -> None:
-    assert "status:error" in hint("")
-    assert hint("retry :").startswith("status project title ")
-    assert hint("retry") == hint("size:") == hint("fix: ") == ""
+    assert "status:error" in query_hint("")
+    assert query_hint("retry :").startswith("status project title ")
+    assert query_hint("retry") == query_hint("size:") == query_hint("fix: ") == ""
 
 
 # It ends
@@ -470,7 +470,7 @@ def test_whatever_is_typed_is_a_query_or_an_error_of_ours(typed: str, title: str
     assert bool(query) is (catalogue.query is not None)
     assert all(0 <= place < len(title) for place in query.positions(title))
     if query:
-        assert query.score(haystack(one, "api")) >= 0
+        assert query.score(search_text(one, "api")) >= 0
 
 
 @given(_TYPED)

@@ -19,7 +19,7 @@ from sessiontui.errors import (
 from sessiontui.storage.backend import Range, Stat, TrashItem
 from sessiontui.storage.redis import scripts
 from sessiontui.storage.redis.backend import RedisBackend
-from sessiontui.storage.redis.connection import Link
+from sessiontui.storage.redis.connection import RedisConnection
 from sessiontui.storage.redis.trash import LIFE_MS
 from sessiontui.storage.retention import DAY_MS
 from tests.unit.redis_parts import (
@@ -432,14 +432,14 @@ async def test_reads_take_any_range_and_tell_missing_from_empty(
 async def test_a_session_that_appears_in_the_midst_of_a_read_is_not_empty(
     backend: RedisBackend, each_redis: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = Link.ask
+    ask = RedisConnection.ask
 
-    async def ask_and_appear(self: Link, *args: Any, **kwargs: Any) -> list[Any]:
+    async def ask_and_appear(self: RedisConnection, *args: Any, **kwargs: Any) -> list[Any]:
         replies = await ask(self, *args, **kwargs)
         await each_redis.set(FILE + b"/a.jsonl", b"0123456789")
         return replies
 
-    monkeypatch.setattr(Link, "ask", ask_and_appear)
+    monkeypatch.setattr(RedisConnection, "ask", ask_and_appear)
     assert await backend.read([Range("/a.jsonl", 2, 5)]) == [b"234"]
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from sessiontui.errors import ConfigError
 from sessiontui.sources import RedisSource, parse_source
-from sessiontui.storage import Retries, SessionStorage
+from sessiontui.storage import RetryPolicy, SessionStorage
 from sessiontui.storage.backend import FeedState
 from sessiontui.storage.redis.backend import RedisBackend
-from sessiontui.storage.redis.cluster import ClusterLink, ClusterWatch
+from sessiontui.storage.redis.cluster import ClusterConnection, ClusterWatch
 from sessiontui.storage.redis.keys import slot_of
-from sessiontui.storage.redis.watch import Pace, Signals
+from sessiontui.storage.redis.watch import WatchEvents, WatchTiming
 from tests.groups import ask, cluster
 from tests.waiting import until
 
@@ -48,7 +48,7 @@ async def opened(group: Cluster, prefix: str) -> AsyncIterator[tuple[SessionStor
     """Open the sessions of an empty cluster, beside a plain client."""
     async with group.client() as client:
         await client.flushall(target_nodes="primaries")
-        storage = SessionStorage(backend_of(group, prefix), retries=Retries(attempts=200))
+        storage = SessionStorage(backend_of(group, prefix), retries=RetryPolicy(attempts=200))
         async with storage:
             await storage.load()
             yield storage, client
@@ -129,7 +129,7 @@ def backend_of_same(storage: SessionStorage) -> RedisBackend:
 async def test_an_error_in_following_one_primary_reaches_whoever_listens(
     group: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Broken(Signals):
+    class Broken(WatchEvents):
         def __init__(self, *_: object) -> None:
             super().__init__()
 
@@ -156,9 +156,9 @@ async def test_one_primary_that_does_not_answer_is_told_though_the_others_do(
 ) -> None:
     backend = backend_of(group, TAGGED)
     reads = backend._reads
-    assert isinstance(reads, ClusterLink)
+    assert isinstance(reads, ClusterConnection)
     states: list[FeedState] = []
-    quick = Pace(ping=0.05, pong=0.2, first_retry=0.05, longest_retry=0.1)
+    quick = WatchTiming(ping=0.05, pong=0.2, first_retry=0.05, longest_retry=0.1)
     try:
         async with ClusterWatch(reads, backend._keys, tuple, quick) as signals:
 

@@ -17,11 +17,11 @@ from sessiontui.errors import (
 )
 from sessiontui.formats.title_slot import field_of_slot
 from sessiontui.sources import RedisSource, parse_source
-from sessiontui.storage import Retries, SessionStorage
-from sessiontui.storage.backend import FieldChange, Stat, TrashItem, new_token
+from sessiontui.storage import RetryPolicy, SessionStorage
+from sessiontui.storage.backend import HashFieldChange, Stat, TrashItem, new_staging_token
 from sessiontui.storage.redis import cluster_untagged
 from sessiontui.storage.redis.backend import RedisBackend
-from sessiontui.storage.redis.cluster_untagged import ApartBackend
+from sessiontui.storage.redis.cluster_untagged import UntaggedClusterBackend
 from sessiontui.storage.redis.keys import slot_of, tag_of
 from sessiontui.storage.redis.steps import run_step
 from tests.contract.titles import HEADER, SLOTTED
@@ -45,7 +45,7 @@ class CrashError(Exception):
     """Stands for the end of the process."""
 
 
-class Crashing(ApartBackend):
+class Crashing(UntaggedClusterBackend):
     """Ends before its n-th command that may change something."""
 
     left = 10**9
@@ -71,17 +71,19 @@ def group() -> Iterator[Cluster]:
         yield running
 
 
-def new(group: Cluster, kind: type[ApartBackend] = ApartBackend) -> ApartBackend:
+def new(
+    group: Cluster, kind: type[UntaggedClusterBackend] = UntaggedClusterBackend
+) -> UntaggedClusterBackend:
     source = parse_source(group.url(PREFIX))
     assert isinstance(source, RedisSource)
-    assert isinstance(RedisBackend.from_source(source), ApartBackend)
+    assert isinstance(RedisBackend.from_source(source), UntaggedClusterBackend)
     backend = RedisBackend.from_source(source)
     return kind(backend._settings, prefix=PREFIX)
 
 
 @asynccontextmanager
 async def opened(
-    group: Cluster, kind: type[ApartBackend] = ApartBackend
+    group: Cluster, kind: type[UntaggedClusterBackend] = UntaggedClusterBackend
 ) -> AsyncIterator[tuple[Any, Any]]:
     """Yield a backend over a cluster that holds a session with a draft, and a plain client."""
     async with group.client() as plain:
@@ -158,7 +160,7 @@ async def test_nothing_is_carried_over_another_session(group: Cluster) -> None:
 
 
 async def test_what_is_added_while_a_session_is_renamed_goes_along(group: Cluster) -> None:
-    class Peer(ApartBackend):
+    class Peer(UntaggedClusterBackend):
         async def _let_go(self, source: str, target: str, size: int) -> None:
             if source == A:
                 await client.append(FILE + A, b"late")
@@ -172,7 +174,7 @@ async def test_what_is_added_while_a_session_is_renamed_goes_along(group: Cluste
 
 
 async def test_what_is_written_anew_while_a_session_is_renamed_stays(group: Cluster) -> None:
-    class Peer(ApartBackend):
+    class Peer(UntaggedClusterBackend):
         async def _let_go(self, source: str, target: str, size: int) -> None:
             await client.set(FILE + A, b"new")
             await super()._let_go(source, target, size)
@@ -187,7 +189,7 @@ async def test_what_is_written_anew_while_a_session_is_renamed_stays(group: Clus
 
 
 async def test_a_copy_that_is_not_what_was_copied_is_never_used(group: Cluster) -> None:
-    class Spoilt(ApartBackend):
+    class Spoilt(UntaggedClusterBackend):
         async def _digest(self, copy: bytes, size: int) -> bytes:
             await client.setrange(copy, 5, b"x")
             return await super()._digest(copy, size)
@@ -316,7 +318,7 @@ async def test_a_storage_does_not_write_twice_what_is_there_without_its_time(
             return await ask(listed, **options)
 
         link.ask = cut_once
-        retries = Retries(attempts=8, first_s=0.0, longest_s=0.0)
+        retries = RetryPolicy(attempts=8, first_s=0.0, longest_s=0.0)
         async with SessionStorage(backend, follow=False, retries=retries) as storage:
             await storage.load()
             await storage.open_writer(A).write_line("once\n")
@@ -342,7 +344,7 @@ async def test_a_whole_write_sets_the_title_of_its_slot_also_where_that_follows_
             return await ask(listed, **options)
 
         link.ask = cut_once
-        retries = Retries(attempts=8, first_s=0.0, longest_s=0.0)
+        retries = RetryPolicy(attempts=8, first_s=0.0, longest_s=0.0)
         async with SessionStorage(backend, follow=False, retries=retries) as storage:
             await storage.load()
             await storage.write_text(A, text, expected_size=len(DATA))
@@ -358,7 +360,7 @@ async def test_a_rename_goes_on_while_the_slots_of_both_paths_move(group: Cluste
         targets = [group.other(slot) for slot in slots]
         for slot, target in zip(slots, targets, strict=True):
             group.begin_move(slot, target)
-        async with SessionStorage(backend, retries=Retries(attempts=200)) as storage:
+        async with SessionStorage(backend, retries=RetryPolicy(attempts=200)) as storage:
             await storage.load()
             moving = asyncio.create_task(storage.rename_session_with_artifacts(A, B))
             for slot, target in zip(slots, targets, strict=True):
@@ -372,10 +374,10 @@ async def test_fields_are_changed_one_by_one_where_they_are_what_was_seen(group:
     async with opened(group) as (backend, client):
         await client.hset(META, "/gone.jsonl", b"1")
         changes = [
-            FieldChange("meta", "/gone.jsonl", b"1", None),
-            FieldChange("meta", A, b"2", b"3", session=True),
-            FieldChange("title", DRAFT_A, None, b"t", session=True),
-            FieldChange("title", A, None, b"t"),
+            HashFieldChange("meta", "/gone.jsonl", b"1", None),
+            HashFieldChange("meta", A, b"2", b"3", session=True),
+            HashFieldChange("title", DRAFT_A, None, b"t", session=True),
+            HashFieldChange("title", A, None, b"t"),
         ]
         assert await backend.change_fields(changes) == [True, False, True, False]
         assert await client.hkeys(META) == [A.encode(), DRAFT_A.encode()]
@@ -384,7 +386,7 @@ async def test_fields_are_changed_one_by_one_where_they_are_what_was_seen(group:
 
 async def test_files_that_were_staged_are_put_in_place_whole_or_not_at_all(group: Cluster) -> None:
     async with opened(group) as (backend, client):
-        token = new_token()
+        token = new_staging_token()
         files = [Stat(B, len(DATA), 5, b'{"title":"y"}'), Stat(DRAFT_B, 0, None)]
         await backend.stage(token, 0, 0, DATA[:7])
         with pytest.raises(WriteConflictError):

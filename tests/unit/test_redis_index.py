@@ -10,13 +10,13 @@ from sessiontui.errors import AccessError
 from sessiontui.storage.backend import ScanBatch, Stat
 from sessiontui.storage.redis import index
 from sessiontui.storage.redis.backend import RedisBackend
-from sessiontui.storage.redis.connection import Link
+from sessiontui.storage.redis.connection import RedisConnection
 from tests.unit.redis_parts import FILE, META, PASSWORD, TITLE, indexed, opened, user
 
 if TYPE_CHECKING:
     import redis.asyncio
 
-    from sessiontui.storage.redis.connection import _Job
+    from sessiontui.storage.redis.connection import _Request
     from tests.servers import RealServer
 
 WEIRD = [
@@ -179,15 +179,15 @@ async def test_the_server_is_asked_for_more_before_a_part_is_taken_in(
     for number in range(200):
         await redis_client.set(FILE + b"/%d" % number, b"x")
     sent: list[int] = []
-    usual = Link._exchange
+    usual = RedisConnection._exchange
 
-    async def exchange(link: Link, batch: list[_Job]) -> None:
+    async def exchange(link: RedisConnection, batch: list[_Request]) -> None:
         sent.append(len(batch))
         await usual(link, batch)
 
     async with opened(redis_client) as backend:
         await indexed(backend)
-        monkeypatch.setattr(Link, "_exchange", exchange)
+        monkeypatch.setattr(RedisConnection, "_exchange", exchange)
         scan = index.scan_contents if contents else index.scan_index
         first = await anext(scan(backend._reads, backend._keys, count=20))
     assert first.stats

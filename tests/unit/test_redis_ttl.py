@@ -12,10 +12,10 @@ from sessiontui.sources import RedisSource, parse_source
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import TrashItem
 from sessiontui.storage.redis.backend import RedisBackend
-from sessiontui.storage.redis.cluster_untagged import ApartBackend
+from sessiontui.storage.redis.cluster_untagged import UntaggedClusterBackend
 from sessiontui.times import now_ms
 from sessiontui.workspace import open_workspace
-from sessiontui.workspace.transfer import Transfers, Wish, open_destination
+from sessiontui.workspace.transfer import TransferOptions, Transfers, open_destination
 from tests.contract.places import WHEN, Store
 from tests.contract.titles import HEADER, SLOTTED
 from tests.groups import cluster
@@ -139,7 +139,7 @@ async def test_a_cluster_without_a_tag_keeps_the_moments_too() -> None:
         source = parse_source(group.url(PREFIX))
         assert isinstance(source, RedisSource)
         backend = RedisBackend.from_source(source)
-        assert isinstance(backend, ApartBackend)
+        assert isinstance(backend, UntaggedClusterBackend)
         async with group.client() as plain:
             client: Any = plain
             await client.set(FILE + A, HEADER, px=SOONER)
@@ -183,7 +183,7 @@ async def test_a_copy_on_a_server_expires_with_its_original_and_one_in_a_folder_
                 ) as destination,
             ):
                 await workspace.settled()
-                wish = Wish(move=move)
+                wish = TransferOptions(move=move)
                 outcome = await Transfers(workspace).run([path], destination, wish)
                 [one] = outcome.done
                 assert one.expires == there.is_folder

@@ -10,11 +10,11 @@ import pytest
 
 from sessiontui.errors import BackendDownError
 from sessiontui.storage.backend import Dirty, FeedState, Rescan
-from sessiontui.storage.redis.connection import Link
-from sessiontui.storage.redis.keys import Keys
+from sessiontui.storage.redis.connection import RedisConnection
+from sessiontui.storage.redis.keys import RedisKeys
 from sessiontui.storage.redis.poll import HashDigest
-from sessiontui.storage.redis.settings import Settings
-from sessiontui.storage.redis.watch import Pace, RedisWatch
+from sessiontui.storage.redis.settings import RedisSettings
+from sessiontui.storage.redis.watch import RedisWatch, WatchTiming
 from tests.servers import real_server
 from tests.unit.redis_parts import FILE, META, PASSWORD, TITLE, answer, user
 from tests.waiting import DEADLINE_S, until
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     import redis.asyncio
 
-    from sessiontui.storage.backend import Signal
+    from sessiontui.storage.backend import WatchEvent
     from tests.servers import RealServer
 
-QUICK = Pace(poll=0.01)
+QUICK = WatchTiming(poll=0.01)
 LEAST = ("~*", "&*", "+@read", "+@connection", "+hscan", "-client")
 """Rights of a user that may read, and have no connection but the plain."""
 
@@ -36,7 +36,7 @@ class Heard:
     """Everything a watch said, as it comes."""
 
     def __init__(self) -> None:
-        self.signals: list[Signal] = []
+        self.signals: list[WatchEvent] = []
 
     @property
     def dirty(self) -> set[str]:
@@ -64,13 +64,13 @@ class Heard:
 async def heard(
     client: redis.asyncio.Redis,
     *,
-    pace: Pace = QUICK,
+    pace: WatchTiming = QUICK,
     visible: Collection[str] = (),
     prefix: str = "omp:sessions:",
 ) -> AsyncIterator[Heard]:
     """Watch a server with the settings of a client; the first state is there at once."""
-    settings = Settings.of_client(client)
-    reads = Link(settings, changes=False)
+    settings = RedisSettings.of_client(client)
+    reads = RedisConnection(settings, changes=False)
     heard = Heard()
 
     async def listen(watch: RedisWatch) -> None:
@@ -78,7 +78,7 @@ async def heard(
             heard.signals.append(signal)
 
     try:
-        async with RedisWatch(settings, reads, Keys(prefix), lambda: visible, pace) as watch:
+        async with RedisWatch(settings, reads, RedisKeys(prefix), lambda: visible, pace) as watch:
             heard.signals.append(await anext(watch))
             listening = asyncio.create_task(listen(watch))
             yield heard
@@ -209,7 +209,7 @@ async def test_a_server_that_is_not_there_yet_is_told_on_entering() -> None:
 
 
 async def test_a_frozen_server_shows_within_ping_and_pong() -> None:
-    pace = Pace(ping=0.2, pong=0.2)
+    pace = WatchTiming(ping=0.2, pong=0.2)
     with real_server() as server:
         async with server.client() as client, heard(client, pace=pace) as told:
             await until(lambda: told.rescans)
@@ -224,7 +224,7 @@ async def test_a_frozen_server_shows_within_ping_and_pong() -> None:
 async def test_a_quiet_feed_stays_live_and_checks_now_and_then(
     each_redis: redis.asyncio.Redis,
 ) -> None:
-    pace = Pace(ping=0.01, pong=10.0, check=0.05)
+    pace = WatchTiming(ping=0.01, pong=10.0, check=0.05)
     async with heard(each_redis, pace=pace) as told:
         await until(lambda: told.rescans.count("regular check") >= 3)
         assert [s for s in told.signals if isinstance(s, FeedState)] == [
@@ -241,7 +241,7 @@ async def test_a_wrong_password_is_told_and_corrected_without_a_restart(
         heard(client) as told,
     ):
         assert told.state.error == "wrong password, or no such user, or one that is switched off"
-        assert "wrong" not in repr(Settings.of_client(client))
+        assert "wrong" not in repr(RedisSettings.of_client(client))
         await each_redis.acl_setuser("ada", enabled=True, passwords=["+wrong"])
         await until(lambda: told.state.live)
 
@@ -336,9 +336,9 @@ async def test_very_many_changes_at_once_become_one_rescan(
     each_redis: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sessiontui.storage.redis.watch.MOST_DIRTY", 100)
-    settings = Settings.of_client(each_redis)
-    reads = Link(settings, changes=False)
-    async with RedisWatch(settings, reads, Keys("omp:sessions:"), tuple, QUICK) as watch:
+    settings = RedisSettings.of_client(each_redis)
+    reads = RedisConnection(settings, changes=False)
+    async with RedisWatch(settings, reads, RedisKeys("omp:sessions:"), tuple, QUICK) as watch:
         pipeline = each_redis.pipeline()
         for number in range(1000):
             pipeline.set(FILE + b"/%d" % number, b"x")

@@ -12,7 +12,7 @@ from redis.exceptions import NoPermissionError
 from sessiontui.errors import AccessError
 from sessiontui.formats.title_slot import make_slot
 from sessiontui.storage import SessionStorage, repair_operations
-from sessiontui.storage.backend import FieldChange, Stat, TrashItem
+from sessiontui.storage.backend import HashFieldChange, Stat, TrashItem
 from sessiontui.storage.redis.backend import RedisBackend
 from tests.command import ROOT
 from tests.unit.redis_parts import FILE, META, PASSWORD
@@ -114,10 +114,12 @@ async def repair_everything(storage: SessionStorage) -> None:
     item = TrashItem("00000000000001-cafe", "/p/tail.jsonl", (), 1, 4_000_000_000_000)
     tail = Stat("/p/tail.jsonl", 5, 1)
     free = (lambda _stat: None, lambda _stat: None)
-    await storage.carry_out(repair_operations.Join(tail, head, item, mtime_ms=9, guards=free))
+    await storage.carry_out(
+        repair_operations.JoinSessions(tail, head, item, mtime_ms=9, guards=free)
+    )
     size = storage.stat_sync(B).size
-    await storage.carry_out(repair_operations.Keep(B, 0, head.size, expected_size=size, mtime_ms=9))
-    change = FieldChange("title", "/gone.jsonl", None, b"x")
+    await storage.carry_out(repair_operations.Crop(B, 0, head.size, expected_size=size, mtime_ms=9))
+    change = HashFieldChange("title", "/gone.jsonl", None, b"x")
     for one in (change, change.undone()):
         fields = repair_operations.ChangeFields([one])
         await storage.carry_out(fields)

@@ -8,7 +8,13 @@ import pytest
 
 from sessiontui.config import RESUMED, load_config
 from sessiontui.errors import ConfigError, ResumeError
-from sessiontui.formats.resume import NAMES, USUAL, program, resume_command, shell_line
+from sessiontui.formats.resume import (
+    AGENT_NAMES,
+    DEFAULT_COMMANDS,
+    find_program,
+    resume_command,
+    shell_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +39,7 @@ def command(
 
 
 def test_every_agent_has_a_command_and_a_name() -> None:
-    assert set(USUAL) == set(NAMES) == set(RESUMED)
+    assert set(DEFAULT_COMMANDS) == set(AGENT_NAMES) == set(RESUMED)
 
 
 def test_each_agent_is_told_the_session_in_its_own_way() -> None:
@@ -93,16 +99,16 @@ def test_a_program_is_the_one_found_here_and_not_one_in_the_sessions_folder(
     file.parent.mkdir()
     file.touch(0o755)
     monkeypatch.chdir(tmp_path)
-    assert program(("omp",), "bin") == str(file)
-    assert program(("bin/omp",), "") == str(file)
+    assert find_program(("omp",), "bin") == str(file)
+    assert find_program(("bin/omp",), "") == str(file)
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "omp").write_text("#!/bin/sh\n")
     (tmp_path / "omp").chmod(0o700)
-    assert program(("omp",), str(tmp_path)) == str(tmp_path / "omp")
+    assert find_program(("omp",), str(tmp_path)) == str(tmp_path / "omp")
     with pytest.raises(ResumeError, match="pi is not installed"):
-        program(("pi",), str(tmp_path))
+        find_program(("pi",), str(tmp_path))
 
 
 def test_the_commands_can_be_configured(tmp_path: Path) -> None:

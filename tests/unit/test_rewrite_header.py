@@ -10,10 +10,15 @@ import pytest
 from sessiontui.errors import WrongTypeError
 from sessiontui.formats.jsonl import encode_entries, encode_entry
 from sessiontui.formats.omp import project_folder, session_file
-from sessiontui.formats.title_slot import make_slot, parse_slot, title_field
+from sessiontui.formats.title_slot import make_slot, make_title_field, parse_slot
 from sessiontui.storage.backend import Stat
-from sessiontui.workspace.copy_stream import Beginning, Digest, Recast, recast
-from sessiontui.workspace.transfer import is_debris
+from sessiontui.workspace.copy_stream import (
+    DigestSink,
+    RewrittenHeader,
+    SessionHeader,
+    rewrite_header,
+)
+from sessiontui.workspace.transfer import is_leftover
 from tests.omp_reader import folder_name
 from tests.sessions import pi_session
 
@@ -33,7 +38,7 @@ def made(
 ) -> tuple[bytes, bytes | None]:
     """Return a whole copy, and its title field."""
     stat = Stat(PATH, len(data), WHEN, title)
-    how = recast(data, stat, to_folder=to_folder, cwd=cwd, parents=parents or {})
+    how = rewrite_header(data, stat, to_folder=to_folder, cwd=cwd, parents=parents or {})
     return how.data + data[how.skip :], how.title
 
 
@@ -84,7 +89,7 @@ def test_where_there_is_no_header_a_project_cannot_be_said() -> None:
 def test_a_title_field_that_counts_becomes_the_title_line_of_a_file(first: bytes) -> None:
     data = first + encode_entry(HEADER) + REST
     for title, source in (("New one", "user"), ("", "auto")):
-        copy, field = made(data, title_field(title, source, WHEN - 7))  # type: ignore[arg-type]
+        copy, field = made(data, make_title_field(title, source, WHEN - 7))  # type: ignore[arg-type]
         assert field is None
         slot = parse_slot(copy)
         assert slot is not None
@@ -96,30 +101,32 @@ def test_a_title_field_that_counts_becomes_the_title_line_of_a_file(first: bytes
 
 def test_no_title_field_comes_before_a_header_of_pi() -> None:
     data = encode_entries(pi_session())
-    assert made(data, title_field("Mine", "user", WHEN)) == (data, None)
+    assert made(data, make_title_field("Mine", "user", WHEN)) == (data, None)
 
 
 def test_in_redis_a_title_field_stays_and_an_exact_title_line_gets_one() -> None:
     slot = make_slot("T", source="auto", updated_at=WHEN)
     data = slot + encode_entry(HEADER)
-    field = title_field("Other", "user", WHEN)
+    field = make_title_field("Other", "user", WHEN)
     assert made(data, field, to_folder=False) == (data, field)
-    assert made(data, to_folder=False) == (data, title_field("T", "auto", WHEN))
+    assert made(data, to_folder=False) == (data, make_title_field("T", "auto", WHEN))
     assert made(encode_entry(HEADER), to_folder=False)[1] is None
     odd = b'{"type":"title","title":"odd"}\n' + encode_entry(HEADER)
     assert made(odd, to_folder=False)[1] is None
 
 
 def test_a_session_of_another_agent_keeps_what_the_index_knows() -> None:
-    field = title_field("T", "user", WHEN)
+    field = make_title_field("T", "user", WHEN)
     assert made(b'{"type":"user"}\n', field, to_folder=False) == (b'{"type":"user"}\n', field)
-    assert recast(b"x", Stat(PATH, 1, WHEN), to_folder=True, cwd=None, parents={}) == Recast(
-        0, b"", None
-    )
+    assert rewrite_header(
+        b"x", Stat(PATH, 1, WHEN), to_folder=True, cwd=None, parents={}
+    ) == RewrittenHeader(0, b"", None)
 
 
 def test_the_first_lines_are_found_whatever_stands_there() -> None:
-    found = Beginning.of(make_slot("t", source=None, updated_at=WHEN) + encode_entry(HEADER) + REST)
+    found = SessionHeader.of(
+        make_slot("t", source=None, updated_at=WHEN) + encode_entry(HEADER) + REST
+    )
     assert (found.start, found.text("cwd"), found.text("n"), found.text("none")) == (
         256,
         "/a",
@@ -170,14 +177,14 @@ def test_files_have_the_names_that_omp_gives_them_or_keep_theirs(
 def test_debris_is_told_from_what_belongs_to_a_session() -> None:
     debris = ("a.jsonl.1.bak", ".a.jsonl.lock", ".a.jsonl.lock.os", ".a.jsonl.7.tmp")
     kept = ("a.jsonl", "draft.txt", ".draft-only-session", "notes.bak", "1.tmp", "a.lock", ".x")
-    assert all(map(is_debris, debris))
-    assert not any(map(is_debris, kept))
+    assert all(map(is_leftover, debris))
+    assert not any(map(is_leftover, kept))
 
 
 async def test_a_digest_depends_on_the_bytes_and_not_on_the_pieces() -> None:
     values = []
     for pieces in (b"abc", b"d"), (b"a", b"bcd"):
-        digest = Digest()
+        digest = DigestSink()
         await digest.take(b"forgotten")
         digest.begin()
         for piece in pieces:

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from sessiontui.catalog.projects import home_relative, project_label
 from sessiontui.catalog.row_builder import (
-    append_facts,
     created_from_path,
+    extend_row,
     id_from_path,
     read_head,
     read_tail,
@@ -144,7 +144,7 @@ def test_a_row_follows_what_is_appended_in_any_pieces() -> None:
     for size in (1, 7, 100, 1000, len(data)):
         row = replace(row_of(data[:begin]), grew_ms=START_MS)
         for start in range(begin, len(data), size):
-            row = append_facts(row, data[start : start + size], zone=UTC)
+            row = extend_row(row, data[start : start + size], zone=UTC)
         tail = replace(row.tail, leaf="")
         assert replace(row, size=len(data), grew_ms=None, tail=tail) == row_of(data)
 
@@ -158,7 +158,7 @@ def test_a_row_read_inside_a_line_still_gets_the_whole_line() -> None:
         row = row_of(session.data[:-cut])
         assert row.tail.rest == line[: len(line) - cut]
         assert row.ending == "user"
-        row = append_facts(row, session.data[-cut:])
+        row = extend_row(row, session.data[-cut:])
         assert (row.ending, row.tool, row.tail.rest) == ("calls", "bash", b"")
 
 
@@ -166,12 +166,12 @@ def test_a_line_too_long_to_keep_asks_for_reading_again_when_it_ends() -> None:
     session = Omp()
     session.user()
     row = row_of(session.data)
-    row = append_facts(row, b'{"type":"message","message":{"role":"assistant","content":"')
-    row = append_facts(row, b"z" * REST_BYTES)
+    row = extend_row(row, b'{"type":"message","message":{"role":"assistant","content":"')
+    row = extend_row(row, b"z" * REST_BYTES)
     assert (row.tail.rest, row.read, row.ending) == (None, True, "user")
-    row = append_facts(row, b"z" * 100)
+    row = extend_row(row, b"z" * 100)
     assert (row.read, row.status) == (True, "unknown")
-    row = append_facts(row, b'"}}\n')
+    row = extend_row(row, b'"}}\n')
     assert not row.read
 
 
@@ -183,7 +183,7 @@ def test_a_tail_without_any_line_end_asks_for_more() -> None:
 def test_appending_leaves_alone_what_the_caller_keeps() -> None:
     session = Omp()
     row = replace(row_of(session.data), grew_ms=5, note="renaming…", failed=True, mtime_ms=7)
-    grown = append_facts(row, session.user())
+    grown = extend_row(row, session.user())
     assert (grown.grew_ms, grown.note, grown.failed, grown.mtime_ms) == (5, "renaming…", True, 7)
     assert grown.size == row.size
 
@@ -192,11 +192,11 @@ def test_the_first_message_and_the_title_may_come_later() -> None:
     session = Omp(title=None)
     row = row_of(session.data)
     assert row.title == "Untitled · 00:26"
-    row = append_facts(row, session.user("Now then\nlet us go"))
+    row = extend_row(row, session.user("Now then\nlet us go"))
     assert (row.title, row.first_message) == ("Now then", "Now then let us go")
-    row = append_facts(row, session.user("Another"))
+    row = extend_row(row, session.user("Another"))
     assert (row.title, row.first_message) == ("Now then", "Now then let us go")
-    row = append_facts(row, session.add("title_change", title="Named", source="auto"))
+    row = extend_row(row, session.add("title_change", title="Named", source="auto"))
     assert (row.title, row.title_source) == ("Named", "auto")
 
 
@@ -230,7 +230,7 @@ def test_a_grown_row_is_the_row_read_anew(steps: list[Any], read: int, size: int
     data = session.data
     row = row_of(known, head=len(known))
     for start in range(len(known), len(data), size):
-        row = append_facts(row, data[start : start + size], zone=UTC)
+        row = extend_row(row, data[start : start + size], zone=UTC)
     assert row.status == omps_word(data) or not row.read
     if row.read:
         assert replace(row, size=len(data)) == row_of(data, head=len(data))
@@ -239,7 +239,7 @@ def test_a_grown_row_is_the_row_read_anew(steps: list[Any], read: int, size: int
 @given(st.binary(max_size=400))
 def test_any_bytes_give_a_row(data: bytes) -> None:
     row = row_of(data, head=100, tail=100)
-    grown = append_facts(row, data)
+    grown = extend_row(row, data)
     assert isinstance(grown.title, str)
 
 
@@ -289,7 +289,7 @@ KINDS = st.sampled_from(["message", "function_call", "task_complete", "user_mess
 )
 def test_entries_of_any_shape_give_a_row(entries: list[dict[str, Any]]) -> None:
     data = encode_entries(entries)
-    assert replace(append_facts(row_of(b""), data), size=len(data)).status == row_of(data).status
+    assert replace(extend_row(row_of(b""), data), size=len(data)).status == row_of(data).status
 
 
 # Paths

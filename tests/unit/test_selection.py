@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
-from sessiontui.catalog.catalog import Catalogue
+from sessiontui.catalog.catalog import Catalog
 from sessiontui.catalog.row import GroupLine, RowLine
 from tests.app.session_list import HOME, MINUTE, catalogue_of, row
 
 
-def paths(catalogue: Catalogue) -> list[str]:
+def paths(catalogue: Catalog) -> list[str]:
     """Return the names of what is marked, in the order of the list."""
     return [path.rpartition("_")[2].removesuffix(".jsonl") for path in catalogue.marked]
 
 
-def three() -> Catalogue:
+def three() -> Catalog:
     return catalogue_of(
         row("a", size=10, ago_ms=MINUTE),
         row("b", size=200, ago_ms=2 * MINUTE),
@@ -22,7 +22,7 @@ def three() -> Catalogue:
     )
 
 
-def groups(catalogue: Catalogue) -> list[str]:
+def groups(catalogue: Catalog) -> list[str]:
     """Return how much of each project shown is marked."""
     lines = catalogue.lines(0, catalogue.height)
     return [catalogue.mark_of(line) for line in lines if isinstance(line, GroupLine)]
@@ -94,7 +94,7 @@ def test_all_and_the_opposite_are_about_what_fits_the_search_folded_away_or_not(
 
 
 def test_all_that_fit_are_more_than_the_best_that_are_shown() -> None:
-    catalogue = Catalogue(home=HOME)
+    catalogue = Catalog(home=HOME)
     catalogue.upsert(row(f"{number:05}", ago_ms=number) for number in range(1500))
     catalogue.filter("session")
     assert catalogue.height < 1500

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.catalog.stats import Count, SessionFigures
+from sessiontui.catalog.stats import SessionStats, StatsCounter
 from sessiontui.errors import BackendDownError
 from sessiontui.formats.jsonl import decode_lines
 from sessiontui.search import indexer
 from sessiontui.search.index import WriteLock
 from sessiontui.search.index_cache import index_file
-from sessiontui.search.session_search import Found
+from sessiontui.search.session_search import SessionMatch
 from sessiontui.sources import parse_source
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
-from sessiontui.transcript.search import SAID, whole_blocks, words
-from sessiontui.workspace import Library, Workspace, open_workspace
+from sessiontui.transcript.search import SEARCHED_KINDS, full_blocks, parse_search_terms
+from sessiontui.workspace import SessionIndex, Workspace, open_workspace
 from tests.corpus import CORPUS
 from tests.sessions import Omp, every_omp_entry
 from tests.waiting import until
@@ -61,7 +61,7 @@ async def opened(
     async with open_workspace(
         SOURCE,
         connect=lambda _source, _password: MemoryBackend(store),
-        library=Library(folder, eager=True),
+        library=SessionIndex(folder, eager=True),
     ) as workspace:
         await workspace.settled()
         if settled:
@@ -73,29 +73,29 @@ async def search(workspace: Workspace, text: str, most: int | None = None) -> li
     """Return what is found, in order."""
     return [
         (item.path, item.hit.offset, item.hit.block, item.hit.text)
-        async for item in workspace.library.search(words(text), most=most)
-        if isinstance(item, Found)
+        async for item in workspace.library.search(parse_search_terms(text), most=most)
+        if isinstance(item, SessionMatch)
     ]
 
 
 def plain(store: MemoryStore, text: str) -> set[Line]:
     """Return what reading every session from beginning to end finds."""
-    wanted = words(text)
+    wanted = parse_search_terms(text)
     found: set[Line] = set()
     for path, held in store.sessions.items():
         numbers: dict[int, int] = {}
         for item in decode_lines(bytes(held.data)):
-            for block in whole_blocks(item):
+            for block in full_blocks(item):
                 number = numbers[item.offset] = numbers.get(item.offset, -1) + 1
-                line = wanted.line_in(block) if block.kind in SAID else None
+                line = wanted.line_in(block) if block.kind in SEARCHED_KINDS else None
                 if line is not None:
                     found.add((path, item.offset, number, line))
     return found
 
 
-def counted(data: bytes) -> SessionFigures:
+def counted(data: bytes) -> SessionStats:
     """Return a session in figures."""
-    count = Count()
+    count = StatsCounter()
     for item in decode_lines(data):
         count.add(item)
     return count.figures()
@@ -233,7 +233,7 @@ async def test_figures_come_after_a_read_that_failed() -> None:
     backend = FailingOnce()
     backend.store.write(path_of("a"), said("one"))
     async with open_workspace(
-        SOURCE, connect=lambda *_: backend, library=Library(None)
+        SOURCE, connect=lambda *_: backend, library=SessionIndex(None)
     ) as workspace:
         await workspace.settled()
         backend.failing = True
@@ -327,8 +327,8 @@ async def test_only_so_much_of_a_session_is_told_and_that_there_is_more(tmp_path
         async with opened(store, folder) as workspace:
             found = [
                 (item.path, item.more)
-                async for item in workspace.library.search(words("needle"), most=3)
-                if isinstance(item, Found)
+                async for item in workspace.library.search(parse_search_terms("needle"), most=3)
+                if isinstance(item, SessionMatch)
             ]
         assert (
             sorted(found)
@@ -355,7 +355,7 @@ async def test_a_session_that_grows_again_and_again_is_indexed_only_when_it_is_q
     async with open_workspace(
         SOURCE,
         connect=lambda _source, _password: MemoryBackend(store),
-        library=Library(tmp_path),
+        library=SessionIndex(tmp_path),
     ) as workspace:
         await workspace.settled()
         index = workspace.library.indexing
@@ -402,7 +402,7 @@ async def test_what_is_indexed_stays_while_the_source_is_read_again(tmp_path: Pa
     async with open_workspace(
         SOURCE,
         connect=lambda _source, _password: AwayBackend(store),
-        library=Library(tmp_path, eager=True),
+        library=SessionIndex(tmp_path, eager=True),
     ) as workspace:
         await workspace.settled()
         await workspace.library.indexing.settled()

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.catalog.sorting import COUNTED, Sort
-from sessiontui.catalog.stats import SessionFigures, Tokens
+from sessiontui.catalog.stats import SessionStats, Tokens
 from tests.unit.test_catalog import catalogue_of, read, text
 
 if TYPE_CHECKING:
-    from sessiontui.catalog.catalog import Catalogue
+    from sessiontui.catalog.catalog import Catalog
 
 KNOWN = {
-    "/s/a.jsonl": SessionFigures(entries=3, turns=9, tokens=Tokens(input=50, cost=0.1)),
-    "/s/b.jsonl": SessionFigures(entries=9, turns=3, tokens=Tokens(output=90, cost=2.0)),
+    "/s/a.jsonl": SessionStats(entries=3, turns=9, tokens=Tokens(input=50, cost=0.1)),
+    "/s/b.jsonl": SessionStats(entries=9, turns=3, tokens=Tokens(output=90, cost=2.0)),
 }
 
 
-def three() -> Catalogue:
+def three() -> Catalog:
     """Return a catalogue of a, b and c, the last one the newest."""
     return catalogue_of(*(read(f"/s/{name}.jsonl", time) for time, name in enumerate("abc")))
 
@@ -45,7 +45,7 @@ def test_sessions_move_when_they_are_counted(flat: bool) -> None:
     catalogue = catalogue_of(
         *(read(f"/s/{name}.jsonl", number) for number, name in enumerate("abc"))
     )
-    known: dict[str, SessionFigures] = {}
+    known: dict[str, SessionStats] = {}
     catalogue.figures = known.get
     catalogue.set_flat(flat)
     catalogue.order_by("cost")
@@ -54,7 +54,7 @@ def test_sessions_move_when_they_are_counted(flat: bool) -> None:
         catalogue.figured([path, "/s/gone.jsonl"])
         assert [line.strip() for line in text(catalogue)][-3:] == list(order)
     # Figures may change before it is told: everything is still found where it is.
-    known["/s/a.jsonl"] = SessionFigures(tokens=Tokens(cost=9.0))
+    known["/s/a.jsonl"] = SessionStats(tokens=Tokens(cost=9.0))
     assert catalogue.line_of("/s/b.jsonl") is not None
     catalogue.remove(["/s/b.jsonl"])
     catalogue.upsert([read("/s/d.jsonl", 1)])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sessiontui.catalog.stats import MAX_MODELS, Count, SessionFigures, Tokens
+from sessiontui.catalog.stats import MAX_MODELS, SessionStats, StatsCounter, Tokens
 from sessiontui.formats.jsonl import decode_lines, encode_entries
 from tests.corpus import CORPUS, corpus_file
 from tests.sessions import Omp, every_omp_entry
@@ -31,9 +31,9 @@ CLAUDE: Fields = {
 CLAUDE_USED = Tokens(3, 7, 500, 60, 0.0)
 
 
-def counted(data: bytes) -> SessionFigures:
+def counted(data: bytes) -> SessionStats:
     """Return the figures of a session's bytes."""
-    count = Count()
+    count = StatsCounter()
     for item in decode_lines(data):
         count.add(item)
     return count.figures()
@@ -205,9 +205,9 @@ def test_a_count_goes_on_where_it_was_dumped() -> None:
         message("user"),
     ]
     data = every_omp_entry() + encode_entries(entries)
-    count = Count()
+    count = StatsCounter()
     for item in decode_lines(data):
-        count = Count.load(count.dump())
+        count = StatsCounter.load(count.dump())
         count.add(item)
 
     assert count.figures() == counted(data)
@@ -215,7 +215,7 @@ def test_a_count_goes_on_where_it_was_dumped() -> None:
 
 def test_a_dump_of_something_else_is_refused() -> None:
     with pytest.raises(ValueError, match=r"MessagePack|Expected"):
-        Count.load(b"\x93nonsense")
+        StatsCounter.load(b"\x93nonsense")
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CORPUS.glob("*.jsonl")) or ["none"])

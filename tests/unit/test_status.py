@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from sessiontui.catalog.row import Call, Row, Tail
+from sessiontui.catalog.row import OpenCall, Row, SessionTail
 from sessiontui.catalog.status import (
     GREW_MS,
     HOUR_MS,
     IDLE_MS,
     MINUTE_MS,
     OPEN_MS,
-    RULES,
+    STATUS_RULES,
     THINK_MS,
     TOOL_MS,
-    activity,
-    held,
+    in_use_reason,
+    session_status,
 )
 
 NOW = 1_789_000_000_000
-BASH = (Call("c", "bash", None),)
+BASH = (OpenCall("c", "bash", None),)
 
 
 def row(*, ago_ms: int = 0, **fields: Any) -> Row:
@@ -37,8 +37,8 @@ def row(*, ago_ms: int = 0, **fields: Any) -> Row:
         "last_message_ms": NOW - ago_ms,
         **fields,
     }
-    tail = {name: values.pop(name) for name in Tail.__struct_fields__ if name in values}
-    return Row(**values, tail=Tail(**tail))
+    tail = {name: values.pop(name) for name in SessionTail.__struct_fields__ if name in values}
+    return Row(**values, tail=SessionTail(**tail))
 
 
 PI: dict[str, Any] = {"agent": "pi", "has_slot": False}
@@ -65,7 +65,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("one of two returned", {"ending": "results", "calls": BASH}, "running"),
     ("runs long", {"ending": "calls", "calls": BASH, "ago_ms": TOOL_MS}, "running"),
     ("runs too long", {"ending": "calls", "calls": BASH, "ago_ms": TOOL_MS + 1}, "stalled"),
-    ("started later", {"ending": "calls", "calls": (Call("c", "bash", NOW),),
+    ("started later", {"ending": "calls", "calls": (OpenCall("c", "bash", NOW),),
                        "ago_ms": TOOL_MS + 1}, "running"),
     ("asked", {"ending": "user"}, "thinking"),
     ("asked for the first time", {"ending": "user", "answered": False}, "thinking"),
@@ -93,21 +93,21 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("fields", "doing"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
 )
 def test_what_a_session_is_doing(fields: dict[str, Any], doing: str) -> None:
-    assert activity(row(**fields), now_ms=NOW) == doing
+    assert session_status(row(**fields), now_ms=NOW) == doing
 
 
 def test_every_rule_of_the_table_decides_some_case() -> None:
     """A rule that no case needs is either untested or never reached."""
     import sessiontui.catalog.status as module
 
-    for number, rule in enumerate(RULES):
-        others = RULES[:number] + RULES[number + 1 :]
+    for number, rule in enumerate(STATUS_RULES):
+        others = STATUS_RULES[:number] + STATUS_RULES[number + 1 :]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "RULES", others)
+            patch.setattr(module, "STATUS_RULES", others)
             missed = [
                 name
                 for name, fields, doing in CASES
-                if activity(row(**fields), now_ms=NOW) != doing
+                if session_status(row(**fields), now_ms=NOW) != doing
             ]
         assert missed, rule
 
@@ -142,7 +142,7 @@ def test_every_rule_of_the_table_decides_some_case() -> None:
     ],
 )  # fmt: skip
 def test_why_a_session_may_be_held_open(fields: dict[str, Any], reason: str) -> None:
-    assert held(row(**fields), now_ms=NOW) == reason
+    assert in_use_reason(row(**fields), now_ms=NOW) == reason
 
 
 @pytest.mark.parametrize(
@@ -159,4 +159,4 @@ def test_why_a_session_may_be_held_open(fields: dict[str, Any], reason: str) -> 
     ],
 )
 def test_a_session_that_nothing_speaks_for_is_held_by_nobody(fields: dict[str, Any]) -> None:
-    assert held(row(**fields), now_ms=NOW) is None
+    assert in_use_reason(row(**fields), now_ms=NOW) is None

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from sessiontui.errors import InvalidPathError, StorageError
 from sessiontui.storage import SessionStorage, sync
-from sessiontui.storage.artifacts import belongs, moved, stem_of
+from sessiontui.storage.artifacts import artifact_target, is_artifact, sidecar_path
 from sessiontui.storage.backend import HEAD_BYTES, Rescan, ScanBatch, Stat
-from sessiontui.storage.change_detector import MOST_TOGETHER, Observer
-from sessiontui.storage.change_feed import ROOM_BYTES, Hub
+from sessiontui.storage.change_detector import MOST_TOGETHER, ChangeDetector
+from sessiontui.storage.change_feed import ROOM_BYTES, ChangeFeeds
 from sessiontui.storage.changes import (
     Appended,
     Change,
@@ -30,13 +30,13 @@ from sessiontui.storage.changes import (
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
 from sessiontui.storage.mirror import OVERLAP_BYTES, Mirror, overlap_mark
 from sessiontui.storage.reads import RangeCache
-from sessiontui.storage.write_queue import Retries
+from sessiontui.storage.write_queue import RetryPolicy
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
-    from sessiontui.storage.backend import Range, Seen, Signal
+    from sessiontui.storage.backend import Range, Snapshot, WatchEvent
 
 A = "/p/a.jsonl"
 B = "/p/b.jsonl"
@@ -63,10 +63,10 @@ def test_importing_the_storage_loads_neither_textual_nor_a_backends_library() ->
     ],
 )
 def test_what_belongs_to_a_session_moves_to_what_belongs_to_its_new_path(candidate: str) -> None:
-    assert belongs(candidate, A)
-    there = moved(candidate, A, "/q/new.jsonl")
-    assert belongs(there, "/q/new.jsonl")
-    assert moved(there, "/q/new.jsonl", A) == candidate
+    assert is_artifact(candidate, A)
+    there = artifact_target(candidate, A, "/q/new.jsonl")
+    assert is_artifact(there, "/q/new.jsonl")
+    assert artifact_target(there, "/q/new.jsonl", A) == candidate
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_what_belongs_to_a_session_moves_to_what_belongs_to_its_new_path(candida
     ],
 )
 def test_neighbours_do_not_belong_to_a_session(candidate: str) -> None:
-    assert not belongs(candidate, A)
+    assert not is_artifact(candidate, A)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_neighbours_do_not_belong_to_a_session(candidate: str) -> None:
 )
 def test_only_paths_of_sessions_have_artifacts(path: str) -> None:
     with pytest.raises(InvalidPathError):
-        stem_of(path)
+        sidecar_path(path)
 
 
 @given(st.data())
@@ -127,7 +127,7 @@ class Watched:
             clock=lambda: self.time,
             publish=lambda change, _: self.changes.append(change),
         )
-        self.observer = Observer(MemoryBackend(self.store), self.mirror)
+        self.observer = ChangeDetector(MemoryBackend(self.store), self.mirror)
 
     async def look(self, *paths: str) -> list[Change]:
         self.changes.clear()
@@ -190,7 +190,7 @@ async def test_another_file_of_the_same_bytes_is_a_rewrite_only_where_bytes_are_
 
 @given(st.lists(st.binary(min_size=1, max_size=200), max_size=5), st.integers(0, 300))
 def test_the_first_bytes_are_known_again_however_they_came(parts: list[bytes], at: int) -> None:
-    mirror = Mirror(resident=False, clock=lambda: 1, publish=Hub().publish)
+    mirror = Mirror(resident=False, clock=lambda: 1, publish=ChangeFeeds().publish)
     mirror.created(Stat(A, 0, 1, None), own=False, head=b"", overlap=b"")
     whole = b""
     for part in parts:
@@ -208,7 +208,7 @@ def test_the_first_bytes_are_known_again_however_they_came(parts: list[bytes], a
 def test_the_last_bytes_are_known_again_where_they_were_read_or_grew(
     whole: bytes, more: bytes, before_end: int
 ) -> None:
-    mirror = Mirror(resident=False, clock=lambda: 1, publish=Hub().publish)
+    mirror = Mirror(resident=False, clock=lambda: 1, publish=ChangeFeeds().publish)
     mirror.created(Stat(A, len(whole), 1, None), own=False)
     entry = mirror.confirmed[A]
     entry.overlap = overlap_mark(whole)
@@ -375,7 +375,7 @@ class SickBackend(MemoryBackend):
 
     sick = ""
 
-    async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+    async def probe(self, ranges: Sequence[Range]) -> list[Snapshot | None]:
         if any(item.path == self.sick for item in ranges):
             raise StorageError("Input/output error: /p/\x1b[31m")
         return await super().probe(ranges)
@@ -433,11 +433,11 @@ class DyingBackend(MemoryBackend):
     @asynccontextmanager
     async def watch(
         self, visible: Callable[[], Collection[str]] = tuple
-    ) -> AsyncIterator[AsyncIterator[Signal]]:
+    ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
         async with super().watch(visible) as signals:
             yield self._until_dying(signals)
 
-    async def _until_dying(self, signals: AsyncIterator[Signal]) -> AsyncIterator[Signal]:
+    async def _until_dying(self, signals: AsyncIterator[WatchEvent]) -> AsyncIterator[WatchEvent]:
         async for signal in signals:
             if self.dying.is_set():
                 raise LookupError("unheard of")
@@ -460,7 +460,7 @@ async def test_a_feed_that_ended_begins_again_when_all_is_loaded_again() -> None
 
 
 def test_pauses_grow_to_a_bound() -> None:
-    retries = Retries(first_s=0.1, longest_s=2.0)
+    retries = RetryPolicy(first_s=0.1, longest_s=2.0)
     pauses = [retries.pause(failures) for failures in range(1, 100)]
     assert 0.05 <= pauses[0] <= 0.1
     assert all(pause <= 2.0 for pause in pauses)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.errors import StorageError
-from sessiontui.storage.redis.connection import Link
-from sessiontui.storage.redis.keys import Keys
-from sessiontui.storage.redis.settings import Settings
-from sessiontui.storage.redis.watch import Pace, RedisWatch
+from sessiontui.storage.redis.connection import RedisConnection
+from sessiontui.storage.redis.keys import RedisKeys
+from sessiontui.storage.redis.settings import RedisSettings
+from sessiontui.storage.redis.watch import RedisWatch, WatchTiming
 from sessiontui.storage.tasks import end_task
 from tests.servers import real_server
 from tests.waiting import DEADLINE_S
@@ -61,9 +61,11 @@ async def test_a_watch_ends_however_far_a_break_has_come() -> None:
     with real_server() as server:
         for turns in range(12):
             async with server.client() as client:
-                settings = Settings.of_client(client)
-                reads = Link(settings, changes=False)
-                watch = RedisWatch(settings, reads, Keys("omp:sessions:"), nothing, Pace(poll=0.01))
+                settings = RedisSettings.of_client(client)
+                reads = RedisConnection(settings, changes=False)
+                watch = RedisWatch(
+                    settings, reads, RedisKeys("omp:sessions:"), nothing, WatchTiming(poll=0.01)
+                )
                 async with watch:
                     server.stop()
                     for _ in range(turns):
@@ -78,7 +80,7 @@ async def test_a_watch_ends_however_far_a_break_has_come() -> None:
 async def test_closing_a_link_fails_what_was_asked_before_it_began_to_serve() -> None:
     with real_server() as server:
         async with server.client() as client:
-            link = Link(Settings.of_client(client), changes=False)
+            link = RedisConnection(RedisSettings.of_client(client), changes=False)
             asked = asyncio.create_task(link.ask([(b"PING",)]))
             await asyncio.sleep(0)
             await link.aclose()

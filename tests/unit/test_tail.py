@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sessiontui.catalog.row_builder import append_facts, read_tail
+from sessiontui.catalog.row_builder import extend_row, read_tail
 from sessiontui.formats.jsonl import encode_entries
 from tests.sessions import (
     START_MS,
@@ -83,7 +83,7 @@ def test_calls_made_on_lines_of_their_own_wait_together() -> None:
     assert [call.name for call in row.calls] == ["Bash", "Read"]
     results = [{"type": "tool_result", "tool_use_id": name} for name in ("toolu_1", "toolu_2")]
     answer = {"type": "user", "sessionId": "s", "message": {"role": "user", "content": results}}
-    row = append_facts(row, encode_entries([answer]))
+    row = extend_row(row, encode_entries([answer]))
     assert (row.calls, row.ending, row.status) == ((), "results", "interrupted")
 
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from sessiontui.formats.title_slot import (
     SLOT_BYTES,
-    Slot,
     TitleField,
+    TitleSlot,
     make_slot,
-    normal_title,
+    make_title_field,
+    normalize_title,
     parse_slot,
     parse_title_field,
-    title_field,
 )
 from sessiontui.times import time_ms
 from tests.corpus import corpus_file
@@ -33,7 +33,7 @@ ANY_TEXT = st.text(st.characters(codec=None), max_size=300)
 def test_the_slot_reads_back_what_was_written() -> None:
     slot = make_slot("Fix the flaky test", source="user", updated_at=WHEN)
     assert len(slot) == SLOT_BYTES
-    assert parse_slot(slot + b'{"type":"session"}\n') == Slot(
+    assert parse_slot(slot + b'{"type":"session"}\n') == TitleSlot(
         title="Fix the flaky test",
         source="user",
         updated_at="2026-09-14T18:21:34.726Z",
@@ -78,7 +78,7 @@ def test_every_title_makes_an_exact_slot(title: str, source: TitleSource | None)
     assert slot is not None
     assert slot.exact
     assert slot.source == source
-    assert normal_title(title).startswith(slot.title)
+    assert normalize_title(title).startswith(slot.title)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_every_title_makes_an_exact_slot(title: str, source: TitleSource | None)
     ],
 )
 def test_a_title_is_one_line_without_control_characters(text: str, title: str) -> None:
-    assert normal_title(text) == title
+    assert normalize_title(text) == title
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_title_line_of_another_length_is_a_title_but_not_the_slot() -> None:
     short = parse_slot(
         b'{"type":"title","v":1,"title":"","updatedAt":"2026-08-21T13:29:34.583Z"}\n'
     )
-    assert short == Slot(title="", updated_at="2026-08-21T13:29:34.583Z", exact=False)
+    assert short == TitleSlot(title="", updated_at="2026-08-21T13:29:34.583Z", exact=False)
     padded = make_slot("a", source=None, updated_at=WHEN)
     longer = parse_slot(padded[:-3] + b' "}\n')
     assert longer is not None
@@ -126,22 +126,22 @@ def test_a_title_line_of_another_length_is_a_title_but_not_the_slot() -> None:
 
 def test_a_slot_with_an_unknown_source_still_gives_its_title() -> None:
     slot = parse_slot(b'{"type":"title","v":1,"title":"a","source":["user"]}\n')
-    assert slot == Slot(title="a", exact=False)
+    assert slot == TitleSlot(title="a", exact=False)
 
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_slot_or_none(data: bytes) -> None:
     slot = parse_slot(data)
-    assert slot is None or isinstance(slot, Slot)
+    assert slot is None or isinstance(slot, TitleSlot)
 
 
 @given(title=ANY_TEXT, source=SOURCES)
 def test_the_title_field_reads_back_what_was_written(
     title: str, source: TitleSource | None
 ) -> None:
-    field = parse_title_field(title_field(title, source, WHEN))
+    field = parse_title_field(make_title_field(title, source, WHEN))
     assert field == TitleField(
-        title=normal_title(title), source=source, updated_at="2026-09-14T18:21:34.726Z"
+        title=normalize_title(title), source=source, updated_at="2026-09-14T18:21:34.726Z"
     )
     assert time_ms(field.updated_at) == WHEN
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sessiontui.catalog.row import Row
-from sessiontui.catalog.row_builder import retitled
-from sessiontui.catalog.titles import Name, Titles, choose_title, pack_titles, unpack_titles
+from sessiontui.catalog.row_builder import retitle_row
+from sessiontui.catalog.titles import Title, Titles, choose_title, pack_titles, unpack_titles
 from sessiontui.formats.jsonl import encode_entries
-from sessiontui.formats.title_slot import TitleSource, make_slot, title_field
+from sessiontui.formats.title_slot import TitleSource, make_slot, make_title_field
 from tests.sessions import (
     START_MS,
     Omp,
@@ -41,7 +41,7 @@ def titled(
         session.add("title_change", title=change, source="user")
     if summary is not None:
         session.add("compaction", summary="long", shortSummary=summary)
-    stored = None if field is None else title_field(field, by, START_MS)
+    stored = None if field is None else make_title_field(field, by, START_MS)
     return row_of(session.data, field=stored)
 
 
@@ -78,7 +78,7 @@ def test_a_title_that_the_user_took_away_is_not_found_in_the_entries_either() ->
 def test_untitled_tells_the_time_in_the_zone_asked_for() -> None:
     row = titled()
     zone = timezone(timedelta(hours=2))
-    assert retitled(row, None, zone=zone).title == "Untitled · 02:26"
+    assert retitle_row(row, None, zone=zone).title == "Untitled · 02:26"
 
 
 def test_the_last_title_change_counts_but_the_agent_never_outdoes_the_user() -> None:
@@ -108,13 +108,13 @@ def test_a_title_change_is_found_in_the_tail_beyond_the_last_message() -> None:
 def test_another_title_field_is_weighed_without_reading_again() -> None:
     row = titled(slot="S", change="C")
     assert row.title == "S"
-    named = retitled(row, title_field("F", "user", START_MS))
+    named = retitle_row(row, make_title_field("F", "user", START_MS))
     assert (named.title, named.title_source) == ("F", "user")
-    assert retitled(named, title_field("", None, START_MS)).title == "C"
-    assert retitled(named, b"not json").title == "S"
-    assert retitled(named, None) == row
+    assert retitle_row(named, make_title_field("", None, START_MS)).title == "C"
+    assert retitle_row(named, b"not json").title == "S"
+    assert retitle_row(named, None) == row
     unread = Row(path="/a.jsonl", size=0, mtime_ms=0)
-    assert retitled(unread, b"{}") == replace(unread, title_field=b"{}")
+    assert retitle_row(unread, b"{}") == replace(unread, title_field=b"{}")
 
 
 @pytest.mark.parametrize(
@@ -136,13 +136,13 @@ def test_codexs_thread_name_is_its_title() -> None:
 
 
 TEXTS = st.sampled_from(["", "Fix", "Fix the tests", "Fix the tests. All of them"])
-NAMES = st.none() | st.builds(Name, TEXTS, st.sampled_from([None, "auto", "user"]))
+NAMES = st.none() | st.builds(Title, TEXTS, st.sampled_from([None, "auto", "user"]))
 
 
 @given(
     st.builds(Titles, slot=NAMES, header=NAMES, entry=NAMES, summary=TEXTS, message=TEXTS),
     TEXTS,
-    st.none() | TEXTS.map(lambda title: title_field(title, "user", START_MS)),
+    st.none() | TEXTS.map(lambda title: make_title_field(title, "user", START_MS)),
 )
 def test_a_row_keeps_every_title_however_it_was_named(
     titles: Titles, first_message: str, field: bytes | None
@@ -151,9 +151,9 @@ def test_a_row_keeps_every_title_however_it_was_named(
     naming = pack_titles(titles, chosen, first_message)
     assert unpack_titles(naming, chosen, first_message) == titles
     row = replace(row_of(b""), naming=titles, first_message=first_message)
-    named = retitled(row, field, zone=UTC)
+    named = retitle_row(row, field, zone=UTC)
     assert named.titles == titles
-    assert retitled(named, None, zone=UTC) == retitled(row, None, zone=UTC)
+    assert retitle_row(named, None, zone=UTC) == retitle_row(row, None, zone=UTC)
 
 
 def test_a_slot_that_is_not_exact_gives_a_title_but_may_not_be_rewritten() -> None:

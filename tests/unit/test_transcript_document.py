@@ -9,7 +9,7 @@ import pytest
 
 from sessiontui.errors import BackendDownError, StorageError
 from sessiontui.transcript.document import Document
-from sessiontui.transcript.navigate import seek
+from sessiontui.transcript.navigate import find_block
 from sessiontui.transcript.pages import MAX_PAGES, PAGE_BYTES
 
 
@@ -278,15 +278,15 @@ async def test_seeking_goes_beyond_the_window_in_both_directions() -> None:
     starts = [0, len(line(0) + fill), len(line(0) + fill + line(1) + fill)]
     offset, number = len(store.data) - 1, 0
     for start in reversed(starts):
-        found = await seek(
+        found = await find_block(
             document, offset, number, lambda block: block.kind == "user", forward=False
         )
         assert found == (start, 0)
         offset, number = found
-    nothing = await seek(document, 0, 0, lambda block: block.kind == "user", forward=False)
+    nothing = await find_block(document, 0, 0, lambda block: block.kind == "user", forward=False)
     assert nothing is None
     for start in starts[1:]:
-        found = await seek(
+        found = await find_block(
             document, offset, number, lambda block: block.kind == "user", forward=True
         )
         assert found == (start, 0)

@@ -10,7 +10,7 @@ import pytest
 from sessiontui.formats.jsonl import encode_entries
 from sessiontui.transcript import search as finding
 from sessiontui.transcript.document import Document
-from sessiontui.transcript.search import Finder, Pattern, Spot, sought
+from sessiontui.transcript.search import Finder, MatchPosition, RegexQuery, parse_find_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,12 +42,12 @@ class Session:
     def finder(
         self, text: str, origin: int = 0, changed: Callable[[], None] = lambda: None
     ) -> Finder:
-        return Finder(self.document, sought(text), origin, changed)
+        return Finder(self.document, parse_find_text(text), origin, changed)
 
     def all(self, finder: Finder) -> list[int]:
         """Return the offsets of what was found, walking from hit to hit."""
-        spots: list[Spot] = []
-        spot = finder.after(Spot(len(self.data), 0))
+        spots: list[MatchPosition] = []
+        spot = finder.after(MatchPosition(len(self.data), 0))
         while spot is not None and spot not in spots:
             assert finder.rank(spot) == len(spots) + 1
             spots.append(spot)
@@ -104,7 +104,7 @@ async def test_the_nearest_hit_comes_first_onwards_and_else_backwards(
 
     finder = session.finder("needle", int(origin * len(session.data)), look)
     await finder.run()
-    assert finder.nearest == Spot(offsets(session.data, b"needle")[nearest], 0)
+    assert finder.nearest == MatchPosition(offsets(session.data, b"needle")[nearest], 0)
     assert early[0] is True
     assert early[-1] is False
 
@@ -148,7 +148,7 @@ async def test_a_rewritten_session_ends_the_search() -> None:
 
 
 async def test_hits_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding, "MAX_HITS", 10)
+    monkeypatch.setattr(finding, "MAX_MATCHES", 10)
     data = b"".join(said(f"needle {number}") for number in range(200))
     for origin in (0, len(data), len(data) - 300):
         session = Session(data)
@@ -170,8 +170,8 @@ async def test_an_empty_session_has_no_hits() -> None:
     finder = session.finder("needle")
     await finder.run()
     assert finder.complete
-    assert finder.after(Spot(0, 0)) is None
-    assert finder.before(Spot(0, 0)) is None
+    assert finder.after(MatchPosition(0, 0)) is None
+    assert finder.before(MatchPosition(0, 0)) is None
 
 
 async def test_patterns_match_within_a_line_and_ignore_case() -> None:
@@ -184,14 +184,14 @@ async def test_patterns_match_within_a_line_and_ignore_case() -> None:
 @pytest.mark.parametrize("text", ["re:/(/", "re:[", "re:/*/", "re:/(?P<\x1b[31m>x)/"])
 def test_what_is_no_pattern_is_told_in_a_safe_line(text: str) -> None:
     with pytest.raises(ValueError, match="position") as raised:
-        sought(text)
+        parse_find_text(text)
     assert str(raised.value).isprintable()
 
 
 def test_where_a_line_matches() -> None:
-    assert list(sought("ab").spans("xAB ab")) == [(1, 3), (4, 6)]
-    assert list(sought("re:/a./").spans("xAB ab")) == [(1, 3), (4, 6)]
-    assert list(sought("re:x*").spans("abc")) == []
-    assert isinstance(sought("re:/a"), Pattern)
-    assert not sought("re:")
-    assert not sought("  ")
+    assert list(parse_find_text("ab").spans("xAB ab")) == [(1, 3), (4, 6)]
+    assert list(parse_find_text("re:/a./").spans("xAB ab")) == [(1, 3), (4, 6)]
+    assert list(parse_find_text("re:x*").spans("abc")) == []
+    assert isinstance(parse_find_text("re:/a"), RegexQuery)
+    assert not parse_find_text("re:")
+    assert not parse_find_text("  ")

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from sessiontui.transcript import document as document_module
 from sessiontui.transcript import pages as pages_module
 from sessiontui.transcript.document import Document
-from sessiontui.transcript.pages import Page, find_beginning, line_start, read_before, split
+from sessiontui.transcript.pages import Page, find_beginning, line_start, read_before, split_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sessiontui.transcript.pages import Line
+    from sessiontui.transcript.pages import PageLine
 
 CONTENT = st.lists(
     st.one_of(
@@ -60,7 +60,7 @@ def stored_lines(data: bytes) -> list[tuple[int, bytes]]:
     return lines[:-1] if not lines[-1][1] else lines
 
 
-def lines_of(pages: Sequence[Page]) -> Iterator[Line]:
+def lines_of(pages: Sequence[Page]) -> Iterator[PageLine]:
     for page in pages:
         for number in range(len(page)):
             yield page.line(number)
@@ -96,7 +96,7 @@ in_small_steps = settings(
 @in_small_steps
 @given(CONTENT)
 def test_pages_made_of_bytes_hold_each_line_at_its_offset(data: bytes) -> None:
-    assert_exact(split(0, data), data)
+    assert_exact(split_pages(0, data), data)
 
 
 @in_small_steps

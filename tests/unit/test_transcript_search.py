@@ -11,7 +11,7 @@ import pytest
 from sessiontui.formats.jsonl import decode_lines, encode_entries
 from sessiontui.formats.registry import blocks_of
 from sessiontui.transcript.pages import STEP_BYTES
-from sessiontui.transcript.search import LONGEST_LINE, Hit, Needle, Progress, search
+from sessiontui.transcript.search import LONGEST_LINE, LiteralQuery, SearchStep, TextMatch, search
 from tests.sessions import Omp, claude_session, codex_session, every_omp_entry
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def reader(data: bytes, reads: list[int] | None = None) -> Callable[[int, int], 
 
 
 async def hits_in(data: bytes, text: str, start: int = 0) -> list[tuple[int, int]]:
-    found = search(reader(data), Needle(text), start, len(data))
-    return [(item.offset, item.block) async for item in found if isinstance(item, Hit)]
+    found = search(reader(data), LiteralQuery(text), start, len(data))
+    return [(item.offset, item.block) async for item in found if isinstance(item, TextMatch)]
 
 
 def slow_hits_in(data: bytes, text: str) -> list[tuple[int, int]]:
@@ -89,9 +89,9 @@ async def test_lines_across_the_edges_of_steps_are_found_once() -> None:
 async def test_the_first_hit_comes_before_the_rest_is_read() -> None:
     data = spoken("needle") + spoken("hay" * 100) * (8 * STEP_BYTES // 400)
     reads: list[int] = []
-    found = search(reader(data, reads), Needle("needle"), 0, len(data))
+    found = search(reader(data, reads), LiteralQuery("needle"), 0, len(data))
     async for item in found:
-        assert item == Hit(0, 0, "needle", kind="user", heading="You")
+        assert item == TextMatch(0, 0, "needle", kind="user", heading="You")
         break
     assert len(reads) == 1
 
@@ -100,8 +100,8 @@ async def test_progress_comes_after_each_step_and_ends_at_the_end() -> None:
     data = spoken("hay") * (2 * STEP_BYTES // 50)
     progress = [
         item
-        async for item in search(reader(data), Needle("needle"), 0, len(data))
-        if isinstance(item, Progress)
+        async for item in search(reader(data), LiteralQuery("needle"), 0, len(data))
+        if isinstance(item, SearchStep)
     ]
     steps = -(-len(data) // STEP_BYTES)
     assert [item.offset for item in progress] == [
@@ -121,7 +121,7 @@ async def test_a_search_that_is_cancelled_reads_no_further() -> None:
         return data[start:stop]
 
     async def run() -> None:
-        async for _ in search(read, Needle("needle"), 0, len(data)):
+        async for _ in search(read, LiteralQuery("needle"), 0, len(data)):
             pass
 
     task = asyncio.create_task(run())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.storage.write_queue import PendingWrite
-from sessiontui.workspace.unsaved_writes import save_unconfirmed
+from sessiontui.workspace.unsaved_writes import save_unsaved_writes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ WRITES = (
 
 
 def test_every_change_is_a_line_that_can_be_read_back(tmp_path: Path) -> None:
-    path = save_unconfirmed(WRITES, tmp_path / "state", now_ms=NOW_MS)
+    path = save_unsaved_writes(WRITES, tmp_path / "state", now_ms=NOW_MS)
     told = [json.loads(line) for line in path.read_text("ascii").splitlines()]
     assert told == [
         {"action": "title", "path": "/s/a.jsonl", "title": "Später"},
@@ -44,7 +44,7 @@ def test_every_change_is_a_line_that_can_be_read_back(tmp_path: Path) -> None:
 def test_nobody_else_may_read_it_and_nothing_is_overwritten(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        first, second = (save_unconfirmed(WRITES, tmp_path / "s", now_ms=NOW_MS) for _ in "12")
+        first, second = (save_unsaved_writes(WRITES, tmp_path / "s", now_ms=NOW_MS) for _ in "12")
     finally:
         os.umask(before)
     assert first != second
@@ -55,5 +55,5 @@ def test_nobody_else_may_read_it_and_nothing_is_overwritten(tmp_path: Path) -> N
 def test_a_folder_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        save_unconfirmed(WRITES, tmp_path / "file" / "state", now_ms=NOW_MS)
+        save_unsaved_writes(WRITES, tmp_path / "file" / "state", now_ms=NOW_MS)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sessiontui.sources import DirectorySource, RedisSource
-from sessiontui.workspace.view_state import MOST, ListFile, ListState
+from sessiontui.workspace.view_state import MOST, ViewState, ViewStateFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sessiontui.sources import Source
 
 SOURCE = RedisSource(host="cache", password="secret")
-LEFT = ListState(
+LEFT = ViewState(
     sort="size",
     reverse=True,
     flat=True,
@@ -36,22 +36,22 @@ LEFT = ListState(
 
 
 def test_what_was_saved_is_loaded_in_the_next_run(tmp_path: Path) -> None:
-    assert ListFile(tmp_path / "lists", SOURCE).save(LEFT) == ""
-    assert ListFile(tmp_path / "lists", SOURCE).load() == (LEFT, "")
+    assert ViewStateFile(tmp_path / "lists", SOURCE).save(LEFT) == ""
+    assert ViewStateFile(tmp_path / "lists", SOURCE).load() == (LEFT, "")
 
 
 def test_each_source_has_its_own(tmp_path: Path) -> None:
     others: list[Source] = [RedisSource(host="cache", db=1), DirectorySource(Path("/sessions"))]
-    ListFile(tmp_path, SOURCE).save(LEFT)
+    ViewStateFile(tmp_path, SOURCE).save(LEFT)
     for other in others:
-        assert ListFile(tmp_path, other).load() == (None, "")
-        ListFile(tmp_path, other).save(ListState(flat=True))
-    assert ListFile(tmp_path, SOURCE).load() == (LEFT, "")
+        assert ViewStateFile(tmp_path, other).load() == (None, "")
+        ViewStateFile(tmp_path, other).save(ViewState(flat=True))
+    assert ViewStateFile(tmp_path, SOURCE).load() == (LEFT, "")
     assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_the_file_is_the_users_own_and_holds_no_secret(tmp_path: Path) -> None:
-    file = ListFile(tmp_path / "deep" / "lists", SOURCE)
+    file = ViewStateFile(tmp_path / "deep" / "lists", SOURCE)
     file.save(LEFT)
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
@@ -74,35 +74,35 @@ def test_the_file_is_the_users_own_and_holds_no_secret(tmp_path: Path) -> None:
 def test_a_damaged_file_is_told_and_then_replaced(
     tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
-    file = ListFile(tmp_path, SOURCE)
+    file = ViewStateFile(tmp_path, SOURCE)
     file.save(LEFT)
     file.path.write_bytes(damage(file.path.read_bytes()))
-    again = ListFile(tmp_path, SOURCE)
+    again = ViewStateFile(tmp_path, SOURCE)
     state, problem = again.load()
     assert state is None
     assert problem.startswith("How the list was left cannot be read (it is damaged): /")
     assert again.save(LEFT) == ""
-    assert ListFile(tmp_path, SOURCE).load() == (LEFT, "")
+    assert ViewStateFile(tmp_path, SOURCE).load() == (LEFT, "")
 
 
 @pytest.mark.parametrize("change", [{"version": 2}, {"source": "redis://other"}])
 def test_a_file_that_is_not_ours_is_told_and_left_alone(
     tmp_path: Path, change: dict[str, object]
 ) -> None:
-    file = ListFile(tmp_path, SOURCE)
+    file = ViewStateFile(tmp_path, SOURCE)
     file.save(LEFT)
     foreign = json.dumps(json.loads(file.path.read_bytes()) | change).encode()
     file.path.write_bytes(foreign)
-    again = ListFile(tmp_path, SOURCE)
+    again = ViewStateFile(tmp_path, SOURCE)
     state, problem = again.load()
     assert state is None
     assert "nothing is remembered here" in problem
-    assert again.save(ListState()) == ""
+    assert again.save(ViewState()) == ""
     assert file.path.read_bytes() == foreign
 
 
 def test_what_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
-    file = ListFile(tmp_path / "lists", SOURCE)
+    file = ViewStateFile(tmp_path / "lists", SOURCE)
     file.path.mkdir(parents=True)
     assert file.load() == (
         None,
@@ -113,25 +113,25 @@ def test_what_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
 
 
 def test_two_instances_lose_no_pin_and_bring_none_back(tmp_path: Path) -> None:
-    first = ListFile(tmp_path, SOURCE)
-    first.save(ListState(pins=("a", "b", "c")))
-    second = ListFile(tmp_path, SOURCE)
+    first = ViewStateFile(tmp_path, SOURCE)
+    first.save(ViewState(pins=("a", "b", "c")))
+    second = ViewStateFile(tmp_path, SOURCE)
     second.load()
-    first.save(ListState(pins=("a", "b", "c", "first")))
-    second.save(ListState(pins=("b", "c", "second"), flat=True))
-    third, _ = ListFile(tmp_path, SOURCE).load()
-    assert third == ListState(pins=("b", "c", "first", "second"), flat=True)
-    first.save(ListState(pins=("c", "first"), sort="size"))
-    last, _ = ListFile(tmp_path, SOURCE).load()
+    first.save(ViewState(pins=("a", "b", "c", "first")))
+    second.save(ViewState(pins=("b", "c", "second"), flat=True))
+    third, _ = ViewStateFile(tmp_path, SOURCE).load()
+    assert third == ViewState(pins=("b", "c", "first", "second"), flat=True)
+    first.save(ViewState(pins=("c", "first"), sort="size"))
+    last, _ = ViewStateFile(tmp_path, SOURCE).load()
     assert last is not None
     assert set(last.pins) == {"c", "first", "second"}
 
 
 def test_it_is_bounded(tmp_path: Path) -> None:
     many = tuple(f"/s/{number}" for number in range(3 * MOST))
-    file = ListFile(tmp_path, SOURCE)
+    file = ViewStateFile(tmp_path, SOURCE)
     file.save(replace(LEFT, closed=many, pins=many, folds=dict.fromkeys(many, True)))
-    state, _ = ListFile(tmp_path, SOURCE).load()
+    state, _ = ViewStateFile(tmp_path, SOURCE).load()
     assert state is not None
     assert len(state.closed) == len(state.pins) == len(state.folds) == MOST
     assert state.pins[-1] == many[-1]
@@ -141,7 +141,7 @@ def test_it_is_bounded(tmp_path: Path) -> None:
 
 def test_the_lists_of_old_sources_are_forgotten(tmp_path: Path) -> None:
     for number in range(205):
-        ListFile(tmp_path, RedisSource(db=number)).save(LEFT)
+        ViewStateFile(tmp_path, RedisSource(db=number)).save(LEFT)
     assert len(list(tmp_path.iterdir())) == 200
 
 
@@ -150,7 +150,7 @@ _TEXTS = st.text(max_size=6) | st.sampled_from(["\udc80", "\x00", "\n"])
 
 @given(
     st.builds(
-        ListState,
+        ViewState,
         sort=_TEXTS,
         closed=st.lists(_TEXTS, max_size=3).map(tuple),
         folds=st.dictionaries(_TEXTS, st.booleans(), max_size=3),
@@ -158,7 +158,7 @@ _TEXTS = st.text(max_size=6) | st.sampled_from(["\udc80", "\x00", "\n"])
         cursor=st.none() | _TEXTS,
     )
 )
-def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, state: ListState) -> None:
+def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, state: ViewState) -> None:
     folder = tmp_path_factory.mktemp("lists")
-    assert ListFile(folder, SOURCE).save(state) == ""
-    assert ListFile(folder, SOURCE).load() == (state, "")
+    assert ViewStateFile(folder, SOURCE).save(state) == ""
+    assert ViewStateFile(folder, SOURCE).load() == (state, "")

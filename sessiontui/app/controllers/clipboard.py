@@ -13,7 +13,7 @@ from sessiontui.app import format as formats
 from sessiontui.catalog.row_builder import id_from_path
 from sessiontui.errors import StorageError
 from sessiontui.text import clean, clean_text
-from sessiontui.workspace.events import reason_of
+from sessiontui.workspace.events import error_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sessiontui.app.format import Tone
     from sessiontui.app.widgets.transcript.view import TranscriptView
     from sessiontui.catalog.row import Row
-    from sessiontui.transcript.entry_text import Code
+    from sessiontui.transcript.entry_text import CodeSnippet
 
 MAX_BYTES: Final = 512 * 1024
 """How much is copied at most; terminals and tmux take no more than about this."""
@@ -31,7 +31,7 @@ MAX_BYTES: Final = 512 * 1024
 _CELLS = 40
 
 
-class Copying:
+class ClipboardController:
     """Copies one thing at a time, and says so in one line.
 
     Args:
@@ -92,7 +92,7 @@ class Copying:
             self.copy(texts[0], f"the {what} {formats.cut_middle(clean(texts[0]), _CELLS)}")
         else:
             lines = "\n".join(clean(text) for text in texts)
-            self.copy(lines, formats.counted(len(texts), what))
+            self.copy(lines, formats.plural(len(texts), what))
 
     async def copy_message(self) -> None:
         """Copy the text of the current entry; of a stored line that line."""
@@ -107,7 +107,7 @@ class Copying:
                 document, *entry, stored=self._transcript.shows_stored, limit=MAX_BYTES
             )
         except StorageError as error:
-            self._tell(f"Not copied: {reason_of(error)}", "failed")
+            self._tell(f"Not copied: {error_reason(error)}", "failed")
             return
         self.copy(text, "this entry", whole=whole)
 
@@ -116,21 +116,21 @@ class Copying:
         from sessiontui.transcript.entry_text import entry_code
 
         document, entry = self._transcript.document, self._transcript.own_entry
-        found: list[Code] = []
+        found: list[CodeSnippet] = []
         if document is not None and entry is not None:
             try:
                 found = await entry_code(document, *entry)
             except StorageError as error:
-                self._tell(f"Not copied: {reason_of(error)}", "failed")
+                self._tell(f"Not copied: {error_reason(error)}", "failed")
                 return
         if not found:
             self._tell("No code in this entry", "past")
             return
-        code: Code | None = found[0]
+        code: CodeSnippet | None = found[0]
         if len(found) > 1:
-            from sessiontui.app.screens.code_list import CodesScreen
+            from sessiontui.app.screens.code_list import CodeListScreen
 
-            code = await self._screen.app.push_screen_wait(CodesScreen(found))
+            code = await self._screen.app.push_screen_wait(CodeListScreen(found))
         if code is not None:
-            lines = formats.counted(code.text.count("\n") + 1, "line")
+            lines = formats.plural(code.text.count("\n") + 1, "line")
             self.copy(code.text, f"{lines} of {clean(code.language) or 'code'}")

@@ -10,24 +10,24 @@ from textual.content import Content
 
 from sessiontui.catalog.projects import home_relative
 from sessiontui.errors import SessionExistsError
-from sessiontui.formats.resume import NAMES
+from sessiontui.formats.resume import AGENT_NAMES
 from sessiontui.formats.roots import session_roots
 from sessiontui.progress import Progress
 from sessiontui.sources import DirectorySource
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
-    from sessiontui.app.controllers.prompts import Conversation
+    from sessiontui.app.controllers.prompts import Prompts
     from sessiontui.catalog.row import Row
     from sessiontui.workspace import Workspace
     from sessiontui.workspace.bulk import Outcome
-    from sessiontui.workspace.transfer import Transferred
+    from sessiontui.workspace.transfer import TransferResult
 
-BROUGHT = ("omp", "pi")
+COPIED = ("omp", "pi")
 """The agents that keep sessions in Redis and on disk alike."""
 
 
-async def bring_to_disk(conversation: Conversation, row: Row) -> str | None:
+async def copy_to_disk(conversation: Prompts, row: Row) -> str | None:
     """Ask, copy a session to its agent's folder, and return the file; None if the user would not.
 
     A session that is there already and differs, from being resumed before say, is
@@ -35,7 +35,7 @@ async def bring_to_disk(conversation: Conversation, row: Row) -> str | None:
 
     Args:
         conversation: Asks and tells.
-        row: The session; its agent is one of `BROUGHT`.
+        row: The session; its agent is one of `COPIED`.
 
     Raises:
         SessionTuiError: It cannot be copied.
@@ -43,9 +43,9 @@ async def bring_to_disk(conversation: Conversation, row: Row) -> str | None:
     from sessiontui.app.screens.dialog import Question
     from sessiontui.app.screens.progress_dialog import StoppedError
 
-    name = NAMES[row.agent]
+    name = AGENT_NAMES[row.agent]
     home = Path.home()
-    root = session_roots(os.environ, home)[BROUGHT.index(row.agent)]
+    root = session_roots(os.environ, home)[COPIED.index(row.agent)]
     shown = clean(home_relative(str(root), str(home)))
     question = Question(
         Content("Copy it to disk and resume?"),
@@ -74,18 +74,18 @@ async def bring_to_disk(conversation: Conversation, row: Row) -> str | None:
 
 async def _copied(
     workspace: Workspace, path: str, root: Path, progress: Progress
-) -> Outcome[Transferred]:
-    from sessiontui.workspace.transfer import Transfers, Wish, open_destination
+) -> Outcome[TransferResult]:
+    from sessiontui.workspace.transfer import TransferOptions, Transfers, open_destination
 
     async with open_destination(
         DirectorySource(root), home=str(Path.home()), origin=workspace.source
     ) as destination:
         # That it may be running was asked before.
-        wish = Wish(force=True)
+        wish = TransferOptions(force=True)
         return (await Transfers(workspace).run([path], destination, wish, progress)).or_error()
 
 
-async def _as_it_is(conversation: Conversation, path: str | None) -> str | None:
+async def _as_it_is(conversation: Prompts, path: str | None) -> str | None:
     """Ask whether to go on with what is on disk already."""
     from sessiontui.app.screens.dialog import Question
 

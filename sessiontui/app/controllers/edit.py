@@ -5,26 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessiontui.app import format as formats
-from sessiontui.app.controllers.prompts import quoted
+from sessiontui.app.controllers.prompts import quote_title
 from sessiontui.errors import SessionTuiError
 from sessiontui.progress import Progress
-from sessiontui.workspace.events import reason_of, told_once
+from sessiontui.workspace.events import error_reason, told_once
 from sessiontui.workspace.rename import no_title
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sessiontui.app.controllers.prompts import Conversation
+    from sessiontui.app.controllers.prompts import Prompts
     from sessiontui.storage.backend import TrashItem
     from sessiontui.workspace import DeletePlan, Outcome, Update
 
-SPLIT = "Its agent would go on writing to the old path, and its work would be split in two."
+SPLIT_WARNING = "Its agent would go on writing to the old path, and its work would be split in two."
 """What happens to an agent whose session is moved."""
 _AGAIN = "; an agent wrote at the old path meanwhile: its version is kept there"
 """Ends what is said of a session that was taken from an agent at work."""
 
 
-class Changing:
+class EditController:
     """Runs one action from its key to its last word.
 
     Every method is a coroutine for a worker of the screen; dialogs are waited
@@ -34,7 +34,7 @@ class Changing:
         conversation: Asks and tells.
     """
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Prompts) -> None:
         self._conversation = conversation
         self._workspace = conversation.workspace
         self._keys = conversation.keys
@@ -75,10 +75,10 @@ class Changing:
                 path, title=wanted.title, new_path=wanted.path, insist=reason is not None
             )
         except SessionTuiError as error:
-            self._tell(f"Not renamed: {reason_of(error)}", "failed")
+            self._tell(f"Not renamed: {error_reason(error)}", "failed")
         else:
             name = self._conversation.name(wanted.path or path)
-            text = f"Renamed {quoted(wanted.title) if wanted.title else name}"
+            text = f"Renamed {quote_title(wanted.title) if wanted.title else name}"
             again = wanted.path is not None and await self._workspace.written_again([path])
             self._tell(text + _AGAIN if again else text, "failed" if again else "plain")
 
@@ -91,7 +91,7 @@ class Changing:
 
         question = Question(
             Content("Move it anyway?"),
-            [Content(f"{as_sentence(reason)} {SPLIT}")],
+            [Content(f"{as_sentence(reason)} {SPLIT_WARNING}")],
             yes="Move it anyway",
             no="Leave it",
         )
@@ -109,14 +109,14 @@ class Changing:
                     return
                 self._deleted = {path: self._conversation.name(path) for path in plan.paths}
                 outcome = await self._conversation.while_shown(
-                    f"Deleting {formats.counted(len(plan.paths), 'session')}",
+                    f"Deleting {formats.plural(len(plan.paths), 'session')}",
                     progress,
                     self._workspace.delete(plan, progress),
                 )
         except StoppedError:
             return
         except SessionTuiError as error:
-            self._tell(f"Not deleted: {reason_of(error)}", "failed")
+            self._tell(f"Not deleted: {error_reason(error)}", "failed")
             return
         again = await self._workspace.written_again([item.path for item in outcome.done])
         key = self._keys.first("undo")
@@ -126,7 +126,7 @@ class Changing:
 
     async def _planned(self, paths: Sequence[str]) -> DeletePlan:
         return await self._conversation.while_shown(
-            f"Looking for what belongs to {formats.counted(len(paths), 'session')}",
+            f"Looking for what belongs to {formats.plural(len(paths), 'session')}",
             Progress(),
             self._workspace.plan_delete(paths),
         )
@@ -142,7 +142,7 @@ class Changing:
     ) -> None:
         """Say in one line what was done to how many, and what was not and why."""
         paths = [item.path for item in outcome.done]
-        what = formats.counted(len(paths), "session")
+        what = formats.plural(len(paths), "session")
         if len(paths) == 1:
             what = names.get(paths[0]) or self._conversation.name(paths[0])
         text = f"{done} {what}"
@@ -191,7 +191,7 @@ class Changing:
         except StoppedError:
             return
         except SessionTuiError as error:
-            self._tell(f"Not brought back: {reason_of(error)}", "failed")
+            self._tell(f"Not brought back: {error_reason(error)}", "failed")
             return
         if not outcome.done and not outcome.left:
             self._tell("Nothing to restore", "past")
@@ -204,23 +204,23 @@ class Changing:
         try:
             await self._workspace.refresh()
         except SessionTuiError as error:
-            self._tell(f"Not refreshed: {reason_of(error)}", "failed")
+            self._tell(f"Not refreshed: {error_reason(error)}", "failed")
         else:
-            sessions = formats.counted(self._workspace.state.sessions, "session")
+            sessions = formats.plural(self._workspace.state.sessions, "session")
             self._tell(f"Refreshed: {sessions}", "past")
 
     async def may_leave(self) -> bool:
         """Return whether to quit; asks while writes are pending, and only for so long."""
-        from sessiontui.app.screens.quit_dialog import LeaveDialog
+        from sessiontui.app.screens.quit_dialog import QuitDialog
 
         workspace = self._workspace
         writes = workspace.storage.pending_writes if workspace.state.pending else ()
         if not writes:
             return True
         reason = workspace.storage.last_error
-        question = LeaveDialog(
+        question = QuitDialog(
             writes,
-            reason="" if reason is None else reason_of(reason),
+            reason="" if reason is None else error_reason(reason),
             patience_s=workspace.patience_s,
         )
 

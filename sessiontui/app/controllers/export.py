@@ -9,32 +9,32 @@ from sessiontui.app import format as formats
 from sessiontui.errors import SessionTuiError
 from sessiontui.progress import Progress
 from sessiontui.text import clean
-from sessiontui.workspace.events import reason_of
+from sessiontui.workspace.events import error_reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessiontui.app.controllers.prompts import Conversation
-    from sessiontui.app.screens.export_dialog import Wanted
+    from sessiontui.app.controllers.prompts import Prompts
+    from sessiontui.app.screens.export_dialog import ExportRequest
     from sessiontui.workspace.bulk import Outcome
     from sessiontui.workspace.exporter import Export
 
 _FILE_CELLS = 60
 
 
-class Exporting:
+class ExportController:
     """Exports sessions; what was wanted last is offered next.
 
     Args:
         conversation: Asks and tells.
     """
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Prompts) -> None:
         self._conversation = conversation
         self._workspace = conversation.workspace
         self._keys = conversation.keys
         self._tell = conversation.tell
-        self._last: Wanted | None = None
+        self._last: ExportRequest | None = None
         self.folder: Path | None = None
         """Where files are offered to be written; None: the folder the program was started in."""
 
@@ -44,7 +44,7 @@ class Exporting:
             with self._conversation.begun():
                 await self._export(paths)
         except SessionTuiError as error:
-            self._tell(f"Not exported: {reason_of(error)}", "failed")
+            self._tell(f"Not exported: {error_reason(error)}", "failed")
 
     async def _export(self, paths: Sequence[str]) -> None:
         from sessiontui.app.screens.export_dialog import ExportDialog
@@ -68,7 +68,7 @@ class Exporting:
             return
         self._last, self.folder = wanted, wanted.exports[0].file.parent
         many = len(wanted.exports) > 1
-        what = formats.counted(len(rows), "session") if many else formats.size(rows[0].size)
+        what = formats.plural(len(rows), "session") if many else formats.size(rows[0].size)
         progress = Progress()
         outcome = await self._conversation.while_shown(
             f"Exporting {what}",
@@ -93,7 +93,7 @@ class Exporting:
         if len(outcome.done) == 1 and not (outcome.left or outcome.failed):
             text = f"Exported to {self._short(first)}"
         else:
-            sessions = formats.counted(len(outcome.done), "session")
+            sessions = formats.plural(len(outcome.done), "session")
             text = f"Exported {sessions} to {self._short(first.parent)}"
         if outcome.left:
             text += f", {len(outcome.left):,} left"

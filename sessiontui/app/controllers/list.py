@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sessiontui.app.columns import ColumnId
     from sessiontui.app.format import Tone
-    from sessiontui.app.keymap import Keys
+    from sessiontui.app.keymap import Keymap
     from sessiontui.app.widgets.session_list.filter_line import FilterLine
     from sessiontui.app.widgets.session_list.header import Caption, SortHeader
     from sessiontui.app.widgets.session_list.tree import SessionTree
@@ -29,7 +29,7 @@ _WRITTEN_S = 0.008
 """How long the thread that writes to the terminal is given after that; it needs our lock."""
 
 
-class Listing:
+class ListController:
     """Changes how the catalogue is shown, and lets all widgets around the list follow.
 
     Args:
@@ -45,7 +45,7 @@ class Listing:
     def __init__(
         self,
         workspace: Workspace,
-        keys: Keys,
+        keys: Keymap,
         sessions: SessionTree,
         filter_line: FilterLine,
         sort_header: SortHeader,
@@ -95,10 +95,10 @@ class Listing:
     def show_heads(self) -> None:
         """Let the headings stand over their columns, where there are others than the usual ones."""
         shown = self._sessions.shown_columns
-        usual = self._sessions.columns == columns.USUAL and all(
-            column.id in columns.USUAL for column in shown
+        usual = self._sessions.columns == columns.DEFAULT_COLUMNS and all(
+            column.id in columns.DEFAULT_COLUMNS for column in shown
         )
-        self._caption.heads = "" if usual else columns.heads(shown)
+        self._caption.heads = "" if usual else columns.column_headings(shown)
 
     def show_columns(self, chosen: tuple[ColumnId, ...]) -> None:
         """Show these columns as far as there is room."""
@@ -108,7 +108,7 @@ class Listing:
     def sort_at(self, x: int) -> None:
         """Sort by the column at a place in the line, or turn its order round."""
         catalogue = self._catalogue
-        column = columns.at(self._sessions.shown_columns, self._caption.size.width - 1, x)
+        column = columns.column_at(self._sessions.shown_columns, self._caption.size.width - 1, x)
         for sort in (*SORTS, *COUNTED):
             if column is not None and sort == ("modified" if column.id == "age" else column.id):
                 reverse = sort == catalogue.sort and not catalogue.reverse
@@ -124,13 +124,13 @@ class Listing:
         if self._catalogue.similar:
             return f"no literal match · {self._catalogue.similar:,} similar", "past"
         if self.typing:
-            from sessiontui.catalog.query import hint
+            from sessiontui.catalog.query import query_hint
 
-            if help_line := hint(self._filter_line.text):
+            if help_line := query_hint(self._filter_line.text):
                 return help_line, "past"
         empty = self._catalogue.empty
         if empty and not self._catalogue.shows_empty and not self._filter_line.text:
-            sessions = formats.counted(empty, "empty session")
+            sessions = formats.plural(empty, "empty session")
             return f"{sessions} hidden  {self._keys.first('show-empty')} shows", "past"
         return "", "past"
 
@@ -190,7 +190,7 @@ class Listing:
         pinned = not all(map(self._catalogue.is_pinned, paths))
         self._catalogue.pin(paths, pinned=pinned)
         self._changed()
-        sessions = "" if len(paths) == 1 else f" {formats.counted(len(paths), 'session')}"
+        sessions = "" if len(paths) == 1 else f" {formats.plural(len(paths), 'session')}"
         self._tell(f"Pinned{sessions} to the top" if pinned else f"Unpinned{sessions}", "past")
 
     def show_empty(self) -> None:
@@ -199,5 +199,5 @@ class Listing:
         shown = not catalogue.shows_empty
         catalogue.show_empty(shown)
         self._changed()
-        sessions = formats.counted(catalogue.empty, "empty session")
+        sessions = formats.plural(catalogue.empty, "empty session")
         self._tell(f"{sessions} {'shown' if shown else 'hidden'}", "past")

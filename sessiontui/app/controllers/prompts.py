@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from sessiontui.app.format import Tone
-    from sessiontui.app.keymap import Keys
+    from sessiontui.app.keymap import Keymap
     from sessiontui.progress import Progress
     from sessiontui.workspace import Workspace
 
@@ -30,7 +30,7 @@ _NAMED: Final = 3
 """So many of many are named in a question."""
 
 
-class Conversation:
+class Prompts:
     """Asks and tells on the main screen, about one thing at a time.
 
     Args:
@@ -44,7 +44,7 @@ class Conversation:
         self,
         screen: Screen[None],
         workspace: Workspace,
-        keys: Keys,
+        keys: Keymap,
         tell: Callable[[str, Tone], None],
     ) -> None:
         self.screen = screen
@@ -111,10 +111,10 @@ class Conversation:
         """Return a session's title in quotes, or its path; safe to show."""
         row = self.workspace.row(path)
         if row is not None:
-            return quoted(shown_title(row))
+            return quote_title(shown_title(row))
         return formats.cut_middle(clean(path), _NAME_CELLS)
 
 
-def quoted(title: str) -> str:
+def quote_title(title: str) -> str:
     """Return a title as a line tells it: cut, safe and in quotes."""
     return f"“{formats.cut_end(clean(title), _NAME_CELLS)}”"

@@ -11,68 +11,76 @@ from textual.app import SuspendNotSupported
 from textual.content import Content
 
 from sessiontui.errors import ReadOnlyError, ResumeError, SessionTuiError
-from sessiontui.formats.resume import NAMES, command_words, program, resume_command, shell_line
+from sessiontui.formats.resume import (
+    AGENT_NAMES,
+    command_words,
+    find_program,
+    resume_command,
+    shell_line,
+)
 from sessiontui.paths import is_folder
 from sessiontui.sources import DirectorySource
 from sessiontui.text import clean
-from sessiontui.workspace.connection import ASKED
-from sessiontui.workspace.events import reason_of
+from sessiontui.workspace.connection import READ_ONLY_REQUESTED
+from sessiontui.workspace.events import error_reason
 
 if TYPE_CHECKING:
-    from sessiontui.app.controllers.clipboard import Copying
-    from sessiontui.app.controllers.prompts import Conversation
+    from sessiontui.app.controllers.clipboard import ClipboardController
+    from sessiontui.app.controllers.prompts import Prompts
     from sessiontui.catalog.row import Row
 
 
-class Resuming:
+class ResumeController:
     """Asks what has to be asked, then lends the terminal to the agent.
 
     Args:
         conversation: Asks and tells; going on while an agent has the terminal.
     """
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Prompts) -> None:
         self._conversation = conversation
         self._workspace = conversation.workspace
         self._tell = conversation.tell
 
     async def resume(self, path: str) -> None:
         """Go on with a session; says why where that cannot be."""
-        from sessiontui.app.terminal import lend_terminal
+        from sessiontui.app.terminal import run_in_terminal
 
         try:
             with self._conversation.begun():
                 if self._workspace.config.read_only:
-                    raise ReadOnlyError(ASKED)  # The agent would change it.
+                    raise ReadOnlyError(READ_ONLY_REQUESTED)  # The agent would change it.
                 row = await self._row(path)
-                file = program(command_words(row.agent, self._workspace.config.resume), _search())
+                file = find_program(
+                    command_words(row.agent, self._workspace.config.resume), _search()
+                )
                 cwd = await self._folder(row)
                 if cwd is None or not await self._may_take(row):
                     return
                 command = await self._brought(row)
                 if command is None:
                     return
-                problem = await lend_terminal(
+                problem = await run_in_terminal(
                     self._conversation.screen.app, [file, *command[1:]], cwd=cwd, linger=True
                 )
         except SuspendNotSupported:
             self._tell("Not resumed: the app cannot give up its terminal here", "failed")
         except SessionTuiError as error:
-            self._tell(f"Not resumed: {reason_of(error)}", "failed")
+            self._tell(f"Not resumed: {error_reason(error)}", "failed")
         else:
-            name = NAMES.get(row.agent, "the agent")
+            name = AGENT_NAMES.get(row.agent, "the agent")
             if problem:
                 self._tell(problem, "failed")
             else:
                 self._tell(f"Back from {name}", "past")
 
-    async def copy_line(self, path: str, copying: Copying) -> None:
+    async def copy_line(self, path: str, copying: ClipboardController) -> None:
         """Copy the command that resumes a session, as one line for a shell."""
         try:
             row = await self._row(path)
             line = shell_line(self._command(row), row.cwd)
         except SessionTuiError as error:
-            self._tell(f"Not copied: {reason_of(error)}", "failed")
+            self._tell(f"Not copied: {error_reason(error)}", "failed")
         else:
             copying.copy(line, "the command that resumes it")
 
@@ -84,12 +92,12 @@ class Resuming:
 
     async def _brought(self, row: Row) -> tuple[str, ...] | None:
         """Return the command; brings a session to disk first whose agent wants that."""
-        from sessiontui.app.controllers.copy_to_disk import BROUGHT, bring_to_disk
+        from sessiontui.app.controllers.copy_to_disk import COPIED, copy_to_disk
 
         agent_reads = self._on_disk or row.agent in self._workspace.config.resume
-        if agent_reads or row.agent not in BROUGHT:
+        if agent_reads or row.agent not in COPIED:
             return self._command(row)
-        path = await bring_to_disk(self._conversation, row)
+        path = await copy_to_disk(self._conversation, row)
         return None if path is None else self._command(replace(row, path=path), on_disk=True)
 
     @property

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.transcript.search import Spot
+from sessiontui.transcript.search import MatchPosition
 
 if TYPE_CHECKING:
     from sessiontui.app.screens.main import MainPanes
-    from sessiontui.app.screens.search_screen import Place
+    from sessiontui.app.screens.search_screen import SearchTarget
 
 PREFIX: Final = "text:"
 """With this before it, what is typed to filter the list is looked for in all texts."""
 _NAME: Final = "search"
 
 
-class Searching:
+class SearchController:
     """Opens the search, which keeps what it found, and leads to what was chosen there.
 
     Args:
@@ -38,7 +38,7 @@ class Searching:
         if text and isinstance(screen, SearchScreen):
             screen.call_after_refresh(screen.look_for, text)
 
-    def _go_to(self, place: Place | None) -> None:
+    def _go_to(self, place: SearchTarget | None) -> None:
         """Read a session where something was found."""
         main = self._main
         if place is None:
@@ -51,7 +51,7 @@ class Searching:
 
         def show() -> None:
             # Later: what is about to be read must have begun before something else is read instead.
-            spot = Spot(place.offset, place.block)
+            spot = MatchPosition(place.offset, place.block)
             main.call_later(main.transcript_pane.show_found, place.text, place.wanted, spot)
 
         main.reading.wish(place.path, then=show)

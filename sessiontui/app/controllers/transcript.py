@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sessiontui.app.timers import later
+from sessiontui.app.timers import call_later
 from sessiontui.errors import SessionNotFoundError, StorageError
-from sessiontui.workspace.events import reason_of
+from sessiontui.workspace.events import error_reason
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle
@@ -23,7 +23,7 @@ _SETTLE_S = 0.06
 """How long the highlight must rest before a transcript is read; the first is read at once."""
 
 
-class Reading:
+class TranscriptController:
     """Opens and closes transcripts for the view.
 
     A wish that was overtaken by another while it was read is let go. At most one
@@ -79,7 +79,7 @@ class Reading:
         if path is None or self.path is None:
             self._start()
         else:
-            self._timer = later(self._screen, _SETTLE_S, self._start)
+            self._timer = call_later(self._screen, _SETTLE_S, self._start)
 
     def moved(self, path: str, new_path: str | None, *, keep: bool = False) -> None:
         """Follow a session to its new path, or let go of one that is gone.
@@ -124,7 +124,7 @@ class Reading:
                 document = await self._workspace.open_document(path)
             except StorageError as error:
                 if not isinstance(error, SessionNotFoundError):  # The list says that by itself.
-                    self._failed(reason_of(error))
+                    self._failed(error_reason(error))
                 self._missed = True
                 path = None
         before, self.path = self.path, path

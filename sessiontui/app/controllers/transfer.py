@@ -15,30 +15,30 @@ from sessiontui.paths import is_folder
 from sessiontui.progress import Progress
 from sessiontui.sources import DirectorySource, parse_source
 from sessiontui.text import clean
-from sessiontui.workspace.connection import ASKED
-from sessiontui.workspace.events import reason_of, told_once
+from sessiontui.workspace.connection import READ_ONLY_REQUESTED
+from sessiontui.workspace.events import error_reason, told_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessiontui.app.controllers.prompts import Conversation
-    from sessiontui.app.screens.transfer_dialog import Target
+    from sessiontui.app.controllers.prompts import Prompts
+    from sessiontui.app.screens.transfer_dialog import TransferRequest
     from sessiontui.sources import Source
     from sessiontui.workspace import Outcome
-    from sessiontui.workspace.transfer import Transferred, Wish
+    from sessiontui.workspace.transfer import TransferOptions, TransferResult
 
 _USUAL_SERVER = "redis://localhost:6379"
 _PLACE_CELLS = 40
 
 
-class Transferring:
+class TransferController:
     """Runs one copy or move from its key to its last word.
 
     Args:
         conversation: Asks and tells.
     """
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Prompts) -> None:
         self._conversation = conversation
         self._workspace = conversation.workspace
         self._keys = conversation.keys
@@ -56,18 +56,18 @@ class Transferring:
         except StoppedError:
             self._tell("Stopped: nothing was done", "past")
         except SessionTuiError as error:
-            self._tell(f"Not {'moved' if move else 'copied'}: {reason_of(error)}", "failed")
+            self._tell(f"Not {'moved' if move else 'copied'}: {error_reason(error)}", "failed")
 
     async def _transfer(self, paths: Sequence[str], *, move: bool) -> None:
         from sessiontui.app.screens.transfer_dialog import TransferDialog
         from sessiontui.workspace.bulk import Outcome
-        from sessiontui.workspace.transfer import Wish
+        from sessiontui.workspace.transfer import TransferOptions
 
         workspace = self._workspace
         if workspace.config.read_only:
-            raise ReadOnlyError(ASKED)
+            raise ReadOnlyError(READ_ONLY_REQUESTED)
         plan = await self._conversation.while_shown(
-            f"Looking for what belongs to {formats.counted(len(paths), 'session')}",
+            f"Looking for what belongs to {formats.plural(len(paths), 'session')}",
             Progress(),
             workspace.plan_delete(paths),
         )
@@ -88,7 +88,7 @@ class Transferring:
         )
         if target is None or not target.paths:
             return
-        wish = Wish(move=move, cwd=target.cwd, force=target.force)
+        wish = TransferOptions(move=move, cwd=target.cwd, force=target.force)
         outcome = await self._run(target, target.paths, wish)
         blocked = [
             failure.path
@@ -99,7 +99,7 @@ class Transferring:
             again = await self._run(
                 target,
                 blocked,
-                Wish(move=move, cwd=target.cwd, force=target.force, overwrite=True),
+                TransferOptions(move=move, cwd=target.cwd, force=target.force, overwrite=True),
             )
             others = tuple(one for one in outcome.failed if one.path not in blocked)
             outcome = Outcome(
@@ -109,27 +109,29 @@ class Transferring:
             self._last = target.text
         self._told(outcome.or_error(), target.source, names, move=move)
 
-    async def _run(self, target: Target, paths: Sequence[str], wish: Wish) -> Outcome[Transferred]:
+    async def _run(
+        self, target: TransferRequest, paths: Sequence[str], wish: TransferOptions
+    ) -> Outcome[TransferResult]:
         from sessiontui.workspace.transfer import Transfers, open_destination
 
         progress = Progress()
         doing = "Moving" if wish.move else "Copying"
 
-        async def work() -> Outcome[Transferred]:
+        async def work() -> Outcome[TransferResult]:
             workspace = self._workspace
             async with open_destination(
                 target.source, home=workspace.home, origin=workspace.source
             ) as destination:
                 return await Transfers(workspace).run(paths, destination, wish, progress)
 
-        what = formats.counted(len(paths), "session")
+        what = formats.plural(len(paths), "session")
         return await self._conversation.while_shown(f"{doing} {what}", progress, work())
 
     async def _may_replace(self, paths: Sequence[str], names: dict[str, str]) -> bool:
         """Ask whether what is in the way may go to its trash."""
         from sessiontui.app.screens.dialog import Question
 
-        many = formats.counted(len(paths), "session")
+        many = formats.plural(len(paths), "session")
         what = names[paths[0]] if len(paths) == 1 else many
         question = Question(
             Content(f"Replace {what} there?"),
@@ -141,7 +143,7 @@ class Transferring:
 
     def _told(
         self,
-        outcome: Outcome[Transferred],
+        outcome: Outcome[TransferResult],
         source: Source,
         names: dict[str, str],
         *,
@@ -149,7 +151,7 @@ class Transferring:
     ) -> None:
         """Say in one line what was done, and what was not and why."""
         done = outcome.done
-        what = names[done[0].path] if len(done) == 1 else formats.counted(len(done), "session")
+        what = names[done[0].path] if len(done) == 1 else formats.plural(len(done), "session")
         place = formats.cut_middle(clean(source.label), _PLACE_CELLS)
         text = f"{'Moved' if move else 'Copied'} {what} to {place}"
         there = sum(one.state == "there" for one in done)
@@ -188,7 +190,7 @@ class Transferring:
         return ""
 
     def _parse(self, text: str) -> Source:
-        from sessiontui.workspace.transfer import same_place
+        from sessiontui.workspace.transfer import is_same_place
 
         workspace = self._workspace
         home = Path(workspace.home)
@@ -196,7 +198,7 @@ class Transferring:
         if text == OMP:
             text = str(own[0])
         source = parse_source(text, home=home, tls=workspace.config.tls)
-        if same_place(source, workspace.source):
+        if is_same_place(source, workspace.source):
             raise ConfigError("that is where the sessions are already")
         if (
             isinstance(source, DirectorySource)

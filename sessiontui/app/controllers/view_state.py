@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from sessiontui.app.columns import COLUMNS, USUAL
+from sessiontui.app.columns import COLUMNS, DEFAULT_COLUMNS
 from sessiontui.catalog.sorting import COUNTED, SORTS
-from sessiontui.workspace.view_state import ListState
+from sessiontui.workspace.view_state import ViewState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sessiontui.app.format import Tone
     from sessiontui.app.widgets.session_list.tree import SessionTree
-    from sessiontui.catalog.catalog import Catalogue
-    from sessiontui.workspace.view_state import ListFile
+    from sessiontui.catalog.catalog import Catalog
+    from sessiontui.workspace.view_state import ViewStateFile
 
 
-class Remembering:
+class ViewStateController:
     """Carries the state of the list to its file and back.
 
     Args:
@@ -32,8 +32,8 @@ class Remembering:
 
     def __init__(
         self,
-        file: ListFile | None,
-        catalogue: Catalogue,
+        file: ViewStateFile | None,
+        catalogue: Catalog,
         sessions: SessionTree,
         tell: Callable[[str, Tone], None],
     ) -> None:
@@ -41,7 +41,7 @@ class Remembering:
         self._catalogue = catalogue
         self._sessions = sessions
         self._tell = tell
-        self._known: ListState | None = None
+        self._known: ViewState | None = None
         self._failed = False
         self.share: float | None = None
         """How much of the width the list takes; None: the usual."""
@@ -58,7 +58,7 @@ class Remembering:
         cursor = None if state is None else state.cursor
         self._known = replace(self._state(), cursor=cursor)
 
-    def _apply(self, state: ListState) -> None:
+    def _apply(self, state: ViewState) -> None:
         catalogue = self._catalogue
         for sort in (*SORTS, *COUNTED):
             if sort == state.sort:
@@ -75,16 +75,16 @@ class Remembering:
         if state.share is not None and 0 < state.share < 1:
             self.share = state.share
 
-    def _state(self) -> ListState:
+    def _state(self) -> ViewState:
         catalogue = self._catalogue
         closed, folds = catalogue.folds
         chosen = self._sessions.columns
-        return ListState(
+        return ViewState(
             sort=catalogue.sort,
             reverse=catalogue.reverse,
             flat=catalogue.flat,
             shows_empty=catalogue.shows_empty,
-            columns=None if chosen == USUAL else chosen,
+            columns=None if chosen == DEFAULT_COLUMNS else chosen,
             closed=tuple(sorted(closed)),
             folds=dict(folds),
             pins=tuple(catalogue.pins),
@@ -92,7 +92,7 @@ class Remembering:
             share=self.share,
         )
 
-    def _changed(self, *, cursor: bool) -> ListState | None:
+    def _changed(self, *, cursor: bool) -> ViewState | None:
         """Return how the list is shown, if that is not what is remembered."""
         state, known = self._state(), self._known
         if known is None or state == known:

@@ -11,7 +11,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from sessiontui.app import format as figures
-from sessiontui.app.screens.list_screen import ListedScreen
+from sessiontui.app.screens.list_screen import ListScreen
 from sessiontui.errors import StorageError
 from sessiontui.text import clean
 from sessiontui.transcript.branches import MAX_BRANCHES, Branch, Branches
@@ -28,7 +28,7 @@ _LENGTH = 200
 _WHEN_CELLS = 16
 
 
-class BranchesScreen(ListedScreen[Branch]):
+class BranchListScreen(ListScreen[Branch]):
     """Lists branches as they are found, the newest first; answers with the one to show.
 
     Args:
@@ -64,12 +64,12 @@ class BranchesScreen(ListedScreen[Branch]):
             return
         self._show(branches.found)
         if branches.full:
-            self.tell(f"the newest {figures.counted(MAX_BRANCHES, 'branch', 'branches')}")
+            self.tell(f"the newest {figures.plural(MAX_BRANCHES, 'branch', 'branches')}")
         else:
             self.tell(self._counted() if self._shown else "no branches: its entries have no order")
 
     def _counted(self) -> str:
-        return figures.counted(len(self._shown), "branch", "branches")
+        return figures.plural(len(self._shown), "branch", "branches")
 
     def _show(self, found: list[Branch]) -> None:
         """Show what is known by now; a branch may turn out to be none."""
@@ -92,7 +92,7 @@ class BranchesScreen(ListedScreen[Branch]):
         when = ""
         if branch.time_ms is not None:
             when = figures.exact_time(branch.time_ms, self._zone)[:_WHEN_CELLS]
-        count = figures.counted(branch.entries, "entry", "entries")
+        count = figures.plural(branch.entries, "entry", "entries")
         return Content.assemble(
             ("▸ " if here else "  ", "$live"),
             (f"{when:<{_WHEN_CELLS}}  ", "$past"),

@@ -16,7 +16,7 @@ from sessiontui.app import format as formats
 from sessiontui.app.screens.closing import ClosedOnce
 from sessiontui.app.widgets.inputs import Choices
 from sessiontui.text import clean
-from sessiontui.transcript.entry_text import Code
+from sessiontui.transcript.entry_text import CodeSnippet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,14 +31,14 @@ _LINES_CELLS = 10
 _LENGTH = 120
 
 
-class CodesScreen(ModalScreen[Code | None], ClosedOnce[Code | None]):
+class CodeListScreen(ModalScreen[CodeSnippet | None], ClosedOnce[CodeSnippet | None]):
     """Lists the pieces by language, length and beginning; answers with the chosen one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,Y", "dismiss_none", show=False),
     ]
 
-    def __init__(self, codes: Sequence[Code]) -> None:
+    def __init__(self, codes: Sequence[CodeSnippet]) -> None:
         super().__init__()
         self._codes = codes[:MAX_CODES]
 
@@ -64,9 +64,9 @@ class CodesScreen(ModalScreen[Code | None], ClosedOnce[Code | None]):
         self.dismiss(None)
 
 
-def _line(code: Code) -> Content:
+def _line(code: CodeSnippet) -> Content:
     language = formats.cut_end(clean(code.language) or "code", _LANGUAGE_CELLS)
-    lines = formats.counted(code.text.count("\n") + 1, "line")
+    lines = formats.plural(code.text.count("\n") + 1, "line")
     first = code.text.lstrip("\n").partition("\n")[0].strip()
     return Content.assemble(
         f"{language:<{_LANGUAGE_CELLS}}  ",

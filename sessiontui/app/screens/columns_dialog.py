@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from sessiontui.app.columns import COLUMNS, USUAL
+from sessiontui.app.columns import COLUMNS, DEFAULT_COLUMNS
 from sessiontui.app.screens.closing import ClosedOnce
 from sessiontui.app.widgets.inputs import Choices
 
@@ -35,7 +35,7 @@ class ColumnOptions(Choices):
     ]
 
 
-class ColumnsScreen(ModalScreen[None], ClosedOnce[None]):
+class ColumnsDialog(ModalScreen[None], ClosedOnce[None]):
     """Lists the columns with a mark for each that is chosen.
 
     Args:
@@ -107,7 +107,7 @@ class ColumnsScreen(ModalScreen[None], ClosedOnce[None]):
 
     def action_usual(self) -> None:
         """Show the usual columns."""
-        self._chosen = set(USUAL)
+        self._chosen = set(DEFAULT_COLUMNS)
         self._changed()
 
     def _changed(self) -> None:

@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from sessiontui.app import format as formats
 from sessiontui.app.format import as_sentence
-from sessiontui.app.screens.dialog import Choice, Dialog, about_many
+from sessiontui.app.screens.dialog import Dialog, DialogButton, about_many
 from sessiontui.storage.changes import is_session
 from sessiontui.text import clean
 
@@ -68,24 +68,24 @@ class DeleteDialog(Dialog["DeletePlan"]):
 
     def _ask(self, title: str) -> Content:
         if not self._one:
-            return Content(f"Delete {formats.counted(len(self.plan.paths), 'session')}?")
+            return Content(f"Delete {formats.plural(len(self.plan.paths), 'session')}?")
         shown = formats.cut_end(clean(title), _TITLE_CELLS)
         return Content(f"Delete “{shown}”?")
 
-    def _choices(self) -> tuple[Choice, ...]:
+    def _choices(self) -> tuple[DialogButton, ...]:
         held, all_of_them = len(self.plan.held), len(self.plan.paths)
-        keep = Choice("keep", "Keep", "esc")
+        keep = DialogButton("keep", "Keep", "esc")
         if self._one:
             label = "Delete it anyway" if held else "Delete"
-            return (keep, Choice("all", label, "y", danger=True))
+            return (keep, DialogButton("all", label, "y", danger=True))
         if not held:
-            return (keep, Choice("all", "Delete all", "y", danger=True))
-        anyway = Choice("all", "Delete all anyway", "a", danger=True)
+            return (keep, DialogButton("all", "Delete all", "y", danger=True))
+        anyway = DialogButton("all", "Delete all anyway", "a", danger=True)
         rest = all_of_them - held
         if not rest:
             return (keep, anyway)
         label = f"Delete the {rest:,} others" if rest > 1 else "Delete the other"
-        return (keep, Choice("others", label, "y", danger=True), anyway)
+        return (keep, DialogButton("others", label, "y", danger=True), anyway)
 
     def body(self) -> Iterable[Widget]:
         """Yield what goes, how it comes back, and which sessions are in use."""
@@ -94,7 +94,7 @@ class DeleteDialog(Dialog["DeletePlan"]):
         it = "it" if self._one else "them"
         yield Static(
             Content.styled(
-                f"Kept in the trash for {formats.counted(self._days, 'day')};"
+                f"Kept in the trash for {formats.plural(self._days, 'day')};"
                 f" {self._undo_key} brings {it} back.",
                 "$past",
             ),
@@ -106,12 +106,12 @@ class DeleteDialog(Dialog["DeletePlan"]):
     def _amount(self) -> Content:
         plan = self.plan
         drafts = sum(stat.path.endswith(_DRAFT) for stats in plan.stats for stat in stats)
-        amount = f"{formats.counted(plan.count, self._unit)}, {formats.size(plan.bytes)}"
+        amount = f"{formats.plural(plan.count, self._unit)}, {formats.size(plan.bytes)}"
         agents = sum(is_session(stat.path) for stats in plan.stats for stat in stats[1:])
         its = "its" if self._one else "their"
         along = [f"{its} {'draft' if self._one else 'drafts'}"] if drafts else []
         if agents:
-            along.append(formats.counted(agents, "session") + " of subagents")
+            along.append(formats.plural(agents, "session") + " of subagents")
         if along:
             amount += f", with {' and '.join(along)}"
         return Content(amount + ".")

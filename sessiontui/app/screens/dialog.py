@@ -25,7 +25,7 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class DialogButton:
     """A button."""
 
     id: str
@@ -45,7 +45,7 @@ class Dialog(ModalScreen[Answer | None], ClosedOnce[Answer | None]):
     ]
 
     question: Content
-    choices: Sequence[Choice]
+    choices: Sequence[DialogButton]
     """The harmless one first; the first has the focus unless there are fields."""
 
     def compose(self) -> ComposeResult:
@@ -91,7 +91,7 @@ def about_many(about: str) -> Iterable[Widget]:
         yield Static(Content(about), classes="consequence about")
 
 
-def button_label(choice: Choice) -> Content:
+def button_label(choice: DialogButton) -> Content:
     """Return what a button shows: what it does and its key."""
     return Content.assemble(f"{choice.label}  ", (choice.key, "dim"))
 
@@ -108,7 +108,7 @@ class Question(Dialog[str]):
         super().__init__()
         self.question = question
         self.lines = lines
-        self.choices = (Choice("no", no, "esc"), Choice("yes", yes, "y", danger=True))
+        self.choices = (DialogButton("no", no, "esc"), DialogButton("yes", yes, "y", danger=True))
 
     def body(self) -> Iterable[Widget]:
         """Yield the consequences, a line each."""

@@ -17,12 +17,12 @@ from sessiontui.app import format as formats
 from sessiontui.app.screens.closing import ClosedOnce
 from sessiontui.app.screens.dialog import Question
 from sessiontui.app.widgets.inputs import Choices
-from sessiontui.doctor import KINDS, Finding, Kind, fix_words, waits_for_agents
+from sessiontui.doctor import KINDS, Finding, FindingKind, fix_words, waits_for_agents
 from sessiontui.errors import BackendDownError, StorageError, WritesRefusedError
 from sessiontui.text import clean
-from sessiontui.workspace.events import reason_of
+from sessiontui.workspace.events import error_reason
 from sessiontui.workspace.repair import Repairs
-from sessiontui.workspace.scan import Checkup
+from sessiontui.workspace.scan import StoreScan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,7 +39,7 @@ _OTHERS: Final = 4
 _PLACES: Final = 4
 
 
-class Line(NamedTuple):
+class FindingLine(NamedTuple):
     """A line of the list."""
 
     content: Content
@@ -47,11 +47,11 @@ class Line(NamedTuple):
     """The finding's; None for a heading."""
 
 
-class Findings:
+class FindingList:
     """What was found and is not repaired; knows no widget."""
 
     def __init__(self) -> None:
-        self._of: defaultdict[Kind, dict[str, Finding]] = defaultdict(dict)
+        self._of: defaultdict[FindingKind, dict[str, Finding]] = defaultdict(dict)
         self._reasons: dict[str, str] = {}
 
     def __len__(self) -> int:
@@ -76,16 +76,16 @@ class Findings:
     def add(self, findings: Iterable[Finding]) -> None:
         """Add some."""
         for finding in findings:
-            self._of[finding.kind][key_of(finding)] = finding
+            self._of[finding.kind][finding_key(finding)] = finding
 
     def remove(self, finding: Finding) -> None:
         """Take one away: it is repaired."""
-        self._of[finding.kind].pop(key_of(finding), None)
-        self._reasons.pop(key_of(finding), None)
+        self._of[finding.kind].pop(finding_key(finding), None)
+        self._reasons.pop(finding_key(finding), None)
 
     def refused(self, finding: Finding, reason: str) -> None:
         """Note why one could not be repaired."""
-        self._reasons[key_of(finding)] = reason
+        self._reasons[finding_key(finding)] = reason
 
     def get(self, key: str | None) -> Finding | None:
         """Return the finding of a line."""
@@ -97,21 +97,21 @@ class Findings:
         """Return all of its kind that can be repaired."""
         return [found for found in self._of[finding.kind].values() if found.fix is not None]
 
-    def lines(self, width: int) -> Iterator[Line]:
+    def lines(self, width: int) -> Iterator[FindingLine]:
         """Yield the lines of the list, the gravest kind first."""
         for kind in KINDS:
             some = self._of.get(kind)
             if not some:
                 continue
             heading = Content.assemble((KINDS[kind].name, "bold"), (f"  {len(some)}", "$past"))
-            yield Line(heading, None)
+            yield FindingLine(heading, None)
             for key, finding in list(some.items())[:SHOWN_OF_KIND]:
                 path = formats.cut_middle(clean(finding.path), max(20, width - 6))
                 style = "$failed" if key in self._reasons else ""
-                yield Line(Content.assemble("  ", (path, style)), key)
+                yield FindingLine(Content.assemble("  ", (path, style)), key)
             if len(some) > SHOWN_OF_KIND:
-                more = f"  and {formats.counted(len(some) - SHOWN_OF_KIND, 'more')}"
-                yield Line(Content.styled(more.removesuffix("s"), "$past"), None)
+                more = f"  and {formats.plural(len(some) - SHOWN_OF_KIND, 'more')}"
+                yield FindingLine(Content.styled(more.removesuffix("s"), "$past"), None)
 
     def told(self, finding: Finding, held: str | None) -> Content:
         """Return all that is to be said of a finding."""
@@ -132,13 +132,13 @@ class Findings:
         if held is not None:
             waits = "It waits for an agent that may hold it open: "
             lines.append(Content.styled(f"{waits}{clean(held)}.", "$attention"))
-        reason = self._reasons.get(key_of(finding))
+        reason = self._reasons.get(finding_key(finding))
         if reason is not None:
             lines.append(Content.styled(f"Not repaired: {reason}", "$failed"))
         return Content("\n").join(lines)
 
 
-def key_of(finding: Finding) -> str:
+def finding_key(finding: Finding) -> str:
     """Return what tells a finding from others, as a text."""
     return f"{finding.kind} {finding.path}"
 
@@ -163,7 +163,7 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
-        self.findings = Findings()
+        self.findings = FindingList()
         self.quiet = False
         """Whether everything that was asked for has been done and is shown."""
         self._workspace = workspace
@@ -210,7 +210,7 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
         self.findings.clear()
         self._stale = True
         try:
-            async for progress in Checkup(self._workspace).examine(deep=deep):
+            async for progress in StoreScan(self._workspace).examine(deep=deep):
                 if progress.found:
                     self.findings.add(progress.found)
                     self._stale = True
@@ -218,7 +218,7 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
                 self._head(f"{progress.what}{share}…")
         except StorageError as error:
             self._redraw()
-            self._head(f"Not examined: {reason_of(error)}", "$failed")
+            self._head(f"Not examined: {error_reason(error)}", "$failed")
         else:
             self._redraw()
             self._sum_up()
@@ -228,9 +228,9 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
         """Say in the heading how many findings there are, and what was done last."""
         notes, can = self.findings.notes, self.findings.repairable
         wrong = len(self.findings) - notes
-        what = formats.counted(wrong, "finding") if wrong else "nothing is wrong"
+        what = formats.plural(wrong, "finding") if wrong else "nothing is wrong"
         if notes:
-            what += f", {formats.counted(notes, 'note')}"
+            what += f", {formats.plural(notes, 'note')}"
         if wrong or notes:
             what += f", {can or 'none'} can be repaired"
         parts = [Content.styled(what, "$past")]
@@ -324,7 +324,7 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
             self._sum_up("there is no repair for these", "$past")
             return
         about = KINDS[finding.kind]
-        question = Content(f"Repair {formats.counted(len(some), 'finding')}: {about.name.lower()}?")
+        question = Content(f"Repair {formats.plural(len(some), 'finding')}: {about.name.lower()}?")
         await self._repair_if_agreed(question, [Content(about.remedy)], some)
 
     async def _repair_if_agreed(
@@ -355,7 +355,7 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
                 await self._repairs.fix(finding, insist=insist)
             except StorageError as error:
                 failed += 1
-                last = reason_of(error)
+                last = error_reason(error)
                 self.findings.refused(finding, last)
                 if isinstance(error, BackendDownError | WritesRefusedError):
                     break
@@ -380,7 +380,7 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
         try:
             made = self._repairs.made()
         except StorageError as error:
-            self._sum_up(f"not taken back: {reason_of(error)}", "$failed")
+            self._sum_up(f"not taken back: {error_reason(error)}", "$failed")
             return
         if not made:
             self._sum_up("there is no repair to take back")
@@ -401,7 +401,7 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
                 return
             await self._repairs.take_back(last)
         except StorageError as error:
-            self._sum_up(f"not taken back: {reason_of(error)}", "$failed")
+            self._sum_up(f"not taken back: {error_reason(error)}", "$failed")
             self.quiet = True
         else:
             self._examine(deep=False)

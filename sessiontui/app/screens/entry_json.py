@@ -14,7 +14,7 @@ from sessiontui.app.screens.closing import ClosedOnce
 from sessiontui.app.widgets.transcript.styled_text import code_spans
 from sessiontui.errors import StorageError
 from sessiontui.text import clean
-from sessiontui.transcript.entry_text import stored_lines
+from sessiontui.transcript.entry_text import entry_json_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ _COLOURS = {
 }
 
 
-class StoredScreen(ModalScreen[None], ClosedOnce[None]):
+class EntryJsonScreen(ModalScreen[None], ClosedOnce[None]):
     """Shows the line at an offset.
 
     Args:
@@ -79,7 +79,7 @@ class StoredScreen(ModalScreen[None], ClosedOnce[None]):
 
     async def _read(self) -> None:
         try:
-            lines, whole = await stored_lines(self._document, self._offset)
+            lines, whole = await entry_json_lines(self._document, self._offset)
         except StorageError as error:
             self._tell(clean(str(error)), "$failed")
             return

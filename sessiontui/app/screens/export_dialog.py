@@ -16,13 +16,13 @@ from textual.widgets.option_list import Option
 
 from sessiontui.app import format as formats
 from sessiontui.app.format import SAFE_TEXT
-from sessiontui.app.screens.dialog import Choice, Dialog, about_many, button_label
+from sessiontui.app.screens.dialog import Dialog, DialogButton, about_many, button_label
 from sessiontui.app.widgets.inputs import Field, Paged
 from sessiontui.catalog.projects import home_relative
-from sessiontui.export import EXTENSIONS, FORMATS, Options
+from sessiontui.export import EXTENSIONS, FORMATS, ExportOptions
 from sessiontui.paths import is_folder
 from sessiontui.text import clean
-from sessiontui.workspace.exporter import Export, in_the_way, named_in
+from sessiontui.workspace.exporter import Export, existing_files, name_exports
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from sessiontui.catalog.row import Row
-    from sessiontui.export import Format
+    from sessiontui.export import ExportFormat
 
-_ABOUT: Final[dict[Format, str]] = {
+_ABOUT: Final[dict[ExportFormat, str]] = {
     "md": "for people and wikis",
     "html": "one page for a browser, in which nothing runs",
     "json": "the entries, in one object",
     "jsonl": "the stored bytes, exactly",
 }
-_KINDS: Final[tuple[Format, ...]] = tuple(FORMATS)
+_KINDS: Final[tuple[ExportFormat, ...]] = tuple(FORMATS)
 _NAME_CELLS: Final = 10
 _LONGEST: Final = 1024
 _LOOKED_AT: Final = 5000
@@ -46,16 +46,16 @@ _LOOKED_AT: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExportRequest:
     """What to export, and where."""
 
     exports: tuple[Export, ...]
-    kind: Format
-    options: Options
+    kind: ExportFormat
+    options: ExportOptions
     replace: bool
 
 
-class ExportDialog(Dialog[Wanted]):
+class ExportDialog(Dialog[ExportRequest]):
     """The answer is what to write, or None for nothing.
 
     Files that are there are replaced only after a second press.
@@ -68,7 +68,7 @@ class ExportDialog(Dialog[Wanted]):
         about: str = "",
         folder: Path,
         home: str,
-        last: Wanted | None,
+        last: ExportRequest | None,
         enter_key: str,
     ) -> None:
         """Make the dialog for some sessions.
@@ -88,12 +88,12 @@ class ExportDialog(Dialog[Wanted]):
         self._home = home
         self._folder = folder
         self._first = last.kind if last is not None else _KINDS[0]
-        self._options = last.options if last is not None else Options()
-        what = formats.counted(len(rows), "session") if self._many else "session"
+        self._options = last.options if last is not None else ExportOptions()
+        what = formats.plural(len(rows), "session") if self._many else "session"
         self.question = Content(f"Export {what}")
-        self._go = Choice("export", "Export", enter_key)
-        self._anyway = Choice("export", "Replace", enter_key)
-        self.choices = (Choice("cancel", "Cancel", "esc"), self._go)
+        self._go = DialogButton("export", "Export", enter_key)
+        self._anyway = DialogButton("export", "Replace", enter_key)
+        self.choices = (DialogButton("cancel", "Cancel", "esc"), self._go)
         self._asked = False
 
     def body(self) -> Iterable[Widget]:
@@ -133,14 +133,14 @@ class ExportDialog(Dialog[Wanted]):
         self._tell()
 
     @property
-    def _kind(self) -> Format:
+    def _kind(self) -> ExportFormat:
         return _KINDS[self.query_one("#formats", OptionList).highlighted or 0]
 
-    def _offered(self, kind: Format) -> str:
+    def _offered(self, kind: ExportFormat) -> str:
         """Return the file, or for several sessions the folder, that is offered."""
         if self._many:
             return home_relative(str(self._folder), self._home) + "/"
-        (export,) = named_in(self._folder, self._rows, kind, beside=False)
+        (export,) = name_exports(self._folder, self._rows, kind, beside=False)
         return home_relative(str(export.file), self._home)
 
     def _place(self) -> Path | None:
@@ -155,7 +155,7 @@ class ExportDialog(Dialog[Wanted]):
         """Return what would be written where."""
         typed = self.query_one("#place", Input).value.strip()
         if self._many or typed.endswith("/") or is_folder(place):
-            return named_in(place, self._rows, self._kind, beside=False)
+            return name_exports(place, self._rows, self._kind, beside=False)
         return [Export(self._rows[0], place)]
 
     def _objection(self, place: Path | None, exports: Sequence[Export]) -> str | None:
@@ -184,15 +184,15 @@ class ExportDialog(Dialog[Wanted]):
             what = "Writes a file" if name == typed else f"Writes {clean(name)}"
             yield Content(f"{what} that only you can read.")
         else:
-            files = formats.counted(len(exports), "file")
+            files = formats.plural(len(exports), "file")
             made = "" if is_folder(exports[0].file.parent) else ", which is made for them"
             yield Content(f"Writes {files} in {folder}{made}: {clean(exports[0].file.name)}, …")
-        standing = in_the_way(exports)
+        standing = existing_files(exports)
         if standing and len(exports) == 1:
             yield Content.styled("There is such a file; it would be replaced.", "$attention")
         elif standing:
             yield Content.styled(
-                f"{formats.counted(len(standing), 'such file')} there already, to be replaced.",
+                f"{formats.plural(len(standing), 'such file')} there already, to be replaced.",
                 "$attention",
             )
 
@@ -232,7 +232,7 @@ class ExportDialog(Dialog[Wanted]):
     def _entered(self) -> None:
         self.action_choose("export")
 
-    def _label(self, choice: Choice) -> None:
+    def _label(self, choice: DialogButton) -> None:
         button = self.query_one("#export", Button)
         button.label = button_label(choice)
         button.refresh(layout=True)
@@ -247,17 +247,17 @@ class ExportDialog(Dialog[Wanted]):
         if self._objection(place, exports) is not None:
             self._tell()
             return
-        replace = bool(in_the_way(exports))
+        replace = bool(existing_files(exports))
         if replace and not self._asked:
             self._asked = True
             self._label(self._anyway)
             self._tell()
             return
-        options = Options(
+        options = ExportOptions(
             tools=self.query_one("#tools", Checkbox).value,
             thinking=self.query_one("#thinking", Checkbox).value,
         )
-        self.dismiss(Wanted(tuple(exports), self._kind, options, replace))
+        self.dismiss(ExportRequest(tuple(exports), self._kind, options, replace))
 
 
 class Toggle(Checkbox):

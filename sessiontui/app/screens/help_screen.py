@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from sessiontui.app.actions import ACTIONS, CONTEXTS, Context
+from sessiontui.app.actions import ACTIONS, CONTEXTS, KeyContext
 from sessiontui.app.screens.closing import ClosedOnce
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from sessiontui.app.keymap import Keys
+    from sessiontui.app.keymap import Keymap
 
 _GAP = 2
 _TWO, _THREE = 98, 138
 """From so many columns of the terminal on the keys stand in two columns, in three."""
-_ORDER: tuple[Context, ...] = ("list", "transcript", "everywhere")
+_ORDER: tuple[KeyContext, ...] = ("list", "transcript", "everywhere")
 _MOUSE = (
     ("click", "Choose"),
     ("double click", "Read"),
@@ -45,7 +45,7 @@ class HelpScreen(ModalScreen[None], ClosedOnce[None]):
         Binding("k", "scroll('up')", show=False),
     ]
 
-    def __init__(self, keys: Keys, *, pane: Context, read_only: bool = False) -> None:
+    def __init__(self, keys: Keymap, *, pane: KeyContext, read_only: bool = False) -> None:
         """Take what to tell.
 
         Args:
@@ -79,7 +79,7 @@ class HelpScreen(ModalScreen[None], ClosedOnce[None]):
         box = self.query_one(VerticalScroll)
         (box.scroll_down if way == "down" else box.scroll_up)(animate=False)
 
-    def _section(self, context: Context) -> Content:
+    def _section(self, context: KeyContext) -> Content:
         topics: dict[str, list[tuple[str, str]]] = {}
         topic = ""
         for action in (action for action in ACTIONS if action.context == context):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-class ListedScreen(ModalScreen[Answer | None], ClosedOnce[Answer | None]):
+class ListScreen(ModalScreen[Answer | None], ClosedOnce[Answer | None]):
     """A list that fills; what fills it ends when the screen does."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -17,32 +17,32 @@ from textual.message import Message
 from textual.widgets import Input
 
 from sessiontui.app import format as formats
-from sessiontui.app.controllers.clipboard import Copying
-from sessiontui.app.controllers.edit import Changing
-from sessiontui.app.controllers.export import Exporting
-from sessiontui.app.controllers.list import Listing
-from sessiontui.app.controllers.prompts import Conversation, quoted
-from sessiontui.app.controllers.resume import Resuming
+from sessiontui.app.controllers.clipboard import ClipboardController
+from sessiontui.app.controllers.edit import EditController
+from sessiontui.app.controllers.export import ExportController
+from sessiontui.app.controllers.list import ListController
+from sessiontui.app.controllers.prompts import Prompts, quote_title
+from sessiontui.app.controllers.resume import ResumeController
 from sessiontui.app.controllers.search import PREFIX as SEARCH_PREFIX
-from sessiontui.app.controllers.search import Searching
-from sessiontui.app.controllers.transcript import Reading, subagent_path
-from sessiontui.app.controllers.transfer import Transferring
-from sessiontui.app.controllers.view_state import Remembering
+from sessiontui.app.controllers.search import SearchController
+from sessiontui.app.controllers.transcript import TranscriptController, subagent_path
+from sessiontui.app.controllers.transfer import TransferController
+from sessiontui.app.controllers.view_state import ViewStateController
 from sessiontui.app.format import as_sentence
 from sessiontui.app.keymap import bindings
 from sessiontui.app.screens.closing import TerminalSized
 from sessiontui.app.screens.problem_view import ProblemView
 from sessiontui.app.widgets.details import Details
-from sessiontui.app.widgets.footer import Footer, Note
+from sessiontui.app.widgets.footer import Footer, FooterMessage
 from sessiontui.app.widgets.header import Header
 from sessiontui.app.widgets.session_list.filter_line import FilterInput, FilterLine
 from sessiontui.app.widgets.session_list.header import Caption, SortHeader
 from sessiontui.app.widgets.session_list.tree import SessionTree
 from sessiontui.app.widgets.splitter import PaneRule, Splitter, follow_note
-from sessiontui.app.widgets.transcript.finder import FindView
+from sessiontui.app.widgets.transcript.finder import FindViewport
 from sessiontui.app.widgets.transcript.pane import TranscriptPane
 from sessiontui.app.widgets.transcript.view import TranscriptView
-from sessiontui.catalog.row_builder import activity
+from sessiontui.catalog.row_builder import session_status
 from sessiontui.catalog.sorting import shown_title
 from sessiontui.storage.artifacts import ODD_NAME
 from sessiontui.storage.sync import TOOK_OVER
@@ -55,9 +55,9 @@ if TYPE_CHECKING:
 
     from sessiontui.app.actions import Action
     from sessiontui.app.format import Tone
-    from sessiontui.app.keymap import Keys
+    from sessiontui.app.keymap import Keymap
     from sessiontui.workspace import Update, Workspace
-    from sessiontui.workspace.view_state import ListFile
+    from sessiontui.workspace.view_state import ViewStateFile
 
 NARROW = 80
 """Up to so many columns only one pane is shown."""
@@ -85,7 +85,9 @@ class MainPanes(TerminalSized[None]):
             """Let one message stand for all that wait."""
             return isinstance(message, MainPanes.Updated)
 
-    def __init__(self, workspace: Workspace, keys: Keys, list_file: ListFile | None = None) -> None:
+    def __init__(
+        self, workspace: Workspace, keys: Keymap, list_file: ViewStateFile | None = None
+    ) -> None:
         super().__init__()
         self.workspace = workspace
         self.keys = keys
@@ -105,15 +107,15 @@ class MainPanes(TerminalSized[None]):
             quit_key=keys.first("quit"),
             enter_key=keys.written("enter"),
         )
-        self.reading = Reading(self, workspace, self.transcript, self._cannot_read)
-        self.searching = Searching(self)
-        self.conversation = Conversation(self, workspace, keys, self.tell)
-        self.changing = Changing(self.conversation)
-        self.copying = Copying(self, self.transcript, self.tell)
-        self.exporting = Exporting(self.conversation)
-        self.transferring = Transferring(self.conversation)
-        self.resuming = Resuming(self.conversation)
-        self.listing = Listing(
+        self.reading = TranscriptController(self, workspace, self.transcript, self._cannot_read)
+        self.searching = SearchController(self)
+        self.conversation = Prompts(self, workspace, keys, self.tell)
+        self.changing = EditController(self.conversation)
+        self.copying = ClipboardController(self, self.transcript, self.tell)
+        self.exporting = ExportController(self.conversation)
+        self.transferring = TransferController(self.conversation)
+        self.resuming = ResumeController(self.conversation)
+        self.listing = ListController(
             workspace,
             keys,
             self.sessions,
@@ -122,7 +124,9 @@ class MainPanes(TerminalSized[None]):
             self.caption,
             self.tell,
         )
-        self.remembering = Remembering(list_file, workspace.catalogue, self.sessions, self.tell)
+        self.remembering = ViewStateController(
+            list_file, workspace.catalogue, self.sessions, self.tell
+        )
         self._rows: set[str] | None = set()
         self._follows = Content()
         self._moved: list[DocumentGone] = []
@@ -214,7 +218,9 @@ class MainPanes(TerminalSized[None]):
             and not self.workspace.storage.took(gone.path)
         )
         if elsewhere and not reading and self.details.row is not None:
-            self.tell(f"{quoted(shown_title(self.details.row))} was deleted elsewhere", "attention")
+            self.tell(
+                f"{quote_title(shown_title(self.details.row))} was deleted elsewhere", "attention"
+            )
         self.reading.moved(gone.path, gone.new_path, keep=elsewhere and reading)
 
     def _found_again(self) -> None:
@@ -262,7 +268,7 @@ class MainPanes(TerminalSized[None]):
         self.details.row = row
         self.details.figures = None if row is None else self.workspace.session_figures(row.path)
         if row is not None:
-            self.details.activity = activity(row, now_ms=now)
+            self.details.activity = session_status(row, now_ms=now)
 
     @work(group="remember", exclusive=True)
     async def _remember(self) -> None:
@@ -294,7 +300,7 @@ class MainPanes(TerminalSized[None]):
 
     def tell(self, text: str, tone: Tone) -> None:
         """Show one line where the keys stand."""
-        self.footer.note = Note(text, tone)
+        self.footer.note = FooterMessage(text, tone)
 
     # From the widgets to the workspace
 
@@ -483,8 +489,8 @@ class MainScreen(MainPanes):
         """Offer the keys again."""
         self.footer.covered = False
 
-    @on(FindView.FindChanged)
-    def _found(self, event: FindView.FindChanged) -> None:
+    @on(FindViewport.FindChanged)
+    def _found(self, event: FindViewport.FindChanged) -> None:
         """Offer the ways between hits as long as there are some."""
         event.stop()
         self.footer.finding = event.found is not None and event.found.count > 0
@@ -542,10 +548,10 @@ class MainScreen(MainPanes):
 
     def action_columns(self) -> None:
         """Choose the columns of the list."""
-        from sessiontui.app.screens.columns_dialog import ColumnsScreen
+        from sessiontui.app.screens.columns_dialog import ColumnsDialog
 
         self.app.push_screen(
-            ColumnsScreen(
+            ColumnsDialog(
                 self.sessions.columns,
                 self.listing.show_columns,
                 ascii_only=self.workspace.config.ascii,

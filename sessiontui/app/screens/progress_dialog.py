@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Button
 
 from sessiontui.app import format as formats
-from sessiontui.app.screens.dialog import Choice, Dialog, button_label
+from sessiontui.app.screens.dialog import Dialog, DialogButton, button_label
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-PATIENCE_S: Final = 0.3
+SHOW_AFTER_S: Final = 0.3
 """What takes no longer than this is not worth a dialog."""
 _FULL, _EMPTY = "━─"
 _FULL_ASCII, _EMPTY_ASCII = "#-"
@@ -95,7 +95,7 @@ class ProgressDialog(Dialog[None]):
         """
         super().__init__()
         self.question = Content(title)
-        self.choices = (Choice("stop", "Stop", "esc"),)
+        self.choices = (DialogButton("stop", "Stop", "esc"),)
         self.progress = progress
         self.cancel = cancel
         self._ascii_only = ascii_only
@@ -119,7 +119,7 @@ class ProgressDialog(Dialog[None]):
         if self.progress.stopped:
             button = self.query_one("#stop", Button)
             button.disabled = True
-            button.label = button_label(Choice("stop", "Stopping", "…"))
+            button.label = button_label(DialogButton("stop", "Stopping", "…"))
 
     def choose(self, choice_id: str) -> None:  # noqa: ARG002 - there is one button
         """End the work after the part it is at; where there are no parts, at once."""
@@ -162,7 +162,7 @@ async def while_shown(
     """
     task = asyncio.create_task(work)
     try:
-        await asyncio.wait({task}, timeout=PATIENCE_S)
+        await asyncio.wait({task}, timeout=SHOW_AFTER_S)
         if not task.done():
             dialog = ProgressDialog(title, progress, cancel=task.cancel, ascii_only=ascii_only)
             task.add_done_callback(lambda _: dialog.call_later(dialog.close))

@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from sessiontui.app import format as formats
 from sessiontui.app.format import as_sentence
-from sessiontui.app.screens.dialog import Choice, Dialog
+from sessiontui.app.screens.dialog import Dialog, DialogButton
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ _WORDS = {
     "restore": "the return of",
 }
 
-Leaving = Literal["wait", "now"]
+QuitAnswer = Literal["wait", "now"]
 
 
-class LeaveDialog(Dialog[Leaving]):
+class QuitDialog(Dialog[QuitAnswer]):
     """The answer says whether to wait for the writes or to keep them in a file; None stays."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -54,11 +54,11 @@ class LeaveDialog(Dialog[Leaving]):
             patience_s: How long waiting lasts at most, in seconds.
         """
         super().__init__()
-        self.question = Content(f"Quit with {formats.counted(len(writes), 'write')} pending?")
+        self.question = Content(f"Quit with {formats.plural(len(writes), 'write')} pending?")
         self.choices = (
-            Choice("stay", "Stay", "esc"),
-            Choice("wait", f"Wait {patience_s:g} s, then quit", "w"),
-            Choice("now", "Quit now", "y", danger=True),
+            DialogButton("stay", "Stay", "esc"),
+            DialogButton("wait", f"Wait {patience_s:g} s, then quit", "w"),
+            DialogButton("now", "Quit now", "y", danger=True),
         )
         self._writes = writes
         self._reason = reason
@@ -77,7 +77,7 @@ class LeaveDialog(Dialog[Leaving]):
 
     def choose(self, choice_id: str) -> None:
         """Answer."""
-        answers: dict[str, Leaving] = {"wait": "wait", "now": "now"}
+        answers: dict[str, QuitAnswer] = {"wait": "wait", "now": "now"}
         self.dismiss(answers.get(choice_id))
 
     def withdraw(self) -> None:

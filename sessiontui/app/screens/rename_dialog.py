@@ -10,9 +10,9 @@ from textual.content import Content
 from textual.widgets import Button, Input, Label, Static
 
 from sessiontui.app.format import SAFE_TEXT, as_sentence
-from sessiontui.app.screens.dialog import Choice, Dialog, button_label
+from sessiontui.app.screens.dialog import Dialog, DialogButton, button_label
 from sessiontui.app.widgets.inputs import Field
-from sessiontui.formats.title_slot import make_slot, normal_title, parse_slot
+from sessiontui.formats.title_slot import make_slot, normalize_title, parse_slot
 from sessiontui.storage.changes import is_session
 from sessiontui.text import clean
 from sessiontui.workspace.rename import MAY_SET_AGAIN
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 
 _LONGEST = 1024
-NO_ROOM = "It has no room for a title, and gets none while an agent may be at work on it."
+NO_TITLE_SLOT = "It has no room for a title, and gets none while an agent may be at work on it."
 """Why a session without a title slot cannot be given a title now: its length would change."""
 
 
 @dataclass(frozen=True, slots=True)
-class NewNames:
+class RenameRequest:
     """What to change; None leaves it as it is."""
 
     title: str | None
     path: str | None
 
 
-class RenameDialog(Dialog[NewNames]):
+class RenameDialog(Dialog[RenameRequest]):
     """The answer is what to change, or None for nothing.
 
     While an agent may hold the session open, a new path is asked for twice.
@@ -71,14 +71,14 @@ class RenameDialog(Dialog[NewNames]):
         self.held = held
         self._taken = taken
         self._unit = unit
-        self._anyway = Choice("rename", "Move it anyway", enter_key)
+        self._anyway = DialogButton("rename", "Move it anyway", enter_key)
         self.choices = (
-            Choice("cancel", "Cancel", "esc"),
-            Choice("rename", "Rename", enter_key),
+            DialogButton("cancel", "Cancel", "esc"),
+            DialogButton("rename", "Rename", enter_key),
         )
         self._asked = False
         if untitled is None and held is not None and row.read and not row.has_slot:
-            untitled = f"{as_sentence(held)} {NO_ROOM}"
+            untitled = f"{as_sentence(held)} {NO_TITLE_SLOT}"
         self._untitled = untitled
         self._shown_title = clean(row.title)
         self._shown_path = clean(row.path)
@@ -106,14 +106,14 @@ class RenameDialog(Dialog[NewNames]):
         """Say that nothing changes yet; the title has the focus, its text selected."""
         self._tell()
 
-    def _wanted(self) -> NewNames:
+    def _wanted(self) -> RenameRequest:
         """Return what the fields ask to change."""
         title = self.query_one("#title", Input).value
         path = self.query_one("#path", Input).value.strip()
-        new_title = None if title == self._shown_title else normal_title(title)
-        return NewNames(new_title, None if path == self._shown_path else path)
+        new_title = None if title == self._shown_title else normalize_title(title)
+        return RenameRequest(new_title, None if path == self._shown_path else path)
 
-    def _objection(self, wanted: NewNames) -> str | None:
+    def _objection(self, wanted: RenameRequest) -> str | None:
         """Return why this cannot be done, or None."""
         path = wanted.path
         if path is None:
@@ -126,7 +126,7 @@ class RenameDialog(Dialog[NewNames]):
             return "Another session has this path."
         return None
 
-    def _consequences(self, wanted: NewNames) -> Iterable[Content]:
+    def _consequences(self, wanted: RenameRequest) -> Iterable[Content]:
         """Yield what would happen, a line each."""
         if wanted.title is not None:
             yield Content(
@@ -179,7 +179,7 @@ class RenameDialog(Dialog[NewNames]):
     def _entered(self) -> None:
         self.action_choose("rename")
 
-    def _label(self, choice: Choice) -> None:
+    def _label(self, choice: DialogButton) -> None:
         button = self.query_one("#rename", Button)
         button.label = button_label(choice)
         button.refresh(layout=True)

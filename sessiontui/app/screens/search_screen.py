@@ -17,13 +17,13 @@ from textual.widgets.option_list import Option
 from sessiontui.app import format as formats
 from sessiontui.app.format import SAFE_TEXT, snippet, speaker
 from sessiontui.app.screens.closing import ClosedOnce
-from sessiontui.app.timers import later
+from sessiontui.app.timers import call_later
 from sessiontui.app.widgets.inputs import Choices, Field
 from sessiontui.catalog.sorting import shown_title
 from sessiontui.errors import StorageError, TooSlowError
-from sessiontui.search.session_search import Found
+from sessiontui.search.session_search import SessionMatch
 from sessiontui.text import clean
-from sessiontui.transcript.search import words
+from sessiontui.transcript.search import parse_search_terms
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.worker import Worker
 
-    from sessiontui.app.keymap import Keys
+    from sessiontui.app.keymap import Keymap
     from sessiontui.catalog.row import Row
-    from sessiontui.transcript.search import Sought
+    from sessiontui.transcript.search import TextQuery
     from sessiontui.workspace import Workspace
 
-MAX_HITS: Final = 1000
+MAX_MATCHES: Final = 1000
 """How many places are listed at most."""
 PER_SESSION: Final = 4
 """How many of one session; in its transcript one goes on to the others."""
@@ -58,7 +58,7 @@ _ABOUT: Final = (
 )
 
 
-class Place(NamedTuple):
+class SearchTarget(NamedTuple):
     """Where something was said, and what was looked for."""
 
     path: str
@@ -66,14 +66,14 @@ class Place(NamedTuple):
     block: int
     text: str
     """As typed."""
-    wanted: Sought
+    wanted: TextQuery
 
 
 class _Item(NamedTuple):
     """A line of the list."""
 
     row: Row
-    found: Found
+    found: SessionMatch
     first: bool
     """Whether it is the first of its session, which is told above it."""
 
@@ -88,7 +88,7 @@ class SearchInput(Field):
     ]
 
 
-class SearchScreen(ClosedOnce[Place | None]):
+class SearchScreen(ClosedOnce[SearchTarget | None]):
     """Finds text in all sessions; answers with the place to read. Keeps what it found.
 
     Args:
@@ -102,11 +102,11 @@ class SearchScreen(ClosedOnce[Place | None]):
         Binding("slash,ctrl+f", "type", show=False),
     ]
 
-    def __init__(self, workspace: Workspace, keys: Keys) -> None:
+    def __init__(self, workspace: Workspace, keys: Keymap) -> None:
         super().__init__()
         self._workspace = workspace
         self._keys = keys
-        self._wanted: Sought | None = None
+        self._wanted: TextQuery | None = None
         self._text = ""
         """What is looked for, or was last."""
         self._items: list[_Item] = []
@@ -163,7 +163,7 @@ class SearchScreen(ClosedOnce[Place | None]):
         text = event.value.strip()
         # Of keys that come together, Enter has searched already what the field tells of here.
         if len(text) >= _LEAST and text != self._text:
-            self._timer = later(self, _TYPING_S, self._search)
+            self._timer = call_later(self, _TYPING_S, self._search)
 
     def action_search_now(self) -> None:
         """Search at once; what is found already is gone to."""
@@ -197,7 +197,7 @@ class SearchScreen(ClosedOnce[Place | None]):
         if self._wanted is not None and event.option_index < len(self._items):
             found = self._items[event.option_index].found
             hit = found.hit
-            self.dismiss(Place(found.path, hit.offset, hit.block, self._text, self._wanted))
+            self.dismiss(SearchTarget(found.path, hit.offset, hit.block, self._text, self._wanted))
 
     # -- searching
 
@@ -215,7 +215,7 @@ class SearchScreen(ClosedOnce[Place | None]):
         self._list.clear_options()
         self._show_about()
         try:
-            self._wanted = words(self._text)
+            self._wanted = parse_search_terms(self._text)
         except ValueError as error:
             self._tell(f"no pattern: {error}", failed=True)
             return
@@ -225,8 +225,8 @@ class SearchScreen(ClosedOnce[Place | None]):
         self._tell("searching…")
         self._looking = self.run_worker(partial(self._look, self._wanted), group="search")
 
-    async def _look(self, wanted: Sought) -> None:
-        waiting: list[Found] = []
+    async def _look(self, wanted: TextQuery) -> None:
+        waiting: list[SessionMatch] = []
         shown_s = time.monotonic()
         count = 0
         try:
@@ -234,16 +234,16 @@ class SearchScreen(ClosedOnce[Place | None]):
                 self._workspace.library.search(wanted, most=PER_SESSION)
             ) as results:
                 async for item in results:
-                    if isinstance(item, Found):
+                    if isinstance(item, SessionMatch):
                         waiting.append(item)
                         count += 1
-                    if count >= MAX_HITS or time.monotonic() - shown_s > _SHOW_S:
+                    if count >= MAX_MATCHES or time.monotonic() - shown_s > _SHOW_S:
                         await self._show(waiting)
                         waiting, shown_s = [], time.monotonic()
-                    if count >= MAX_HITS:
+                    if count >= MAX_MATCHES:
                         self._tell(f"the first {self._counted()}")
                         return
-                    if not isinstance(item, Found):
+                    if not isinstance(item, SessionMatch):
                         progress = f"searching {item.sessions:,} of {item.of:,}"
                         self._tell(f"{progress} · {self._counted()}")
             await self._show(waiting)
@@ -253,7 +253,7 @@ class SearchScreen(ClosedOnce[Place | None]):
             return
         self._tell(self._counted() if self._items else "nothing found")
 
-    async def _show(self, found: Sequence[Found]) -> None:
+    async def _show(self, found: Sequence[SessionMatch]) -> None:
         """Add what was found to the list; a session that is gone meanwhile is left out."""
         if not found:
             return
@@ -310,10 +310,10 @@ class SearchScreen(ClosedOnce[Place | None]):
         return Content.assemble(title, gap, right)
 
     def _counted(self) -> str:
-        hits = formats.counted(len(self._items), "hit")
+        hits = formats.plural(len(self._items), "hit")
         if not self._items:
             return hits
-        return f"{hits} in {formats.counted(self._sessions, 'session')}"
+        return f"{hits} in {formats.plural(self._sessions, 'session')}"
 
     def _show_about(self) -> None:
         self.set_class(bool(self._items), "-found")

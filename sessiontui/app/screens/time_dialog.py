@@ -12,7 +12,7 @@ from textual.widgets import Input, Static
 
 from sessiontui.app import format as figures
 from sessiontui.app.format import SAFE_TEXT
-from sessiontui.app.screens.dialog import Choice, Dialog
+from sessiontui.app.screens.dialog import Dialog, DialogButton
 from sessiontui.app.widgets.inputs import Field
 from sessiontui.times import EARLIEST_MS
 
@@ -30,7 +30,7 @@ _BACK = re.compile(r"-\s*(?P<count>\d{1,6})\s*(?P<unit>[smhdw])", re.ASCII)
 _UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 
-def parse_moment(text: str, latest_ms: int, zone: tzinfo | None) -> int | None:
+def parse_time(text: str, latest_ms: int, zone: tzinfo | None) -> int | None:
     """Return the time that is meant, in milliseconds since the epoch; None if none is.
 
     Args:
@@ -60,7 +60,7 @@ def parse_moment(text: str, latest_ms: int, zone: tzinfo | None) -> int | None:
         return None
 
 
-class MomentDialog(Dialog[int]):
+class TimeDialog(Dialog[int]):
     """The answer is the time to go to, milliseconds since the epoch.
 
     Args:
@@ -69,7 +69,7 @@ class MomentDialog(Dialog[int]):
     """
 
     question = Content("Go to a time")
-    choices = (Choice("cancel", "Cancel", "esc"), Choice("go", "Go", "⏎"))
+    choices = (DialogButton("cancel", "Cancel", "esc"), DialogButton("go", "Go", "⏎"))
 
     def __init__(self, latest_ms: int, *, zone: tzinfo | None) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class MomentDialog(Dialog[int]):
 
     @property
     def _wanted(self) -> int | None:
-        return parse_moment(self.query_one(Input).value, self._latest_ms, self._zone)
+        return parse_time(self.query_one(Input).value, self._latest_ms, self._zone)
 
     def _tell(self, text: str) -> None:
         if text.strip() and self._wanted is None:

@@ -12,11 +12,11 @@ from textual.widgets import Button, Input, Label, Static
 
 from sessiontui.app import format as formats
 from sessiontui.app.format import SAFE_TEXT
-from sessiontui.app.screens.dialog import Choice, Dialog, about_many
+from sessiontui.app.screens.dialog import Dialog, DialogButton, about_many
 from sessiontui.app.widgets.inputs import Field
 from sessiontui.errors import ConfigError
 from sessiontui.text import clean
-from sessiontui.workspace.events import reason_of
+from sessiontui.workspace.events import error_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,7 +33,7 @@ _HELD_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class TransferRequest:
     """What the user wants."""
 
     text: str
@@ -72,7 +72,7 @@ class PlaceInput(Field):
             self.cursor_position = len(self.value)
 
 
-class TransferDialog(Dialog[Target]):
+class TransferDialog(Dialog[TransferRequest]):
     """The answer is where to and which sessions, or None for nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -119,24 +119,24 @@ class TransferDialog(Dialog[Target]):
         self._enter_key, self._undo_key = keys
         self._verb = "Move" if move else "Copy"
         self._one = len(plan.paths) == 1
-        what = formats.counted(len(plan.paths), "session")
+        what = formats.plural(len(plan.paths), "session")
         if self._one:
             what = f"“{formats.cut_end(clean(title), _TITLE_CELLS)}”"
         self.question = Content(f"{self._verb} {what}")
         self.choices = self._choices()
 
-    def _choices(self) -> tuple[Choice, ...]:
-        cancel = Choice("cancel", "Cancel", "esc")
+    def _choices(self) -> tuple[DialogButton, ...]:
+        cancel = DialogButton("cancel", "Cancel", "esc")
         held, count = len(self.plan.held), len(self.plan.paths)
         if not held:
-            return (cancel, Choice("go", self._verb, self._enter_key))
+            return (cancel, DialogButton("go", self._verb, self._enter_key))
         anyway = "it anyway" if self._one else "all anyway"
-        force = Choice("all", f"{self._verb} {anyway}", "ctrl+a", danger=True)
+        force = DialogButton("all", f"{self._verb} {anyway}", "ctrl+a", danger=True)
         if held == count:
             return (cancel, force)
         rest = count - held
         others = f"the {rest:,} others" if rest > 1 else "the other"
-        return (cancel, Choice("go", f"{self._verb} {others}", self._enter_key), force)
+        return (cancel, DialogButton("go", f"{self._verb} {others}", self._enter_key), force)
 
     def body(self) -> Iterable[Widget]:
         """Yield the fields and what would happen."""
@@ -183,7 +183,7 @@ class TransferDialog(Dialog[Target]):
         try:
             return text, self._parse(text), self._project(typed) if typed else None
         except ConfigError as error:
-            return reason_of(error)
+            return error_reason(error)
 
     def _tell(self) -> None:
         wanted = self._wanted()
@@ -194,7 +194,7 @@ class TransferDialog(Dialog[Target]):
             told = Content.styled(wanted, "$past" if empty else "$failed")
         else:
             plan = self.plan
-            amount = f"{formats.counted(plan.count, self._unit)}, {formats.size(plan.bytes)}."
+            amount = f"{formats.plural(plan.count, self._unit)}, {formats.size(plan.bytes)}."
             after = (
                 "The original stays as it is." if self._one else "The originals stay as they are."
             )
@@ -232,4 +232,4 @@ class TransferDialog(Dialog[Target]):
         text, source, cwd = wanted
         force = choice_id == "all"
         paths = self.plan.paths if force else self.plan.without_held().paths
-        self.dismiss(Target(text, source, paths, cwd, force))
+        self.dismiss(TransferRequest(text, source, paths, cwd, force))

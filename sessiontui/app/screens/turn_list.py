@@ -12,8 +12,8 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from sessiontui.app import format as figures
-from sessiontui.app.screens.list_screen import ListedScreen
-from sessiontui.app.widgets.transcript.viewport import Entry
+from sessiontui.app.screens.list_screen import ListScreen
+from sessiontui.app.widgets.transcript.viewport import EntryPosition
 from sessiontui.errors import StorageError
 from sessiontui.text import clean
 from sessiontui.transcript.navigate import Turn, TurnFinder
@@ -33,7 +33,7 @@ _LENGTH = 200
 _WHEN_CELLS = 16
 
 
-class OutlineScreen(ListedScreen[Entry]):
+class TurnListScreen(ListScreen[EntryPosition]):
     """Lists what the user wrote, as it is found; answers with the entry that was chosen.
 
     Args:
@@ -56,7 +56,7 @@ class OutlineScreen(ListedScreen[Entry]):
         self._document = document
         self._here = here
         self._zone = zone
-        self._entries: list[Entry] = []
+        self._entries: list[EntryPosition] = []
         self._placed: int | None = None
         """Which turn was highlighted for the reader, who may have moved since."""
 
@@ -71,10 +71,10 @@ class OutlineScreen(ListedScreen[Entry]):
             async for first in finder.run():
                 self._show(finder.turns, first)
                 if finder.full:
-                    self.tell(f"the first {figures.counted(MAX_TURNS, 'turn')}")
+                    self.tell(f"the first {figures.plural(MAX_TURNS, 'turn')}")
                     return
                 share = "" if finder.offset >= stop else f" · {finder.offset / stop:.0%}"
-                self.tell(figures.counted(len(finder.turns), "turn") + share)
+                self.tell(figures.plural(len(finder.turns), "turn") + share)
         except StorageError as error:
             self.tell(clean(str(error)), "$failed")
             return
@@ -89,7 +89,7 @@ class OutlineScreen(ListedScreen[Entry]):
         new = found[len(self._entries) :]
         if not new:
             return
-        self._entries += [Entry(turn.hit.offset, turn.hit.block) for turn in new]
+        self._entries += [EntryPosition(turn.hit.offset, turn.hit.block) for turn in new]
         turns.add_options([Option(self._line(turn)) for turn in new])
         if turns.highlighted == self._placed:
             last = bisect_right(self._entries, self._here, key=lambda entry: entry.offset) - 1
@@ -100,7 +100,7 @@ class OutlineScreen(ListedScreen[Entry]):
         when = ""
         if turn.hit.time_ms is not None:
             when = figures.exact_time(turn.hit.time_ms, self._zone)[:_WHEN_CELLS]
-        tools = figures.counted(turn.tools, "tool") if turn.tools else ""
+        tools = figures.plural(turn.tools, "tool") if turn.tools else ""
         errors = f"✗ {turn.errors:,}" if turn.errors else ""
         words = clean(turn.hit.text[:_LENGTH])
         if self._document.lens.hides(turn.hit.offset):

@@ -11,9 +11,9 @@ from textual.widget import Widget
 
 from sessiontui.app import format as formats
 from sessiontui.catalog.projects import home_relative
-from sessiontui.catalog.row import Activity, Row
+from sessiontui.catalog.row import Row, Status
 from sessiontui.catalog.sorting import shown_title
-from sessiontui.catalog.stats import SessionFigures, Tokens
+from sessiontui.catalog.stats import SessionStats, Tokens
 from sessiontui.formats.blocks import model_name
 from sessiontui.text import clean
 
@@ -30,9 +30,9 @@ class Details(Widget):
     """Shows one row in full; in a low terminal the title and the state alone."""
 
     row: reactive[Row | None] = reactive[Row | None](None)
-    activity: reactive[Activity] = reactive[Activity]("unknown")
+    activity: reactive[Status] = reactive[Status]("unknown")
     now_ms: reactive[int] = reactive(0)
-    figures: reactive[SessionFigures | None] = reactive[SessionFigures | None](None)
+    figures: reactive[SessionStats | None] = reactive[SessionStats | None](None)
     """As far as they are counted."""
     ascii_only: reactive[bool] = reactive(False)
     gone: reactive[bool] = reactive(False)
@@ -99,7 +99,7 @@ class Details(Widget):
         if row.note:
             style = "$failed" if row.failed else "$attention"
             return Content.styled(clean(row.note), style)
-        sign = formats.SIGNS[self.activity]
+        sign = formats.STATUS_SYMBOLS[self.activity]
         words = [sign.glyph(ascii_only=self.ascii_only), sign.word or self.activity]
         if self.activity == "running" and row.tool:
             words.append(clean(row.tool))
@@ -112,8 +112,8 @@ class Details(Widget):
         if row.model:
             yield Content.styled(model_name(row.model), "$past")
         if told is not None:
-            yield Content.styled(formats.counted(told.entries, "entry", "entries"), "$past")
-            yield Content.styled(formats.counted(told.turns, "turn"), "$past")
+            yield Content.styled(formats.plural(told.entries, "entry", "entries"), "$past")
+            yield Content.styled(formats.plural(told.turns, "turn"), "$past")
         yield Content.styled(formats.size(row.size), "$past")
         if told is not None and told.cost:
             yield Content.styled(formats.cost(told.cost), "$past")

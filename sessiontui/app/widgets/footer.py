@@ -10,9 +10,9 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from sessiontui.app.actions import Action, Context, Place
-from sessiontui.app.keymap import Keys, footer_actions
-from sessiontui.app.timers import later
+from sessiontui.app.actions import Action, FooterPlace, KeyContext
+from sessiontui.app.keymap import Keymap, footer_actions
+from sessiontui.app.timers import call_later
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _SHOWN_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class FooterMessage:
     """One line about what just happened."""
 
     text: str
@@ -41,7 +41,7 @@ class Note:
 class Footer(Widget):
     """Offers the keys of the focused pane, as many as fit; a click runs one."""
 
-    context: reactive[Context] = reactive[Context]("list")
+    context: reactive[KeyContext] = reactive[KeyContext]("list")
     alone: reactive[bool] = reactive(False)
     """Whether there is nothing to do anything with: then only help and quit are offered."""
     read_only: reactive[bool] = reactive(False)
@@ -54,7 +54,7 @@ class Footer(Widget):
     """Whether something was found in the transcript: then the ways between hits come first."""
     covered: reactive[bool] = reactive(False)
     """Whether a dialog stands over the screen: its keys are not these."""
-    note: reactive[Note | None] = reactive[Note | None](None)
+    note: reactive[FooterMessage | None] = reactive[FooterMessage | None](None)
 
     @dataclass
     class Chosen(Message):
@@ -68,7 +68,7 @@ class Footer(Widget):
             """The footer, for selectors."""
             return self.footer
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keymap) -> None:
         super().__init__(id="footer")
         self.keys = keys
         self._places: list[tuple[int, int, Action]] = []
@@ -118,7 +118,7 @@ class Footer(Widget):
 
     def _offered(self, width: int) -> list[Action]:
         """Return what to offer: `quit` and `help` always, then the most wanted that fits."""
-        place: Place = "marked" if self.marked else "list"
+        place: FooterPlace = "marked" if self.marked else "list"
         if self.context == "transcript":
             place = "found" if self.finding else "transcript"
         wanted = [
@@ -136,13 +136,13 @@ class Footer(Widget):
             kept.add(action.id)
         return [action for action in wanted if action.id in kept]
 
-    def watch_note(self, note: Note | None) -> None:
+    def watch_note(self, note: FooterMessage | None) -> None:
         """Let a note go by itself, unless it tells a failure."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if note is not None and note.tone != "failed":
-            self._timer = later(self, _SHOWN_S, self.clear_note)
+            self._timer = call_later(self, _SHOWN_S, self.clear_note)
 
     def clear_note(self) -> None:
         """Show the keys again."""

@@ -54,7 +54,7 @@ class Header(Widget):
         if state.read_only is not None:
             yield Content.styled(f"read-only ({clean(state.read_only)})", "$attention")
         if state.pending:
-            yield Content.styled(formats.counted(state.pending, "write") + " pending", "$attention")
+            yield Content.styled(formats.plural(state.pending, "write") + " pending", "$attention")
         busy = [
             (text, style)
             for number, text, style in (
@@ -66,7 +66,7 @@ class Header(Widget):
         if busy:
             yield Content(" · ").join([Content.styled(text, style) for text, style in busy])
         if state.problem is None:
-            yield Content(formats.counted(state.sessions, "session"))
+            yield Content(formats.plural(state.sessions, "session"))
             yield Content.styled(formats.size(state.bytes), "$past")
 
     def _feed(self) -> Content:

@@ -103,5 +103,5 @@ def follow_note(key: str, *, following: bool, new_lines: int) -> Content:
         return Content.styled("following", "$live")
     if not new_lines:
         return Content.styled(f"{key} follows", "$past")
-    lines = formats.counted(new_lines, "new line")
+    lines = formats.plural(new_lines, "new line")
     return Content.styled(f"+{lines}   {key} follows", "$attention")

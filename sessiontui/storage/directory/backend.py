@@ -27,11 +27,11 @@ from sessiontui.storage.backend import Stat
 from sessiontui.storage.directory.files import Files
 from sessiontui.storage.directory.io import milliseconds
 from sessiontui.storage.directory.moves import Moves
-from sessiontui.storage.directory.paths import Root
+from sessiontui.storage.directory.paths import StoreRoot
 from sessiontui.storage.directory.staging import Staging
-from sessiontui.storage.directory.trash import Trash, join
+from sessiontui.storage.directory.trash import Trash, join_files
 from sessiontui.storage.directory.walk import walk_everything, walk_sessions
-from sessiontui.storage.directory.watch import Pace, watch_folder
+from sessiontui.storage.directory.watch import PollTiming, watch_folder
 from sessiontui.times import now_ms
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from sessiontui.storage.backend import (
-        Field,
-        FieldChange,
+        HashField,
+        HashFieldChange,
         Range,
         ScanBatch,
-        Seen,
-        Signal,
+        Snapshot,
         TrashItem,
+        WatchEvent,
     )
 
 _LOOKED_AT = 200
@@ -112,9 +112,9 @@ class DirectoryBackend:
         trash_root: str | os.PathLike[str] | None = None,
         poll: bool = False,
         clock: Callable[[], int] = now_ms,
-        pace: Pace | None = None,
+        pace: PollTiming | None = None,
     ) -> None:
-        self._root = Root(root, absolute=absolute)
+        self._root = StoreRoot(root, absolute=absolute)
         self.label = str(self._root.folder)
         self._files = Files(self._root)
         self._moves = Moves(self._root)
@@ -122,7 +122,7 @@ class DirectoryBackend:
         trash = paths.data_dir() / "trash" if trash_root is None else Path(trash_root)
         self._trash = Trash(self._root, trash, clock)
         self._poll = poll
-        self._pace = pace or Pace()
+        self._pace = pace or PollTiming()
         self._closed = False
         self._reader = ThreadPoolExecutor(1, "sessiontui-read")
         self._changer = ThreadPoolExecutor(1, "sessiontui-change")
@@ -151,7 +151,7 @@ class DirectoryBackend:
         """Yield every file whose path starts with `prefix`; links and special files too."""
         return self._walk(walk_everything(self._root, prefix))
 
-    async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+    async def probe(self, ranges: Sequence[Range]) -> list[Snapshot | None]:
         """Return each session with some of its bytes; None for what is no readable session."""
         return await self._read(self._files.probe, ranges)
 
@@ -249,19 +249,19 @@ class DirectoryBackend:
             WriteConflictError: One of them has another size; nothing changed.
         """
         return await self._change(
-            join,
+            join_files,
             *(self._files, self._trash, item, target),
             between=between,
             skip=skip,
             mtime_ms=mtime_ms,
         )
 
-    async def loose_fields(self) -> AsyncIterator[list[Field]]:
+    async def loose_fields(self) -> AsyncIterator[list[HashField]]:
         """Yield nothing: times and titles stand in the files themselves."""
         for _ in ():
             yield []
 
-    async def change_fields(self, changes: Sequence[FieldChange]) -> list[bool]:
+    async def change_fields(self, changes: Sequence[HashFieldChange]) -> list[bool]:
         """Change nothing: there are no such fields."""
         return [False for _ in changes]
 
@@ -349,7 +349,7 @@ class DirectoryBackend:
 
     def watch(
         self, visible: Callable[[], Collection[str]] = tuple
-    ) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:
         """Subscribe; the system tells of changes, or where it cannot, they are looked for."""
         return watch_folder(self._root, visible, run=self._read, pace=self._pace, poll=self._poll)
 

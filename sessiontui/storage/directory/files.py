@@ -30,27 +30,27 @@ from sessiontui.errors import (
     WriteConflictError,
     WrongTypeError,
 )
-from sessiontui.storage.backend import HEAD_BYTES, Range, Seen, Stat
+from sessiontui.storage.backend import HEAD_BYTES, Range, Snapshot, Stat
 from sessiontui.storage.directory.atomic import put_new, replace_exactly
 from sessiontui.storage.directory.io import (
     copy_bytes,
     identity,
     keep_owner_and_mode,
-    look,
     milliseconds,
-    opened,
+    open_file,
     read_bytes,
     set_mtime,
     set_mtime_ns,
-    temporary,
+    stat_file,
+    temporary_file,
     write_all,
 )
-from sessiontui.storage.directory.paths import explained
+from sessiontui.storage.directory.paths import storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sessiontui.storage.directory.paths import Handles, Root
+    from sessiontui.storage.directory.paths import FolderHandles, StoreRoot
 
 Expected = int | Literal["any", "absent"]
 Taken = TypeVar("Taken")
@@ -67,7 +67,7 @@ def _bounds(wanted: Range, size: int) -> tuple[int, int]:
     return start, stop
 
 
-def _snapshot_of(descriptor: int, wanted: Range) -> Seen:
+def _snapshot_of(descriptor: int, wanted: Range) -> Snapshot:
     """Read until nothing changed meanwhile; a file that grows all the time is cut where it was.
 
     Bytes below the size of before stay what they were while a file grows, so the
@@ -81,13 +81,13 @@ def _snapshot_of(descriptor: int, wanted: Range) -> Seen:
         if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
             break
     stat_seen = Stat(wanted.path, before.st_size, milliseconds(before))
-    return Seen(stat_seen, head, data, identity(before))
+    return Snapshot(stat_seen, head, data, identity(before))
 
 
 class Files:
     """Reads and changes single files below a root. Everything blocks."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: StoreRoot) -> None:
         self._root = root
 
     def read(self, ranges: Sequence[Range]) -> list[bytes | None]:
@@ -95,18 +95,18 @@ class Files:
         with self._root.handles() as handles:
             return [self._read_one(handles, wanted, _range_of) for wanted in ranges]
 
-    def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+    def probe(self, ranges: Sequence[Range]) -> list[Snapshot | None]:
         """Return each session as one snapshot shows it; None for what is no readable session."""
         with self._root.handles() as handles:
             return [self._read_one(handles, wanted, _snapshot_of) for wanted in ranges]
 
     def _read_one(
-        self, handles: Handles, wanted: Range, take: Callable[[int, Range], Taken]
+        self, handles: FolderHandles, wanted: Range, take: Callable[[int, Range], Taken]
     ) -> Taken | None:
         self._root.parts(wanted.path)  # a wrong spelling is an error, not a missing session
         try:
             folder, name = handles.parent(wanted.path)
-            with opened(wanted.path, name, os.O_RDONLY, folder) as descriptor:
+            with open_file(wanted.path, name, os.O_RDONLY, folder) as descriptor:
                 return take(descriptor, wanted)
         except (SessionNotFoundError, InvalidPathError, WrongTypeError, AccessError):
             return None
@@ -118,7 +118,7 @@ class Files:
             for path in paths:
                 try:
                     folder, name = handles.parent(path)
-                    found = look(folder, name, path)
+                    found = stat_file(folder, name, path)
                 except (SessionNotFoundError, InvalidPathError, WrongTypeError, AccessError):
                     found = None
                 marks.append(found and (found.st_size, found.st_ctime_ns, found.st_ino))
@@ -145,7 +145,7 @@ class Files:
         flags = os.O_RDWR | os.O_APPEND | (0 if known else os.O_CREAT)
         with self._root.handles() as handles:
             folder, name = handles.parent(path, create=not known)
-            with opened(path, name, flags, folder) as descriptor:
+            with open_file(path, name, flags, folder) as descriptor:
                 if known and (before := os.fstat(descriptor)).st_size != expected_size:
                     raise _conflict(path, expected_size, before)
                 end = _append(descriptor, data, path)
@@ -169,10 +169,10 @@ class Files:
             return self._rewrite(path, data, expected_size, mtime_ms, kept=(0, 0))
         with self._root.handles() as handles:
             folder, name = handles.parent(path, create=True)
-            found = look(folder, name, path)
+            found = stat_file(folder, name, path)
             if expected_size == "absent" and found is not None:
                 raise _conflict(path, None, found)
-            with explained(path), temporary(folder, name) as (descriptor, temporary_name):
+            with storage_errors(path), temporary_file(folder, name) as (descriptor, temporary_name):
                 write_all(descriptor, data)
                 settled = _settle(descriptor, found, mtime_ms)
                 if expected_size == "any":
@@ -181,7 +181,7 @@ class Files:
                     try:
                         put_new(folder, temporary_name, name)
                     except FileExistsError:
-                        raise _conflict(path, None, look(folder, name, path)) from None
+                        raise _conflict(path, None, stat_file(folder, name, path)) from None
                 os.fsync(folder)
         return Stat(path, len(data), settled)
 
@@ -216,18 +216,18 @@ class Files:
         with self._root.handles() as handles, ExitStack() as stack:
             try:
                 folder, name = handles.parent(path)
-                old = stack.enter_context(opened(path, name, os.O_RDONLY, folder))
+                old = stack.enter_context(open_file(path, name, os.O_RDONLY, folder))
             except SessionNotFoundError:
                 raise _conflict(path, expected_size, None) from None
             before = os.fstat(old)
             if before.st_size != expected_size:
                 raise _conflict(path, expected_size, before)
-            new, temporary_name = stack.enter_context(temporary(folder, name))
+            new, temporary_name = stack.enter_context(temporary_file(folder, name))
             write_all(new, data)
             copy_bytes(old, new, *kept)
             size = os.fstat(new).st_size
             settled = _settle(new, before, mtime_ms)
-            current = look(folder, name, path)
+            current = stat_file(folder, name, path)
             if (
                 current is None
                 or identity(current) != identity(before)
@@ -239,7 +239,7 @@ class Files:
             except FileNotFoundError:
                 replaced = False
             if not replaced:
-                raise _conflict(path, expected_size, look(folder, name, path))
+                raise _conflict(path, expected_size, stat_file(folder, name, path))
             late = os.fstat(old).st_size
             if late > expected_size:
                 copy_bytes(old, new, expected_size, late)
@@ -262,7 +262,7 @@ class Files:
             raise InvalidPathError(f"a patch must keep the length: {path}", path=path)
         with self._root.handles() as handles:
             folder, name = handles.parent(path)
-            with opened(path, name, os.O_RDWR, folder) as descriptor:
+            with open_file(path, name, os.O_RDWR, folder) as descriptor:
                 before = os.fstat(descriptor)
                 if read_bytes(descriptor, 0, len(old)) != old:
                     raise _conflict(path, before.st_size, before)
@@ -280,7 +280,7 @@ def _still_there(folder: int, name: str, written: os.stat_result, path: str) -> 
     Raises:
         OutcomeUnknownError: Another file has it.
     """
-    current = look(folder, name, path)
+    current = stat_file(folder, name, path)
     if current is None or identity(current) != identity(written):
         raise OutcomeUnknownError(f"another program replaced it meanwhile: {path}", path=path)
 

@@ -14,7 +14,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from sessiontui.storage.directory.paths import OPEN_FOLDER, explained, refuse_special
+from sessiontui.storage.directory.paths import OPEN_FOLDER, refuse_special, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def identity(found: os.stat_result) -> tuple[object, ...]:
 
 
 @contextmanager
-def opened(path: str, name: str, flags: int, folder: int) -> Iterator[int]:
+def open_file(path: str, name: str, flags: int, folder: int) -> Iterator[int]:
     """Open a regular file, and nothing else, without waiting for anything.
 
     Args:
@@ -59,7 +59,7 @@ def opened(path: str, name: str, flags: int, folder: int) -> Iterator[int]:
         InvalidPathError: It is a symbolic link.
         WrongTypeError: It is no regular file.
     """
-    with explained(path):
+    with storage_errors(path):
         with suppress(FileNotFoundError):
             # Looked at first: opening a pipe or a device can have effects.
             refuse_special(os.stat(name, dir_fd=folder, follow_symlinks=False), path)
@@ -67,7 +67,7 @@ def opened(path: str, name: str, flags: int, folder: int) -> Iterator[int]:
         descriptor = os.open(name, flags, FILE_MODE, dir_fd=folder)
     try:
         refuse_special(os.fstat(descriptor), path)
-        with explained(path):
+        with storage_errors(path):
             yield descriptor
     finally:
         os.close(descriptor)
@@ -88,11 +88,11 @@ def is_abandoned(spare: str, name: str) -> bool:
     for front in (f".{name}", ".sessiontui"):
         mark = _MARK.fullmatch(spare.removeprefix(front))
         if mark is not None and spare.startswith(front):
-            return not runs(int(mark[1], 16))
+            return not is_process_running(int(mark[1], 16))
     return False
 
 
-def runs(process: int) -> bool:
+def is_process_running(process: int) -> bool:
     """Tell whether a process of this number runs on this machine."""
     try:
         os.kill(process, 0)
@@ -104,7 +104,7 @@ def runs(process: int) -> bool:
 
 
 @contextmanager
-def temporary(folder: int, name: str) -> Iterator[tuple[int, str]]:
+def temporary_file(folder: int, name: str) -> Iterator[tuple[int, str]]:
     """Make a file beside `name`, removed at the end; yields the descriptor and its name.
 
     Everything written to the descriptor goes to the end of the file.
@@ -192,7 +192,7 @@ def keep_owner_and_mode(descriptor: int, found: os.stat_result) -> None:
     os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
 
 
-def take_over(old: int, new: int) -> None:
+def copy_metadata(old: int, new: int) -> None:
     """Give a copy the owner, permissions and times of the original, and put it on the disk."""
     found = os.fstat(old)
     keep_owner_and_mode(new, found)
@@ -200,14 +200,14 @@ def take_over(old: int, new: int) -> None:
     os.fsync(new)
 
 
-def look(folder: int, name: str, path: str) -> os.stat_result | None:
+def stat_file(folder: int, name: str, path: str) -> os.stat_result | None:
     """Return what the system knows of a regular file, or None where there is none.
 
     Raises:
         InvalidPathError: It is a symbolic link.
         WrongTypeError: It is no regular file.
     """
-    with explained(path):
+    with storage_errors(path):
         try:
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sessiontui.storage.directory.paths import Handles, Root
+    from sessiontui.storage.directory.paths import FolderHandles, StoreRoot
 
 NAME = "manifest.json"
 PART = f"{NAME}.part"
@@ -70,11 +70,11 @@ class Manifest(msgspec.Struct, frozen=True):
     folders: tuple[FolderRecord, ...]
     """Outermost first."""
 
-    def paths(self, root: Root) -> list[str]:
+    def paths(self, root: StoreRoot) -> list[str]:
         """Return the paths of the files."""
         return [root.path(record.path) for record in self.files]
 
-    def item(self, root: Root, now_ms: int) -> TrashItem:
+    def item(self, root: StoreRoot, now_ms: int) -> TrashItem:
         """Return the item as it was deleted."""
         stats = tuple(
             Stat(root.path(record.path), record.size, record.mtime_ms) for record in self.files
@@ -89,7 +89,7 @@ class Manifest(msgspec.Struct, frozen=True):
         )
         return kept_until(self.deleted_ms, self.expires_ms, written, now_ms)
 
-    def is_inode(self, handles: Handles, number: int, path: str) -> bool:
+    def is_inode(self, handles: FolderHandles, number: int, path: str) -> bool:
         """Tell whether what stands at a path has the inode of a file of the item.
 
         Inodes are given anew once a file is gone: this alone proves nothing.
@@ -98,7 +98,7 @@ class Manifest(msgspec.Struct, frozen=True):
         found = _lstat(handles, path)
         return found is not None and (found.st_dev, found.st_ino) == (record.device, record.inode)
 
-    def is_untouched(self, handles: Handles, number: int, path: str) -> bool:
+    def is_untouched(self, handles: FolderHandles, number: int, path: str) -> bool:
         """Tell whether the file of the item stands at a path as it was when the item was made."""
         record = self.files[number]
         found = _lstat(handles, path)
@@ -108,7 +108,7 @@ class Manifest(msgspec.Struct, frozen=True):
         )
 
 
-def describe(handles: Handles, item: TrashItem, paths: Sequence[str]) -> Manifest:
+def make_manifest(handles: FolderHandles, item: TrashItem, paths: Sequence[str]) -> Manifest:
     """Return the manifest of an item that is about to move.
 
     Args:
@@ -193,7 +193,7 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def put_back_folders(handles: Handles, manifest: Manifest, *, all_new: bool = False) -> None:
+def put_back_folders(handles: FolderHandles, manifest: Manifest, *, all_new: bool = False) -> None:
     """Make the sidecar folders that were empty, and give new ones permissions and times of before.
 
     Args:
@@ -222,7 +222,7 @@ def _is_inside(path: str) -> bool:
     return "\0" not in path and not {"", ".", ".."}.intersection(path.split("/"))
 
 
-def _folders(handles: Handles, parts: tuple[str, ...]) -> list[FolderRecord]:
+def _folders(handles: FolderHandles, parts: tuple[str, ...]) -> list[FolderRecord]:
     """Return the folders from one on downwards, none where it is not there."""
     path = "/".join(parts)
     try:
@@ -238,7 +238,7 @@ def _folders(handles: Handles, parts: tuple[str, ...]) -> list[FolderRecord]:
     return records
 
 
-def _lstat(handles: Handles, path: str) -> os.stat_result | None:
+def _lstat(handles: FolderHandles, path: str) -> os.stat_result | None:
     try:
         folder, name = handles.parent(path)
         return os.stat(name, dir_fd=folder, follow_symlinks=False)

@@ -29,27 +29,27 @@ from sessiontui.errors import (
 from sessiontui.storage.directory.atomic import put_new, remove_exactly, rename_new
 from sessiontui.storage.directory.io import (
     copy_bytes,
-    look,
-    opened,
+    copy_metadata,
+    open_file,
     spare_name,
-    take_over,
-    temporary,
+    stat_file,
+    temporary_file,
 )
 from sessiontui.storage.directory.paths import (
     OPEN_FOLDER,
     SUFFIX,
-    explained,
     is_backup_name,
     is_hidden,
     refuse_special,
     sidecar_of,
+    storage_errors,
 )
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessiontui.storage.directory.paths import Handles, Root
+    from sessiontui.storage.directory.paths import FolderHandles, StoreRoot
 
 _COPIES = 3
 """How often a file is copied to another disk that is replaced meanwhile."""
@@ -70,7 +70,7 @@ class _Move:
 class Moves:
     """Moves and removes files below a root. Everything blocks."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: StoreRoot) -> None:
         self._root = root
 
     def rename(self, moves: Sequence[tuple[str, str]], *, overwrite: bool = False) -> None:
@@ -116,14 +116,14 @@ class Moves:
             if not exists(handles, paths[0]):
                 raise SessionNotFoundError(paths[0])
             for path in (*paths[1:], paths[0]):
-                with suppress(SessionNotFoundError), explained(path):
+                with suppress(SessionNotFoundError), storage_errors(path):
                     folder, name = handles.parent(path)
                     os.unlink(name, dir_fd=folder)
             for path in paths:
                 prune_sidecar(handles, path)
 
 
-def exists(handles: Handles, path: str) -> bool:
+def exists(handles: FolderHandles, path: str) -> bool:
     """Tell whether something other than a folder stands there; links count as themselves.
 
     Raises:
@@ -135,8 +135,8 @@ def exists(handles: Handles, path: str) -> bool:
     except SessionNotFoundError:
         return False
     if name.endswith(SUFFIX):
-        return look(folder, name, path) is not None
-    with explained(path):
+        return stat_file(folder, name, path) is not None
+    with storage_errors(path):
         try:
             os.stat(name, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:
@@ -144,7 +144,7 @@ def exists(handles: Handles, path: str) -> bool:
     return True
 
 
-def remove_empty(handles: Handles, folders: Sequence[tuple[str, ...]]) -> None:
+def remove_empty(handles: FolderHandles, folders: Sequence[tuple[str, ...]]) -> None:
     """Remove folders, given outermost first by their names from the root down, where empty."""
     for parts in reversed(folders):
         handles.forget(parts)
@@ -152,7 +152,7 @@ def remove_empty(handles: Handles, folders: Sequence[tuple[str, ...]]) -> None:
             os.rmdir(parts[-1], dir_fd=handles.folder(parts[:-1], "/".join(parts)))
 
 
-def prune_sidecar(handles: Handles, path: str) -> None:
+def prune_sidecar(handles: FolderHandles, path: str) -> None:
     """Remove the folder that belongs to a session, and those in it, as far as they are empty."""
     sidecar = sidecar_of(path)
     if sidecar is None or sidecar.endswith("/"):
@@ -176,7 +176,7 @@ def _prune(folder: int, name: str) -> None:
     os.rmdir(name, dir_fd=folder)
 
 
-def _check(handles: Handles, source: str, target: str) -> None:
+def _check(handles: FolderHandles, source: str, target: str) -> None:
     *_, target_name = parts = handles.root.parts(target)
     if is_hidden(parts) and not is_hidden(handles.root.parts(source)):
         raise InvalidPathError(
@@ -190,19 +190,19 @@ def _check(handles: Handles, source: str, target: str) -> None:
         raise SessionNotFoundError(source)
 
 
-def _look_ahead(handles: Handles, move: _Move, *, overwrite: bool) -> None:
+def _look_ahead(handles: FolderHandles, move: _Move, *, overwrite: bool) -> None:
     """Refuse a taken target before anything moves."""
     try:
         folder, name = handles.parent(move.target)
     except SessionNotFoundError:
         return
-    with explained(move.target):
+    with storage_errors(move.target):
         found = _stat(folder, name)
     if found is not None:
         _meets(handles, move, found, overwrite=overwrite)
 
 
-def _meets(handles: Handles, move: _Move, found: os.stat_result, *, overwrite: bool) -> None:
+def _meets(handles: FolderHandles, move: _Move, found: os.stat_result, *, overwrite: bool) -> None:
     """Decide what becomes of a file at the target.
 
     Raises:
@@ -212,9 +212,9 @@ def _meets(handles: Handles, move: _Move, found: os.stat_result, *, overwrite: b
     """
     folder, name = handles.parent(move.target)
     source_folder, source_name = handles.parent(move.source)
-    with explained(move.source):
+    with storage_errors(move.source):
         source = os.stat(source_name, dir_fd=source_folder, follow_symlinks=False)
-    with explained(move.target):
+    with storage_errors(move.target):
         _refuse_other_spelling(move.target, (source_folder, source_name), (folder, name))
     move.how = "same" if os.path.samestat(found, source) else "renamed"
     if move.how == "same":
@@ -225,16 +225,16 @@ def _meets(handles: Handles, move: _Move, found: os.stat_result, *, overwrite: b
         refuse_special(found, move.target)
 
 
-def _carry_out(handles: Handles, move: _Move, *, overwrite: bool) -> None:
+def _carry_out(handles: FolderHandles, move: _Move, *, overwrite: bool) -> None:
     """Take the source to the target, which must be free unless it is to be written over."""
     handles.parent(move.source)
     folder, name = handles.parent(move.target, create=True)
-    with explained(move.target):
+    with storage_errors(move.target):
         found = _stat(folder, name)
     if found is not None:
         _meets(handles, move, found, overwrite=overwrite)
     source_folder, source_name = handles.parent(move.source)
-    with explained(move.source):
+    with storage_errors(move.source):
         if found is not None and move.how == "same":
             if not remove_exactly(source_folder, source_name, found, move.source):
                 raise SessionExistsError(move.target)
@@ -299,12 +299,12 @@ def _copy(source_folder: int, source_name: str, folder: int, name: str, move: _M
     """
     for _ in range(_COPIES):
         with (
-            opened(move.source, source_name, os.O_RDONLY, source_folder) as old,
-            temporary(folder, name) as (new, temporary_name),
+            open_file(move.source, source_name, os.O_RDONLY, source_folder) as old,
+            temporary_file(folder, name) as (new, temporary_name),
         ):
             size = os.fstat(old).st_size
             copy_bytes(old, new, 0, size)
-            take_over(old, new)
+            copy_metadata(old, new)
             try:
                 put_new(folder, temporary_name, name)
             except FileExistsError:
@@ -319,7 +319,7 @@ def _copy(source_folder: int, source_name: str, folder: int, name: str, move: _M
     raise StorageError(f"it is replaced faster than it can be copied: {move.source}")
 
 
-def _undo(handles: Handles, move: _Move) -> None:
+def _undo(handles: FolderHandles, move: _Move) -> None:
     """Put back what a move did; what has a new owner's file in its place stays, and is logged."""
     try:
         if move.done and move.how == "same":
@@ -328,21 +328,21 @@ def _undo(handles: Handles, move: _Move) -> None:
             _carry_out(handles, _Move(move.target, move.source), overwrite=False)
         if move.aside is not None:
             folder, name = handles.parent(move.target)
-            with explained(move.target):
+            with storage_errors(move.target):
                 rename_new(move.aside, name, source_folder=folder, folder=folder)
     except StorageError as error:
         _log.warning("could not undo a move: %s", clean(str(error)))
 
 
-def _link_back(handles: Handles, move: _Move) -> None:
+def _link_back(handles: FolderHandles, move: _Move) -> None:
     """Give a file that had both names the first one again."""
     source_folder, source_name = handles.parent(move.source)
     folder, name = handles.parent(move.target)
-    with explained(move.source):
+    with storage_errors(move.source):
         os.link(name, source_name, src_dir_fd=folder, dst_dir_fd=source_folder)
 
 
-def _forget_aside(handles: Handles, move: _Move) -> None:
+def _forget_aside(handles: FolderHandles, move: _Move) -> None:
     if move.aside is not None:
         folder, _ = handles.parent(move.target)
         with suppress(OSError):

@@ -21,7 +21,7 @@ APPEARED: Final = 1
 VANISHED: Final = 3
 """What became of a path: values of `watchfiles.Change`, whose 2 is a change of its content."""
 
-Told = set[tuple[int, str]]
+FolderChanges = set[tuple[int, str]]
 """What became of which absolute path; one path may stand in it several times."""
 
 _DEBOUNCE_MS: Final = 50
@@ -57,7 +57,7 @@ class Notifier:
         self._loop = asyncio.get_running_loop()
         self._armed = asyncio.Event()
         self._woken = asyncio.Event()
-        self._told: Told = set()
+        self._told: FolderChanges = set()
         self._ended: str | None = None
         self._stop = _Stop(lambda: self._call(self._armed.set))
         self._thread = threading.Thread(target=self._watch, name="sessiontui-watch", daemon=True)
@@ -77,7 +77,7 @@ class Notifier:
     async def __aexit__(self, *_: object) -> None:
         await self._end()
 
-    async def changes(self, wait_s: float) -> Told:
+    async def changes(self, wait_s: float) -> FolderChanges:
         """Return what was told since the last call, at the latest after some seconds.
 
         Raises:
@@ -119,7 +119,7 @@ class Notifier:
         finally:
             self._call(self._finish, ended)  # Whatever ended it: somebody waits.
 
-    def _take(self, changes: Told) -> None:
+    def _take(self, changes: FolderChanges) -> None:
         self._told |= changes
         self._woken.set()
 

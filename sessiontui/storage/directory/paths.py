@@ -99,7 +99,7 @@ _PLAIN: dict[int, tuple[type[StorageError], str]] = {
 }
 
 
-def explain(error: OSError, path: str) -> StorageError:
+def storage_error(error: OSError, path: str) -> StorageError:
     """Return the error of this project, in plain words, for one of the system.
 
     Args:
@@ -117,14 +117,14 @@ def explain(error: OSError, path: str) -> StorageError:
 
 
 @contextmanager
-def explained(path: str) -> Iterator[None]:
+def storage_errors(path: str) -> Iterator[None]:
     """Raise errors of the system inside as ours, naming `path`."""
     try:
         yield
     except StorageError:
         raise
     except OSError as error:
-        raise explain(error, path) from error
+        raise storage_error(error, path) from error
 
 
 def refuse_special(found: os.stat_result, path: str) -> None:
@@ -143,7 +143,7 @@ def refuse_special(found: os.stat_result, path: str) -> None:
     raise WrongTypeError(f"it is not a regular file: {path}", path=path)
 
 
-class Root:
+class StoreRoot:
     """The root folder of a store and the paths in it."""
 
     folder: Path
@@ -216,16 +216,16 @@ class Root:
         except NotADirectoryError as error:
             raise BackendDownError(f"it is a file, not a folder: {self.folder}") from error
         except OSError as error:
-            raised = explain(error, str(self.folder))
+            raised = storage_error(error, str(self.folder))
             raised.path = None
             raise raised from error
 
-    def handles(self) -> Handles:
+    def handles(self) -> FolderHandles:
         """Return the open folders for one piece of work, to be used as a context."""
-        return Handles(self)
+        return FolderHandles(self)
 
 
-class Handles:
+class FolderHandles:
     """Descriptors of the folders that one piece of work touches, at most `MAX_OPEN_FOLDERS`.
 
     A descriptor is good until the call after the next one.
@@ -234,7 +234,7 @@ class Handles:
     made: list[tuple[str, ...]]
     """Folders that were made on the way, outermost first, from the root down."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: StoreRoot) -> None:
         self.root = root
         self.made = []
         self._open: OrderedDict[tuple[str, ...], int] = OrderedDict()
@@ -284,7 +284,7 @@ class Handles:
             self._open.move_to_end(parts)
             return known
         above = self.folder(parts[:-1], path, create=create)
-        with explained(path):
+        with storage_errors(path):
             descriptor = self._enter(above, parts, path, create=create)
         self._open[parts] = descriptor
         if len(self._open) > MAX_OPEN_FOLDERS:

@@ -20,23 +20,29 @@ from sessiontui.errors import (
     StorageError,
     WriteConflictError,
 )
-from sessiontui.storage.directory.io import FILE_MODE, milliseconds, runs, set_mtime, sync_folder
+from sessiontui.storage.directory.io import (
+    FILE_MODE,
+    is_process_running,
+    milliseconds,
+    set_mtime,
+    sync_folder,
+)
 from sessiontui.storage.directory.moves import exists, remove_empty
 from sessiontui.storage.directory.paths import (
     FOLDER_MODE,
     SUFFIX,
-    explained,
     is_backup_name,
     is_hidden,
+    storage_errors,
 )
-from sessiontui.storage.directory.trash import move_in, move_out, stands_at
+from sessiontui.storage.directory.trash import is_restored, move_from_trash, move_to_trash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from sessiontui.storage.backend import Stat
-    from sessiontui.storage.directory.paths import Handles, Root
+    from sessiontui.storage.directory.paths import FolderHandles, StoreRoot
 
 FOLDER: Final = ".sessiontui-incoming"
 _TOKEN: Final = re.compile(r"([0-9a-f]+)-[0-9a-f]+")
@@ -45,14 +51,14 @@ _TOKEN: Final = re.compile(r"([0-9a-f]+)-[0-9a-f]+")
 class Staging:
     """Builds files for one root. Everything blocks."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: StoreRoot) -> None:
         self._root = root
         self._all = root.folder / FOLDER
 
     def stage(self, token: str, number: int, start: int, data: bytes) -> None:
         """Keep bytes of a file from `start` on."""
         folder = self._folder(token)
-        with explained(str(folder)):
+        with storage_errors(str(folder)):
             if not folder.is_dir():
                 os.close(self._root.open())  # The root itself is never made.
                 self._all.mkdir(FOLDER_MODE, exist_ok=True)
@@ -88,17 +94,17 @@ class Staging:
                 self._check(handles, stat)
                 self._settle(folder / str(number), stat)
             for number, stat in enumerate(files):
-                if exists(handles, stat.path) and not stands_at(
+                if exists(handles, stat.path) and not is_restored(
                     handles, folder / str(number), stat.path
                 ):
                     raise SessionExistsError(stat.path)
             placed: list[int] = []
             try:
                 for number in reversed(range(len(files))):
-                    move_out(handles, folder / str(number), files[number].path)
+                    move_from_trash(handles, folder / str(number), files[number].path)
                     placed.append(number)
                 for stat in files:
-                    with explained(stat.path):
+                    with storage_errors(stat.path):
                         os.fsync(handles.parent(stat.path)[0])
             except StorageError:
                 for number in reversed(placed):
@@ -122,7 +128,7 @@ class Staging:
             raise InvalidPathError(f"this is no name for what is on its way: {token!r}")
         return self._all / token
 
-    def _check(self, handles: Handles, stat: Stat) -> None:
+    def _check(self, handles: FolderHandles, stat: Stat) -> None:
         parts = self._root.parts(stat.path)
         *folders, name = parts
         unseen = is_hidden(parts if name.endswith(SUFFIX) else folders)
@@ -134,7 +140,7 @@ class Staging:
     def _settle(self, built: Path, stat: Stat) -> None:
         """Finish a file: its length, its time, all of it on the disk."""
         flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if stat.size else os.O_CREAT)
-        with explained(stat.path):
+        with storage_errors(stat.path):
             try:
                 descriptor = os.open(built, flags, FILE_MODE)
             except FileNotFoundError:
@@ -153,18 +159,18 @@ class Staging:
     def _remove_abandoned(self) -> None:
         for folder in list(self._all.iterdir()):
             token = _TOKEN.fullmatch(folder.name)
-            if token is not None and not runs(int(token[1], 16)):
+            if token is not None and not is_process_running(int(token[1], 16)):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _take_back(handles: Handles, stat: Stat, built: Path) -> None:
+def _take_back(handles: FolderHandles, stat: Stat, built: Path) -> None:
     """Take a file out of its place again; what another program put there meanwhile stays."""
-    if not move_in(handles, stat.path, built):
+    if not move_to_trash(handles, stat.path, built):
         return
-    with explained(stat.path):
+    with storage_errors(stat.path):
         found = built.lstat()
     if (found.st_size, milliseconds(found)) != (stat.size, stat.mtime_ms or milliseconds(found)):
-        move_out(handles, built, stat.path)
+        move_from_trash(handles, built, stat.path)
 
 
 def _not_whole(stat: Stat, size: int) -> WriteConflictError:

@@ -60,17 +60,17 @@ from sessiontui.storage.directory.io import (
     NO_LINKS,
     begins_with,
     copy_bytes,
+    copy_metadata,
     identity,
     is_abandoned,
-    opened,
+    open_file,
     sync_folder,
-    take_over,
-    temporary,
+    temporary_file,
 )
 from sessiontui.storage.directory.manifest import (
     PART,
     Manifest,
-    describe,
+    make_manifest,
     put_back_folders,
     read_manifest,
     read_mark,
@@ -78,7 +78,7 @@ from sessiontui.storage.directory.manifest import (
     write_mark,
 )
 from sessiontui.storage.directory.moves import exists, prune_sidecar, remove_empty
-from sessiontui.storage.directory.paths import FOLDER_MODE, explained
+from sessiontui.storage.directory.paths import FOLDER_MODE, storage_errors
 from sessiontui.storage.retention import may_go, next_mark
 from sessiontui.text import clean
 
@@ -87,10 +87,10 @@ if TYPE_CHECKING:
 
     from sessiontui.storage.backend import Stat, TrashItem
     from sessiontui.storage.directory.files import Files
-    from sessiontui.storage.directory.paths import Handles, Root
+    from sessiontui.storage.directory.paths import FolderHandles, StoreRoot
 
 
-def move_in(handles: Handles, path: str, target: Path) -> bool:
+def move_to_trash(handles: FolderHandles, path: str, target: Path) -> bool:
     """Move a file of the store to a free place outside of it.
 
     Returns:
@@ -100,7 +100,7 @@ def move_in(handles: Handles, path: str, target: Path) -> bool:
         folder, name = handles.parent(path)
     except SessionNotFoundError:
         return False
-    with explained(path):
+    with storage_errors(path):
         try:
             os.rename(name, target, src_dir_fd=folder)
         except FileNotFoundError:
@@ -108,7 +108,7 @@ def move_in(handles: Handles, path: str, target: Path) -> bool:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            with opened(path, name, os.O_RDONLY, folder) as old:
+            with open_file(path, name, os.O_RDONLY, folder) as old:
                 copied = _copy_out(old, target)
                 # What another program put there since then stays.
                 remove_exactly(folder, name, os.fstat(old), path)
@@ -116,18 +116,18 @@ def move_in(handles: Handles, path: str, target: Path) -> bool:
     return True
 
 
-def move_out(handles: Handles, source: Path, path: str) -> None:
+def move_from_trash(handles: FolderHandles, source: Path, path: str) -> None:
     """Move a file from outside to a place in the store that must be free.
 
     Raises:
         SessionExistsError: The place is taken.
     """
     folder, name = handles.parent(path, create=True)
-    with explained(path):
+    with storage_errors(path):
         try:
             os.link(source, name, dst_dir_fd=folder, follow_symlinks=False)
         except FileExistsError:
-            if not stands_at(handles, source, path):
+            if not is_restored(handles, source, path):
                 raise
         except OSError as error:
             if error.errno == errno.EXDEV:
@@ -141,25 +141,25 @@ def move_out(handles: Handles, source: Path, path: str) -> None:
         source.unlink()
 
 
-def stands_at(handles: Handles, source: Path, path: str) -> bool:
+def is_restored(handles: FolderHandles, source: Path, path: str) -> bool:
     """Tell whether a file from outside stands in the store already, as after a crash.
 
     It does as a second name of the same file, or as a copy of the same bytes.
     """
     folder, name = handles.parent(path)
-    with explained(path):
+    with storage_errors(path):
         inside = os.stat(name, dir_fd=folder, follow_symlinks=False)
         outside = source.lstat()
-    return inside.st_size == outside.st_size and holds(handles, source, path)
+    return inside.st_size == outside.st_size and holds_file(handles, source, path)
 
 
-def holds(handles: Handles, source: Path, path: str) -> bool:
+def holds_file(handles: FolderHandles, source: Path, path: str) -> bool:
     """Tell whether a file in the store is one outside, or begins with all bytes of it.
 
     False also where that cannot be told: either is no regular file, or may not be read.
     """
     folder, name = handles.parent(path)
-    with explained(path):
+    with storage_errors(path):
         inside = os.stat(name, dir_fd=folder, follow_symlinks=False)
         outside = source.lstat()
     if os.path.samestat(outside, inside):
@@ -168,25 +168,25 @@ def holds(handles: Handles, source: Path, path: str) -> bool:
         return False
     with (
         suppress(AccessError),
-        opened(path, name, os.O_RDONLY, folder) as whole,
+        open_file(path, name, os.O_RDONLY, folder) as whole,
         _outside(source) as beginning,
     ):
         return begins_with(whole, beginning)
     return False
 
 
-def remove_leftovers(handles: Handles, source: Path, path: str) -> None:
-    """Remove the copies that a process which died in `move_out` left beside a path.
+def remove_leftovers(handles: FolderHandles, source: Path, path: str) -> None:
+    """Remove the copies that a process which died in `move_from_trash` left beside a path.
 
     What a file holds besides bytes of `source` is not ours to remove: it stays.
     """
     # Nothing depends on it: what cannot be read or entered is passed over.
-    with suppress(StorageError), explained(path), _outside(source) as whole:
+    with suppress(StorageError), storage_errors(path), _outside(source) as whole:
         folder, name = handles.parent(path)
         for spare in os.listdir(folder):  # noqa: PTH208 - of a descriptor
             if not is_abandoned(spare, name):
                 continue
-            with opened(path, spare, os.O_RDONLY, folder) as leftover:
+            with open_file(path, spare, os.O_RDONLY, folder) as leftover:
                 ours = begins_with(whole, leftover)
             if ours:
                 os.unlink(spare, dir_fd=folder)
@@ -216,7 +216,7 @@ def _copy_out(old: int, target: Path) -> int:
         while (size := os.fstat(old).st_size) > copied:  # it may grow meanwhile
             copy_bytes(old, new, copied, size)
             copied = size
-        take_over(old, new)
+        copy_metadata(old, new)
         part.rename(target)
         sync_folder(target.parent)
     except OSError:
@@ -234,15 +234,15 @@ def _copy_late(old: int, target: Path, copied: int) -> None:
         new = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             copy_bytes(old, new, copied, late.st_size)
-            take_over(old, new)
+            copy_metadata(old, new)
         finally:
             os.close(new)
 
 
 def _copy_in(source: Path, folder: int, name: str) -> None:
-    with _outside(source) as old, temporary(folder, name) as (new, temporary_name):
+    with _outside(source) as old, temporary_file(folder, name) as (new, temporary_name):
         copy_bytes(old, new, 0, os.fstat(old).st_size)
-        take_over(old, new)
+        copy_metadata(old, new)
         put_new(folder, temporary_name, name)
 
 
@@ -268,7 +268,7 @@ class Trash:
         clock: Milliseconds since the epoch.
     """
 
-    def __init__(self, root: Root, preferred: Path, clock: Callable[[], int]) -> None:
+    def __init__(self, root: StoreRoot, preferred: Path, clock: Callable[[], int]) -> None:
         self._root = root
         self._clock = clock
         digest = hashlib.sha256(os.fsencode(root.folder)).hexdigest()[:16]
@@ -304,12 +304,12 @@ class Trash:
                     self._tidied = True
                     self._remove_expired(place)
                 moving = place / f"{folder_name}{_MOVING}"
-                with explained(item.path):
+                with storage_errors(item.path):
                     if (place / folder_name).exists():
                         raise StorageError(f"it is in the trash already: {item.path}")
                     moving.mkdir(FOLDER_MODE)
                     try:
-                        manifest = describe(handles, item, paths)
+                        manifest = make_manifest(handles, item, paths)
                         write_manifest(moving, manifest)
                         sync_folder(place)
                     except (OSError, StorageError):  # the disk is full, say; nothing has moved
@@ -317,7 +317,7 @@ class Trash:
                         raise
                 taken = self._take(handles, moving, manifest)
                 prune_sidecar(handles, item.path)
-                with explained(item.path):
+                with storage_errors(item.path):
                     moving.rename(place / folder_name)
                     sync_folder(place)
                     return {
@@ -376,7 +376,7 @@ class Trash:
 
     def _manifests(self, place: Path) -> Iterator[tuple[Path, Manifest]]:
         """Yield the folders of what is whole in the trash."""
-        with explained(str(place)):
+        with storage_errors(str(place)):
             found = sorted(place.iterdir())
         for folder in found:
             manifest = self._manifest(folder) if _ID.fullmatch(folder.name) else None
@@ -410,7 +410,7 @@ class Trash:
 
     def _place_for_new(self) -> Path:
         """Return the first place on the disk of the root, else the first at all."""
-        with explained(str(self._root.folder)):
+        with storage_errors(str(self._root.folder)):
             if not self._places:
                 raise StorageError("there is no folder for the trash outside of the sessions")
             device = self._root.folder.stat().st_dev
@@ -428,17 +428,17 @@ class Trash:
             AccessError: It can only be read.
             StorageError: Another process has worked on it for longer than `_BUSY_S`.
         """
-        with explained(str(place)):
+        with storage_errors(str(place)):
             make_private(place)
             lock = os.open(place / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            with explained(str(place)):
+            with storage_errors(str(place)):
                 _wait_for(lock)
                 yield place
         finally:
             os.close(lock)
 
-    def _take(self, handles: Handles, folder: Path, manifest: Manifest) -> dict[int, str]:
+    def _take(self, handles: FolderHandles, folder: Path, manifest: Manifest) -> dict[int, str]:
         """Move the files of the manifest in, the session first; on a failure all go back.
 
         Where another program has written anew at a place, what was there stays in the trash.
@@ -449,17 +449,17 @@ class Trash:
         taken: dict[int, str] = {}
         try:
             for number, path in enumerate(manifest.paths(self._root)):
-                if move_in(handles, path, folder / str(number)):
+                if move_to_trash(handles, path, folder / str(number)):
                     taken[number] = path
                 elif number == 0:
                     raise SessionNotFoundError(path)
         except StorageError as error:
             for number, path in reversed(taken.items()):
                 try:
-                    move_out(handles, folder / str(number), path)
+                    move_from_trash(handles, folder / str(number), path)
                 except SessionExistsError:
                     settled = folder.with_name(manifest.id)
-                    with explained(path):
+                    with storage_errors(path):
                         folder.rename(settled)
                     raise StorageError(
                         f"{error}; another program wrote anew at {path}: what was there before "
@@ -470,7 +470,7 @@ class Trash:
             raise
         return taken
 
-    def _give_back(self, handles: Handles, folder: Path, manifest: Manifest) -> None:
+    def _give_back(self, handles: FolderHandles, folder: Path, manifest: Manifest) -> None:
         """Move the files of an item out, the session last; on a failure all go in again."""
         present = _present(folder, manifest)
         paths = manifest.paths(self._root)
@@ -484,18 +484,18 @@ class Trash:
         given: list[int] = []
         try:
             for number in reversed(present):
-                move_out(handles, restoring / str(number), paths[number])
+                move_from_trash(handles, restoring / str(number), paths[number])
                 given.append(number)
         except StorageError:
             for number in reversed(given):
-                move_in(handles, paths[number], restoring / str(number))
+                move_to_trash(handles, paths[number], restoring / str(number))
             remove_empty(handles, handles.made)
             restoring.rename(folder)
             raise
         put_back_folders(handles, manifest)
         _remove(restoring)
 
-    def _recover(self, place: Path, handles: Handles) -> None:
+    def _recover(self, place: Path, handles: FolderHandles) -> None:
         """Finish or undo what a process left half done when it died."""
         with os.scandir(place) as entries:
             unsettled = sorted(entry.name for entry in entries if "~" in entry.name)
@@ -509,7 +509,7 @@ class Trash:
             except (OSError, StorageError) as error:
                 self._warn(folder, f"could not clear it up: {error}")
 
-    def _recover_one(self, handles: Handles, folder: Path, settled: Path) -> None:
+    def _recover_one(self, handles: FolderHandles, folder: Path, settled: Path) -> None:
         """Finish or undo one item; a file that is not proven to be of it stays where it is."""
         if set(os.listdir(folder)) <= {PART}:  # noqa: PTH208 - names alone
             shutil.rmtree(folder)  # nothing had moved
@@ -526,7 +526,7 @@ class Trash:
             _taken(handles, folder / str(number), paths[number]) for number in present
         ):
             for number in reversed(present):
-                move_out(handles, folder / str(number), paths[number])
+                move_from_trash(handles, folder / str(number), paths[number])
             put_back_folders(handles, manifest, all_new=True)
             _remove(folder)
             return
@@ -534,10 +534,12 @@ class Trash:
             target = folder / str(number)
             if number not in present:
                 ours = manifest.is_untouched(handles, number, path)
-            elif ours := manifest.is_inode(handles, number, path) and holds(handles, target, path):
+            elif ours := manifest.is_inode(handles, number, path) and holds_file(
+                handles, target, path
+            ):
                 target.unlink()  # a second name of it, or a copy from another disk
             if ours:
-                move_in(handles, path, target)
+                move_to_trash(handles, path, target)
         prune_sidecar(handles, paths[0])
         folder.rename(settled)
 
@@ -568,8 +570,8 @@ def _checked(item_id: str) -> str:
     return item_id
 
 
-def _taken(handles: Handles, source: Path, path: str) -> bool:
-    return exists(handles, path) and not stands_at(handles, source, path)
+def _taken(handles: FolderHandles, source: Path, path: str) -> bool:
+    return exists(handles, path) and not is_restored(handles, source, path)
 
 
 def _present(folder: Path, manifest: Manifest) -> list[int]:
@@ -581,7 +583,7 @@ def _present(folder: Path, manifest: Manifest) -> list[int]:
 def _remove(folder: Path) -> None:
     """Remove an item for good; its name says so first, so that it cannot half come back."""
     gone = folder.with_name(folder.name.partition("~")[0] + _GONE)
-    with explained(str(folder)):
+    with storage_errors(str(folder)):
         if gone != folder:
             if gone.exists():
                 shutil.rmtree(gone)
@@ -589,7 +591,7 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(gone)
 
 
-def join(
+def join_files(
     files: Files,
     trash: Trash,
     item: TrashItem,

@@ -21,15 +21,15 @@ from sessiontui.storage.directory.paths import (
     MAX_DEPTH,
     OPEN_FOLDER,
     SUFFIX,
-    explain,
     is_session_name,
+    storage_error,
 )
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-    from sessiontui.storage.directory.paths import Root
+    from sessiontui.storage.directory.paths import StoreRoot
 
 BATCH = 4_000
 """Sessions in a batch; the first is a twentieth, so that something can be shown at once."""
@@ -133,7 +133,7 @@ class _Walk:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                batch.warnings.append(clean(f"passed over: {explain(error, prefix + name)}"))
+                batch.warnings.append(clean(f"passed over: {storage_error(error, prefix + name)}"))
                 continue
             if found.st_mode & kind != regular:
                 self._warn(prefix + name, kind_of(found.st_mode))
@@ -183,7 +183,7 @@ class _Walk:
         except (FileNotFoundError, NotADirectoryError):
             return  # gone, or another thing by now
         except OSError as error:
-            self.batch.warnings.append(clean(f"passed over: {explain(error, prefix + name)}"))
+            self.batch.warnings.append(clean(f"passed over: {storage_error(error, prefix + name)}"))
             return
         try:
             yield from self.folder(descriptor, f"{prefix}{name}/", depth=depth + 1)
@@ -194,7 +194,9 @@ class _Walk:
         self.batch.warnings.append(clean(f"passed over ({words}): {path}"))
 
 
-def walk_sessions(root: Root, *, under: tuple[str, ...] = ()) -> Generator[ScanBatch, None, None]:
+def walk_sessions(
+    root: StoreRoot, *, under: tuple[str, ...] = ()
+) -> Generator[ScanBatch, None, None]:
     """Yield the sessions in a folder of the store and below; nothing where it is gone.
 
     Args:
@@ -207,7 +209,7 @@ def walk_sessions(root: Root, *, under: tuple[str, ...] = ()) -> Generator[ScanB
     yield from _walk(root, under, everything=False)
 
 
-def walk_everything(root: Root, prefix: str) -> Generator[ScanBatch, None, None]:
+def walk_everything(root: StoreRoot, prefix: str) -> Generator[ScanBatch, None, None]:
     """Yield every file whose path begins with `prefix`, links and special files too.
 
     Links are named, never followed: their size is that of the link.
@@ -226,7 +228,7 @@ def walk_everything(root: Root, prefix: str) -> Generator[ScanBatch, None, None]
 
 
 def _walk(
-    root: Root, under: tuple[str, ...], *, everything: bool, beginning: str = ""
+    root: StoreRoot, under: tuple[str, ...], *, everything: bool, beginning: str = ""
 ) -> Generator[ScanBatch, None, None]:
     walk = _Walk(everything=everything)
     prefix = root.path("".join(f"{name}/" for name in under))
@@ -240,11 +242,11 @@ def _walk(
         except StorageError:
             raise
         except OSError as error:
-            raise explain(error, prefix) from error
+            raise storage_error(error, prefix) from error
     yield walk.batch.take()
 
 
-def find_folders(root: Root, under: tuple[str, ...] = ()) -> tuple[set[str], str | None]:
+def find_folders(root: StoreRoot, under: tuple[str, ...] = ()) -> tuple[set[str], str | None]:
     """Return the folders of the store, hidden ones too, without looking at any file.
 
     Args:

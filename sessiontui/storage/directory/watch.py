@@ -40,13 +40,13 @@ from sessiontui.text import clean
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
-    from sessiontui.storage.backend import Signal, Stat
-    from sessiontui.storage.directory.notify import Told
-    from sessiontui.storage.directory.paths import Root
+    from sessiontui.storage.backend import Stat, WatchEvent
+    from sessiontui.storage.directory.notify import FolderChanges
+    from sessiontui.storage.directory.paths import StoreRoot
 
 
 @dataclass(frozen=True)
-class Pace:
+class PollTiming:
     """How often to look, in seconds."""
 
     visible_s: float = 0.2
@@ -67,7 +67,7 @@ class Pace:
     """From a failure to watch to the next attempt; doubled with every failure up to `check_s`."""
 
 
-class Looks:
+class PollSchedule:
     """When the next look of each kind is due, by the event loop's clock."""
 
     def __init__(self, **every_s: float) -> None:
@@ -111,7 +111,7 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
-class Run(Protocol):
+class RunInThread(Protocol):
     """Runs what blocks in a worker thread."""
 
     async def __call__(
@@ -126,13 +126,13 @@ class Run(Protocol):
 
 @asynccontextmanager
 async def watch_folder(
-    root: Root,
+    root: StoreRoot,
     visible: Callable[[], Collection[str]],
     *,
-    run: Run,
-    pace: Pace,
+    run: RunInThread,
+    pace: PollTiming,
     poll: bool,
-) -> AsyncIterator[AsyncIterator[Signal]]:
+) -> AsyncIterator[AsyncIterator[WatchEvent]]:
     """Subscribe to changes of the sessions in a folder; see `Backend.watch`.
 
     Args:
@@ -146,22 +146,22 @@ async def watch_folder(
     task = asyncio.create_task(feed.keep())
     try:
         await feed.begun.wait()
-        yield _Signals(feed, task)
+        yield _WatchEvents(feed, task)
     finally:
         await end_task(task)
 
 
-class _Signals:
+class _WatchEvents:
     """Hands out what the feed has to say; joined while nobody takes it."""
 
     def __init__(self, feed: _Feed, task: asyncio.Task[None]) -> None:
         self._feed = feed
         self._task = task
 
-    def __aiter__(self) -> _Signals:
+    def __aiter__(self) -> _WatchEvents:
         return self
 
-    async def __anext__(self) -> Signal:
+    async def __anext__(self) -> WatchEvent:
         while True:
             signal = self._feed.take()
             if signal is not None:
@@ -176,10 +176,10 @@ class _Feed:
 
     def __init__(
         self,
-        root: Root,
+        root: StoreRoot,
         visible: Callable[[], Collection[str]],
-        run: Run,
-        pace: Pace,
+        run: RunInThread,
+        pace: PollTiming,
         *,
         poll: bool,
     ) -> None:
@@ -207,7 +207,7 @@ class _Feed:
         self._cost_s = 0.0
         """What one look at everything takes."""
 
-    def take(self) -> Signal | None:
+    def take(self) -> WatchEvent | None:
         """Return the next thing to say: the state, then what it means for the sessions."""
         state, self._state = self._state, None
         if state is not None:
@@ -292,7 +292,7 @@ class _Feed:
         pace = self._pace
         async with Notifier(str(self._root.folder)) as notifier:
             self._begin(FeedState("inotify", live=True))
-            looks = Looks(root=pace.root_s, visible=pace.guard_s, check=pace.check_s)
+            looks = PollSchedule(root=pace.root_s, visible=pace.guard_s, check=pace.check_s)
             while True:
                 changes = await notifier.changes(looks.wait_s())
                 if changes and not await self._sort(changes, looks):
@@ -310,7 +310,7 @@ class _Feed:
                 if looks.due("check"):
                     self._say_rescan("regular check")
 
-    async def _sort(self, changes: Told, looks: Looks) -> bool:
+    async def _sort(self, changes: FolderChanges, looks: PollSchedule) -> bool:
         """Say what the system told; returns whether the root is still there."""
         top = str(self._root.folder)
         if (VANISHED, top) in changes:
@@ -378,7 +378,7 @@ class _Feed:
         known = await self._snapshot()
         self._marks = {}
         self._begin(FeedState("polling", live=True, error=f"{reason}; looking for changes instead"))
-        looks = Looks(root=pace.root_s, visible=pace.visible_s, check=pace.check_s)
+        looks = PollSchedule(root=pace.root_s, visible=pace.visible_s, check=pace.check_s)
         looks.plan("tree", self._tree_s())
         if stop_s is not None:
             looks.plan("stop", stop_s)
@@ -431,7 +431,7 @@ class _Feed:
         self._say_dirty(path for path in before.keys() & marks if before[path] != marks[path])
 
 
-def _root_mark(root: Root) -> tuple[int, int]:
+def _root_mark(root: StoreRoot) -> tuple[int, int]:
     """Return the identity of the root folder."""
     descriptor = root.open()
     try:
@@ -441,7 +441,7 @@ def _root_mark(root: Root) -> tuple[int, int]:
     return (found.st_dev, found.st_ino)
 
 
-def _folders_of(root: Root, appeared: Collection[str]) -> set[str]:
+def _folders_of(root: StoreRoot, appeared: Collection[str]) -> set[str]:
     """Return which of the paths, relative to the root, are folders; no link is one."""
     found: set[str] = set()
     for relative in appeared:

@@ -37,14 +37,14 @@ from sessiontui.errors import InvalidPathError, StorageError, WriteConflictError
 from sessiontui.sources import DEFAULT_PREFIX
 from sessiontui.storage.backend import REPLICA, Stat
 from sessiontui.storage.redis import scripts
-from sessiontui.storage.redis.cluster import ClusterLink, ClusterWatch, links
-from sessiontui.storage.redis.connection import raise_fence, role_of
-from sessiontui.storage.redis.fields import change_fields, loose_fields
+from sessiontui.storage.redis.cluster import ClusterConnection, ClusterWatch, open_links
+from sessiontui.storage.redis.connection import fence_writes, role_of
+from sessiontui.storage.redis.fields import change_fields, orphaned_fields
 from sessiontui.storage.redis.index import scan_contents, scan_index
-from sessiontui.storage.redis.keys import Keys, field
+from sessiontui.storage.redis.keys import RedisKeys, hash_field
 from sessiontui.storage.redis.keys import mtime_ms as parsed_mtime
-from sessiontui.storage.redis.ranges import probe_together, read_ranges
-from sessiontui.storage.redis.settings import PATIENCE_S, Settings
+from sessiontui.storage.redis.ranges import probe_ranges, read_ranges
+from sessiontui.storage.redis.settings import PATIENCE_S, RedisSettings
 from sessiontui.storage.redis.steps import run_step
 from sessiontui.storage.redis.trash import RedisTrash
 from sessiontui.storage.redis.watch import RedisWatch
@@ -56,14 +56,21 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from sessiontui.sources import RedisSource
-    from sessiontui.storage.backend import Field, FieldChange, Range, ScanBatch, Seen, TrashItem
-    from sessiontui.storage.redis.connection import Link, Script
+    from sessiontui.storage.backend import (
+        HashField,
+        HashFieldChange,
+        Range,
+        ScanBatch,
+        Snapshot,
+        TrashItem,
+    )
+    from sessiontui.storage.redis.connection import RedisConnection, Script
 
 _NO_SCRIPT = b"0" * 40
 """The digest of no script: running it answers NOSCRIPT."""
 
 
-async def why_read_only(link: Link, keys: Keys) -> str | None:
+async def why_read_only(link: RedisConnection, keys: RedisKeys) -> str | None:
     """Return in a few plain words why nothing can be changed, None if something may.
 
     Raises:
@@ -107,7 +114,7 @@ class RedisBackend:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: RedisSettings,
         *,
         prefix: str = DEFAULT_PREFIX,
         scan_count: int = SCAN_COUNT,
@@ -128,14 +135,14 @@ class RedisBackend:
         """Whether what others left half done was looked for."""
         self._tidied = False
         self._scan_count = scan_count
-        self._reads, self._writes = links(settings)
+        self._reads, self._writes = open_links(settings)
         self._trash = RedisTrash(self._reads, self._writes, self._keys, scan_count, clock)
         self._fencing = asyncio.Lock()
         self._on_the_way: dict[str, set[int]] = {}
         """Numbers of the files that were staged and not put in place, by token."""
 
-    def _named(self, prefix: str) -> Keys:
-        return Keys(prefix)
+    def _named(self, prefix: str) -> RedisKeys:
+        return RedisKeys(prefix)
 
     @classmethod
     def from_source(
@@ -148,11 +155,11 @@ class RedisBackend:
             password: Used instead of the source's, if given.
             patience_s: Longest time to connect, and longest to wait for any answer.
         """
-        settings = replace(Settings.of_source(source, password), patience_s=patience_s)
+        settings = replace(RedisSettings.of_source(source, password), patience_s=patience_s)
         if source.is_scattered:
-            from sessiontui.storage.redis.cluster_untagged import ApartBackend
+            from sessiontui.storage.redis.cluster_untagged import UntaggedClusterBackend
 
-            return ApartBackend(settings, prefix=source.prefix)
+            return UntaggedClusterBackend(settings, prefix=source.prefix)
         return cls(settings, prefix=source.prefix)
 
     @classmethod
@@ -172,7 +179,7 @@ class RedisBackend:
         Raises:
             ConfigError: It is no client of one server.
         """
-        settings = replace(Settings.of_client(client), patience_s=patience_s)
+        settings = replace(RedisSettings.of_client(client), patience_s=patience_s)
         return cls(settings, prefix=prefix, scan_count=scan_count)
 
     def scan(self) -> AsyncIterator[ScanBatch]:
@@ -181,19 +188,19 @@ class RedisBackend:
 
     def scan_contents(self) -> AsyncIterator[ScanBatch]:
         """Yield the index in batches, with all bytes where the server holds little."""
-        if isinstance(self._reads, ClusterLink):
+        if isinstance(self._reads, ClusterConnection):
             return self.scan()
         return scan_contents(self._reads, self._keys, count=self._scan_count)
 
     def scan_under(self, prefix: str) -> AsyncIterator[ScanBatch]:
         """Yield the sessions and drafts whose path starts with `prefix`."""
-        return scan_index(self._reads, self._keys, under=field(prefix), count=self._scan_count)
+        return scan_index(self._reads, self._keys, under=hash_field(prefix), count=self._scan_count)
 
-    async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+    async def probe(self, ranges: Sequence[Range]) -> list[Snapshot | None]:
         """Return each session with some of its bytes; 64 at a time are of one snapshot."""
         groups = [ranges[at : at + _SNAPSHOT] for at in range(0, len(ranges), _SNAPSHOT)]
         answers = await asyncio.gather(
-            *(probe_together(self._reads, self._keys, group) for group in groups)
+            *(probe_ranges(self._reads, self._keys, group) for group in groups)
         )
         return [seen for group in answers for seen in group]
 
@@ -298,7 +305,7 @@ class RedisBackend:
                 *(b"%d" % number for number in numbers),
                 b"" if first > start else before,
                 b"%d" % _TEMPORARY_LIFE_MS,
-                field(path),
+                hash_field(path),
                 b"%d" % (len(before) + first - start),
                 b"0" if first > start else b"1",
             ]
@@ -320,11 +327,11 @@ class RedisBackend:
         """Add a session's bytes at the end of another one, and move it to the trash."""
         return await self._trash.join(item, target, between=between, skip=skip, mtime_ms=mtime_ms)
 
-    def loose_fields(self) -> AsyncIterator[list[Field]]:
+    def loose_fields(self) -> AsyncIterator[list[HashField]]:
         """Yield times and titles that belong to no session, and times that are no numbers."""
-        return loose_fields(self._reads, self._keys, count=self._scan_count)
+        return orphaned_fields(self._reads, self._keys, count=self._scan_count)
 
-    async def change_fields(self, changes: Sequence[FieldChange]) -> list[bool]:
+    async def change_fields(self, changes: Sequence[HashFieldChange]) -> list[bool]:
         """Change fields, each for itself; a hundred in a step of the server."""
         return await change_fields(self._writes, self._keys, changes)
 
@@ -338,7 +345,7 @@ class RedisBackend:
         if len(set(paths)) != len(paths):
             raise InvalidPathError("a path is named twice in one renaming")
         names = [self._keys.meta, self._keys.title, *map(self._keys.file, paths)]
-        arguments = [b"1" if overwrite else b"0", *map(field, paths)]
+        arguments = [b"1" if overwrite else b"0", *map(hash_field, paths)]
         # A script tells the number of the move: a missing source, or a target that exists.
         await run_step(
             *(self._writes, self._keys, scripts.RENAME, names, arguments),
@@ -349,7 +356,7 @@ class RedisBackend:
     async def delete(self, paths: Sequence[str]) -> None:
         """Remove sessions with mtime and title for good; the first must exist."""
         names = [self._keys.meta, self._keys.title, *map(self._keys.file, paths)]
-        arguments = [field(path) for path in paths]
+        arguments = [hash_field(path) for path in paths]
         await run_step(self._writes, self._keys, scripts.DELETE, names, arguments, paths)
 
     async def stage(self, token: str, number: int, start: int, data: bytes) -> None:
@@ -381,7 +388,7 @@ class RedisBackend:
         for number, (stat, life) in enumerate(zip_longest(files, lives)):
             names += [self._staged(token, number), self._keys.file(stat.path)]
             mtime = b"" if stat.mtime_ms is None else b"%d" % stat.mtime_ms
-            arguments += [field(stat.path), mtime, b"%d" % stat.size, stat.title or b""]
+            arguments += [hash_field(stat.path), mtime, b"%d" % stat.size, stat.title or b""]
             arguments.append(b"-1" if life is None else b"%d" % life)
         paths = [stat.path for stat in files]
         await run_step(
@@ -428,11 +435,11 @@ class RedisBackend:
     async def fence(self) -> None:
         """Return once no write sent over a broken connection can take effect any more."""
         async with self._fencing:
-            await raise_fence(self._writes, self._keys)
+            await fence_writes(self._writes, self._keys)
 
     def watch(self, visible: Callable[[], Collection[str]] = tuple) -> RedisWatch | ClusterWatch:
         """Subscribe to what other clients change, at every server that holds some sessions."""
-        if isinstance(self._reads, ClusterLink):
+        if isinstance(self._reads, ClusterConnection):
             return ClusterWatch(self._reads, self._keys, visible)
         return RedisWatch(self._settings, self._reads, self._keys, visible)
 
@@ -453,7 +460,7 @@ class RedisBackend:
     ) -> Stat:
         """Run a script that changes one session; its key `more` and arguments follow the path's."""
         names = [self._keys.meta, self._keys.title, self._keys.file(path), *more]
-        values = [field(path), b"" if mtime is None else b"%d" % mtime, *arguments]
+        values = [hash_field(path), b"" if mtime is None else b"%d" % mtime, *arguments]
         size, title, *dated = await run_step(
             *(self._writes, self._keys, script, names, values, [path]),
             expected_size=expected_size,

@@ -17,17 +17,22 @@ from redis.exceptions import AskError, MovedError, RedisError, TryAgainError
 
 from sessiontui.errors import BackendDownError, OutcomeUnknownError, StorageError
 from sessiontui.storage.backend import FeedState, Rescan, cause_of
-from sessiontui.storage.redis.connection import Link, close, exchange, open_connection
+from sessiontui.storage.redis.connection import (
+    RedisConnection,
+    close,
+    open_connection,
+    send_commands,
+)
 from sessiontui.storage.redis.errors import connection_error, reply_error
 from sessiontui.storage.redis.keys import SLOTS, slot_of
-from sessiontui.storage.redis.watch import USUAL_PACE, Pace, RedisWatch, Signals
+from sessiontui.storage.redis.watch import DEFAULT_TIMING, RedisWatch, WatchEvents, WatchTiming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from sessiontui.storage.redis.connection import Command
-    from sessiontui.storage.redis.keys import Keys
-    from sessiontui.storage.redis.settings import Settings
+    from sessiontui.storage.redis.keys import RedisKeys
+    from sessiontui.storage.redis.settings import RedisSettings
 
 Address = tuple[str, int]
 
@@ -39,7 +44,7 @@ _MOST_TURNS = 16
 class ClusterMap:
     """Which primary holds which slot, as far as is known; shared by the links of a backend."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: RedisSettings) -> None:
         """Prepare; nothing is asked yet.
 
         Args:
@@ -53,7 +58,7 @@ class ClusterMap:
         self.stale = True
         """Whether to ask again before the next use."""
 
-    def of(self, address: Address) -> Settings:
+    def of(self, address: Address) -> RedisSettings:
         """Return how to reach one node."""
         host, port = address
         place = f"[{host}]" if ":" in host else host
@@ -118,7 +123,7 @@ class ClusterMap:
         connection = await open_connection(settings)
         try:
             async with asyncio.timeout(settings.patience_s):
-                [reply] = await exchange(connection, [(b"CLUSTER", b"SLOTS")])
+                [reply] = await send_commands(connection, [(b"CLUSTER", b"SLOTS")])
         except (RedisError, OSError, TimeoutError) as error:
             raise connection_error(error, settings.where) from error
         finally:
@@ -136,7 +141,7 @@ def _text(host: bytes | None) -> str:
     return "" if host in (None, b"?") else (host or b"").decode()
 
 
-class _Unit:
+class _CommandUnit:
     """Commands that go to one node together: a single one, or a transaction."""
 
     def __init__(self, first: int, commands: list[Command]) -> None:
@@ -162,40 +167,40 @@ def _key_of(command: Command) -> bytes | None:
     return None if name in _KEYLESS or len(command) < 2 else command[1]
 
 
-def _units(commands: Sequence[Command]) -> list[_Unit]:
-    units: list[_Unit] = []
+def _units(commands: Sequence[Command]) -> list[_CommandUnit]:
+    units: list[_CommandUnit] = []
     at = 0
     while at < len(commands):
         end = at + 1
         if commands[at][0] == b"MULTI":
             end = next(n for n in range(at, len(commands)) if commands[n][0] == b"EXEC") + 1
-        units.append(_Unit(at, list(commands[at:end])))
+        units.append(_CommandUnit(at, list(commands[at:end])))
         at = end
     return units
 
 
-class ClusterLink(Link):
+class ClusterConnection(RedisConnection):
     """Shared connections to the primaries of a cluster, one to each."""
 
-    def __init__(self, settings: Settings, cluster: ClusterMap, *, changes: bool) -> None:
+    def __init__(self, settings: RedisSettings, cluster: ClusterMap, *, changes: bool) -> None:
         """Prepare a link; nothing is opened yet.
 
         Args:
             settings: How to reach the nodes.
             cluster: Which primary holds which slot.
-            changes: As for `Link`.
+            changes: As for `RedisConnection`.
         """
         super().__init__(settings, changes=changes)
         self.cluster = cluster
         self.owed: dict[tuple[bytes, bytes], bytes | None] = {}
         """Fields of hashes that are still to follow what became of a session; None: to go."""
-        self._links: dict[Address, Link] = {}
+        self._links: dict[Address, RedisConnection] = {}
 
-    async def nodes(self) -> list[Link]:
+    async def nodes(self) -> list[RedisConnection]:
         """Return a link to each primary."""
         return [self._link(address) for address in await self.cluster.primaries()]
 
-    async def parts(self) -> list[Link]:
+    async def parts(self) -> list[RedisConnection]:
         """Return the links that may have lost something; those to former primaries have not.
 
         What a server still does that is none any more is thrown away when it follows another.
@@ -208,7 +213,9 @@ class ClusterLink(Link):
                     link.lost.clear()
         return list(self._links.values())
 
-    async def ask(self, commands: Iterable[Command], *, at: Link | None = None) -> list[Any]:
+    async def ask(
+        self, commands: Iterable[Command], *, at: RedisConnection | None = None
+    ) -> list[Any]:
         """Return the replies to commands; those to one node are sent next to each other.
 
         Raises:
@@ -224,10 +231,12 @@ class ClusterLink(Link):
                 return replies
         raise BackendDownError("the cluster is being rearranged")
 
-    async def _turn(self, units: list[_Unit], replies: list[Any], at: Link | None) -> list[_Unit]:
+    async def _turn(
+        self, units: list[_CommandUnit], replies: list[Any], at: RedisConnection | None
+    ) -> list[_CommandUnit]:
         """Send units to their nodes and take in the replies; return those to be sent again."""
         slots = await self.cluster.current()
-        groups: dict[Link, list[_Unit]] = {}
+        groups: dict[RedisConnection, list[_CommandUnit]] = {}
         for unit in units:
             groups.setdefault(self._where(unit, slots, at), []).append(unit)
         answers = await asyncio.gather(
@@ -242,7 +251,7 @@ class ClusterLink(Link):
             self.cluster.stale = True
             unknown = (one for one in failures if isinstance(one, OutcomeUnknownError))
             raise next(unknown, failures[0])
-        again: list[_Unit] = []
+        again: list[_CommandUnit] = []
         for group, answer in zip(groups.values(), answers, strict=True):
             told = list(answer if isinstance(answer, list) else ())
             for unit in group:
@@ -255,7 +264,9 @@ class ClusterLink(Link):
                     replies[unit.first : unit.first + len(own)] = own
         return again
 
-    def _where(self, unit: _Unit, slots: Sequence[Address | None], at: Link | None) -> Link:
+    def _where(
+        self, unit: _CommandUnit, slots: Sequence[Address | None], at: RedisConnection | None
+    ) -> RedisConnection:
         if unit.asked is not None:
             return self._link(unit.asked)
         if unit.slot is None:
@@ -269,7 +280,7 @@ class ClusterLink(Link):
             raise BackendDownError("the cluster is down: nobody holds these sessions")
         return self._link(address)
 
-    async def _is_refused(self, unit: _Unit, replies: list[Any]) -> bool:
+    async def _is_refused(self, unit: _CommandUnit, replies: list[Any]) -> bool:
         """Tell whether a unit has to be sent again, and take note of where."""
         unit.asked = None
         for reply in replies:
@@ -290,10 +301,12 @@ class ClusterLink(Link):
         replies[:] = [b"OK", *[b"QUEUED"] * len(inner), inner]
         return False
 
-    def _link(self, address: Address) -> Link:
+    def _link(self, address: Address) -> RedisConnection:
         link = self._links.get(address)
         if link is None:
-            link = self._links[address] = Link(self.cluster.of(address), changes=self._changes)
+            link = self._links[address] = RedisConnection(
+                self.cluster.of(address), changes=self._changes
+            )
         return link
 
     async def aclose(self) -> None:
@@ -303,14 +316,14 @@ class ClusterLink(Link):
             await link.aclose()
 
 
-def links(settings: Settings) -> tuple[Link, Link]:
+def open_links(settings: RedisSettings) -> tuple[RedisConnection, RedisConnection]:
     """Return a link for reads and one for changes, to a server or to a cluster."""
     if not settings.nodes:
-        return Link(settings, changes=False), Link(settings, changes=True)
+        return RedisConnection(settings, changes=False), RedisConnection(settings, changes=True)
     cluster = ClusterMap(settings)
     return (
-        ClusterLink(settings, cluster, changes=False),
-        ClusterLink(settings, cluster, changes=True),
+        ClusterConnection(settings, cluster, changes=False),
+        ClusterConnection(settings, cluster, changes=True),
     )
 
 
@@ -319,15 +332,15 @@ _LOOK_S = 5.0
 _WORST = ("none", "polling", "keyspace", "tracking")
 
 
-class ClusterWatch(Signals):
+class ClusterWatch(WatchEvents):
     """One subscription at each primary, told as one; see `Backend.watch`."""
 
     def __init__(
         self,
-        reads: ClusterLink,
-        keys: Keys,
+        reads: ClusterConnection,
+        keys: RedisKeys,
         visible: Callable[[], Collection[str]],
-        pace: Pace = USUAL_PACE,
+        pace: WatchTiming = DEFAULT_TIMING,
     ) -> None:
         """Prepare; entering it subscribes.
 

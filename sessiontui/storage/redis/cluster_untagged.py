@@ -34,11 +34,11 @@ from sessiontui.errors import (
 from sessiontui.storage.backend import Range, TrashItem
 from sessiontui.storage.redis import scripts
 from sessiontui.storage.redis.backend import RedisBackend
-from sessiontui.storage.redis.cluster import ClusterLink
+from sessiontui.storage.redis.cluster import ClusterConnection
 from sessiontui.storage.redis.errors import reply_error
-from sessiontui.storage.redis.keys import ApartKeys, decode, field
+from sessiontui.storage.redis.keys import UntaggedClusterKeys, decode_name, hash_field
 from sessiontui.storage.redis.ranges import read_ranges
-from sessiontui.storage.redis.steps import pay, probe_apart, run_step
+from sessiontui.storage.redis.steps import probe_untagged, run_step, settle_owed_fields
 from sessiontui.storage.redis.trash import LIFE_MS
 from sessiontui.times import now_ms
 
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from sessiontui.storage.backend import FieldChange, Seen, Stat
+    from sessiontui.storage.backend import HashFieldChange, Snapshot, Stat
     from sessiontui.storage.redis.connection import Script
-    from sessiontui.storage.redis.keys import Keys
+    from sessiontui.storage.redis.keys import RedisKeys
 
 _PIECE_BYTES: Final = 1_000_000
 _COPY_LIFE_MS: Final = 600_000
@@ -74,22 +74,22 @@ return {1}
 """Writes a record of the trash. A full server lets it pass behind what takes no memory."""
 
 
-class ApartBackend(RedisBackend):
+class UntaggedClusterBackend(RedisBackend):
     """Keeps sessions in a cluster, each in a slot of its own; see `Backend`."""
 
-    def _named(self, prefix: str) -> Keys:
-        return ApartKeys(prefix)
+    def _named(self, prefix: str) -> RedisKeys:
+        return UntaggedClusterKeys(prefix)
 
-    async def probe(self, ranges: Sequence[Range]) -> list[Seen | None]:
+    async def probe(self, ranges: Sequence[Range]) -> list[Snapshot | None]:
         """Return each session with some of its bytes, each of a snapshot of its own."""
-        return await probe_apart(self._reads, self._keys, ranges)
+        return await probe_untagged(self._reads, self._keys, ranges)
 
     async def fence(self) -> None:
         """Return once nothing sent earlier can take effect; let times and titles follow."""
         await super().fence()
-        if isinstance(self._writes, ClusterLink):
+        if isinstance(self._writes, ClusterConnection):
             with suppress(BackendDownError, WritesRefusedError):  # They may be late.
-                await pay(self._writes)
+                await settle_owed_fields(self._writes)
 
     # Removing.
 
@@ -98,7 +98,7 @@ class ApartBackend(RedisBackend):
         await self._finish()
         for number, path in enumerate(paths):
             try:
-                await self._one(scripts.DELETE, path, [], [field(path)])
+                await self._one(scripts.DELETE, path, [], [hash_field(path)])
             except SessionNotFoundError:
                 if not number:
                     raise
@@ -119,7 +119,7 @@ class ApartBackend(RedisBackend):
             b"moving": b"1",
         }
         for number, stat in enumerate(item.stats, start=1):
-            fields[b"path:%d" % number] = field(stat.path)
+            fields[b"path:%d" % number] = hash_field(stat.path)
             fields[b"size:%d" % number] = b"%d" % stat.size
             if stat.mtime_ms is not None:
                 fields[b"mtime:%d" % number] = b"%d" % stat.mtime_ms
@@ -143,7 +143,7 @@ class ApartBackend(RedisBackend):
         rests = await self._rests(item)
         for number, stat in enumerate(item.stats, start=1):
             kept = self._keys.trashed(item.id, number, stat.path)
-            arguments = [field(stat.path), b"%d" % LIFE_MS, rests[number - 1]]
+            arguments = [hash_field(stat.path), b"%d" % LIFE_MS, rests[number - 1]]
             try:
                 await self._one(scripts.THROW, stat.path, [kept], arguments)
             except (SessionNotFoundError, SessionExistsError):
@@ -188,7 +188,7 @@ class ApartBackend(RedisBackend):
             stat = item.stats[number - 1]
             mtime = b"" if stat.mtime_ms is None else b"%d" % stat.mtime_ms
             step = [self._keys.meta, self._keys.title, kept[number], self._keys.file(stat.path)]
-            arguments = [field(stat.path), mtime, stat.title or b"", rests[number - 1]]
+            arguments = [hash_field(stat.path), mtime, stat.title or b"", rests[number - 1]]
             await run_step(*(self._writes, self._keys, scripts.BRING, step, arguments, [stat.path]))
         await self._told([(b"UNLINK", self._keys.record(item_id))])
         return item
@@ -252,7 +252,7 @@ class ApartBackend(RedisBackend):
         flag = b"1" if overwrite else b"0"
         if like is not None:
             [life] = await self.lives([like])
-        arguments = [field(target), flag, b"%d" % size, mtime, title]
+        arguments = [hash_field(target), flag, b"%d" % size, mtime, title]
         arguments.append(b"-1" if life is None else b"%d" % life)
         await self._one(scripts.PUBLISH, target, [copy], arguments)
         return size
@@ -261,11 +261,11 @@ class ApartBackend(RedisBackend):
         """Remove the old session once the new one has all it has."""
         for _ in range(_TURNS):
             try:
-                await self._one(scripts.REMOVE, source, [], [field(source), b"%d" % size])
+                await self._one(scripts.REMOVE, source, [], [hash_field(source), b"%d" % size])
             except WriteConflictError as conflict:
                 if conflict.actual_size is None or conflict.actual_size < size:
                     # Somebody wrote it anew: theirs stays, and the copy goes.
-                    await self._one(scripts.REMOVE, target, [], [field(target), b"%d" % size])
+                    await self._one(scripts.REMOVE, target, [], [hash_field(target), b"%d" % size])
                     raise
                 [more] = await read_ranges(self._reads, self._keys, [Range(source, size)])
                 await self._one(scripts.GROW, target, [], [b"%d" % size, more or b""])
@@ -323,7 +323,7 @@ class ApartBackend(RedisBackend):
         except StorageError:
             for stat in placed:
                 size = b"%d" % stat.size
-                await self._one(scripts.REMOVE, stat.path, [], [field(stat.path), size])
+                await self._one(scripts.REMOVE, stat.path, [], [hash_field(stat.path), size])
             raise
         self._on_the_way.pop(token, None)
 
@@ -384,7 +384,7 @@ class ApartBackend(RedisBackend):
             "in a cluster sessions are joined only where the prefix has a hash tag", path=item.path
         )
 
-    async def change_fields(self, changes: Sequence[FieldChange]) -> list[bool]:
+    async def change_fields(self, changes: Sequence[HashFieldChange]) -> list[bool]:
         """Change fields, each for itself."""
         done: list[bool] = []
         for change in changes:
@@ -394,7 +394,7 @@ class ApartBackend(RedisBackend):
                 continue
             key = self._keys.meta if change.kind == "meta" else self._keys.title
             values = (_marked(change.old), _marked(change.new))
-            step = (b"EVAL", _FIELD_STEP.encode(), b"1", key, field(change.path), *values)
+            step = (b"EVAL", _FIELD_STEP.encode(), b"1", key, hash_field(change.path), *values)
             [[answer]] = await self._told([step])
             done.append(answer == 1)
         return done
@@ -423,7 +423,7 @@ class ApartBackend(RedisBackend):
 def _plan(text: bytes) -> tuple[int, list[tuple[str, str]]] | None:
     """Return when a renaming was begun and what moves; None for what we did not write."""
     try:
-        plan = json.loads(decode(text))
+        plan = json.loads(decode_name(text))
         return int(plan["ms"]), [(str(source), str(target)) for source, target in plan["moves"]]
     except (ValueError, KeyError, TypeError):
         return None

@@ -27,7 +27,7 @@ from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseE
 
 from sessiontui.errors import AccessError, BackendDownError, OutcomeUnknownError, StorageError
 from sessiontui.storage.redis.errors import connection_error, reply_error
-from sessiontui.storage.redis.keys import ApartKeys
+from sessiontui.storage.redis.keys import UntaggedClusterKeys
 from sessiontui.storage.tasks import end_task
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio.connection import AbstractConnection
 
-    from sessiontui.storage.redis.keys import Keys
-    from sessiontui.storage.redis.settings import Settings
+    from sessiontui.storage.redis.keys import RedisKeys
+    from sessiontui.storage.redis.settings import RedisSettings
 
 _SLOWEST_BYTES_S = 500_000
 """Bytes sent add to the time that an exchange may take, at this pace."""
@@ -53,7 +53,7 @@ Command = tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ConnectionIdentity:
     """What the server knows a connection by, as far as it tells."""
 
     client_id: int | None
@@ -68,13 +68,13 @@ class Identity:
         return self.may_kill and self.client_id is not None and self.run_id is not None
 
 
-def packed(command: Command) -> bytes:
+def pack_command(command: Command) -> bytes:
     """Return a command as RESP bytes."""
     parts = [b"$%d\r\n%b\r\n" % (len(part), part) for part in command]
     return b"*%d\r\n%b" % (len(parts), b"".join(parts))
 
 
-async def open_connection(settings: Settings, *, name: bytes = _NAME) -> AbstractConnection:
+async def open_connection(settings: RedisSettings, *, name: bytes = _NAME) -> AbstractConnection:
     """Connect and log in; the caller disconnects.
 
     Raises:
@@ -88,7 +88,7 @@ async def open_connection(settings: Settings, *, name: bytes = _NAME) -> Abstrac
             connect: Callable[[], Awaitable[None]] = connection.connect
             await connect()
             # For people who look at CLIENT LIST; not everyone may set it.
-            [named] = await exchange(connection, [(b"CLIENT", b"SETNAME", name)])
+            [named] = await send_commands(connection, [(b"CLIENT", b"SETNAME", name)])
             if isinstance(named, ResponseError) and str(named).startswith("DENIED"):
                 raise reply_error(named)  # Protected mode: it hangs up now.
             if settings.sentinels is not None:
@@ -108,7 +108,7 @@ async def _must_be_primary(connection: AbstractConnection) -> None:
     Raises:
         BackendDownError: It is not.
     """
-    [hello] = await exchange(connection, [(b"HELLO",)])
+    [hello] = await send_commands(connection, [(b"HELLO",)])
     if role_of(hello) not in (None, b"master"):
         raise BackendDownError("another server is becoming the primary")
 
@@ -121,13 +121,13 @@ def role_of(hello: Any) -> bytes | None:
     return role if isinstance(role, bytes) else None
 
 
-async def exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
+async def send_commands(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
     """Send commands in one go and return their replies; error replies come as exceptions.
 
     Raises:
         RedisError: The connection broke; also of OSError and TimeoutError.
     """
-    await connection.send_packed_command(map(packed, commands), check_health=False)
+    await connection.send_packed_command(map(pack_command, commands), check_health=False)
     return [await read_reply(connection) for _ in commands]
 
 
@@ -139,14 +139,14 @@ async def read_reply(connection: AbstractConnection) -> Any:
         return error
 
 
-async def identify(connection: AbstractConnection) -> Identity:
+async def identify(connection: AbstractConnection) -> ConnectionIdentity:
     """Ask the server what it knows the connection by."""
-    client_id, killed, info = await exchange(
+    client_id, killed, info = await send_commands(
         connection,
         [(b"CLIENT", b"ID"), (b"CLIENT", b"KILL", b"ID", _NOBODY), (b"INFO", b"server")],
     )
     run_id = _RUN_ID.search(info) if isinstance(info, bytes) else None
-    return Identity(
+    return ConnectionIdentity(
         client_id if isinstance(client_id, int) else None,
         run_id.group(1) if run_id else None,
         may_kill=isinstance(killed, int),
@@ -163,11 +163,11 @@ class Script:
         self.digest = sha1(self.text, usedforsecurity=False).hexdigest().encode()
 
 
-class _Job:
+class _Request:
     """Commands of one caller, which stay together and in order."""
 
     def __init__(self, commands: Iterable[Command]) -> None:
-        parts = [packed(command) for command in commands]
+        parts = [pack_command(command) for command in commands]
         self.count = len(parts)
         self.data = b"".join(parts)
         self.result: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
@@ -178,13 +178,13 @@ class _Job:
             self.result.set_exception(error)
 
 
-class Link:
+class RedisConnection:
     """A shared connection; opened when first used, again after it broke.
 
     The queue is as long as there are callers waiting: each waits for its answer.
     """
 
-    def __init__(self, settings: Settings, *, changes: bool) -> None:
+    def __init__(self, settings: RedisSettings, *, changes: bool) -> None:
         """Prepare a link; nothing is opened yet.
 
         Args:
@@ -194,32 +194,37 @@ class Link:
         """
         self.token = secrets.token_hex(8)
         """Goes along with every script; a fence may be raised against it."""
-        self.lost: list[Identity] = []
+        self.lost: list[ConnectionIdentity] = []
         """Connections that broke with changes under way; at most one a break."""
         self._settings = settings
         self._changes = changes
-        self._jobs: deque[_Job] = deque()
+        self._jobs: deque[_Request] = deque()
         self._serving: asyncio.Task[None] | None = None
         self._connection: AbstractConnection | None = None
-        self._identity = Identity(None, None, may_kill=False)
+        self._identity = ConnectionIdentity(None, None, may_kill=False)
         self._used_s = 0.0
         self._stale = False
         self._closed = False
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> RedisSettings:
         """Where it connects to."""
         return self._settings
 
-    async def nodes(self) -> list[Link]:
+    async def nodes(self) -> list[RedisConnection]:
         """Return a link to each server that holds some of the keys: itself."""
         return [self]
 
-    async def parts(self) -> list[Link]:
+    async def parts(self) -> list[RedisConnection]:
         """Return the links that may have lost something: itself."""
         return [self]
 
-    async def ask(self, commands: Iterable[Command], *, at: Link | None = None) -> list[Any]:  # noqa: ARG002
+    async def ask(
+        self,
+        commands: Iterable[Command],
+        *,
+        at: RedisConnection | None = None,  # noqa: ARG002
+    ) -> list[Any]:
         """Return the replies to commands that are sent next to each other.
 
         Args:
@@ -233,7 +238,7 @@ class Link:
         """
         if self._closed:
             raise BackendDownError(f"the connection to {self._settings.where} was closed")
-        job = _Job(commands)
+        job = _Request(commands)
         if not job.count:
             return []
         self._jobs.append(job)
@@ -275,7 +280,7 @@ class Link:
                 await close(connection)
 
     async def _serve(self) -> None:
-        batch: list[_Job] = []
+        batch: list[_Request] = []
         try:
             while self._jobs:
                 batch = self._next_batch()
@@ -286,13 +291,13 @@ class Link:
             self._fail_waiting(self._jobs)
 
     @staticmethod
-    def _fail_waiting(jobs: deque[_Job] | list[_Job]) -> None:
+    def _fail_waiting(jobs: deque[_Request] | list[_Request]) -> None:
         for job in jobs:
             job.fail(OutcomeUnknownError("the connection was closed meanwhile"))
         jobs.clear()
 
-    def _next_batch(self) -> list[_Job]:
-        batch: list[_Job] = []
+    def _next_batch(self) -> list[_Request]:
+        batch: list[_Request] = []
         commands = size = 0
         while self._jobs and (not batch or (commands < _BATCH_COMMANDS and size < _BATCH_BYTES)):
             job = self._jobs.popleft()
@@ -301,7 +306,7 @@ class Link:
             size += len(job.data)
         return batch
 
-    async def _exchange(self, batch: list[_Job]) -> None:
+    async def _exchange(self, batch: list[_Request]) -> None:
         try:
             connection = await self._connected()
         except StorageError as error:
@@ -329,7 +334,7 @@ class Link:
             raise
 
     async def _broken(
-        self, connection: AbstractConnection, batch: list[_Job], error: Exception
+        self, connection: AbstractConnection, batch: list[_Request], error: Exception
     ) -> None:
         self._connection = None
         open_jobs = [job for job in batch if not job.result.done()]
@@ -358,7 +363,7 @@ class Link:
         if connection is not None and loop.time() - self._used_s > _IDLE_S:
             try:
                 async with asyncio.timeout(self._settings.patience_s):
-                    await exchange(connection, [(b"PING",)])
+                    await send_commands(connection, [(b"PING",)])
             except (RedisError, OSError, TimeoutError):
                 self._connection = None
                 await connection.disconnect(nowait=True)
@@ -397,7 +402,7 @@ _FENCE_LIFE_MS = 86_400_000
 """How long a fence key stands: no buffer on the way holds bytes for a day."""
 
 
-async def raise_fence(writes: Link, keys: Keys) -> None:
+async def fence_writes(writes: RedisConnection, keys: RedisKeys) -> None:
     """Return once nothing that was sent over the broken connections of `writes` can run.
 
     Raises:
@@ -409,7 +414,7 @@ async def raise_fence(writes: Link, keys: Keys) -> None:
             await _fence_off(link, writes, keys)
 
 
-async def _fence_off(link: Link, writes: Link, keys: Keys) -> None:
+async def _fence_off(link: RedisConnection, writes: RedisConnection, keys: RedisKeys) -> None:
     settings, lost = link.settings, list(link.lost)
     connection = await open_connection(settings)
     try:
@@ -423,16 +428,16 @@ async def _fence_off(link: Link, writes: Link, keys: Keys) -> None:
                     uncut = True
                     continue
                 end = (b"CLIENT", b"KILL", b"ID", b"%d" % (identity.client_id or 0))
-                [killed] = await exchange(connection, [end])
+                [killed] = await send_commands(connection, [end])
                 if isinstance(killed, RedisError):
                     raise reply_error(killed)
-            if uncut and isinstance(keys, ApartKeys):
+            if uncut and isinstance(keys, UntaggedClusterKeys):
                 raise AccessError("this Redis user lacks a right: +client|kill")
             if uncut:
                 token, writes.token = writes.token, secrets.token_hex(8)
                 _LOG.info("may not end connections by id: a fence key stands for a day instead")
                 fence = (b"SET", keys.fence(token, ""), b"1", b"PX", b"%d" % _FENCE_LIFE_MS)
-                [put] = await exchange(connection, [fence])
+                [put] = await send_commands(connection, [fence])
                 if isinstance(put, RedisError):
                     raise reply_error(put)
     except (RedisError, OSError, TimeoutError) as error:

@@ -88,7 +88,7 @@ _ERRNO = re.compile(r"\[Errno (\d+)\]")
 _COMMAND = re.compile(r"'([a-z0-9_|.-]+)' command", re.IGNORECASE)
 
 
-def refusal(
+def reply_refused(
     text: str, *, command: str | None = None, key: str | None = None, path: str | None = None
 ) -> StorageError:
     """Return the error for a server's error reply.
@@ -125,7 +125,7 @@ def refusal(
 def reply_error(error: RedisError, *, path: str | None = None) -> StorageError:
     """Return the error for an error reply as redis-py raised it."""
     code = next((code for kind, code in _CODES if isinstance(error, kind)), "")
-    return refusal(f"{code} {error}".strip(), path=path)
+    return reply_refused(f"{code} {error}".strip(), path=path)
 
 
 def connection_error(error: Exception, where: str, *, hint: str = "") -> StorageError:

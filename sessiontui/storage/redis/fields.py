@@ -6,24 +6,26 @@ from typing import TYPE_CHECKING, Literal
 
 from redis.exceptions import RedisError
 
-from sessiontui.storage.backend import Field
+from sessiontui.storage.backend import HashField
 from sessiontui.storage.redis import scripts
 from sessiontui.storage.redis.errors import reply_error
-from sessiontui.storage.redis.keys import decode, field, mtime_ms
+from sessiontui.storage.redis.keys import decode_name, hash_field, mtime_ms
 from sessiontui.storage.redis.steps import run_step
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from sessiontui.storage.backend import FieldChange
-    from sessiontui.storage.redis.connection import Link
-    from sessiontui.storage.redis.keys import Keys
+    from sessiontui.storage.backend import HashFieldChange
+    from sessiontui.storage.redis.connection import RedisConnection
+    from sessiontui.storage.redis.keys import RedisKeys
 
 _STEP = 100
 """How many fields are changed in one step of the server."""
 
 
-async def loose_fields(link: Link, keys: Keys, *, count: int) -> AsyncIterator[list[Field]]:
+async def orphaned_fields(
+    link: RedisConnection, keys: RedisKeys, *, count: int
+) -> AsyncIterator[list[HashField]]:
     """Yield times and titles that belong to no session, and times that are no numbers.
 
     Args:
@@ -50,7 +52,7 @@ async def loose_fields(link: Link, keys: Keys, *, count: int) -> AsyncIterator[l
             names = list(zip(step[1][::2], step[1][1::2], strict=True))
             there = await link.ask((b"EXISTS", keys.files + name) for name, _ in names)
             yield [
-                Field(kind, decode(name), value, here == 1)
+                HashField(kind, decode_name(name), value, here == 1)
                 for (name, value), here in zip(names, there, strict=True)
                 if here == 0 or (kind == "meta" and mtime_ms(value) is None)
             ]
@@ -58,7 +60,9 @@ async def loose_fields(link: Link, keys: Keys, *, count: int) -> AsyncIterator[l
                 break
 
 
-async def change_fields(link: Link, keys: Keys, changes: Sequence[FieldChange]) -> list[bool]:
+async def change_fields(
+    link: RedisConnection, keys: RedisKeys, changes: Sequence[HashFieldChange]
+) -> list[bool]:
     """Change fields; see `Backend.change_fields`."""
     done: list[bool] = []
     for start in range(0, len(changes), _STEP):
@@ -67,7 +71,7 @@ async def change_fields(link: Link, keys: Keys, changes: Sequence[FieldChange]) 
         arguments: list[bytes] = []
         for change in some:
             values = (_marked(change.old), _marked(change.new), b"1" if change.session else b"0")
-            arguments += [change.kind.encode(), field(change.path), *values]
+            arguments += [change.kind.encode(), hash_field(change.path), *values]
         paths = [change.path for change in some]
         answers = await run_step(link, keys, scripts.FIELDS, names, arguments, paths)
         done += [answer == 1 for answer in answers]

@@ -16,14 +16,14 @@ from redis.exceptions import ResponseError
 from sessiontui.storage.backend import PassedOver, ScanBatch, Stat
 from sessiontui.storage.changes import is_session
 from sessiontui.storage.redis.errors import reply_error
-from sessiontui.storage.redis.keys import decode, mtime_ms, starting_with
+from sessiontui.storage.redis.keys import decode_name, mtime_ms, prefix_pattern
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from sessiontui.storage.redis.connection import Command, Link
-    from sessiontui.storage.redis.keys import Keys
+    from sessiontui.storage.redis.connection import Command, RedisConnection
+    from sessiontui.storage.redis.keys import RedisKeys
 
 LITTLE_BYTES = 1 << 26
 """A server that holds no more than this in all is asked for contents without their sizes before."""
@@ -34,7 +34,9 @@ _SHOWN_CHARACTERS = 200
 _HELD = re.compile(rb"^used_memory_dataset:(\d+)", re.MULTILINE)
 
 
-async def scan_contents(link: Link, keys: Keys, *, count: int) -> AsyncIterator[ScanBatch]:
+async def scan_contents(
+    link: RedisConnection, keys: RedisKeys, *, count: int
+) -> AsyncIterator[ScanBatch]:
     """Yield the sessions with all their bytes, of a server that holds little; else without.
 
     Sizes are not asked for, since no value can be large: that is half of the time. The
@@ -54,7 +56,7 @@ async def scan_contents(link: Link, keys: Keys, *, count: int) -> AsyncIterator[
         async for batch in scan_index(link, keys, count=count):
             yield batch
         return
-    scan = (b"MATCH", starting_with(keys.files), b"COUNT", b"%d" % count)
+    scan = (b"MATCH", prefix_pattern(keys.files), b"COUNT", b"%d" % count)
     cursor: bytes | None = b"0"
     found: list[bytes] = []
     others: list[bytes] = []
@@ -86,7 +88,7 @@ async def scan_contents(link: Link, keys: Keys, *, count: int) -> AsyncIterator[
 
 
 async def _sent(
-    link: Link, commands: list[Command], at: Link | None = None
+    link: RedisConnection, commands: list[Command], at: RedisConnection | None = None
 ) -> asyncio.Task[list[Any]]:
     """Send commands; who is not interested in the replies any more need not look at them.
 
@@ -99,7 +101,7 @@ async def _sent(
     return asked
 
 
-def _about(keys: Keys, others: Sequence[bytes], replies: list[Any]) -> list[str]:
+def _about(keys: RedisKeys, others: Sequence[bytes], replies: list[Any]) -> list[str]:
     """Take the answers to `_questions` out; return warnings: these keys are no sessions.
 
     What has a length by now is told by the feed.
@@ -120,7 +122,7 @@ def _snapshot(replies: Sequence[Any]) -> tuple[Any, Any, Sequence[bytes | None]]
 
 
 def _whole(
-    keys: Keys, found: Sequence[bytes], replies: Sequence[Any], warnings: list[str]
+    keys: RedisKeys, found: Sequence[bytes], replies: Sequence[Any], warnings: list[str]
 ) -> tuple[list[Stat], list[bytes]]:
     """Return the sessions that have bytes, and these; the others are gone or no sessions."""
     times = fields_of(replies[0], keys.meta, len(found), warnings)
@@ -144,7 +146,7 @@ def _step(start: bytes, reply: Any) -> tuple[bytes | None, list[bytes]]:
 
 
 async def scan_index(
-    link: Link, keys: Keys, *, under: bytes = b"", count: int
+    link: RedisConnection, keys: RedisKeys, *, under: bytes = b"", count: int
 ) -> AsyncIterator[ScanBatch]:
     """Yield the sessions whose path starts with `under`.
 
@@ -158,7 +160,7 @@ async def scan_index(
         StorageError: The server cannot be reached or refuses.
     """
     start = keys.files + under
-    scan = (b"MATCH", starting_with(start), b"COUNT", b"%d" % count)
+    scan = (b"MATCH", prefix_pattern(start), b"COUNT", b"%d" % count)
     at, *nodes = await link.nodes()
     cursor: bytes | None = b"0"
     found: list[bytes] = []
@@ -193,19 +195,19 @@ async def scan_index(
             asked.cancel()
 
 
-def _questions(keys: Keys, found: Sequence[bytes]) -> list[Command]:
+def _questions(keys: RedisKeys, found: Sequence[bytes]) -> list[Command]:
     if not found:
         return []
     return [*((b"STRLEN", key) for key in found), *_fields(keys, found)]
 
 
-def _fields(keys: Keys, found: Sequence[bytes]) -> tuple[Command, Command]:
+def _fields(keys: RedisKeys, found: Sequence[bytes]) -> tuple[Command, Command]:
     paths = [key[len(keys.files) :] for key in found]
     return (b"HMGET", keys.meta, *paths), (b"HMGET", keys.title, *paths)
 
 
 def _answers(
-    keys: Keys,
+    keys: RedisKeys,
     found: Sequence[bytes],
     replies: Sequence[Any],
     passed: list[PassedOver] | None = None,
@@ -230,7 +232,7 @@ def _answers(
 
 
 def _stat(
-    keys: Keys,
+    keys: RedisKeys,
     key: bytes,
     size: int,
     time: bytes | None,
@@ -260,4 +262,4 @@ def fields_of(
 
 
 def _shown(name: bytes) -> str:
-    return clean(decode(name[:_SHOWN_CHARACTERS]))
+    return clean(decode_name(name[:_SHOWN_CHARACTERS]))

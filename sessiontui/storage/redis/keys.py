@@ -26,7 +26,7 @@ _LATEST_MS = 253_402_300_799_999
 """The last millisecond of the year 9999: later times are no dates."""
 
 
-class Keys:
+class RedisKeys:
     """Names of the keys below one prefix, as bytes; paths keep undecodable bytes.
 
     Whatever takes a text raises `InvalidPathError` where it holds half a surrogate pair.
@@ -45,7 +45,7 @@ class Keys:
 
     def path(self, key: bytes) -> str:
         """Return the path of a session's key."""
-        return decode(key[len(self.files) :])
+        return decode_name(key[len(self.files) :])
 
     def record(self, item_id: str) -> bytes:
         """Return the key that tells what one deletion removed."""
@@ -68,7 +68,7 @@ class Keys:
         return b""
 
 
-class ApartKeys(Keys):
+class UntaggedClusterKeys(RedisKeys):
     """Names in a cluster whose prefix has no hash tag: each session has a slot of its own.
 
     What is to be renamed to or from a session ends with a hash tag of that session's slot.
@@ -111,17 +111,17 @@ def _tags() -> dict[int, bytes]:
     return tags
 
 
-def field(path: str) -> bytes:
+def hash_field(path: str) -> bytes:
     """Return the field of a session in the two hashes."""
     return _encode(path)
 
 
-def decode(name: bytes) -> str:
+def decode_name(name: bytes) -> str:
     """Return a key or path as text; undecodable bytes become lone surrogates."""
     return name.decode("utf-8", "surrogateescape")
 
 
-def starting_with(start: bytes) -> bytes:
+def prefix_pattern(start: bytes) -> bytes:
     """Return the SCAN pattern that matches exactly what starts with `start`."""
     return _GLOB.sub(rb"\\\g<0>", start) + b"*"
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import RedisError
 
 from sessiontui.storage.redis.errors import reply_error
-from sessiontui.storage.redis.keys import decode
+from sessiontui.storage.redis.keys import decode_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from sessiontui.storage.redis.connection import Command, Link
-    from sessiontui.storage.redis.keys import Keys
+    from sessiontui.storage.redis.connection import Command, RedisConnection
+    from sessiontui.storage.redis.keys import RedisKeys
 
 _WHOLE_FIELDS = 1000
 """Hashes with more fields are read step by step, so that nobody waits for us."""
@@ -31,7 +31,7 @@ _REST = 19
 class HashDigest:
     """Remembers a hash well enough to tell which fields changed."""
 
-    def __init__(self, reads: Link, key: bytes) -> None:
+    def __init__(self, reads: RedisConnection, key: bytes) -> None:
         """Read this key over this link."""
         self._reads = reads
         self._key = key
@@ -94,7 +94,9 @@ def _add(digest: dict[bytes, int], flat: Iterable[bytes]) -> None:
 class Poller:
     """Looks again and again, the sessions in view more often than the others."""
 
-    def __init__(self, reads: Link, keys: Keys, visible: Callable[[], Collection[str]]) -> None:
+    def __init__(
+        self, reads: RedisConnection, keys: RedisKeys, visible: Callable[[], Collection[str]]
+    ) -> None:
         """Prepare; `visible` names the sessions in view, when asked."""
         self._reads = reads
         self._keys = keys
@@ -136,7 +138,7 @@ class Poller:
             tell(await self._changed_sizes())
             rest_s = max(poll_s, _REST * (loop.time() - started))
             if started >= all_at:
-                tell([decode(name) for name in await self._times.update()])
+                tell([decode_name(name) for name in await self._times.update()])
                 all_at = loop.time() + max(poll_s, self._times.rest_s)
             if started >= check_at:
                 check()

@@ -6,22 +6,24 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
-from sessiontui.storage.backend import HEAD_BYTES, Range, Seen, Stat
+from sessiontui.storage.backend import HEAD_BYTES, Range, Snapshot, Stat
 from sessiontui.storage.redis.errors import reply_error
 from sessiontui.storage.redis.index import fields_of
-from sessiontui.storage.redis.keys import field, mtime_ms
+from sessiontui.storage.redis.keys import hash_field, mtime_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessiontui.storage.redis.connection import Command, Link
-    from sessiontui.storage.redis.keys import Keys
+    from sessiontui.storage.redis.connection import Command, RedisConnection
+    from sessiontui.storage.redis.keys import RedisKeys
 
 PIECE_BYTES = 4_000_000
 """The most that one command of `read_ranges` reads: more would keep other clients waiting."""
 
 
-async def read_ranges(link: Link, keys: Keys, ranges: Sequence[Range]) -> list[bytes | None]:
+async def read_ranges(
+    link: RedisConnection, keys: RedisKeys, ranges: Sequence[Range]
+) -> list[bytes | None]:
     """Return the bytes of each range, None where there is no such session.
 
     Short ranges take one round trip together. A long one is read in pieces and
@@ -60,7 +62,9 @@ async def read_ranges(link: Link, keys: Keys, ranges: Sequence[Range]) -> list[b
     return results
 
 
-async def _from_the_start(link: Link, keys: Keys, ranges: Sequence[Range]) -> Sequence[Range]:
+async def _from_the_start(
+    link: RedisConnection, keys: RedisKeys, ranges: Sequence[Range]
+) -> Sequence[Range]:
     """Return the ranges, long ones that count from the end as positions from the start."""
     long = [number for number, wanted in enumerate(ranges) if wanted.start < -PIECE_BYTES]
     if not long:
@@ -83,7 +87,9 @@ def _piece_end(wanted: Range) -> int | None:
     return end if wanted.stop is None else min(end, wanted.stop)
 
 
-async def _all_pieces(link: Link, keys: Keys, wanted: Range, first: bytes | RedisError) -> bytes:
+async def _all_pieces(
+    link: RedisConnection, keys: RedisKeys, wanted: Range, first: bytes | RedisError
+) -> bytes:
     """Return the bytes of a range, of which the server answered the first."""
     pieces: list[bytes] = []
     piece, start = first, wanted.start
@@ -105,7 +111,9 @@ def get_range(key: bytes, start: int, stop: int | None) -> Command:
     return (b"GETRANGE", key, b"%d" % start, b"%d" % (-1 if stop is None else stop - 1))
 
 
-async def probe_together(link: Link, keys: Keys, ranges: Sequence[Range]) -> list[Seen | None]:
+async def probe_ranges(
+    link: RedisConnection, keys: RedisKeys, ranges: Sequence[Range]
+) -> list[Snapshot | None]:
     """Return sessions as one snapshot shows them, each with the bytes of its range.
 
     What is no string is no session: None, as for a missing one. Whether one
@@ -119,7 +127,7 @@ async def probe_together(link: Link, keys: Keys, ranges: Sequence[Range]) -> lis
     Raises:
         StorageError: The server cannot be reached or refuses.
     """
-    paths = [field(wanted.path) for wanted in ranges]
+    paths = [hash_field(wanted.path) for wanted in ranges]
     whole = [keys.file(wanted.path) for wanted in ranges if _is_whole(wanted)]
     commands: list[Command] = [
         (b"MULTI",),
@@ -144,7 +152,7 @@ async def probe_together(link: Link, keys: Keys, ranges: Sequence[Range]) -> lis
     titles = fields_of(titles, keys.title, len(ranges))
     wholes = iter(parts.pop(0) if whole else ())
     told = iter(parts)
-    seen: list[Seen | None] = []
+    seen: list[Snapshot | None] = []
     for wanted, time, title in zip(ranges, times, titles, strict=True):
         if _is_whole(wanted):
             head = data = next(wholes)
@@ -153,17 +161,19 @@ async def probe_together(link: Link, keys: Keys, ranges: Sequence[Range]) -> lis
             size, head, data = next(told), next(told), next(told)
         if isinstance(size, int):
             stat = Stat(wanted.path, size, mtime_ms(time), title)
-            seen.append(Seen(stat, head[:HEAD_BYTES], data))
+            seen.append(Snapshot(stat, head[:HEAD_BYTES], data))
         else:
             seen.append(None)
-    return await without_missing(link, keys, seen)
+    return await drop_missing(link, keys, seen)
 
 
 def _is_whole(wanted: Range) -> bool:
     return wanted.start == 0 and wanted.stop is None
 
 
-async def without_missing(link: Link, keys: Keys, seen: list[Seen | None]) -> list[Seen | None]:
+async def drop_missing(
+    link: RedisConnection, keys: RedisKeys, seen: list[Snapshot | None]
+) -> list[Snapshot | None]:
     """Return what was seen with None for the sessions that have no bytes and do not exist."""
     empty = [number for number, one in enumerate(seen) if one is not None and not one.stat.size]
     paths = [one.stat.path for one in seen if one is not None and not one.stat.size]

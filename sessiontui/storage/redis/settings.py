@@ -104,7 +104,7 @@ PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RedisSettings:
     """How to reach a server; every connection of a backend is made from this."""
 
     connection_class: type[AbstractConnection]
@@ -137,7 +137,7 @@ class Settings:
         return "; it may want a certificate of ours (ssl_certfile)"
 
     @classmethod
-    def of_source(cls, source: RedisSource, password: str | None) -> Settings:
+    def of_source(cls, source: RedisSource, password: str | None) -> RedisSettings:
         """Return the settings of a parsed source URL.
 
         Args:
@@ -180,7 +180,7 @@ class Settings:
         return {"host": host, "port": port}
 
     @classmethod
-    def of_client(cls, client: Redis) -> Settings:
+    def of_client(cls, client: Redis) -> RedisSettings:
         """Return the settings of a client made elsewhere; the client itself is not used.
 
         Raises:

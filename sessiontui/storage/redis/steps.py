@@ -22,25 +22,25 @@ from sessiontui.errors import (
     WriteConflictError,
     WritesRefusedError,
 )
-from sessiontui.storage.backend import HEAD_BYTES, Seen, Stat
-from sessiontui.storage.redis.cluster import ClusterLink
-from sessiontui.storage.redis.errors import OUT_OF_MEMORY, refusal, reply_error
+from sessiontui.storage.backend import HEAD_BYTES, Snapshot, Stat
+from sessiontui.storage.redis.cluster import ClusterConnection
+from sessiontui.storage.redis.errors import OUT_OF_MEMORY, reply_error, reply_refused
 from sessiontui.storage.redis.index import fields_of
-from sessiontui.storage.redis.keys import ApartKeys, decode, field, mtime_ms
-from sessiontui.storage.redis.ranges import get_range, without_missing
+from sessiontui.storage.redis.keys import UntaggedClusterKeys, decode_name, hash_field, mtime_ms
+from sessiontui.storage.redis.ranges import drop_missing, get_range
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sessiontui.storage.backend import Range
-    from sessiontui.storage.redis.connection import Command, Link, Script
-    from sessiontui.storage.redis.keys import Keys
+    from sessiontui.storage.redis.connection import Command, RedisConnection, Script
+    from sessiontui.storage.redis.keys import RedisKeys
 
 
-async def run_apart(
-    link: ClusterLink,
-    keys: Keys,
+async def run_untagged_step(
+    link: ClusterConnection,
+    keys: RedisKeys,
     script: Script,
     names: Sequence[bytes],
     arguments: Sequence[bytes],
@@ -57,32 +57,32 @@ async def run_apart(
         path: The session whose fields it may read and change.
 
     Raises:
-        StorageError: As for `Link.run`; of unknown outcome also where only the fields failed.
+        StorageError: As for `RedisConnection.run`; of unknown outcome also where fields failed.
     """
     if script.apart is None:
         raise StorageError("this is no step of a single session")
-    await pay(link)
+    await settle_owed_fields(link)
     hashes = {b"meta": keys.meta, b"title": keys.title}
     given: list[bytes] = []
-    held = await link.ask((b"HGET", key, field(path)) for key in hashes.values())
+    held = await link.ask((b"HGET", key, hash_field(path)) for key in hashes.values())
     for kind, value in zip(hashes, held, strict=True):
         if isinstance(value, RedisError):
             raise reply_error(value, path=path)
         if value is not None:
-            given += [kind, field(path), value]
+            given += [kind, hash_field(path), value]
     count = b"%d" % (len(given) // 3)
     fence, *rest = arguments
     reply, changed = await link.run(script.apart, names, [fence, count, *given, *rest])
     for kind, name, value in zip(changed[::3], changed[1::3], changed[2::3], strict=True):
         link.owed[hashes[kind], name] = value[1:] if value.startswith(b"+") else None
     try:
-        await pay(link)
+        await settle_owed_fields(link)
     except (BackendDownError, WritesRefusedError) as error:
         raise OutcomeUnknownError(f"the session changed, its time did not: {error}") from error
     return list(reply)
 
 
-async def pay(link: ClusterLink) -> None:
+async def settle_owed_fields(link: ClusterConnection) -> None:
     """Let the fields follow that could not before.
 
     Raises:
@@ -104,7 +104,9 @@ async def pay(link: ClusterLink) -> None:
             raise problem
 
 
-async def probe_apart(link: Link, keys: Keys, ranges: Sequence[Range]) -> list[Seen | None]:
+async def probe_untagged(
+    link: RedisConnection, keys: RedisKeys, ranges: Sequence[Range]
+) -> list[Snapshot | None]:
     """Return sessions, each as a snapshot shows it, with its time and title from just before.
 
     So a session may seem older than it is, which is found by the next look; never newer.
@@ -114,7 +116,7 @@ async def probe_apart(link: Link, keys: Keys, ranges: Sequence[Range]) -> list[S
     """
     if not ranges:
         return []
-    paths = [field(wanted.path) for wanted in ranges]
+    paths = [hash_field(wanted.path) for wanted in ranges]
     times, titles = await link.ask([(b"HMGET", keys.meta, *paths), (b"HMGET", keys.title, *paths)])
     times = fields_of(times, keys.meta, len(ranges))
     titles = fields_of(titles, keys.title, len(ranges))
@@ -124,7 +126,7 @@ async def probe_apart(link: Link, keys: Keys, ranges: Sequence[Range]) -> list[S
         head = get_range(key, 0, HEAD_BYTES)
         data = get_range(key, wanted.start, wanted.stop)
         commands += [(b"MULTI",), (b"STRLEN", key), head, data, (b"EXEC",)]
-    seen: list[Seen | None] = []
+    seen: list[Snapshot | None] = []
     replies = await link.ask(commands)
     for wanted, told, time, title in zip(ranges, replies[4::5], times, titles, strict=True):
         if isinstance(told, RedisError):
@@ -135,10 +137,10 @@ async def probe_apart(link: Link, keys: Keys, ranges: Sequence[Range]) -> list[S
                 raise reply_error(part, path=wanted.path)
         if isinstance(size, int):
             stat = Stat(wanted.path, size, mtime_ms(time), title)
-            seen.append(Seen(stat, start, data))
+            seen.append(Snapshot(stat, start, data))
         else:
             seen.append(None)
-    return await without_missing(link, keys, seen)
+    return await drop_missing(link, keys, seen)
 
 
 _LIMIT: Final = re.compile(rb"^maxmemory_human:(\S+)", re.MULTILINE)
@@ -146,8 +148,8 @@ _POLICY: Final = re.compile(rb"^maxmemory_policy:([a-z-]+)", re.MULTILINE)
 
 
 async def run_step(
-    link: Link,
-    keys: Keys,
+    link: RedisConnection,
+    keys: RedisKeys,
     script: Script,
     names: Sequence[bytes],
     arguments: Sequence[bytes],
@@ -186,7 +188,7 @@ async def run_step(
         raise WritesRefusedError(await _full(link, keys), path=paths[0]) from error
 
 
-async def _full(link: Link, keys: Keys) -> str:
+async def _full(link: RedisConnection, keys: RedisKeys) -> str:
     """Return what is full, as far as this user may know, and what makes room."""
     limit = ""
     try:
@@ -195,9 +197,9 @@ async def _full(link: Link, keys: Keys) -> str:
         info = None
     if isinstance(info, bytes):
         found = [facts.search(info) for facts in (_LIMIT, _POLICY)]
-        told = [decode(one.group(1)) for one in found if one is not None]
+        told = [decode_name(one.group(1)) for one in found if one is not None]
         limit = f" (maxmemory {', '.join(told)})" if len(told) == len(found) else ""
-    trash = clean(decode(keys.trash))
+    trash = clean(decode_name(keys.trash))
     return (
         f"the server's memory is full{limit}, and it takes no writes; raise its maxmemory, "
         f"or remove keys there: {trash}* holds what was deleted"
@@ -205,8 +207,8 @@ async def _full(link: Link, keys: Keys) -> str:
 
 
 async def _run(
-    link: Link,
-    keys: Keys,
+    link: RedisConnection,
+    keys: RedisKeys,
     script: Script,
     names: Sequence[bytes],
     arguments: Sequence[bytes],
@@ -216,8 +218,10 @@ async def _run(
 ) -> list[Any]:
     """Run a script and turn its answer into a result or an error; see `run_step`."""
     fence = keys.fence(link.token, paths[0])
-    if isinstance(link, ClusterLink) and isinstance(keys, ApartKeys):
-        answer = await run_apart(link, keys, script, names[2:], [fence, *arguments], paths[0])
+    if isinstance(link, ClusterConnection) and isinstance(keys, UntaggedClusterKeys):
+        answer = await run_untagged_step(
+            link, keys, script, names[2:], [fence, *arguments], paths[0]
+        )
     else:
         answer = await link.run(script, names, [fence, *arguments])
     outcome, *facts = answer
@@ -234,5 +238,5 @@ async def _run(
         raise BackendDownError("this write was given up when the connection broke", path=paths[0])
     if outcome == b"refused":
         command, key, text = (part.decode("utf-8", "replace") for part in facts)
-        raise refusal(text, command=command, key=key, path=paths[0])
+        raise reply_refused(text, command=command, key=key, path=paths[0])
     raise StorageError("the server answered a step with something else", path=paths[0])

@@ -17,7 +17,7 @@ from sessiontui.errors import SessionNotFoundError
 from sessiontui.storage.backend import Stat, TrashItem
 from sessiontui.storage.redis import scripts
 from sessiontui.storage.redis.errors import reply_error
-from sessiontui.storage.redis.keys import decode, field, mtime_ms, starting_with
+from sessiontui.storage.redis.keys import decode_name, hash_field, mtime_ms, prefix_pattern
 from sessiontui.storage.redis.steps import run_step
 from sessiontui.storage.retention import DAY_MS, kept_until, may_go, next_mark
 from sessiontui.times import now_ms
@@ -25,8 +25,8 @@ from sessiontui.times import now_ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sessiontui.storage.redis.connection import Link
-    from sessiontui.storage.redis.keys import Keys
+    from sessiontui.storage.redis.connection import RedisConnection
+    from sessiontui.storage.redis.keys import RedisKeys
 
 LIFE_MS: Final = 100 * 365 * DAY_MS
 """Time to live of what is in the trash."""
@@ -45,9 +45,9 @@ class RedisTrash:
 
     def __init__(
         self,
-        reads: Link,
-        writes: Link,
-        keys: Keys,
+        reads: RedisConnection,
+        writes: RedisConnection,
+        keys: RedisKeys,
         scan_count: int,
         clock: Callable[[], int] = now_ms,
     ) -> None:
@@ -70,7 +70,12 @@ class RedisTrash:
         paths = [stat.path for stat in item.stats]
         numbers = [b"%d" % number for number in (LIFE_MS, item.deleted_ms, item.expires_ms)]
         await run_step(
-            self._writes, self._keys, scripts.TRASH, keys, [*numbers, *map(field, paths)], paths
+            self._writes,
+            self._keys,
+            scripts.TRASH,
+            keys,
+            [*numbers, *map(hash_field, paths)],
+            paths,
         )
 
     async def join(
@@ -88,9 +93,9 @@ class RedisTrash:
         ]
         arguments = [
             *(b"%d" % number for number in (LIFE_MS, item.deleted_ms, item.expires_ms)),
-            field(stat.path),
+            hash_field(stat.path),
             b"%d" % stat.size,
-            field(target.path),
+            hash_field(target.path),
             b"%d" % target.size,
             between,
             b"%d" % skip,
@@ -112,7 +117,7 @@ class RedisTrash:
         arguments: list[bytes] = []
         for number, stat in numbered.items():
             keys += [self._keys.trashed(item_id, number, stat.path), self._keys.file(stat.path)]
-            arguments += [b"%d" % number, field(stat.path)]
+            arguments += [b"%d" % number, hash_field(stat.path)]
         paths = [stat.path for stat in numbered.values()]
         back = await run_step(self._writes, self._keys, scripts.RESTORE, keys, arguments, paths)
         stats = tuple(numbered[number] for number in back)
@@ -181,7 +186,7 @@ class RedisTrash:
         return list(records)
 
     def _scan_step(self, cursor: bytes) -> tuple[bytes, ...]:
-        pattern = starting_with(self._keys.trash)
+        pattern = prefix_pattern(self._keys.trash)
         count = b"%d" % self._scan_count
         return (b"SCAN", cursor, b"MATCH", pattern, b"COUNT", count, b"TYPE", b"hash")
 
@@ -217,7 +222,7 @@ class RedisTrash:
                 if not _NUMBER.fullmatch(size):
                     return None
                 stats[int(number)] = Stat(
-                    decode(fields[name]),
+                    decode_name(fields[name]),
                     int(size),
                     mtime_ms(fields.get(b"mtime:" + number)),
                     fields.get(b"title:" + number),
@@ -225,7 +230,7 @@ class RedisTrash:
         if 1 not in stats:
             return None
         stats = dict(sorted(stats.items()))
-        item_id = decode(record[len(self._keys.trash) :])
+        item_id = decode_name(record[len(self._keys.trash) :])
         return stats, TrashItem(item_id, stats[1].path, tuple(stats.values()), deleted, expires)
 
 

@@ -26,10 +26,10 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
 from sessiontui.errors import StorageError
-from sessiontui.storage.backend import Dirty, FeedState, Rescan, Signal, cause_of
+from sessiontui.storage.backend import Dirty, FeedState, Rescan, WatchEvent, cause_of
 from sessiontui.storage.redis.connection import close, open_connection, read_reply
 from sessiontui.storage.redis.errors import connection_error, reply_error
-from sessiontui.storage.redis.keys import decode, starting_with
+from sessiontui.storage.redis.keys import decode_name, prefix_pattern
 from sessiontui.storage.redis.poll import HashDigest, Poller
 from sessiontui.storage.tasks import end_task
 
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from types import TracebackType
 
-    from sessiontui.storage.redis.connection import Command, Link
-    from sessiontui.storage.redis.keys import Keys
-    from sessiontui.storage.redis.settings import Settings
+    from sessiontui.storage.redis.connection import Command, RedisConnection
+    from sessiontui.storage.redis.keys import RedisKeys
+    from sessiontui.storage.redis.settings import RedisSettings
 
 MOST_DIRTY: Final = 20_000
 """More changed sessions than this are told as a `Rescan`."""
 
 
-class Signals(AsyncIterator[Signal]):
+class WatchEvents(AsyncIterator[WatchEvent]):
     """The signals of one task, which runs while this is entered.
 
     Holds at most one state, one rescan and `MOST_DIRTY` paths: what is told before
@@ -98,7 +98,7 @@ class Signals(AsyncIterator[Signal]):
         """Return the watch itself."""
         return self
 
-    async def __anext__(self) -> Signal:
+    async def __anext__(self) -> WatchEvent:
         """Return what comes next: a state before a rescan before changed sessions."""
         while True:
             if self._state is not None:
@@ -146,7 +146,7 @@ _Subscribe = Callable[[AbstractConnection], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class WatchTiming:
     """How often and how long; seconds."""
 
     ping: float = 5.0
@@ -161,23 +161,23 @@ class Pace:
     longest_retry: float = 2.0
 
 
-USUAL_PACE = Pace()
+DEFAULT_TIMING = WatchTiming()
 
 
 class _NotAllowedError(Exception):
     """This tier cannot be had; the text says why."""
 
 
-class RedisWatch(Signals):
+class RedisWatch(WatchEvents):
     """One subscription; see `Backend.watch`."""
 
     def __init__(
         self,
-        settings: Settings,
-        reads: Link,
-        keys: Keys,
+        settings: RedisSettings,
+        reads: RedisConnection,
+        keys: RedisKeys,
         visible: Callable[[], Collection[str]],
-        pace: Pace = USUAL_PACE,
+        pace: WatchTiming = DEFAULT_TIMING,
     ) -> None:
         """Prepare a subscription; entering it subscribes.
 
@@ -284,7 +284,7 @@ class RedisWatch(Signals):
         if "K" not in flags or not ("A" in flags or flags >= set("$gh")):
             raise _NotAllowedError("the server sends no keyspace events")
         await _ask(connection, (b"SUBSCRIBE", self._channel + self._keys.title))
-        await _ask(connection, (b"PSUBSCRIBE", self._channel + starting_with(self._keys.files)))
+        await _ask(connection, (b"PSUBSCRIBE", self._channel + prefix_pattern(self._keys.files)))
 
     @property
     def _channel(self) -> bytes:
@@ -334,7 +334,7 @@ class _Titles:
 
     def __init__(
         self,
-        reads: Link,
+        reads: RedisConnection,
         key: bytes,
         tell: Callable[[Iterable[str]], None],
         rescan: Callable[[str], None],
@@ -365,7 +365,7 @@ class _Titles:
                 known = self._digest.known
                 changed = await self._digest.update()
                 if known:
-                    self._tell(map(decode, changed))
+                    self._tell(map(decode_name, changed))
                 elif failed or self._news.is_set():
                     self._rescan("titles changed")
                 failed = False

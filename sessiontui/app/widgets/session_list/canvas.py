@@ -20,9 +20,14 @@ from textual.strip import Strip
 
 from sessiontui.app import columns
 from sessiontui.app import format as formats
-from sessiontui.app.timers import later
-from sessiontui.app.widgets.session_list.lines import Face, View, draw, face_of
-from sessiontui.catalog.row import Line, RowLine
+from sessiontui.app.timers import call_later
+from sessiontui.app.widgets.session_list.lines import (
+    Appearance,
+    LineContext,
+    draw_line,
+    line_appearance,
+)
+from sessiontui.catalog.row import ListLine, RowLine
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
     from rich.style import Style
 
     from sessiontui.app.columns import Column
-    from sessiontui.catalog.catalog import Catalogue
+    from sessiontui.catalog.catalog import Catalog
     from sessiontui.catalog.query import Query
 
 _STRIPS = 160
@@ -73,17 +78,17 @@ class SessionCanvas(ScrollView):
         super().__init__(id=id)
         self.now = now
         self._ascii_only = ascii_only
-        self.columns = columns.USUAL
+        self.columns = columns.DEFAULT_COLUMNS
         """What the user wants to see at the right end."""
-        self._catalogue: Catalogue | None = None
+        self._catalogue: Catalog | None = None
         self._query: Query | None = None
         self._cursor_line: int | None = None
         self._top = 0
-        self._lines: list[Line] = []
+        self._lines: list[ListLine] = []
         """The lines in view, the first one at `_top`."""
-        self._painted: dict[int, Face | str] = {}
+        self._painted: dict[int, Appearance | str] = {}
         """What was painted last, by line; text where there is no line of the list."""
-        self._strips: LRUCache[tuple[Face, int], Strip] = LRUCache(_STRIPS)
+        self._strips: LRUCache[tuple[Appearance, int], Strip] = LRUCache(_STRIPS)
         self._styles: dict[tuple[str, bool], Style] = {}
         self._told: tuple[str, ...] | None = None
         self._calm: TimerHandle | None = None
@@ -138,7 +143,7 @@ class SessionCanvas(ScrollView):
             if self._top <= line < self._top + self.size.height
         }
         if self._calm is None and self.is_attached:
-            self._calm = later(self, _CALM_S, self._tell_view)
+            self._calm = call_later(self, _CALM_S, self._tell_view)
 
     def _tell_view(self) -> None:
         self._calm = None
@@ -147,9 +152,9 @@ class SessionCanvas(ScrollView):
             self._told = keys
             self.post_message(self.ViewChanged(self, keys))
 
-    def _view(self) -> View:
+    def _view(self) -> LineContext:
         catalogue = self._catalogue
-        return View(
+        return LineContext(
             width=self.scrollable_content_region.width,
             now_ms=self.now(),
             sort="modified" if catalogue is None else catalogue.sort,
@@ -168,7 +173,7 @@ class SessionCanvas(ScrollView):
             return ()
         width = self.scrollable_content_region.width
         projects = catalogue.flat or bool(catalogue.pins)
-        return columns.fitting(self.columns, width, catalogue.sort, projects=projects)
+        return columns.fit_columns(self.columns, width, catalogue.sort, projects=projects)
 
     def _repaint(self) -> None:
         """Have those lines painted again that do not look as they were painted."""
@@ -183,13 +188,13 @@ class SessionCanvas(ScrollView):
                 self.refresh_lines(first, y - first)
                 first = None
 
-    def _face(self, y: int, view: View) -> Face | str:
+    def _face(self, y: int, view: LineContext) -> Appearance | str:
         """Return what a line looks like; where the list has none, the text that stands there."""
         offset = y - self._top
         if 0 <= offset < len(self._lines):
             line, catalogue = self._lines[offset], self._catalogue
             mark = "none" if catalogue is None else catalogue.mark_of(line)
-            return face_of(line, view, cursor=y == self._cursor_line, mark=mark)
+            return line_appearance(line, view, cursor=y == self._cursor_line, mark=mark)
         wrong = self._catalogue is not None and self._catalogue.wrong
         if self._lines or (self._query is None and not wrong):
             return ""
@@ -210,7 +215,7 @@ class SessionCanvas(ScrollView):
             return self._text_line(face, width)
         strip = self._strips.get((face, width))
         if strip is None:
-            self._strips[(face, width)] = strip = draw(face, width, self._style_of)
+            self._strips[(face, width)] = strip = draw_line(face, width, self._style_of)
         return strip
 
     def _text_line(self, text: str, width: int) -> Strip:

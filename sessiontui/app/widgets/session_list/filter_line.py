@@ -111,12 +111,12 @@ class FilterLine(Horizontal):
         """
         text = shown if isinstance(shown, str) else ""
         if isinstance(shown, int):
-            text = formats.counted(shown, "match", "matches")
+            text = formats.plural(shown, "match", "matches")
         if text and unsure:
             text += f" · {unsure:,} not read yet"
         room = cell_len(text)
         if text or self.query_one(FilterInput).has_focus:
-            most = cell_len(formats.counted(of, "match", "matches"))
+            most = cell_len(formats.plural(of, "match", "matches"))
             room = max(room, self._room, most if self.size.width >= _ROOMY else 0)
         if text == self._told and room == self._room:
             return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textual import events
 
     from sessiontui.app.format import Tone
-    from sessiontui.catalog.catalog import Catalogue
+    from sessiontui.catalog.catalog import Catalog
     from sessiontui.catalog.sorting import Sort
 
 
@@ -58,7 +58,7 @@ class SortHeader(Widget):
         self._reverse = False
         self._ranked = False
 
-    def show(self, catalogue: Catalogue) -> None:
+    def show(self, catalogue: Catalog) -> None:
         """Take over the order of a catalogue."""
         told = (catalogue.sort, catalogue.reverse, catalogue.ranked)
         before = (self._sort, self._reverse, self._ranked)

@@ -2,7 +2,7 @@
 
 A *face* is everything of a line that the eye can see: two equal faces are the
 same picture, so faces are what strips are cached by and what tells whether a
-line has to be painted again. `draw` turns a face into a strip.
+line has to be painted again. `draw_line` turns a face into a strip.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from textual.strip import Strip
 
 from sessiontui.app import columns
 from sessiontui.app import format as formats
-from sessiontui.catalog.row import PINNED, GroupLine, Line, RowLine
+from sessiontui.catalog.row import PINNED, GroupLine, ListLine, RowLine
 from sessiontui.catalog.sorting import file_name, shown_title
-from sessiontui.catalog.status import activity
+from sessiontui.catalog.status import session_status
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from sessiontui.app.columns import Column
     from sessiontui.catalog.query import Query
     from sessiontui.catalog.row import Row
-    from sessiontui.catalog.selection import Mark
+    from sessiontui.catalog.selection import SelectionState
     from sessiontui.catalog.sorting import Sort
-    from sessiontui.catalog.stats import SessionFigures
+    from sessiontui.catalog.stats import SessionStats
 
     StyleOf = Callable[[str, bool], Style]
     """Gives the style of a part (`title`, `past`, …), on the cursor or not."""
@@ -52,7 +52,7 @@ _LONGEST_TITLE = 400
 """Characters of a title that are looked at."""
 
 
-class View(NamedTuple):
+class LineContext(NamedTuple):
     """What all lines of one picture share."""
 
     width: int
@@ -63,11 +63,11 @@ class View(NamedTuple):
     ascii_only: bool
     columns: tuple[Column, ...]
     """What stands at the right end, as far as there is room."""
-    figures: Callable[[str], SessionFigures | None]
+    figures: Callable[[str], SessionStats | None]
     """A session in figures; None while it was not counted."""
 
 
-class GroupFace(NamedTuple):
+class GroupAppearance(NamedTuple):
     """A project's heading."""
 
     arrow: str
@@ -80,7 +80,7 @@ class GroupFace(NamedTuple):
     """In the first column: whether its sessions are marked."""
 
 
-class RowFace(NamedTuple):
+class RowAppearance(NamedTuple):
     """A session; what there is no room for is empty."""
 
     indent: int
@@ -105,12 +105,14 @@ class RowFace(NamedTuple):
     """In the first column: the sign of a marked session."""
 
 
-Face = GroupFace | RowFace
+Appearance = GroupAppearance | RowAppearance
 
 
-def face_of(line: Line, view: View, *, cursor: bool, mark: Mark = "none") -> Face:
+def line_appearance(
+    line: ListLine, view: LineContext, *, cursor: bool, mark: SelectionState = "none"
+) -> Appearance:
     """Return what a line looks like at this moment."""
-    marked = formats.MARKS[mark].glyph(ascii_only=view.ascii_only)
+    marked = formats.SELECTION_SYMBOLS[mark].glyph(ascii_only=view.ascii_only)
     if isinstance(line, RowLine):
         return _row_face(line, view, cursor=cursor, marked=marked)
     label = "Pinned" if line.key == PINNED else clean(line.key)
@@ -119,7 +121,7 @@ def face_of(line: Line, view: View, *, cursor: bool, mark: Mark = "none") -> Fac
         count = f"{line.sessions:>6,}" if view.width > 2 * _NARROW else ""
         cells = columns.group_cells(line, view.columns, view.now_ms)
         right = f"{count}{''.join(cells)} "
-    return GroupFace(
+    return GroupAppearance(
         arrow=fold_arrow(closed=line.fold == "closed", ascii_only=view.ascii_only),
         label=label,
         hits=_hits(view.query, label, loose=False),
@@ -129,17 +131,17 @@ def face_of(line: Line, view: View, *, cursor: bool, mark: Mark = "none") -> Fac
     )
 
 
-def _row_face(line: RowLine, view: View, *, cursor: bool, marked: str) -> RowFace:
+def _row_face(line: RowLine, view: LineContext, *, cursor: bool, marked: str) -> RowAppearance:
     row = line.row
-    doing = activity(row, now_ms=view.now_ms)
-    sign = formats.SIGNS[doing]
+    doing = session_status(row, now_ms=view.now_ms)
+    sign = formats.STATUS_SYMBOLS[doing]
     title = clean(shown_title(row)[:_LONGEST_TITLE])
     hits = _hits(view.query, title, loose=True)
     more, more_hits = f"+{line.hidden}" if line.hidden else "", _NO_HITS
     if view.query is not None and not hits:
         more, more_hits = _evidence(row, view.query)
     now, part = _now(row, doing, sign, view)
-    return RowFace(
+    return RowAppearance(
         indent=_indent(line.depth, flat=view.flat, width=view.width),
         arrow=_arrow(line, ascii_only=view.ascii_only),
         symbol=sign.glyph(ascii_only=view.ascii_only),
@@ -158,14 +160,14 @@ def _row_face(line: RowLine, view: View, *, cursor: bool, marked: str) -> RowFac
     )
 
 
-def _mark(line: RowLine, view: View) -> str:
+def _mark(line: RowLine, view: LineContext) -> str:
     """Return what stands before a title: that it is a fork, or pinned where no heading tells it."""
     if line.pinned and view.query is not None:
-        return formats.PIN.glyph(ascii_only=view.ascii_only)
-    return formats.FORK.glyph(ascii_only=view.ascii_only) if line.kind == "fork" else ""
+        return formats.PIN_SYMBOL.glyph(ascii_only=view.ascii_only)
+    return formats.FORK_SYMBOL.glyph(ascii_only=view.ascii_only) if line.kind == "fork" else ""
 
 
-def _now(row: Row, doing: str, sign: formats.Sign, view: View) -> tuple[str, str]:
+def _now(row: Row, doing: str, sign: formats.StatusSymbol, view: LineContext) -> tuple[str, str]:
     """Return what a session does now, as far as there is room, and in which style.
 
     What an action of ours does, or that it failed, has precedence and is told
@@ -185,7 +187,7 @@ def _now(row: Row, doing: str, sign: formats.Sign, view: View) -> tuple[str, str
     return f"{tool} {formats.duration(view.now_ms - row.tool_since_ms)}", sign.tone
 
 
-def _right(line: RowLine, view: View) -> str:
+def _right(line: RowLine, view: LineContext) -> str:
     if not view.columns:
         return ""
     cells = columns.row_cells(line, view.columns, now_ms=view.now_ms, figures=view.figures)
@@ -231,7 +233,7 @@ def fold_arrow(*, closed: bool, ascii_only: bool) -> str:
     return "▸" if closed else "▾"
 
 
-def arrow_column(line: Line, *, flat: bool, width: int) -> int:
+def arrow_column(line: ListLine, *, flat: bool, width: int) -> int:
     """Return the column of a line's arrow."""
     return 1 if isinstance(line, GroupLine) else _indent(line.depth, flat=flat, width=width) - 2
 
@@ -242,20 +244,20 @@ def _indent(depth: int, *, flat: bool, width: int) -> int:
     return first + min(2 * depth, max(0, width // 4 - first))
 
 
-def draw(face: Face, width: int, style_of: StyleOf) -> Strip:
+def draw_line(face: Appearance, width: int, style_of: StyleOf) -> Strip:
     """Return the picture of a line, `width` cells wide."""
 
     def style(part: str) -> Style:
         return style_of(part, face.cursor)
 
-    if isinstance(face, GroupFace):
+    if isinstance(face, GroupAppearance):
         segments = _draw_group(face, width, style)
     else:
         segments = _draw_row(face, width, style)
     return Strip(segments).adjust_cell_length(width, style("title"))
 
 
-def _draw_group(face: GroupFace, width: int, style: Callable[[str], Style]) -> list[Segment]:
+def _draw_group(face: GroupAppearance, width: int, style: Callable[[str], Style]) -> list[Segment]:
     room = max(0, width - 3 - cell_len(face.right))
     label, hits = _cut_label(face.label, face.hits, room)
     return [
@@ -267,7 +269,7 @@ def _draw_group(face: GroupFace, width: int, style: Callable[[str], Style]) -> l
     ]
 
 
-def _draw_row(face: RowFace, width: int, style: Callable[[str], Style]) -> list[Segment]:
+def _draw_row(face: RowAppearance, width: int, style: Callable[[str], Style]) -> list[Segment]:
     lead = f"{face.arrow:>{face.indent - 2}} " if face.arrow else " " * (face.indent - 1)
     mark = f"{face.mark} " if face.mark else ""
     now = f"  {face.now}" if face.now else ""

@@ -10,7 +10,7 @@ from textual.message import Message
 from sessiontui.app.keymap import bindings
 from sessiontui.app.widgets.session_list.canvas import SessionCanvas
 from sessiontui.app.widgets.session_list.lines import arrow_column
-from sessiontui.catalog.row import GroupLine, Line, RowLine
+from sessiontui.catalog.row import GroupLine, ListLine, RowLine
 from sessiontui.times import now_ms
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
 
-    from sessiontui.catalog.catalog import Catalogue
+    from sessiontui.catalog.catalog import Catalog
 
 _TICK_S = 1.0
 """How often it is looked whether an age in view changed."""
@@ -34,7 +34,7 @@ class _Cursor(NamedTuple):
     key: str
 
     @classmethod
-    def on(cls, line: Line) -> _Cursor:
+    def on(cls, line: ListLine) -> _Cursor:
         return cls("group" if isinstance(line, GroupLine) else "row", line.key)
 
 
@@ -112,12 +112,12 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
     # What is shown
 
     @property
-    def catalogue(self) -> Catalogue | None:
+    def catalogue(self) -> Catalog | None:
         """What is shown."""
         return self._catalogue
 
     @catalogue.setter
-    def catalogue(self, catalogue: Catalogue) -> None:
+    def catalogue(self, catalogue: Catalog) -> None:
         self._catalogue = catalogue
         self._cursor, self._settled = None, False
         if self.is_attached:
@@ -398,7 +398,7 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
             self.post_message(self.NotMarked(self, reason))
         return bool(reason)
 
-    def _mark(self, line: Line) -> None:
+    def _mark(self, line: ListLine) -> None:
         catalogue = self._catalogue
         if catalogue is None:
             return
@@ -423,14 +423,14 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         self._repaint()
         self.post_message(self.Marked(self))
 
-    def _highlighted_line(self) -> Line | None:
+    def _highlighted_line(self) -> ListLine | None:
         """Return the highlighted line as the catalogue has it now, seen or not."""
         self.rows_changed()
         if self._catalogue is None or self._cursor_line is None:
             return None
         return self._catalogue.line(self._cursor_line)
 
-    def _set_fold(self, line: Line, *, opened: bool) -> None:
+    def _set_fold(self, line: ListLine, *, opened: bool) -> None:
         if self._catalogue is None:
             return
         self._settled = True

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from sessiontui.app.widgets.transcript.finder import FindView
+from sessiontui.app.widgets.transcript.finder import FindViewport
 from sessiontui.app.widgets.transcript.layout import FOLD
-from sessiontui.app.widgets.transcript.viewport import Anchor, Entry
-from sessiontui.transcript.branch_filter import Choice
-from sessiontui.transcript.navigate import at_time, last_time
+from sessiontui.app.widgets.transcript.viewport import EntryPosition, ScrollAnchor
+from sessiontui.transcript.branch_filter import BranchTip
+from sessiontui.transcript.navigate import last_time, offset_at_time
 
 if TYPE_CHECKING:
     from sessiontui.transcript.branches import Branch
@@ -22,18 +22,18 @@ _ROOM_BELOW = 3
 
 
 @dataclass(frozen=True, slots=True)
-class LensState:
+class BranchState:
     """What of a session is shown."""
 
     context: bool = False
     """Only what the model sees."""
-    choice: Choice | None = None
+    choice: BranchTip | None = None
     """The branch that was chosen."""
     elsewhere: int = 0
     """How many entries came since in other branches."""
 
 
-class LensView(FindView):
+class BranchViewport(FindViewport):
     """Shows one branch of `document`.
 
     Args:
@@ -46,11 +46,11 @@ class LensView(FindView):
     class LensChanged(Message):
         """Something else of the session is shown now."""
 
-        transcript: LensView
-        state: LensState
+        transcript: BranchViewport
+        state: BranchState
 
         @property
-        def control(self) -> LensView:
+        def control(self) -> BranchViewport:
             """The view."""
             return self.transcript
 
@@ -58,10 +58,10 @@ class LensView(FindView):
     class Switched(Message):
         """The session went on in another branch, and that is shown now."""
 
-        transcript: LensView
+        transcript: BranchViewport
 
         @property
-        def control(self) -> LensView:
+        def control(self) -> BranchViewport:
             """The view."""
             return self.transcript
 
@@ -69,16 +69,16 @@ class LensView(FindView):
     class Failed(Message):
         """Something that was asked for cannot be done."""
 
-        transcript: LensView
+        transcript: BranchViewport
         reason: str
         """One line, safe to show."""
 
         @property
-        def control(self) -> LensView:
+        def control(self) -> BranchViewport:
             """The view that was asked."""
             return self.transcript
 
-    _told_lens = LensState()
+    _told_lens = BranchState()
 
     def settled(self) -> None:
         """Tell what is shown, where that changed."""
@@ -87,7 +87,7 @@ class LensView(FindView):
         if document is None:
             return
         lens = document.lens
-        state = LensState(lens.context, lens.choice, lens.elsewhere)
+        state = BranchState(lens.context, lens.choice, lens.elsewhere)
         if state != self._told_lens:
             self._told_lens = state
             self.post_message(self.LensChanged(self, state))
@@ -98,8 +98,8 @@ class LensView(FindView):
     def watch_document(self, document: Document | None) -> None:
         """Show another session as its own lens says."""
         super().watch_document(document)
-        if document is None and self._told_lens != LensState():
-            self._told_lens = LensState()
+        if document is None and self._told_lens != BranchState():
+            self._told_lens = BranchState()
             self.post_message(self.LensChanged(self, self._told_lens))
 
     def fail(self, reason: str) -> None:
@@ -128,8 +128,8 @@ class LensView(FindView):
             finally:
                 self._seeking = False
             self._reveal(document, offset)
-            self.current = Entry(offset, block)
-            self._anchor = Anchor(offset, 0, block, 0)
+            self.current = EntryPosition(offset, block)
+            self._anchor = ScrollAnchor(offset, 0, block, 0)
             self._sync()
             if low:
                 self._lower()
@@ -158,7 +158,7 @@ class LensView(FindView):
 
     def action_go_to_time(self) -> None:
         """Ask for a time and go there."""
-        from sessiontui.app.screens.time_dialog import MomentDialog
+        from sessiontui.app.screens.time_dialog import TimeDialog
 
         document = self.document
         if document is None:
@@ -169,7 +169,7 @@ class LensView(FindView):
             if latest is None:
                 self.fail("No entry of this session tells its time")
                 return
-            dialog = MomentDialog(latest, zone=self._look.zone)
+            dialog = TimeDialog(latest, zone=self._look.zone)
             self.app.push_screen(dialog, lambda when: self._at_time(document, when))
 
         self._read(ask)
@@ -179,7 +179,7 @@ class LensView(FindView):
             return
 
         async def find() -> None:
-            offset = await at_time(document, wanted_ms)
+            offset = await offset_at_time(document, wanted_ms)
             if offset is None:
                 self.fail("No entry of this session tells its time")
             else:
@@ -191,11 +191,11 @@ class LensView(FindView):
 
     def action_branches(self) -> None:
         """List the branches, to show one of them."""
-        from sessiontui.app.screens.branch_list import BranchesScreen
+        from sessiontui.app.screens.branch_list import BranchListScreen
 
         document = self.document
         if document is not None:
-            screen = BranchesScreen(document, zone=self._look.zone)
+            screen = BranchListScreen(document, zone=self._look.zone)
             self.app.push_screen(screen, self.show_branch)
 
     def show_branch(self, branch: Branch | None) -> None:
@@ -203,7 +203,7 @@ class LensView(FindView):
         document = self.document
         if document is None or branch is None:
             return
-        choice = Choice(branch.offset, branch.id)
+        choice = BranchTip(branch.offset, branch.id)
         if branch.newest:
             document.lens.choose(None)
             self._sync()
@@ -241,14 +241,14 @@ class LensView(FindView):
 
     def action_stored(self) -> None:
         """Show the current entry as it is stored, laid out."""
-        from sessiontui.app.screens.entry_json import StoredScreen
+        from sessiontui.app.screens.entry_json import EntryJsonScreen
 
         document, entry = self.document, self.current
         if document is not None and entry is not None:
-            self.app.push_screen(StoredScreen(document, entry.offset))
+            self.app.push_screen(EntryJsonScreen(document, entry.offset))
 
     @property
-    def own_entry(self) -> Entry | None:
+    def own_entry(self) -> EntryPosition | None:
         """The current entry; None while that is a row which stands for others."""
         entry = self.current
         others = entry is not None and entry.block >= FOLD and not self._look.raw

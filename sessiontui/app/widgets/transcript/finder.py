@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from sessiontui.app.widgets.transcript.loader import PagedView
-from sessiontui.app.widgets.transcript.viewport import Anchor, Entry
+from sessiontui.app.widgets.transcript.loader import LoadingViewport
+from sessiontui.app.widgets.transcript.viewport import EntryPosition, ScrollAnchor
 from sessiontui.errors import StorageError, TooSlowError
 from sessiontui.text import clean
-from sessiontui.transcript.search import Finder, Spot
+from sessiontui.transcript.search import Finder, MatchPosition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from textual.strip import Strip
     from textual.worker import Worker
 
-    from sessiontui.app.widgets.transcript.layout import Row
-    from sessiontui.app.widgets.transcript.row_index import Place
+    from sessiontui.app.widgets.transcript.layout import TextRow
+    from sessiontui.app.widgets.transcript.row_index import RowPosition
     from sessiontui.transcript.document import Document
-    from sessiontui.transcript.search import Sought
+    from sessiontui.transcript.search import TextQuery
 
 _TELL_S = 0.1
 """How often at most a search says how far it is."""
@@ -35,7 +35,7 @@ _SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FindState:
     """How far a search is."""
 
     rank: int
@@ -50,7 +50,7 @@ class Found:
     """Why it cannot go on, one safe line."""
 
 
-class FindView(PagedView):
+class FindViewport(LoadingViewport):
     """Looks for text in the background, shows the hits and goes from one to the other.
 
     Args:
@@ -63,12 +63,12 @@ class FindView(PagedView):
     class FindChanged(Message):
         """A search found more, went on or ended."""
 
-        transcript: FindView
-        found: Found | None
+        transcript: FindViewport
+        found: FindState | None
         """None when nothing is looked for any more."""
 
         @property
-        def control(self) -> FindView:
+        def control(self) -> FindViewport:
             """The view that is searched."""
             return self.transcript
 
@@ -80,14 +80,14 @@ class FindView(PagedView):
         id: str | None = None,  # noqa: A002 - Textual's name
     ) -> None:
         super().__init__(now=now, zone=zone, id=id)
-        self._sought: Sought | None = None
+        self._sought: TextQuery | None = None
         self._finder: Finder | None = None
         self._finding: Worker[None] | None = None
         self._find_from: int | None = None
         """Where the reader was when the search began."""
-        self._home: tuple[bool, Anchor | None] = (False, None)
+        self._home: tuple[bool, ScrollAnchor | None] = (False, None)
         """Whether the reader was at the end then, and at which row else."""
-        self._shown_hit: Spot | None = None
+        self._shown_hit: MatchPosition | None = None
         self._may_jump = False
         """Whether the first hit is still to be shown."""
         self._marks: frozenset[int] = frozenset()
@@ -96,7 +96,7 @@ class FindView(PagedView):
 
     # -- searching
 
-    def find(self, wanted: Sought | None) -> None:
+    def find(self, wanted: TextQuery | None) -> None:
         """Look for something else from where the search began, or for nothing."""
         self._end_search()
         self._sought = wanted or None
@@ -110,7 +110,7 @@ class FindView(PagedView):
             self._tell_find(None)
         self.refresh()
 
-    def find_at(self, wanted: Sought, spot: Spot) -> None:
+    def find_at(self, wanted: TextQuery, spot: MatchPosition) -> None:
         """Show a place where something was found elsewhere, and look for the same from there."""
         document = self.document
         if document is None:
@@ -118,7 +118,10 @@ class FindView(PagedView):
         self._end_search()
         self._sought = wanted
         self._painter.light(wanted)
-        self._find_from, self._home = spot.offset, (False, Anchor(spot.offset, 0, spot.block, 0))
+        self._find_from, self._home = (
+            spot.offset,
+            (False, ScrollAnchor(spot.offset, 0, spot.block, 0)),
+        )
         self._begin(document, wanted)
         self._go_to(spot)
         self.refresh()
@@ -143,7 +146,7 @@ class FindView(PagedView):
         elif self._sought is not None:
             self._tell_find(None)
 
-    def _begin(self, document: Document, wanted: Sought) -> None:
+    def _begin(self, document: Document, wanted: TextQuery) -> None:
         origin = self._find_from or 0
         self._finder = Finder(document, wanted, origin, self._more_found)
         self._shown_hit, self._may_jump = None, True
@@ -189,7 +192,7 @@ class FindView(PagedView):
         if finder is not None:
             rank = finder.rank(self._shown_hit) if self._shown_hit is not None else 0
             complete = finder.complete
-            found = Found(rank, len(finder), finder.share, complete, finder.full, problem)
+            found = FindState(rank, len(finder), finder.share, complete, finder.full, problem)
         self.post_message(self.FindChanged(self, found))
 
     @property
@@ -230,14 +233,14 @@ class FindView(PagedView):
             return
         here = self._shown_hit
         if here is None:
-            here = Spot(self._anchor.offset if self._anchor is not None else 0, 0)
+            here = MatchPosition(self._anchor.offset if self._anchor is not None else 0, 0)
         hit = finder.after(here) if forward else finder.before(here)
         if hit is None:
             self.app.bell()
         else:
             self._go_to(hit)
 
-    def _go_to(self, hit: Spot) -> None:
+    def _go_to(self, hit: MatchPosition) -> None:
         """Show a hit: unfolded if need be, where it is if that is in view already."""
         document = self.document
         if document is None:
@@ -253,7 +256,7 @@ class FindView(PagedView):
                 self._seeking = False
             document.resolve()
             document.lens.reveal(hit.offset)
-            self._anchor = Anchor(hit.offset, 0, hit.block, 0, self._hit_row)
+            self._anchor = ScrollAnchor(hit.offset, 0, hit.block, 0, self._hit_row)
             self._sync()
             self._show_hit(hit)
             await self._fill()
@@ -275,7 +278,7 @@ class FindView(PagedView):
     def _hit_row(self) -> int:
         return self.rows_in_view // _SHARE
 
-    def _show_hit(self, hit: Spot) -> None:
+    def _show_hit(self, hit: MatchPosition) -> None:
         flow = self.flow
         place = flow.find(hit.offset) if flow is not None else None
         if flow is None or place is None or self._sought is None:
@@ -296,16 +299,16 @@ class FindView(PagedView):
             number = next((index for index, row in enumerate(rows) if row.block == block), 0)
         own = [index for index, row in enumerate(rows) if row.block == block] or [0]
         share = (number - own[0]) / len(own) if number in own else 0.0
-        entry = Entry(*self._key(place, block))
-        self._anchor = Anchor(entry.offset, number, block, share, self._hit_row)
+        entry = EntryPosition(*self._key(place, block))
+        self._anchor = ScrollAnchor(entry.offset, number, block, share, self._hit_row)
         self.current = entry
         self.settle()
         self._tell_find(self._finder)
 
-    def _key(self, place: Place, block: int) -> tuple[int, int]:
+    def _key(self, place: RowPosition, block: int) -> tuple[int, int]:
         return (self.flow.offset(place) if self.flow is not None else 0), block
 
-    def _where_shown(self, place: Place, hit: Spot) -> tuple[Place, int]:
+    def _where_shown(self, place: RowPosition, hit: MatchPosition) -> tuple[RowPosition, int]:
         """Return line and block that show a hit: a result stands with its call."""
         flow, document = self.flow, self.document
         if flow is None or document is None or flow.look.raw or self._sought is None:
@@ -323,7 +326,9 @@ class FindView(PagedView):
                 return call, 0
         return place, 0
 
-    def _row_of(self, rows: tuple[Row, ...], hit: Spot, block: int, offset: int) -> int | None:
+    def _row_of(
+        self, rows: tuple[TextRow, ...], hit: MatchPosition, block: int, offset: int
+    ) -> int | None:
         """Return the row of a block that shows a match; of a result one beneath the heading."""
         if self._sought is None:
             return None

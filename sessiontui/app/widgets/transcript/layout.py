@@ -2,7 +2,7 @@
 
 A row is text in named styles; nothing here knows a colour or a screen. Rows of
 one line depend on that line, on which group of blocks comes before it, and on the
-`Look`; on nothing else, so they can be made when they come into view.
+`ViewOptions`; on nothing else, so they can be made when they come into view.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from sessiontui.app.widgets.transcript.styled_text import (
     plain_lines,
     slice_spans,
 )
-from sessiontui.formats.blocks import Block, Part, group
+from sessiontui.formats.blocks import Block, Part, block_group
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import tzinfo
 
-    from sessiontui.formats.blocks import Kind
-    from sessiontui.transcript.branch_filter import Stretch
-    from sessiontui.transcript.pages import Line
+    from sessiontui.formats.blocks import BlockKind
+    from sessiontui.transcript.branch_filter import HiddenRange
+    from sessiontui.transcript.pages import PageLine
 
 MAX_ROWS = 400
 """How many rows one line of a session takes at most."""
@@ -45,7 +45,7 @@ NARROW = 56
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ViewOptions:
     """How the reader wants to see a session."""
 
     width: int = 80
@@ -65,7 +65,7 @@ class Look:
         return max(8, self.width - GUTTER - MARGIN)
 
 
-class Row(NamedTuple):
+class TextRow(NamedTuple):
     """One row on the screen, without gutter and margin."""
 
     spans: tuple[Span, ...]
@@ -86,12 +86,12 @@ class Row(NamedTuple):
         return "".join(text for text, _ in self.spans)
 
 
-BLANK = Row(())
+BLANK = TextRow(())
 
 
 _DOT: list[Span] = [(" ", "text"), ("·", "meta"), (" ", "text")]
 _MARKS = {"error": "✗ ", "bad": "! ", "unknown": "? ", "note": "· "}
-_STYLES: dict[Kind, tuple[str, str]] = {
+_STYLES: dict[BlockKind, tuple[str, str]] = {
     "user": ("user", "detail"),
     "assistant": ("agent", "muted"),
     "tool": ("tool", "detail"),
@@ -106,7 +106,9 @@ _STYLES: dict[Kind, tuple[str, str]] = {
 }
 
 
-def heading_row(block: Block, look: Look, unit: int, *, open_now: bool, hides: bool) -> Row:
+def heading_row(
+    block: Block, look: ViewOptions, unit: int, *, open_now: bool, hides: bool
+) -> TextRow:
     """Return a block's first row: what it is at the left, figures at the right."""
     inner = look.inner
     right = _figures(block, look)
@@ -126,10 +128,12 @@ def heading_row(block: Block, look: Look, unit: int, *, open_now: bool, hides: b
     if block.detail and left >= 4:
         cut = _cut_middle if block.cut == "middle" else cut_end
         spans += [("  ", "text"), (cut(block.detail, left), detail_style)]
-    return Row(tuple(spans), right, block=unit, head=True, rule=block.kind in {"summary", "user"})
+    return TextRow(
+        tuple(spans), right, block=unit, head=True, rule=block.kind in {"summary", "user"}
+    )
 
 
-def _figures(block: Block, look: Look) -> tuple[Span, ...]:
+def _figures(block: Block, look: ViewOptions) -> tuple[Span, ...]:
     """Return what stands at the right end of a heading, as much as there is room for."""
     pieces: list[Span] = []
     if block.time_ms is not None and block.kind != "tool":
@@ -191,12 +195,12 @@ def _cut_middle(text: str, width: int) -> str:
     return figures.cut_middle(text, width) if text.isascii() else cut_end(text, width)
 
 
-def rows_of(
+def layout_rows(
     blocks: Sequence[Block],
-    look: Look,
+    look: ViewOptions,
     is_open: Callable[[int, Block], bool],
-    above: Ending | None,
-) -> tuple[Row, ...]:
+    above: BlockEnd | None,
+) -> tuple[TextRow, ...]:
     """Return the rows of the blocks of one line.
 
     Args:
@@ -205,7 +209,7 @@ def rows_of(
         is_open: Tells of block number and block whether it is unfolded.
         above: What the line before shows last; None if nothing is before.
     """
-    rows: list[Row] = []
+    rows: list[TextRow] = []
     for number, block in enumerate(blocks):
         if not look.thinking and (block.kind == "thinking" or block.silent):
             continue
@@ -213,7 +217,7 @@ def rows_of(
         attached = rows and blocks[number - 1].kind == "assistant" and block.kind != "tool"
         if not attached and _apart(above, block):
             rows.append(BLANK)
-        above = ending(block, open_now=open_now)
+        above = block_end(block, open_now=open_now)
         unit = number
         if block.kind == "assistant" and number + 1 < len(blocks):
             unit += blocks[number + 1].kind in {"text", "thinking"}
@@ -227,46 +231,48 @@ def rows_of(
     return tuple(rows)
 
 
-Ending = Literal["prose", "tool", "output", "note"]
+BlockEnd = Literal["prose", "tool", "output", "note"]
 """What a block ends with: its group, or the body of a tool."""
 
 
-def ending(block: Block, *, open_now: bool) -> Ending:
+def block_end(block: Block, *, open_now: bool) -> BlockEnd:
     """Return what a block ends with, for the distance to the next one."""
-    kind = group(block)
+    kind = block_group(block)
     shown = block.parts if open_now or block.brief is None else block.brief
     return "output" if kind == "tool" and shown and (open_now or block.folded) else kind
 
 
-def _apart(above: Ending | None, block: Block) -> bool:
+def _apart(above: BlockEnd | None, block: Block) -> bool:
     """Return whether a blank row stands before a block; headings alone stand together."""
-    kind = group(block)
+    kind = block_group(block)
     return above is not None and (kind == "prose" or kind != above)
 
 
-def raw_rows(line: Line, look: Look) -> tuple[Row, ...]:
+def raw_rows(line: PageLine, look: ViewOptions) -> tuple[TextRow, ...]:
     """Return a stored line as it is, made safe to show; its end cut beyond `MAX_ROWS`."""
     if not line.begun:
-        return (Row((("… the beginning of this line has not been read yet", "muted"),), block=0),)
+        return (
+            TextRow((("… the beginning of this line has not been read yet", "muted"),), block=0),
+        )
     text = clean(line.raw[: MAX_ROWS * look.inner * 4].decode("utf-8", "replace"))
     if not look.wrap:
-        return (Row(((cut_end(text, look.inner), "raw"),), block=0, head=True),)
+        return (TextRow(((cut_end(text, look.inner), "raw"),), block=0, head=True),)
     breaks = break_points(text[: MAX_ROWS * look.inner], look.inner, words=False)
     rows = [
-        Row(((text[start:stop], "raw"),), block=0, head=not start, joined=start > 0)
+        TextRow(((text[start:stop], "raw"),), block=0, head=not start, joined=start > 0)
         for start, stop in breaks[:MAX_ROWS]
     ]
     shown = len(text[: breaks[: len(rows)][-1][1]].encode("utf-8", "replace"))
     if len(line.raw) < line.size or len(text) > breaks[: len(rows)][-1][1]:
         left = figures.size(max(1, line.size - shown))
-        rows.append(Row(((f"… {left} more (open in pager)", "muted"),), block=0))
+        rows.append(TextRow(((f"… {left} more (open in pager)", "muted"),), block=0))
     return tuple(rows)
 
 
-def blank_rows(count: int) -> tuple[Row, ...]:
+def blank_rows(count: int) -> tuple[TextRow, ...]:
     """Return one row in the place of several empty lines."""
-    words = figures.counted(count, "empty line")
-    return (Row(((f"… {words}", "muted"),), block=0),)
+    words = figures.plural(count, "empty line")
+    return (TextRow(((f"… {words}", "muted"),), block=0),)
 
 
 # -- bodies
@@ -275,18 +281,20 @@ def blank_rows(count: int) -> tuple[Row, ...]:
 class _Frame(NamedTuple):
     """What all rows of a body share."""
 
-    look: Look
+    look: ViewOptions
     number: int
     """Of the block in its line."""
     indent: int
 
-    def row(self, *spans: Span, head: bool = False, joined: bool = False) -> Row:
+    def row(self, *spans: Span, head: bool = False, joined: bool = False) -> TextRow:
         """Return a row of the body."""
         lead: tuple[Span, ...] = ((" " * self.indent, "text"),) if self.indent else ()
-        return Row((*lead, *spans), block=self.number, head=head, joined=joined)
+        return TextRow((*lead, *spans), block=self.number, head=head, joined=joined)
 
 
-def _body(block: Block, look: Look, number: int, room: int, *, open_now: bool) -> list[Row]:
+def _body(
+    block: Block, look: ViewOptions, number: int, room: int, *, open_now: bool
+) -> list[TextRow]:
     """Return the rows beneath a heading, folded or not; one more than `room` at most."""
     folded = not open_now and block.folded is not None
     parts = block.brief if folded and block.brief is not None else block.parts
@@ -302,16 +310,16 @@ def _body(block: Block, look: Look, number: int, room: int, *, open_now: bool) -
         lines = (line._replace(spans=_quiet(line.spans)) for line in lines)
     rows, hidden = _first_rows(frame, lines, parts, limit)
     if hidden:
-        words = f"… {figures.counted(hidden, 'more line')}"
+        words = f"… {figures.plural(hidden, 'more line')}"
         rows.append(frame.row((words if folded else f"{words} (open in pager)", "more"), head=True))
     return rows
 
 
 def _first_rows(
     frame: _Frame, lines: Iterable[StyledLine], parts: Sequence[Part], limit: int
-) -> tuple[list[Row], int]:
+) -> tuple[list[TextRow], int]:
     """Return the first `limit` rows, one more if that is all, and how many lines are hidden."""
-    rows: list[Row] = []
+    rows: list[TextRow] = []
     ends: list[int] = []
     for line in lines:
         rows += _wrapped(frame, line, limit + 2 - len(rows))
@@ -322,10 +330,10 @@ def _first_rows(
     return rows, sum(part.more for part in parts)
 
 
-def _last_rows(frame: _Frame, part: Part, limit: int, style: str) -> list[Row]:
+def _last_rows(frame: _Frame, part: Part, limit: int, style: str) -> list[TextRow]:
     """Return the last rows without blank ones, after how many lines there are above."""
     lines = [line for line in (part.last if part.more else part.lines) if line.strip()]
-    rows: list[Row] = []
+    rows: list[TextRow] = []
     above = len(part.lines) + part.more if part.more else len(lines)
     for line in reversed(lines):
         new = _wrapped(frame, next(plain_lines((line,), style)), limit + 1)
@@ -335,7 +343,7 @@ def _last_rows(frame: _Frame, part: Part, limit: int, style: str) -> list[Row]:
         rows[:0] = new[: max(1, room)]
         above -= 1
     if above:
-        words = f"… {figures.counted(above, 'line')} above"
+        words = f"… {figures.plural(above, 'line')} above"
         rows.insert(0, frame.row((words, "more"), head=True))
     return rows
 
@@ -366,13 +374,13 @@ def _quiet(spans: Sequence[Span]) -> tuple[Span, ...]:
     return tuple((text, "output" if style == "text" else style) for text, style in spans)
 
 
-def _indent(block: Block, look: Look) -> int:
+def _indent(block: Block, look: ViewOptions) -> int:
     if block.kind in {"tool", "command", "note", "error", "bad", "unknown"}:
         return 4 if look.inner >= NARROW else 2
     return 0
 
 
-def _wrapped(frame: _Frame, line: StyledLine, most: int) -> list[Row]:
+def _wrapped(frame: _Frame, line: StyledLine, most: int) -> list[TextRow]:
     """Return a line as rows, at least one and at most `most`."""
     width = max(4, frame.look.inner - frame.indent - cell_len(line.first[0]))
     if not frame.look.wrap:
@@ -410,29 +418,31 @@ FORK = FOLD + 1
 
 
 def fold_rows(
-    stretch: Stretch, look: Look, above: Ending | None, *, open_now: bool
-) -> tuple[Row, ...]:
+    stretch: HiddenRange, look: ViewOptions, above: BlockEnd | None, *, open_now: bool
+) -> tuple[TextRow, ...]:
     """Return what stands in the place of a stretch, or over it where it is unfolded."""
     if stretch.context:
         words = "what came before, which the model no longer sees"
     else:
-        entries = figures.counted(stretch.entries, "entry", "entries")
+        entries = figures.plural(stretch.entries, "entry", "entries")
         if not stretch.whole:
             entries = f"{stretch.entries:,} or more entries"
         words = f"⑂ {entries} of another branch"
     block = Block(kind="branch", offset=stretch.start, heading=words, folded=0)
-    return _as_block(rows_of((block,), look, lambda _number, _block: open_now, above), FOLD)
+    return _as_block(layout_rows((block,), look, lambda _number, _block: open_now, above), FOLD)
 
 
-def fork_rows(count: int, offset: int, look: Look, above: Ending | None) -> tuple[Row, ...]:
+def fork_rows(
+    count: int, offset: int, look: ViewOptions, above: BlockEnd | None
+) -> tuple[TextRow, ...]:
     """Return that other branches leave at an entry."""
-    words = f"⑂ {figures.counted(count, 'branch', 'branches')} "
+    words = f"⑂ {figures.plural(count, 'branch', 'branches')} "
     words += "leaves here" if count == 1 else "leave here"
     block = Block(kind="branch", offset=offset, heading=words)
-    return _as_block(rows_of((block,), look, lambda _number, _block: False, above), FORK)
+    return _as_block(layout_rows((block,), look, lambda _number, _block: False, above), FORK)
 
 
-def muted(rows: Iterable[Row]) -> tuple[Row, ...]:
+def muted_rows(rows: Iterable[TextRow]) -> tuple[TextRow, ...]:
     """Return rows as they look where they belong to another branch."""
     return tuple(
         row._replace(
@@ -443,5 +453,5 @@ def muted(rows: Iterable[Row]) -> tuple[Row, ...]:
     )
 
 
-def _as_block(rows: Iterable[Row], number: int) -> tuple[Row, ...]:
+def _as_block(rows: Iterable[TextRow], number: int) -> tuple[TextRow, ...]:
     return tuple(row._replace(block=number) if row.block >= 0 else row for row in rows)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from textual.reactive import reactive
 
-from sessiontui.app.timers import later
-from sessiontui.app.widgets.transcript.layout import Look
-from sessiontui.app.widgets.transcript.row_index import Flow
-from sessiontui.app.widgets.transcript.viewport import Anchor, FlowView
+from sessiontui.app.timers import call_later
+from sessiontui.app.widgets.transcript.layout import ViewOptions
+from sessiontui.app.widgets.transcript.row_index import RowIndex
+from sessiontui.app.widgets.transcript.viewport import ScrollAnchor, Viewport
 from sessiontui.errors import StorageError
 from sessiontui.text import clean
 
@@ -38,7 +38,7 @@ _NEAR = 2
 """Within how many screens of the window's edge the next page is read."""
 
 
-class PagedView(FlowView):
+class LoadingViewport(Viewport):
     """Shows `document`. Follows its end while `at_bottom`; reads in a worker, one thing at a time.
 
     Args:
@@ -59,7 +59,7 @@ class PagedView(FlowView):
     ) -> None:
         super().__init__(id=id)
         self._now = now
-        self._look = Look(zone=zone)
+        self._look = ViewOptions(zone=zone)
         self._stop_listening: Callable[[], None] | None = None
         self._timer: TimerHandle | None = None
         self._synced_at = 0.0
@@ -118,7 +118,7 @@ class PagedView(FlowView):
             self._say("Cannot read this session", clean(str(error)))
             self.read_failed(clean(str(error)))
             self.refresh()
-            later(self, RETRY_S, self._try_again)
+            call_later(self, RETRY_S, self._try_again)
         else:
             if self.document is not None and not self.document.opened:
                 self._changed()  # It was rewritten meanwhile: what was read counts no more.
@@ -135,7 +135,7 @@ class PagedView(FlowView):
             begin = await document.open_at(offset)
             anchor = self._anchor
             if anchor is not None and not document.start <= anchor.offset < document.stop:
-                self._anchor = Anchor(begin, 0, 0, 0)  # the session is shorter now
+                self._anchor = ScrollAnchor(begin, 0, 0, 0)  # the session is shorter now
         elif not document.at_end:
             await document.open_tail()
         self.at_bottom = offset is None
@@ -170,7 +170,7 @@ class PagedView(FlowView):
         self._told_to_sync = False
         if self._timer is None and not self._seeking:
             wait = self._synced_at + self._pace_s - time.monotonic()
-            self._timer = later(self, max(0.001, wait), self._sync)
+            self._timer = call_later(self, max(0.001, wait), self._sync)
 
     def _sync(self) -> None:
         """Take over what changed in the document, and paint it."""
@@ -192,7 +192,7 @@ class PagedView(FlowView):
             return
         if self.flow is None or self.flow.document is not document:
             self._look = replace(self._look, width=self.cells_in_view or 80, now_ms=self._now())
-            self.flow = Flow(document, self._look)
+            self.flow = RowIndex(document, self._look)
         else:
             self.flow.sync()
         self._say("Empty session", "What its agent writes shows here.")

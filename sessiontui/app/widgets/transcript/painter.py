@@ -9,7 +9,7 @@ from rich.segment import Segment
 from textual.cache import LRUCache
 from textual.strip import Strip
 
-from sessiontui.app.widgets.transcript.layout import GUTTER, MARGIN, Row
+from sessiontui.app.widgets.transcript.layout import GUTTER, MARGIN, TextRow
 from sessiontui.app.widgets.transcript.styled_text import slice_spans
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.style import Style
 
     from sessiontui.app.widgets.transcript.styled_text import Span
-    from sessiontui.transcript.search import Sought
+    from sessiontui.transcript.search import TextQuery
 
 PREFIX = "transcript--"
 STYLES = (
@@ -34,7 +34,7 @@ STYLES = (
 
 MAX_STRIPS = 512
 
-Mark = Literal["", "cursor", "cursor-blurred"]
+GutterMark = Literal["", "cursor", "cursor-blurred"]
 """What stands left of a row: the mark of the current entry in one of two colours."""
 
 
@@ -48,10 +48,10 @@ class Painter:
     def __init__(self, style: Callable[[str], Style]) -> None:
         self._style = style
         self._styles: dict[str, Style] = {}
-        self._strips: LRUCache[tuple[int, int, int, Mark], Strip] = LRUCache(MAX_STRIPS)
-        self._sought: Sought | None = None
+        self._strips: LRUCache[tuple[int, int, int, GutterMark], Strip] = LRUCache(MAX_STRIPS)
+        self._sought: TextQuery | None = None
 
-    def light(self, sought: Sought | None) -> None:
+    def light(self, sought: TextQuery | None) -> None:
         """Light up what is looked for, or nothing."""
         self._sought = sought
         self._strips.clear()
@@ -68,7 +68,7 @@ class Painter:
             style = self._styles[name] = self._style(PREFIX + name)
         return style
 
-    def strip(self, serial: int, number: int, row: Row, width: int, mark: Mark) -> Strip:
+    def strip(self, serial: int, number: int, row: TextRow, width: int, mark: GutterMark) -> Strip:
         """Return a row as a strip.
 
         Args:
@@ -84,7 +84,7 @@ class Painter:
             strip = self._strips[key] = self._make(row, width, mark)
         return strip
 
-    def _make(self, row: Row, width: int, mark: Mark) -> Strip:
+    def _make(self, row: TextRow, width: int, mark: GutterMark) -> Strip:
         # Blanks get a style of their own: where they are joined with the text that
         # follows, an exported picture loses them.
         blank = self.style("faint")
@@ -108,7 +108,7 @@ class Painter:
         segments += [Segment(text, self.style(style)) for text, style in row.right]
         return Strip(segments).adjust_cell_length(width, blank)
 
-    def _lit(self, row: Row) -> Iterable[Span]:
+    def _lit(self, row: TextRow) -> Iterable[Span]:
         """Return the spans of a row; what is looked for has a style of its own."""
         if self._sought is None:
             return row.spans

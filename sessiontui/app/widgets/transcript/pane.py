@@ -10,11 +10,11 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from sessiontui.app.format import SAFE_TEXT, counted
+from sessiontui.app.format import SAFE_TEXT, plural
 from sessiontui.app.widgets.inputs import Field
-from sessiontui.app.widgets.transcript.branch_view import LensState, LensView
-from sessiontui.app.widgets.transcript.finder import FindView, Found
-from sessiontui.transcript.search import sought, words
+from sessiontui.app.widgets.transcript.branch_view import BranchState, BranchViewport
+from sessiontui.app.widgets.transcript.finder import FindState, FindViewport
+from sessiontui.transcript.search import parse_find_text, parse_search_terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from sessiontui.app.widgets.transcript.view import TranscriptView
-    from sessiontui.transcript.search import Sought, Spot
+    from sessiontui.transcript.search import MatchPosition, TextQuery
 
 _LONGEST = 256
 _HINT = "text, or re:/pattern/"
@@ -62,7 +62,7 @@ class TranscriptPane(Vertical):
     def __init__(self, transcript: TranscriptView) -> None:
         super().__init__(id="transcript-pane")
         self.transcript = transcript
-        self._read_as: Callable[[str], Sought] = sought
+        self._read_as: Callable[[str], TextQuery] = parse_find_text
         """How what is typed is understood: as text, or as where all sessions are searched."""
 
     def compose(self) -> ComposeResult:
@@ -87,9 +87,9 @@ class TranscriptPane(Vertical):
         # At once: the next key is the field's already, however fast it comes.
         self.screen.set_focus(self.query_one(TranscriptFindInput))
 
-    def show_found(self, text: str, wanted: Sought, spot: Spot) -> None:
+    def show_found(self, text: str, wanted: TextQuery, spot: MatchPosition) -> None:
         """Show what was found by searching all sessions: the place, and what was typed."""
-        self._read_as = words
+        self._read_as = parse_search_terms
         self.add_class("-finding")
         with self.prevent(Input.Changed):
             self.query_one(TranscriptFindInput).value = text
@@ -104,7 +104,7 @@ class TranscriptPane(Vertical):
     def stop_finding(self) -> bool:
         """Take the line away; return whether it was there."""
         there = self.has_class("-finding")
-        self._read_as = sought
+        self._read_as = parse_find_text
         if there:
             self.query_one(TranscriptFindInput).value = ""
             self.transcript.stop_finding()
@@ -113,11 +113,11 @@ class TranscriptPane(Vertical):
             self.screen.set_focus(self.transcript)
         return there
 
-    @on(LensView.LensChanged)
-    def _lens_changed(self, event: LensView.LensChanged) -> None:
+    @on(BranchViewport.LensChanged)
+    def _lens_changed(self, event: BranchViewport.LensChanged) -> None:
         """Say above the transcript what of the session is shown, unless that is the usual."""
         event.stop()
-        words = lens_words(event.state)
+        words = branch_summary(event.state)
         self.set_class(bool(words), "-lens")
         self.query_one("#transcript-lens", Static).update(Content.styled(words, "$attention"))
 
@@ -130,10 +130,10 @@ class TranscriptPane(Vertical):
             self.transcript.find(None)
             self._tell(f"no pattern: {error}", failed=True)
 
-    @on(FindView.FindChanged)
-    def _found(self, event: FindView.FindChanged) -> None:
+    @on(FindViewport.FindChanged)
+    def _found(self, event: FindViewport.FindChanged) -> None:
         if event.found is not None:
-            self._tell(*found_words(event.found))
+            self._tell(*find_summary(event.found))
         elif not self.query_one(TranscriptFindInput).value:
             self._tell("")
 
@@ -143,7 +143,7 @@ class TranscriptPane(Vertical):
         count.update(Content.styled(text, style), layout=False)
 
 
-def found_words(found: Found) -> tuple[str, bool]:
+def find_summary(found: FindState) -> tuple[str, bool]:
     """Return how far a search is in a few words, and whether it failed."""
     if found.problem:
         return found.problem, True
@@ -159,11 +159,11 @@ def found_words(found: Found) -> tuple[str, bool]:
     return words, False
 
 
-def lens_words(state: LensState) -> str:
+def branch_summary(state: BranchState) -> str:
     """Return in a few words what of a session is shown; nothing where it is the usual."""
     words = ["What the model sees"] if state.context else []
     if state.choice is not None:
         words.append("⑂ Another branch than the newest")
         if state.elsewhere:
-            words.append(f"{counted(state.elsewhere, 'entry', 'entries')} came elsewhere")
+            words.append(f"{plural(state.elsewhere, 'entry', 'entries')} came elsewhere")
     return " · ".join(words)

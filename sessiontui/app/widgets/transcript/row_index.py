@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sessiontui.app.widgets.transcript.layout import (
     FOLD,
-    Ending,
+    BlockEnd,
     blank_rows,
-    ending,
+    block_end,
     fold_rows,
     fork_rows,
-    muted,
+    layout_rows,
+    muted_rows,
     raw_rows,
-    rows_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sessiontui.app.widgets.transcript.layout import Look, Row
+    from sessiontui.app.widgets.transcript.layout import TextRow, ViewOptions
     from sessiontui.formats.blocks import Block
-    from sessiontui.transcript.branch_filter import Stretch
+    from sessiontui.transcript.branch_filter import HiddenRange
     from sessiontui.transcript.document import Document
     from sessiontui.transcript.pages import Page
 
@@ -45,7 +45,7 @@ _MAX_TOGGLED = 10_000
 _serials = count(1)
 
 
-class Place(NamedTuple):
+class RowPosition(NamedTuple):
     """A row of a line."""
 
     page: int
@@ -53,14 +53,14 @@ class Place(NamedTuple):
     row: int = 0
 
 
-class Laid(NamedTuple):
+class LaidOutLine(NamedTuple):
     """The rows of a line; `serial` is never used twice."""
 
     serial: int
-    rows: tuple[Row, ...]
+    rows: tuple[TextRow, ...]
 
 
-class _Column:
+class _PageHeights:
     """Heights of the lines of a page."""
 
     __slots__ = ("_tops", "heights", "known", "page", "stop")
@@ -90,7 +90,7 @@ class _Column:
             self._tops = None
 
 
-class Flow:
+class RowIndex:
     """Rows of the window of a document.
 
     Args:
@@ -98,14 +98,14 @@ class Flow:
         look: How.
     """
 
-    def __init__(self, document: Document, look: Look) -> None:
+    def __init__(self, document: Document, look: ViewOptions) -> None:
         self.document = document
         self.look = look
         self.all_open = False
         self._toggled: OrderedDict[tuple[int, int], None] = OrderedDict()
-        self._columns: list[_Column] = []
+        self._columns: list[_PageHeights] = []
         self._tops: list[int] = [0]
-        self._laid: OrderedDict[tuple[int, int], Laid] = OrderedDict()
+        self._laid: OrderedDict[tuple[int, int], LaidOutLine] = OrderedDict()
         self._kept_rows = 0
         self._generation = (document.generation, document.lens.version)
         self.sync()
@@ -125,7 +125,8 @@ class Flow:
         old = {column.page.uid: column for column in self._columns}
         first = self._columns[0].page.uid if self._columns else 0
         self._columns = [
-            old.pop(page.uid) if page.uid in old else _Column(page) for page in self.document.pages
+            old.pop(page.uid) if page.uid in old else _PageHeights(page)
+            for page in self.document.pages
         ]
         for column in old.values():
             self._forget_page(column.page)
@@ -139,7 +140,7 @@ class Flow:
             self._forget_first_line(self._columns[0].page.uid)
         self._retop()
 
-    def _grow(self, column: _Column) -> None:
+    def _grow(self, column: _PageHeights) -> None:
         page, known = column.page, len(column.heights)
         if known and page.size(known - 1) + page.offset(known - 1) + 1 > column.stop:
             self._forget(column, known - 1)  # it was still being written
@@ -178,7 +179,7 @@ class Flow:
         for number in range(place.line, min(place.line + _LOOK_BACK, len(column.heights))):
             self._forget(column, number)
 
-    def _forget(self, column: _Column, number: int) -> None:
+    def _forget(self, column: _PageHeights, number: int) -> None:
         column.known[number] = 0
         laid = self._laid.pop((column.page.uid, number), None)
         if laid is not None:
@@ -191,7 +192,7 @@ class Flow:
     def _retop(self) -> None:
         self._tops = list(accumulate((column.tops[-1] for column in self._columns), initial=0))
 
-    def restyle(self, look: Look) -> None:
+    def restyle(self, look: ViewOptions) -> None:
         """Show everything in another look."""
         self.look = look
         self._columns.clear()
@@ -248,46 +249,46 @@ class Flow:
         return bool(self._columns) and self._tops[-1] - self._tops[-2] <= _FOLD_ROWS
 
     @property
-    def last(self) -> Place | None:
+    def last(self) -> RowPosition | None:
         """The last line."""
         if not self._columns:
             return None
-        return Place(len(self._columns) - 1, len(self._columns[-1].heights) - 1)
+        return RowPosition(len(self._columns) - 1, len(self._columns[-1].heights) - 1)
 
-    def top(self, place: Place) -> int:
+    def top(self, place: RowPosition) -> int:
         """Return the row that a place is at."""
         return self._tops[place.page] + self._columns[place.page].tops[place.line] + place.row
 
-    def locate(self, y: int) -> Place | None:
+    def locate(self, y: int) -> RowPosition | None:
         """Return what is at row `y`; None above and below everything."""
         if not 0 <= y < self.height:
             return None
         page = bisect_right(self._tops, y) - 1
         tops = self._columns[page].tops
         line = bisect_right(tops, y - self._tops[page]) - 1
-        return Place(page, line, y - self._tops[page] - tops[line])
+        return RowPosition(page, line, y - self._tops[page] - tops[line])
 
-    def find(self, offset: int) -> Place | None:
+    def find(self, offset: int) -> RowPosition | None:
         """Return the line that `offset` lies in, or the end of the window that is nearer."""
         if not self._columns:
             return None
         first, last = self._columns[0].page.start, self._columns[-1].stop - 1
         return self._at(max(first, min(offset, last)))
 
-    def _at(self, offset: int) -> Place:
+    def _at(self, offset: int) -> RowPosition:
         page = bisect_right(self._columns, offset, key=lambda column: column.page.start) - 1
         column = self._columns[page]
-        return Place(page, min(column.page.number_at(offset), len(column.heights) - 1))
+        return RowPosition(page, min(column.page.number_at(offset), len(column.heights) - 1))
 
-    def offset(self, place: Place) -> int:
+    def offset(self, place: RowPosition) -> int:
         """Return where the line of a place begins."""
         return self._columns[place.page].page.offset(place.line)
 
-    def laid(self, place: Place) -> Laid | None:
+    def laid(self, place: RowPosition) -> LaidOutLine | None:
         """Return the rows of a line if they are at hand."""
         return self._laid.get((self._columns[place.page].page.uid, place.line))
 
-    def rows(self, place: Place) -> tuple[Row, ...]:
+    def rows(self, place: RowPosition) -> tuple[TextRow, ...]:
         """Return the rows of a line; decodes it unless they are at hand."""
         column = self._columns[place.page]
         key = (column.page.uid, place.line)
@@ -295,7 +296,7 @@ class Flow:
         if laid is None:
             rows = self._make(column.page, place)
             if rows:
-                self._laid[key] = Laid(next(_serials), rows)
+                self._laid[key] = LaidOutLine(next(_serials), rows)
                 self._kept_rows += len(rows)
         else:
             self._laid.move_to_end(key)
@@ -303,7 +304,7 @@ class Flow:
         column.set(place.line, len(rows))
         return rows
 
-    def _make(self, page: Page, place: Place) -> tuple[Row, ...]:
+    def _make(self, page: Page, place: RowPosition) -> tuple[TextRow, ...]:
         if self.look.raw:
             return raw_rows(page.line(place.line), self.look)
         lens, offset = self.document.lens, page.offset(place.line)
@@ -316,19 +317,21 @@ class Flow:
             rows += fork_rows(others, offset, self.look, "prose" if rows else "note")
         return rows
 
-    def _of_stretch(self, page: Page, place: Place, stretch: Stretch) -> tuple[Row, ...]:
+    def _of_stretch(
+        self, page: Page, place: RowPosition, stretch: HiddenRange
+    ) -> tuple[TextRow, ...]:
         """Return the rows of a line that is not shown: none, but where it stands for all."""
         open_now = self.document.lens.is_open(stretch)
-        rows: tuple[Row, ...] = ()
+        rows: tuple[TextRow, ...] = ()
         first = place.page == place.line == 0 or page.offset(place.line) == stretch.start
         if first:
             above = self._group_above(place)
             if stretch.stop == self.document.lens.bottom < self.document.size:
                 stretch = stretch._replace(whole=False)
             rows = fold_rows(stretch, self.look, above, open_now=open_now)
-        return rows + muted(self._shown(page, place)) if open_now else rows
+        return rows + muted_rows(self._shown(page, place)) if open_now else rows
 
-    def _shown(self, page: Page, place: Place) -> tuple[Row, ...]:
+    def _shown(self, page: Page, place: RowPosition) -> tuple[TextRow, ...]:
         if not page.size(place.line):
             return self._blank(page, place.line)
         offset = page.offset(place.line)
@@ -337,9 +340,9 @@ class Flow:
             return self.is_open(offset, number)
 
         blocks = self.document.blocks(page, place.line)
-        return rows_of(blocks, self.look, is_open, self._group_above(place) if blocks else None)
+        return layout_rows(blocks, self.look, is_open, self._group_above(place) if blocks else None)
 
-    def _blank(self, page: Page, number: int) -> tuple[Row, ...]:
+    def _blank(self, page: Page, number: int) -> tuple[TextRow, ...]:
         """Return one row for the first of several empty lines in a row, none for the others."""
         if number and not page.size(number - 1):
             return ()
@@ -348,7 +351,7 @@ class Flow:
             stop += 1
         return blank_rows(stop - number) if stop - number > 1 else ()
 
-    def _group_above(self, place: Place) -> Ending | None:
+    def _group_above(self, place: RowPosition) -> BlockEnd | None:
         """Return what the nearest line above that shows something shows last."""
         page, number = place.page, place.line
         for _ in range(_LOOK_BACK):
@@ -358,12 +361,12 @@ class Flow:
                 if page < 0:
                     return None
                 number = len(self._columns[page].heights) - 1
-            spot = Place(page, number)
+            spot = RowPosition(page, number)
             if self._tells_of_others(self.offset(spot)):
                 return "note"
             for index, block in reversed(tuple(enumerate(self.blocks(spot)))):
                 if self.look.thinking or not (block.kind == "thinking" or block.silent):
-                    return ending(block, open_now=self.is_open(self.offset(spot), index))
+                    return block_end(block, open_now=self.is_open(self.offset(spot), index))
         return "prose"
 
     def _tells_of_others(self, offset: int) -> bool:
@@ -374,7 +377,7 @@ class Flow:
 
     # -- measuring
 
-    def settle(self, place: Place, above: int, below: int) -> None:
+    def settle(self, place: RowPosition, above: int, below: int) -> None:
         """Measure the lines around a place.
 
         Args:
@@ -396,25 +399,25 @@ class Flow:
         while self._kept_rows > MAX_KEPT_ROWS and len(self._laid) > 1:
             self._kept_rows -= len(self._laid.popitem(last=False)[1].rows)
 
-    def _measure(self, place: Place) -> int:
+    def _measure(self, place: RowPosition) -> int:
         column = self._columns[place.page]
         if column.known[place.line] and not column.heights[place.line]:
             return 0
         return len(self.rows(place))
 
-    def _from(self, place: Place) -> Iterator[Place]:
+    def _from(self, place: RowPosition) -> Iterator[RowPosition]:
         for page in range(place.page, len(self._columns)):
             first = place.line if page == place.page else 0
             for line in range(first, len(self._columns[page].heights)):
-                yield Place(page, line)
+                yield RowPosition(page, line)
 
-    def _before(self, place: Place) -> Iterator[Place]:
+    def _before(self, place: RowPosition) -> Iterator[RowPosition]:
         for page in range(place.page, -1, -1):
             last = place.line if page == place.page else len(self._columns[page].heights)
             for line in range(last - 1, -1, -1):
-                yield Place(page, line)
+                yield RowPosition(page, line)
 
-    def blocks(self, place: Place) -> tuple[Block, ...]:
+    def blocks(self, place: RowPosition) -> tuple[Block, ...]:
         """Return the blocks of a line; none while it is not shown."""
         page = self._columns[place.page].page
         if self.document.lens.hides(page.offset(place.line)) and not self.look.raw:
@@ -430,7 +433,7 @@ class Flow:
         lines: list[str] = []
         for page in range(len(self._columns)):
             for line in range(len(self._columns[page].heights)):
-                for row in self._make(self._columns[page].page, Place(page, line)):
+                for row in self._make(self._columns[page].page, RowPosition(page, line)):
                     if row.joined:
                         lines[-1] += row.text
                     else:

@@ -10,11 +10,11 @@ from textual import work
 from textual.message import Message
 
 from sessiontui.app.keymap import bindings
-from sessiontui.app.widgets.transcript.branch_view import LensView
-from sessiontui.app.widgets.transcript.viewport import Anchor, Entry
+from sessiontui.app.widgets.transcript.branch_view import BranchViewport
+from sessiontui.app.widgets.transcript.viewport import EntryPosition, ScrollAnchor
 from sessiontui.errors import PagerError, StorageError
 from sessiontui.text import clean
-from sessiontui.transcript.navigate import seek
+from sessiontui.transcript.navigate import find_block
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
 
-    from sessiontui.app.widgets.transcript.layout import Look
+    from sessiontui.app.widgets.transcript.layout import ViewOptions
     from sessiontui.formats.blocks import Block
 
 
@@ -31,7 +31,7 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class TranscriptView(LensView):
+class TranscriptView(BranchViewport):
     """Shows `document`: entries or stored lines, the newest at the bottom.
 
     Opens it at its end and follows that until the reader moves up. Says so by
@@ -129,7 +129,7 @@ class TranscriptView(LensView):
         if document is None:
             return
         self._follow(following=False)
-        self._anchor = Anchor(0, 0, 0, 0)
+        self._anchor = ScrollAnchor(0, 0, 0, 0)
         if document.at_start:
             self.go(0)
             self.current = next(iter(self.entries_in_view()), None)
@@ -146,15 +146,15 @@ class TranscriptView(LensView):
 
     def action_outline(self) -> None:
         """List the turns, to go to one of them."""
-        from sessiontui.app.screens.turn_list import OutlineScreen
+        from sessiontui.app.screens.turn_list import TurnListScreen
 
         document = self.document
         if document is not None:
             here = self.current.offset if self.current is not None else 0
-            outline = OutlineScreen(document, here, zone=self._look.zone)
+            outline = TurnListScreen(document, here, zone=self._look.zone)
             self.app.push_screen(outline, self._go_to_entry)
 
-    def _go_to_entry(self, entry: Entry | None) -> None:
+    def _go_to_entry(self, entry: EntryPosition | None) -> None:
         if entry is not None:
             self.go_to(*entry)
 
@@ -184,16 +184,16 @@ class TranscriptView(LensView):
         async def find() -> None:
             self._seeking = True
             try:
-                found = await seek(document, *current, wanted, forward=forward)
+                found = await find_block(document, *current, wanted, forward=forward)
             finally:
                 self._seeking = False
             if found is None:
                 otherwise()
                 self._changed()
             else:
-                self.current = Entry(*found)
+                self.current = EntryPosition(*found)
                 screen = self.rows_in_view // share if share else 0
-                self._anchor = Anchor(found[0], 0, found[1], 0, screen)
+                self._anchor = ScrollAnchor(found[0], 0, found[1], 0, screen)
                 self._sync()
 
         self._read(find)
@@ -228,7 +228,7 @@ class TranscriptView(LensView):
                 self.toggle(entry)
                 return
 
-    def toggle(self, entry: Entry) -> None:
+    def toggle(self, entry: EntryPosition) -> None:
         """Unfold or fold an entry; its heading stays where it is."""
         if self.flow is None:
             return
@@ -262,13 +262,13 @@ class TranscriptView(LensView):
 
     def action_pager(self) -> None:
         """Read the current entry whole in the user's pager."""
-        from sessiontui.transcript.entry_text import whole_text
+        from sessiontui.transcript.entry_text import full_text
 
         document, entry = self.document, self.own_entry
         if self.current is not None and entry is None:
             self.fail("This stands for other entries: unfold it, or go to one of them")
         elif document is not None and entry is not None:
-            text = whole_text(document, *entry, stored=self._look.raw)
+            text = full_text(document, *entry, stored=self._look.raw)
             self._page(text)
 
     @work(group="pager", exclusive=True)
@@ -292,7 +292,7 @@ class TranscriptView(LensView):
         """Show entries or the lines they are stored as."""
         self._restyle(replace(self._look, raw=not self._look.raw))
 
-    def _restyle(self, look: Look) -> None:
+    def _restyle(self, look: ViewOptions) -> None:
         self._look = replace(look, now_ms=self._now())
         if self.flow is not None:
             if not self.at_bottom:

@@ -9,8 +9,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from sessiontui.app.widgets.transcript.layout import FOLD
-from sessiontui.app.widgets.transcript.painter import PREFIX, STYLES, Mark, Painter
-from sessiontui.app.widgets.transcript.row_index import Flow, Place
+from sessiontui.app.widgets.transcript.painter import PREFIX, STYLES, GutterMark, Painter
+from sessiontui.app.widgets.transcript.row_index import RowIndex, RowPosition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from textual import events
     from textual.scrollbar import ScrollDown, ScrollTo, ScrollUp
 
-    from sessiontui.app.widgets.transcript.layout import Row
+    from sessiontui.app.widgets.transcript.layout import TextRow
 
 _SPACE = 2
 """How many screens around the one in view are measured."""
 
 
-class Anchor(NamedTuple):
+class ScrollAnchor(NamedTuple):
     """A row that stays where it is while others come, go or change."""
 
     offset: int
@@ -40,7 +40,7 @@ class Anchor(NamedTuple):
     """The row of the screen it stands at."""
 
 
-class Entry(NamedTuple):
+class EntryPosition(NamedTuple):
     """A block of a document: what the current entry is, and what folds."""
 
     offset: int
@@ -48,7 +48,7 @@ class Entry(NamedTuple):
     block: int
 
 
-class FlowView(ScrollView, can_focus=True, inherit_bindings=False):
+class Viewport(ScrollView, can_focus=True, inherit_bindings=False):
     """Paints a flow. Stays at its end while `at_bottom`, else at an anchor.
 
     Nothing is decoded or read while painting: `settle` and `go` measure what comes
@@ -60,12 +60,12 @@ class FlowView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
-        self.flow: Flow | None = None
+        self.flow: RowIndex | None = None
         self.at_bottom = True
         """Whether the view sticks to the end."""
-        self.current: Entry | None = None
+        self.current: EntryPosition | None = None
         """The entry that keys act upon; marked at the left."""
-        self._anchor: Anchor | None = None
+        self._anchor: ScrollAnchor | None = None
         self._painter = Painter(self._component_style)
         self._again = False
 
@@ -102,7 +102,7 @@ class FlowView(ScrollView, can_focus=True, inherit_bindings=False):
             self._place(self._last_y)
             self._anchor = self._anchor_at(self.scroll_offset.y)
         else:
-            anchor = self._anchor or Anchor(0, 0, 0, 0)
+            anchor = self._anchor or ScrollAnchor(0, 0, 0, 0)
             place = self._resolve(anchor)
             flow.settle(place, self.rows_in_view + anchor.screen, _SPACE * self.rows_in_view)
             wanted = flow.top(place) - anchor.screen
@@ -129,11 +129,11 @@ class FlowView(ScrollView, can_focus=True, inherit_bindings=False):
         self._keep_current_in_view(upwards=y < before)
         self.settled()
 
-    def show(self, entry: Entry, screen: int = 0) -> None:
+    def show(self, entry: EntryPosition, screen: int = 0) -> None:
         """Make an entry the current one and bring it to a row of the screen."""
         self.at_bottom = False
         self.current = entry
-        self._anchor = Anchor(entry.offset, 0, entry.block, 0, screen)
+        self._anchor = ScrollAnchor(entry.offset, 0, entry.block, 0, screen)
         self.settle()
 
     def hold(self) -> None:
@@ -146,11 +146,11 @@ class FlowView(ScrollView, can_focus=True, inherit_bindings=False):
         for screen, place, row in self.rows_seen():
             if self._entry(place, row) == self.current and self.flow is not None:
                 number = place.row
-                self._anchor = Anchor(self.flow.offset(place), number, row.block, 0, screen)
+                self._anchor = ScrollAnchor(self.flow.offset(place), number, row.block, 0, screen)
                 return
         self.hold()
 
-    def _anchor_at(self, y: int) -> Anchor | None:
+    def _anchor_at(self, y: int) -> ScrollAnchor | None:
         flow = self.flow
         place = flow.locate(y) if flow is not None else None
         laid = flow.laid(place) if flow is not None and place is not None else None
@@ -159,14 +159,14 @@ class FlowView(ScrollView, can_focus=True, inherit_bindings=False):
         block = laid.rows[place.row].block
         own = [number for number, row in enumerate(laid.rows) if row.block == block]
         share = (place.row - own[0]) / len(own)
-        return Anchor(flow.offset(place), place.row, block, share)
+        return ScrollAnchor(flow.offset(place), place.row, block, share)
 
-    def _resolve(self, anchor: Anchor) -> Place:
+    def _resolve(self, anchor: ScrollAnchor) -> RowPosition:
         """Return where the row of an anchor is now."""
         flow = self.flow
         place = flow.find(anchor.offset) if flow is not None else None
         if flow is None or place is None:
-            return Place(0, 0)
+            return RowPosition(0, 0)
         rows = flow.rows(place)
         if flow.offset(place) != anchor.offset or not rows:
             return place
@@ -192,7 +192,7 @@ class FlowView(ScrollView, can_focus=True, inherit_bindings=False):
 
     # -- the current entry
 
-    def rows_seen(self) -> Iterator[tuple[int, Place, Row]]:
+    def rows_seen(self) -> Iterator[tuple[int, RowPosition, TextRow]]:
         """Yield screen row, place and row of what is in view."""
         flow = self.flow
         if flow is None:
@@ -206,14 +206,14 @@ class FlowView(ScrollView, can_focus=True, inherit_bindings=False):
             if place.row < len(laid.rows):
                 yield screen, place, laid.rows[place.row]
 
-    def _entry(self, place: Place, row: Row) -> Entry | None:
+    def _entry(self, place: RowPosition, row: TextRow) -> EntryPosition | None:
         if row.block < 0 or self.flow is None:
             return None
-        return Entry(self.flow.offset(place), row.block)
+        return EntryPosition(self.flow.offset(place), row.block)
 
-    def entries_in_view(self, *, heads: bool = False) -> list[Entry]:
+    def entries_in_view(self, *, heads: bool = False) -> list[EntryPosition]:
         """Return the entries in view from the top; with `heads` those whose heading is."""
-        found: dict[Entry, None] = {}
+        found: dict[EntryPosition, None] = {}
         for _, place, row in self.rows_seen():
             entry = self._entry(place, row)
             if entry is not None and (row.head or not heads):
@@ -230,7 +230,7 @@ class FlowView(ScrollView, can_focus=True, inherit_bindings=False):
         candidates = self.entries_in_view(heads=True) or entries
         self.current = candidates[-1] if upwards else candidates[0]
 
-    def folds(self, entry: Entry) -> bool:
+    def folds(self, entry: EntryPosition) -> bool:
         """Return whether an entry can be folded."""
         place = self.flow.find(entry.offset) if self.flow is not None else None
         if self.flow is None or place is None or self.flow.look.raw:
@@ -255,7 +255,7 @@ class FlowView(ScrollView, can_focus=True, inherit_bindings=False):
                 self.call_later(self._settle_again)
             return Strip.blank(width, self._painter.style("text"))
         row = laid.rows[place.row]
-        mark: Mark = ""
+        mark: GutterMark = ""
         if self.current is not None and self._entry(place, row) == self.current:
             mark = "cursor" if self.has_focus else "cursor-blurred"
         return self._painter.strip(laid.serial, place.row, row, width, mark)
