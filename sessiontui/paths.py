@@ -1,4 +1,4 @@
-"""Where things are kept: stylesheets, configuration, what was deleted, what was indexed."""
+"""Paths of the project's files: stylesheets, configuration, state, data, index."""
 
 from __future__ import annotations
 

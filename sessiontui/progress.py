@@ -1,4 +1,4 @@
-"""How far a piece of work of many parts is, and whether to go on with it.
+"""The progress of a task of many parts, and a way to stop it.
 
 Whoever works tells, whoever looks listens; between two parts the work asks
 whether it was stopped. Nothing here knows what the parts are.

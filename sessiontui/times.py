@@ -1,4 +1,4 @@
-"""Times as agents write them, brought to milliseconds since the epoch, UTC; and the time now."""
+"""Times: parsing what agents write to milliseconds since the epoch, UTC; the time now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything a key can do: the one table behind bindings, footer, palette, help and docs.
+"""The action table: every action with its keys, behind bindings, footer, palette, help and docs.
 
 An action belongs to a context, the part of the screen that must have the
 focus: `list`, `transcript`, or `everywhere` on the main screen. A key means
@@ -30,7 +30,7 @@ CONTEXTS: dict[KeyContext, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something the user can do with a key."""
+    """An action: what a key or a palette entry does."""
 
     id: str
     """What the configuration calls it; words joined by `-`."""

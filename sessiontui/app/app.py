@@ -1,4 +1,4 @@
-"""The application: puts theme, keys and screens together and routes what concerns all of them."""
+"""The Textual application: puts theme, keys and screens together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The columns at the right end of the list: which there are, what they say, which find room.
+"""The columns of the session list: their cells, and which fit the width.
 
 The user chooses some; where the list is too narrow for all of them the less
 important ones are left out. Figures stand right-aligned, and only lines in view

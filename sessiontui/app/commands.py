@@ -1,4 +1,4 @@
-"""The command palette: every action that makes sense by name, and every session by its title."""
+"""The command palette: actions by name, sessions by title."""
 
 from __future__ import annotations
 

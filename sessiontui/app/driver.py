@@ -83,7 +83,7 @@ class _Screen:
 
 
 class CarefulDriver(linux_driver.LinuxDriver):
-    """Reads what is no text; tells the app of an error that ends the reading."""
+    """A terminal driver that survives undecodable input, and reports an error that ends it."""
 
     def __init__(
         self,

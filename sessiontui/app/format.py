@@ -33,7 +33,7 @@ _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
 class StatusSymbol(NamedTuple):
-    """How a state is told: a symbol, a word where it says something, and a colour."""
+    """The symbol, word and colour of a status."""
 
     symbol: str
     ascii: str

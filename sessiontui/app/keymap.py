@@ -1,4 +1,4 @@
-"""The keys of the action table: as bindings, as the user changed them, and as they are written."""
+"""The keymap: the keys of each action, as configured, as bindings and as labels."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def bindings(context: KeyContext) -> list[Binding]:
 
 
 class Keymap:
-    """Which keys each action has, after the user's own settings."""
+    """The keymap: which keys each action has, after the user's configuration."""
 
     def __init__(
         self, overrides: Mapping[str, str] | None = None, *, ascii_only: bool = False

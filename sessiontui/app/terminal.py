@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 async def run_in_terminal(
     app: App[Any], command: Sequence[str], *, cwd: str | None = None, linger: bool = False
 ) -> str:
-    """Run a program in the app's terminal; return what went wrong, or nothing.
+    """Run a program in the app's terminal; return the error, or an empty string.
 
     The loop goes on meanwhile, so that connections stay alive; nothing is painted.
 

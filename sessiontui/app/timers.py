@@ -1,4 +1,4 @@
-"""Calls something after a while, for certain.
+"""A timer that surely fires.
 
 Textual's `set_timer` does not: where the process is held up right after a timer began,
 for longer than that timer is to wait, Textual takes its one tick for missed and never
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def call_later(
     pump: MessagePump, seconds: float, callback: Callable[[], None]
 ) -> asyncio.TimerHandle:
-    """Call `callback` after so many seconds, among the messages of `pump`.
+    """Call `callback` after some seconds, in the message loop of `pump`.
 
     Args:
         pump: The widget or screen; when it is gone nothing is called.

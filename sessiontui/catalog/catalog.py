@@ -37,7 +37,7 @@ _RENAMED: Final = 100
 
 
 class CatalogTotals(msgspec.Struct, frozen=True):
-    """What there is in all, whatever is shown."""
+    """Totals over all sessions, whatever is shown."""
 
     sessions: int
     bytes: int
@@ -45,7 +45,7 @@ class CatalogTotals(msgspec.Struct, frozen=True):
 
 
 class Renames:
-    """The last `_RENAMED` old paths, and where their sessions went."""
+    """The last `_RENAMED` renames, to find a session by its old path."""
 
     def __init__(self) -> None:
         self._went: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What a query can ask of a session beside words: `size:>5M`, `status:error`, `age:<7d`.
+"""The conditions of a filter query: `size:>5M`, `status:error`, `age:<7d`.
 
 Each key has a reader, which turns what stands after the colon into a test or says
 what it should have been. A test answers True or False, or None where the session
@@ -264,7 +264,7 @@ def _read_text(
 
 
 class FilterKey(NamedTuple):
-    """What can stand before a colon."""
+    """A key of a filter query: what can stand before a colon."""
 
     example: str
     read: Callable[[str], Test]

@@ -1,4 +1,4 @@
-"""The search through all sessions, step by step, from the top of the list on.
+"""The filter of the list: which sessions match the query, found step by step from the top.
 
 Where no session holds the words as they were typed, those can be looked for that hold
 their letters; these are only shown, and end as soon as one fits literally. What cannot be
@@ -57,7 +57,7 @@ def best_matches(scores: Mapping[str, int], most: int) -> list[str]:
 
 
 class Filter:
-    """What fits the query, kept up to date while sessions change.
+    """The sessions that match the query, kept up to date while sessions change.
 
     Args of the constructor:
         rows: All sessions.

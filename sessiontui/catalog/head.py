@@ -1,4 +1,4 @@
-"""What the first bytes of a session tell: who wrote it, where, when, and its first words."""
+"""The head of a session: agent, project, time and first message from its first bytes."""
 
 from __future__ import annotations
 

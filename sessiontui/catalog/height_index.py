@@ -1,4 +1,4 @@
-"""Things of different heights one below the other, in order.
+"""Height index: items of different heights in order, found by line or by key.
 
 Says at which line each begins and what stands at a line. Beginnings are added
 up only as far down as someone looks: what moves is near the top as a rule, and
@@ -20,7 +20,7 @@ _CHUNK = 512
 
 
 class HeightIndex:
-    """Keys by their places, each with a height in lines."""
+    """Keys in sort order, each with a height in lines."""
 
     def __init__(self, things: Iterable[tuple[SortKey, str, int]] = ()) -> None:
         in_order = sorted(things)
@@ -38,7 +38,7 @@ class HeightIndex:
         return self._order[index][1]
 
     def put(self, place: SortKey, key: str, height: int, old: SortKey) -> None:
-        """Put a thing at its place, or give it another one or another height.
+        """Insert an item, or change its sort key or height.
 
         Args:
             place: Where it belongs.
@@ -61,7 +61,7 @@ class HeightIndex:
         del self._starts[index + 1 :]
 
     def take(self, place: SortKey, key: str) -> None:
-        """Take a thing away, if it is there."""
+        """Remove an item, if it is there."""
         index = self.index(place, key)
         if index is not None:
             self._drop(index)

@@ -1,4 +1,4 @@
-"""Which session stands beneath which: subagents and forks under their parent.
+"""The hierarchy of sessions: subagents and forks under their parent.
 
 A subagent lies in the sidecar folder of its parent: the parent's path without
 `.jsonl`. A fork names its parent by id or by path in its header, and stands
@@ -31,7 +31,7 @@ _NOBODY: frozenset[str] = frozenset()
 
 
 class RowChanges(NamedTuple):
-    """What changed between two looks, sorted by what it may mean for families and projects."""
+    """The changes of rows since the last update: came, gone, changed."""
 
     paths: Collection[str]
     """Every session that changed in any way."""
@@ -71,7 +71,7 @@ class RowChanges(NamedTuple):
 
 
 class Hierarchy:
-    """Parents and children among the sessions of `rows`."""
+    """The hierarchy: parents and children among the sessions of `rows`."""
 
     def __init__(self, rows: Mapping[str, Row], project: Callable[[Row], str]) -> None:
         self._rows = rows

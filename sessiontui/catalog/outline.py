@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """How an outline is arranged."""
+    """The layout of an outline: sort keys, grouping, nesting."""
 
     place: Callable[[Row], SortKey]
     group_place: Callable[[Group], SortKey] | None
@@ -43,7 +43,7 @@ class Layout(msgspec.Struct, frozen=True):
 
 
 class Folds(msgspec.Struct):
-    """What the user folded and unfolded."""
+    """The groups and sessions that the user collapsed or expanded."""
 
     groups: set[str] = msgspec.field(default_factory=set)
     """Groups that are closed."""
@@ -66,7 +66,7 @@ class Group:
 
 
 class OutlinePosition(msgspec.Struct, gc=False):
-    """Where a session stands: its key (empty while folded away), its group, and the row counted."""
+    """The position of a session in the outline: key (empty while collapsed), group, row."""
 
     key: SortKey
     group: Group

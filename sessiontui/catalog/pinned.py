@@ -1,4 +1,4 @@
-"""Sessions that do not simply stand in their project: pinned, orphaned and empty ones.
+"""Pinned, orphaned and empty sessions.
 
 Pinned ones stand above all projects, with what is beneath them. A subagent whose
 session is gone stands among the others below all projects, where it floods
@@ -28,7 +28,7 @@ MOST_PINS: Final = 1000
 
 
 class QueryContext(NamedTuple):
-    """What a session's row alone does not tell."""
+    """What a query asks beside a session's row."""
 
     now: Callable[[], int]
     """The time in milliseconds since the epoch."""
@@ -42,7 +42,7 @@ class QueryContext(NamedTuple):
 
 
 class SessionKinds:
-    """Which sessions are pinned, orphaned or empty.
+    """Tells which sessions are pinned, orphaned or empty.
 
     Args:
         rows: All sessions.

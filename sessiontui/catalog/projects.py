@@ -1,4 +1,4 @@
-"""What a project is called: its folder as the agent knew it, or as a folder's name tells.
+"""The names of projects: the folder as the agent knew it, or as the folder's name tells.
 
 omp and pi make one folder of sessions for each project and name it after the
 project's path, which loses the difference between `/` and `-`. So the name is

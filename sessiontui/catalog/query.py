@@ -50,7 +50,7 @@ _BLANK = re.compile(r"\s*")
 
 
 class QueryTerm(NamedTuple):
-    """A word, a phrase or a pattern."""
+    """A term of a query: a word, a phrase or a regular expression."""
 
     text: str
     """A word or a phrase as it was typed, without quotes."""
@@ -203,7 +203,7 @@ def fold_case(text: str) -> str:
 
 
 def search_text(row: Row, project: str) -> str:
-    """Return what is searched of a row, a line each.
+    """Return the text of a row that words are searched in, a line each.
 
     The lines are title, project, file name, folder, first message, and the ids: the
     session's own, the one in the file's name and that name as a whole.

@@ -43,7 +43,7 @@ Status = Literal[
 
 
 class OpenCall(msgspec.Struct, frozen=True, gc=False):
-    """A tool call without a result."""
+    """An open tool call: it has no result yet."""
 
     id: str
     name: str
@@ -51,7 +51,7 @@ class OpenCall(msgspec.Struct, frozen=True, gc=False):
 
 
 class SessionTail(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """How a session ends. Most end alike, so one is held for all of these (`shared_tail`)."""
+    """The tail of a session: how it ends. Equal ones are one object (`shared_tail`)."""
 
     ending: TurnEnd | None = None
     """None where no message was found."""
@@ -186,7 +186,7 @@ FoldState = Literal["none", "open", "partly", "closed"]
 
 
 class GroupLine(msgspec.Struct, frozen=True, gc=False):
-    """A project's heading."""
+    """The heading of a project."""
 
     key: str
     """The project as it is shown: `~/code/api`."""

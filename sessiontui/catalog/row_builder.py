@@ -1,4 +1,4 @@
-"""From a session's first and last bytes to its row, and from what is appended to its next row.
+"""Builds a session's row from its first and last bytes, and updates it by what is appended.
 
     row = row_from(row, read_head(first_bytes, …), read_tail(last_bytes, …))
     row = append_facts(row, new_bytes)          # for each growth, nothing read again

@@ -1,4 +1,4 @@
-"""Regular expressions that end: those that could try for hours are refused or get less text.
+"""Safe regular expressions: those that could backtrack for hours are refused or get less text.
 
 Python's `re` tries every way to match, and nothing can stop it while it does.
 So a pattern is looked at before it is used: what repeats must be simple, and
@@ -40,7 +40,7 @@ _COUNTED = re.compile(r"\{(\d*)(,?)(\d*)\}")
 
 
 class SafePattern(NamedTuple):
-    """A pattern that is safe to use."""
+    """A regular expression that is safe to use."""
 
     expression: re.Pattern[str]
     length: int

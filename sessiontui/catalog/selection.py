@@ -1,4 +1,4 @@
-"""The sessions that the user marked, to act on many at once.
+"""The selection: sessions that the user selected, to act on many at once.
 
 A mark belongs to a session's path: it survives sorting, filtering and folding,
 follows a rename and vanishes with its session. Folding changes what is seen,
@@ -20,7 +20,7 @@ SelectionState = Literal["none", "some", "all"]
 
 
 class Selection:
-    """Marked sessions, with their number and bytes always at hand.
+    """The selected sessions, with their number and bytes always at hand.
 
     Args:
         rows: All sessions.

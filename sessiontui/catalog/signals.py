@@ -1,4 +1,4 @@
-"""What one entry tells of a session's state, whichever agent wrote it.
+"""The signals in an entry: what it tells of a session's state, whichever agent wrote it.
 
 omp and pi write `message` entries, Claude Code `user` and `assistant` ones, Codex
 `response_item` and `event_msg`. Entries are hostile: any field may be of any type.
@@ -26,7 +26,7 @@ MAX_CALLS = 32
 
 
 class Signal(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What an entry changes; fields that are not set change nothing."""
+    """The signal of an entry: what it changes; fields that are not set change nothing."""
 
     ending: TurnEnd | None = None
     word: RecordedStatus | None = None
@@ -60,7 +60,7 @@ _SYNTHETIC: Final = ("<command-", "<local-command-", "<environment_context>", "<
 
 
 def read_signal(entry: Entry) -> Signal | None:
-    """Return what `entry` tells; None where it changes nothing."""
+    """Return the signal of an entry; None where it changes nothing."""
     reader = _READERS.get(entry.type)
     return None if reader is None else reader(entry, entry.data)
 

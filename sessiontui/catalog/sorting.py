@@ -1,4 +1,4 @@
-"""In which order sessions stand.
+"""The sort orders of the session list.
 
 A session's place is a tuple that ends with its path, so that no two places are
 equal and lists of them can be searched by bisection. Smaller stands higher.
@@ -52,7 +52,7 @@ def shown_title(row: Row) -> str:
 
 
 def text_sort_key(text: str, *, reverse: bool) -> bytes:
-    """Return bytes that sort as `text` does without regard to case, or the other way round.
+    """Return a sort key for text without regard to case, ascending or descending.
 
     UTF-8 sorts by code point. The complement of each byte turns the order
     round, and a final 255 puts a prefix after what it begins.
@@ -76,7 +76,7 @@ _FIGURES: dict[Sort, Callable[[SessionStats], float]] = {
 def sort_key(
     sort: Sort, *, reverse: bool, figures: FiguresOf = _no_figures
 ) -> Callable[[Row], SortKey]:
-    """Return the function that gives a row its place.
+    """Return the function that gives a row its sort key.
 
     Not reversed: the newest first, the largest first, titles from A to Z. What
     is not known, when a session was begun say, comes last either way.

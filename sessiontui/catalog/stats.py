@@ -1,4 +1,4 @@
-"""A session in figures: how long, how many turns, which models, what it used.
+"""The stats of a session: entries, turns, models, tokens and cost.
 
     count = Count()
     for entry in entries: count.add(entry)      # in the order of the session, each once
@@ -67,7 +67,7 @@ NO_TOKENS: Final = Tokens()
 
 
 class SessionStats(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What a session is in figures."""
+    """The stats of a session."""
 
     entries: int = 0
     """Without the title slot and the header."""
@@ -103,7 +103,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class StatsCounter:
-    """Counts as a session is read from its beginning to its end."""
+    """Counts stats as a session is read from its beginning to its end."""
 
     def __init__(self) -> None:
         self._state = _State()

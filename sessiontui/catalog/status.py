@@ -1,4 +1,4 @@
-"""What a session is doing at the moment, and whether an agent may hold it open.
+"""The status of a session (running, waiting, …), and whether it may be in use.
 
 No agent says so. It is told from how its last message ends, from tool calls
 without a result, from the `session_exit` entry that omp writes when it leaves,
@@ -31,7 +31,7 @@ _Stand = Literal["answer", "error", "aborted", "tool", "turn", "silent", "nothin
 
 
 class StatusRule(NamedTuple):
-    """One line of the table; a field that is None fits everything."""
+    """A rule for the status of a session; a field that is None matches anything."""
 
     activity: Status
     stand: _Stand | None = None
@@ -67,7 +67,7 @@ STATUS_RULES: Final[tuple[StatusRule, ...]] = (
 
 
 def session_status(row: Row, *, now_ms: int) -> Status:
-    """Return what the session is doing, as far as its bytes and the clock tell.
+    """Return the status of a session, by its bytes and the clock.
 
     Args:
         row: The session. What was read last counts until it is read again; one that
@@ -90,7 +90,7 @@ def session_status(row: Row, *, now_ms: int) -> Status:
 
 
 def in_use_reason(row: Row, *, now_ms: int) -> str | None:
-    """Return why an agent may hold the session open, in plain words; None where nothing says so.
+    """Return why a session may be in use by an agent, in plain words; None if it is not.
 
     The evidence, the strongest first: its agent has written that it left, then nobody holds
     it; it grew within the last minute, whatever changed it; it holds a conversation, and its

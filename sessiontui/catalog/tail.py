@@ -1,4 +1,4 @@
-"""What the last bytes of a session tell: how it stands, and what was named last.
+"""The tail of a session: status, open calls and last title from its last bytes.
 
 Read backwards to the last message that says how the conversation stands, so
 that a few lines are decoded whatever the size; then brought on line by line
@@ -87,7 +87,7 @@ def read_tail(tail: bytes, *, complete: bool) -> TailFacts:
 
 
 class ActiveBranch:
-    """Tells of one entry after the other, the last one first, whether it is on the active branch.
+    """The active branch: tells of each entry, the last one first, whether it is on it.
 
     Entries without a link, as other agents write them, always are.
     """
@@ -115,7 +115,7 @@ class ActiveBranch:
 
 
 class ParentLink(NamedTuple):
-    """Which entry this is, and which one it follows."""
+    """The id of an entry, and of the one it follows."""
 
     id: str
     parent: str | None
@@ -187,7 +187,7 @@ def _settles(sign: Signal) -> bool:
 
 
 class TailState:
-    """What is known of a session's end, while entries are added to it.
+    """The tail of a session while entries are added to it.
 
     Args:
         facts: What was known so far.

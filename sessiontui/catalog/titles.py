@@ -1,4 +1,4 @@
-"""Which of a session's titles counts, by omp's order of sources.
+"""The title of a session: which of its titles counts, by omp's order of sources.
 
 The title field of Redis, the slot, the header, the last title an entry gave, a
 compaction's short summary, the first line the user wrote, and if there is
@@ -59,7 +59,7 @@ _NAMES: Final = ("slot", "header", "entry")
 
 
 class PackedTitles(msgspec.Struct, frozen=True, gc=False):
-    """Titles that follow from what a row holds anyway: most sessions have one name, or none."""
+    """The titles of a row, packed: most sessions have one title, or none."""
 
     names: tuple[str, ...]
     """Which fields of `Titles` are the title that was chosen; the others are empty."""

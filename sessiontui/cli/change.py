@@ -1,4 +1,4 @@
-"""`sessiontui rename`, `rm`, `restore` and `trash`: what changes sessions, and the way back."""
+"""`sessiontui rename`, `rm`, `restore` and `trash`."""
 
 from __future__ import annotations
 

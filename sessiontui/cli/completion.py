@@ -1,4 +1,4 @@
-"""What the shell offers when the user presses Tab: commands, options, folders, sessions."""
+"""Shell completion: commands, options, folders, sessions."""
 
 from __future__ import annotations
 

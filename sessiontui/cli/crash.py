@@ -1,4 +1,4 @@
-"""Reports of errors that nobody expected: what helps to find the mistake, nothing of the user's.
+"""Crash reports: where an unexpected error happened, nothing of the user's data.
 
 A report names versions, kinds of errors, files and lines of programs, and figures. What an
 error says may repeat text of a session, a path or a password, and so may variables and lines

@@ -1,4 +1,4 @@
-"""`sessiontui doctor`: what is broken, repairing it, and the way back."""
+"""`sessiontui doctor`: scan, repair, undo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first line of the app, on the screen before the app itself is loaded.
+"""The first frame: the app's header, drawn before the app itself is loaded.
 
 Loading what draws the app takes some tenths of a second. Until then there is
 the header's line on the screen that the app takes over when it starts.

@@ -1,4 +1,4 @@
-"""`sessiontui index`: the file that makes searching fast."""
+"""`sessiontui index`: state, build and clear the search index."""
 
 from __future__ import annotations
 

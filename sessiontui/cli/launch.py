@@ -1,4 +1,4 @@
-"""Opens the app, on a source or on the demo."""
+"""Launches the app on a source or on the demo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks a person at a terminal before something changes; refuses what an agent may hold open."""
+"""Prompts at a terminal before a change; refuses sessions that may be in use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def leave_out_running(plan: DeletePlan, loss: str, *, leave_out: bool) -> DeletePlan:
-    """Return the plan without sessions that an agent may hold open.
+    """Return the plan without sessions that may be in use; refuse them unless left out.
 
     Args:
         plan: The sessions.

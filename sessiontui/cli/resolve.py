@@ -1,4 +1,4 @@
-"""Finds the session that a user means by a path, an id, or the beginning of one."""
+"""Resolves the session named by a path, an id, or the beginning of one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BESIDE_TITLE = 10
 
 
 async def resolve_session(workspace: Workspace, name: str) -> Row:
-    """Return the one session that `name` means.
+    """Return the one session that `name` stands for.
 
     Raises:
         CommandError: None has this name, or several have; then the candidates were

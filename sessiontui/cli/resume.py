@@ -1,4 +1,4 @@
-"""`sessiontui resume`: makes way for the agent that goes on with a session."""
+"""`sessiontui resume`: replaces this process by the agent's."""
 
 from __future__ import annotations
 

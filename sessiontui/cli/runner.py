@@ -1,4 +1,4 @@
-"""Runs a command: its exit code, its errors on one line, pipes that close, Ctrl-C."""
+"""Runs a command: exit code, errors on one line, closed pipes, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MOST_ODD_NAMES = 3
 
 
 class CommandError(SessionTuiError):
-    """What was asked cannot be done; says why in one line."""
+    """A command that cannot be done; says why in one line."""
 
 
 def run(arguments: Sequence[str] | None) -> int:

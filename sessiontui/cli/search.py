@@ -1,4 +1,4 @@
-"""`sessiontui search`: what was said, in any session."""
+"""`sessiontui search`: text in all sessions."""
 
 from __future__ import annotations
 

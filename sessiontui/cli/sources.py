@@ -1,4 +1,4 @@
-"""Which source a command works on, and with which password.
+"""The source that a command works on, and its password.
 
 The first that is there: the argument or `--source`, `$SESSIONTUI_SOURCE`, the
 configuration file, omp's own folder, pi's.
@@ -29,7 +29,7 @@ NO_SOURCE = (
 
 @dataclass(slots=True)
 class SourceOptions:
-    """What the options say about the source; the last one given counts."""
+    """The source options of a command; the last one given counts."""
 
     source: str | None = field(default=None, repr=False)
     """It may hold a password."""

@@ -1,4 +1,4 @@
-"""Follows one session as it grows, across reconnects, rewrites and renames."""
+"""Follows one session as it grows (`tail --follow`), across reconnects, rewrites and renames."""
 
 from __future__ import annotations
 

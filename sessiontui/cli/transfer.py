@@ -1,4 +1,4 @@
-"""`sessiontui cp` and `mv`: bring sessions to another store."""
+"""`sessiontui cp` and `mv`: copy and move sessions to another store."""
 
 from __future__ import annotations
 

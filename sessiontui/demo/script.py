@@ -1,4 +1,4 @@
-"""What the demo's sessions tell: the texts of `sessions.toml`, as typed values.
+"""The demo's script: the texts of `sessions.toml`, as typed values.
 
 Ages and durations are seconds.
 """
@@ -65,7 +65,7 @@ class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SessionScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One finished or resting session."""
+    """The script of one finished or idle session."""
 
     project: str
     title: str
@@ -90,7 +90,7 @@ class SessionScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LiveScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One agent that works for as long as the demo runs."""
+    """The script of one agent that works for as long as the demo runs."""
 
     project: str
     title: str
@@ -108,7 +108,7 @@ class LiveScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DemoScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of it."""
+    """The whole script of the demo."""
 
     models: dict[str, Model]
     projects: dict[str, Project]

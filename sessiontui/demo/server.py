@@ -1,4 +1,4 @@
-"""Starts the demo's keeper for as long as the app is open, and looks after it."""
+"""The demo's server: starts the supervisor for as long as the app is open."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STOP_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class DemoServer:
-    """Where the demo plays."""
+    """The running demo: its source, and folders of its own."""
 
     source: Source
 

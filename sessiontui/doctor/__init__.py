@@ -1,4 +1,4 @@
-"""What is wrong with a store of sessions, and what would put it right: rules over facts.
+"""The doctor: rules that find what is broken in a store, and fixes as values.
 
 Nothing here reads or changes anything. Whoever gathers the facts (index, rows, first
 and last bytes) gives them to `rules`; whoever carries out a fix writes what takes it back

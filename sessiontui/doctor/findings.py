@@ -1,4 +1,4 @@
-"""What can be found, and as values what would be done about it and what takes that back.
+"""The doctor's findings, with fixes and undos as values.
 
 Paths and texts are as stored: they pass through `clean` to be shown.
 """
@@ -27,7 +27,7 @@ FindingKind = Literal[
 
 
 class KindText(NamedTuple):
-    """What a kind of finding is called and means."""
+    """The name, meaning and remedy of a kind of finding."""
 
     name: str
     meaning: str
@@ -164,7 +164,7 @@ class BrokenLine(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is not as it should be."""
+    """A finding: something broken, and its fix if there is one."""
 
     kind: FindingKind
     path: str

@@ -1,4 +1,4 @@
-"""What was repaired and what takes it back, as lines of JSON.
+"""The journal of repairs and their undo, as lines of JSON.
 
 A line tells a repair, or that one was taken back. Bytes are base64; paths with
 bytes that are no UTF-8 keep them as escaped surrogates.
@@ -31,7 +31,7 @@ class Repair(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UndoneRepair(msgspec.Struct, frozen=True):
-    """A repair that is no more."""
+    """A record that a repair was undone."""
 
     undone: str
     """Its id."""

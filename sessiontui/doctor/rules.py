@@ -46,7 +46,7 @@ _HEADED: Final = ("omp", "pi", "unknown")
 
 
 class HeaderlessSession(NamedTuple):
-    """A session without a head."""
+    """A session without a header."""
 
     stat: Stat
     parent_id: str | None
@@ -84,7 +84,7 @@ def headerless_finding(
     now_ms: int,
     within: bool = False,
 ) -> Finding:
-    """Return what is to be said of a session without a head.
+    """Return the finding for a session without a header.
 
     Args:
         piece: The session.
@@ -126,7 +126,7 @@ def _timed(stat: Stat, now_ms: int) -> Stat:
 def field_findings(
     fields: Iterable[HashField], untimed: Mapping[str, Row | None], now_ms: int
 ) -> list[Finding]:
-    """Return what is wrong with the two hashes.
+    """Return the findings for fields of the two hashes.
 
     Args:
         fields: Fields of no session, and times that are no numbers.
@@ -180,7 +180,7 @@ def may_have_other_title(row: Row) -> bool:
 
 
 def title_finding(row: Row, head: bytes) -> Finding | None:
-    """Return what is wrong with a session's title field.
+    """Return the finding for a title field that disagrees; None if it agrees.
 
     Args:
         row: The session, for which `may_have_other_title`.
@@ -347,7 +347,7 @@ def _above(path: str) -> Iterator[str]:
 
 
 class SessionStart(NamedTuple):
-    """What a session begins with, behind its title slot."""
+    """The start of a session, after its title slot."""
 
     kind: Literal["header", "entry", "nothing", "other"]
     """`entry`: one of omp's, which belongs behind a header; `nothing`: no whole line."""

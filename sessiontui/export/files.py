@@ -1,4 +1,4 @@
-"""New files: private, whole or not there at all, and named so that every system takes them."""
+"""Writes exported files: private, atomic, with portable names."""
 
 from __future__ import annotations
 

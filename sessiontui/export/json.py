@@ -1,4 +1,4 @@
-"""A session for programs: its entries in one JSON object, or the bytes as they are stored."""
+"""JSON and JSONL export: entries in one JSON object, or the bytes as stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people and agents wrote, Markdown from anywhere, as harmless HTML or Markdown.
+"""Makes Markdown from sessions harmless, as HTML or as Markdown.
 
 A real parser reads it. The HTML is made of its tokens, from a short list of
 tags; a link keeps its address only where that is one of the web or of mail, and an

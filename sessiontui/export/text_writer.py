@@ -81,7 +81,7 @@ _Value = TypeVar("_Value")
 
 
 class _WaitingLine(NamedTuple):
-    """A line that waits."""
+    """A line that waits for results."""
 
     items: tuple[Item, ...]
     size: int
@@ -90,7 +90,7 @@ class _WaitingLine(NamedTuple):
 
 
 class PairingWindow:
-    """Turns lines into blocks, in order; a call's block shows its result."""
+    """Pairs calls with results over a window of lines; yields blocks in order."""
 
     def __init__(self) -> None:
         self._lines: deque[_WaitingLine] = deque()
@@ -336,7 +336,7 @@ class ExportOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFacts:
-    """What is known of a session beside its entries; text in it is as stored."""
+    """Facts of a session beside its entries; text in it is as stored."""
 
     title: str
     path: str

@@ -1,4 +1,4 @@
-"""What a line of a session looks like to a reader: display blocks.
+"""The registry of formats: display blocks of any entry, whichever agent wrote it.
 
 Knows the entries of omp and pi of every version, and the records of Claude Code
 and Codex; what it does not know shows as itself.

@@ -1,4 +1,4 @@
-"""What goes on with a session in the agent that wrote it.
+"""The command that resumes a session in the agent that wrote it.
 
 omp takes a path or the beginning of an id after `--resume`, pi a path after
 `--session`; Claude Code and Codex know their sessions by id alone. A path is

@@ -1,4 +1,4 @@
-"""The two places where omp keeps a session's title beside the header.
+"""The title slot and the title field: where omp keeps a session's title beside the header.
 
 The *slot* is line 1 of a session: exactly 256 UTF-8 bytes with its newline, so
 that a title can be changed in place. The *title field* is the value of

@@ -223,7 +223,7 @@ _LEVEL: Final = 3
 
 
 class Record(NamedTuple):
-    """A block in which something was said."""
+    """A record: the text of one block."""
 
     offset: int
     """Where its line begins in the session."""

@@ -64,7 +64,7 @@ def indexed_session(
 
 
 class IndexedSession(msgspec.Struct, frozen=True, gc=False):
-    """A session as far as it is in the index."""
+    """An indexed session: how far it is in the index, and its stats."""
 
     size: int
     """Its length when it was read; less where reading has not come to its end."""
@@ -88,7 +88,7 @@ class IndexedSession(msgspec.Struct, frozen=True, gc=False):
 
 
 class Fingerprint(msgspec.Struct, frozen=True, gc=False):
-    """By which bytes a session is known again."""
+    """The fingerprint of a session: digests of its first and last indexed bytes."""
 
     head: bytes
     """`fingerprint` of its first `HEAD_BYTES`, fewer where `stop` comes before."""
@@ -97,7 +97,7 @@ class Fingerprint(msgspec.Struct, frozen=True, gc=False):
 
 
 class SessionPiece(msgspec.Struct, frozen=True, gc=False):
-    """Bytes of a session that were read for the index."""
+    """A piece of a session that was read for the index."""
 
     path: str
     size: int
@@ -119,7 +119,7 @@ class SessionPiece(msgspec.Struct, frozen=True, gc=False):
 
 
 class IndexTotals(msgspec.Struct, frozen=True):
-    """How much is in the index."""
+    """The totals of the index: sessions, texts, bytes."""
 
     sessions: int
     texts: int
@@ -136,7 +136,7 @@ def index_file(folder: Path, source: Source) -> Path:
 
 
 class IndexCache(Mapping[str, IndexedSession]):
-    """What the index knows, by path.
+    """What the index says of each session, by path.
 
     Args:
         rows: The rows as they are now; where one changes, `note` is called before

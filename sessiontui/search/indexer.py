@@ -1,4 +1,4 @@
-"""Keeps the index current in the background, in nobody's way.
+"""The indexer: keeps the index current in the background.
 
 Begins once every row is read. The newest sessions come first; one that grows is read
 again when it is quiet for a while, or has grown for long, and then only what is new.

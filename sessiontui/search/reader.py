@@ -1,4 +1,4 @@
-"""Reads the index while others may write it: what is known, and where text may be.
+"""The index reader: what is indexed, and which chunks may match; safe beside a writer.
 
 A reader sees the index as it was when its search began, whatever is written
 meanwhile. Everything here runs in one thread at a time.
@@ -45,7 +45,7 @@ _HeldRow = tuple[bytes, int, Whole, int, Whole, Whole]
 
 
 class SearchCandidate(msgspec.Struct, frozen=True, gc=False):
-    """A session of the index for one search."""
+    """A candidate of a search: an indexed session with the chunks that may match."""
 
     id: int
     size: int
@@ -57,7 +57,7 @@ class SearchCandidate(msgspec.Struct, frozen=True, gc=False):
 
 
 class IndexReader:
-    """One search's view of the file.
+    """The index as one search reads it.
 
     Args:
         path: The file.

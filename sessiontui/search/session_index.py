@@ -43,7 +43,7 @@ _SHARE: Final = 0.05
 
 
 class StatsTracker:
-    """Figures of sessions that were looked at lately.
+    """Stats of sessions that were opened lately.
 
     Args:
         rows: The rows as they are now, by path.
@@ -190,7 +190,7 @@ _RETRY_S: Final = 1.0
 
 
 class SessionIndex:
-    """Owns the index of a source and what was counted besides; a workspace gives it its sessions.
+    """The session index of a source: indexer, stats and search; serves one workspace.
 
     Args:
         folder: Where indexes are kept; None to keep none.

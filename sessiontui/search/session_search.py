@@ -1,4 +1,4 @@
-"""Searches all sessions, the newest first: in the index what it knows, the rest as it is stored.
+"""One search over all sessions, newest first: in the index, else in the stored bytes.
 
 What is found is what reading every session from its beginning to its end would find,
 whether the index knows all of it, some of it, or is not there.
@@ -42,7 +42,7 @@ _Result = TypeVar("_Result")
 
 
 class SessionMatch(msgspec.Struct, frozen=True, gc=False):
-    """Something that was said in a session."""
+    """A match in a session."""
 
     path: str
     hit: TextMatch
@@ -51,14 +51,14 @@ class SessionMatch(msgspec.Struct, frozen=True, gc=False):
 
 
 class SearchProgress(msgspec.Struct, frozen=True, gc=False):
-    """How far a search has come; all that was found before is told."""
+    """The progress of a search; all matches before are told."""
 
     sessions: int
     of: int
 
 
 class SearchedText:
-    """What is wanted, where it was said.
+    """A text query, limited to blocks that are searched.
 
     Args:
         wanted: What.

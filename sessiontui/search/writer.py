@@ -1,4 +1,4 @@
-"""Brings the index up to date, a few sessions at a time, each in whole or not at all.
+"""The index writer: adds sessions, each in a transaction.
 
 Everything here runs in one thread. What is appended to a session costs only what is
 new: reading goes on behind the last whole line that is known, if the bytes before are

@@ -1,4 +1,4 @@
-"""What belongs to a session beside its own bytes, and where it stands.
+"""Artifacts of a session: drafts, subagents and logs beside it, and where they stand.
 
 The sidecar folder is the session's path without `.jsonl`: logs, drafts,
 subagents' sessions. Debris lies beside it: backups (`<name>.jsonl.*.bak`), locks

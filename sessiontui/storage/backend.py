@@ -1,4 +1,4 @@
-"""What a store of sessions must be able to do; everything else is built on top.
+"""The backend protocol: what a store of sessions must be able to do.
 
 A backend moves bytes and never parses them. Each call is one atomic step in
 the store: it happens whole or not at all, and bytes, mtime and title change
@@ -75,7 +75,7 @@ class Range(msgspec.Struct, frozen=True, gc=False):
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
-    """A session as one snapshot shows it."""
+    """A snapshot of a session: stat and some of its bytes."""
 
     stat: Stat
     head: bytes
@@ -100,7 +100,7 @@ class TrashItem(msgspec.Struct, frozen=True):
 
 
 class HashField(msgspec.Struct, frozen=True):
-    """A field of the hash of times or of that of titles, as it is stored."""
+    """A field of the meta hash or of the title hash, as stored."""
 
     kind: Literal["meta", "title"]
     path: str
@@ -110,7 +110,7 @@ class HashField(msgspec.Struct, frozen=True):
 
 
 class HashFieldChange(msgspec.Struct, frozen=True):
-    """A field that is to become another one."""
+    """A change of a hash field, from an expected old value."""
 
     kind: Literal["meta", "title"]
     path: str
@@ -127,7 +127,7 @@ class HashFieldChange(msgspec.Struct, frozen=True):
 
 
 class Dirty(msgspec.Struct, frozen=True):
-    """These sessions may have changed; more may be told than did."""
+    """Sessions that may have changed; more may be told than did."""
 
     paths: frozenset[str]
 
@@ -141,7 +141,7 @@ class Rescan(msgspec.Struct, frozen=True):
 
 
 class FeedState(msgspec.Struct, frozen=True):
-    """How changes reach us at the moment; shown to the user."""
+    """The state of the change feed: its tier, and whether it is live."""
 
     tier: Literal["tracking", "keyspace", "inotify", "polling", "memory", "none"]
     live: bool

@@ -1,4 +1,4 @@
-"""Tells what peers did to a session from one look at it, and puts that into the mirror.
+"""The change detector: tells what peers did to a session from a snapshot, and updates the mirror.
 
 The rule, for a session that was known `size` bytes long: it is gone, or it was
 rewritten (shorter; the last bytes before `size` or the first bytes differ;
@@ -32,7 +32,7 @@ MOST_TOGETHER: Final = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What a look at one session found."""
+    """What the change detector found of one session."""
 
     path: str
     entry: MirrorEntry | None
@@ -44,7 +44,7 @@ class Detection:
 
 
 class ChangeDetector:
-    """Looks at sessions.
+    """Detects changes of sessions, and updates the mirror.
 
     Args:
         backend: The store.

@@ -1,4 +1,4 @@
-"""Hands changes to whoever follows a storage, each in its own pace.
+"""Change feeds: hands changes to each follower of a storage, at its own pace.
 
 A feed's queue is bounded: peers' changes are not fetched while it is longer than
 `ROOM`; and where it grows all the same (the first index, our own writes), it is
@@ -104,7 +104,7 @@ class ChangeFeed:
 
 
 class ChangeFeeds:
-    """All feeds of a storage."""
+    """All change feeds of a storage."""
 
     def __init__(self) -> None:
         self._feeds: set[ChangeFeed] = set()
@@ -143,7 +143,7 @@ class ChangeFeeds:
 def coalesce_changes(
     changes: Iterable[Change], known: Callable[[str], MirrorEntry | None]
 ) -> list[Change]:
-    """Return what became of each session that `changes` concern, in order of first mention.
+    """Coalesce changes to the net result for each session, in order of first mention.
 
     Args:
         changes: Changes whose last state is the present one.

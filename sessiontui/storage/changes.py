@@ -1,4 +1,4 @@
-"""What happened to a session, as exact deltas.
+"""Change events of sessions, as exact deltas.
 
 Applied in order to the state that was there when the subscription began,
 they give the state that is there now: nothing is missed, nothing doubled.

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class StoredSession:
-    """A session as it stands in the store."""
+    """A session in the memory store."""
 
     data: bytearray
     mtime_ms: int | None
@@ -54,7 +54,7 @@ class StoredSession:
 
 @dataclass(slots=True)
 class TrashedSessions:
-    """What one deletion moved out of sight."""
+    """What one deletion moved to the trash."""
 
     item: TrashItem
     held: dict[str, StoredSession]

@@ -1,4 +1,4 @@
-"""What we know of a store's sessions: what it confirmed, and what our pending writes make of it.
+"""The mirror of a store: its sessions as confirmed, and as pending writes will leave them.
 
 Two layers. *Confirmed* entries are what the store has told us; each change of
 them is published at once as exactly one `Change` (or two, where title and bytes
@@ -35,7 +35,7 @@ _STAT_FIELDS: Final = attrgetter("path", "size", "mtime_ms", "title")
 
 
 class MirrorEntry(msgspec.Struct, gc=False):
-    """A session as the store confirmed it."""
+    """A session of the mirror, as the store confirmed it."""
 
     size: int
     mtime_ms: int
@@ -109,7 +109,7 @@ class StoredRange(msgspec.Struct, frozen=True, gc=False):
 
 
 class PendingView(msgspec.Struct, gc=False):
-    """A session as it will be once what is pending is done."""
+    """A session as it will be once pending writes are done."""
 
     size: int
     mtime_ms: int

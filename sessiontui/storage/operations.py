@@ -1,4 +1,4 @@
-"""What can be done to the bytes of one session: append to it, or replace it.
+"""Operations on the bytes of one session: append and write.
 
 Each knows how to ask the store, how to find out whether an attempt of unknown
 outcome took effect, and what it makes of the mirror, before and after.

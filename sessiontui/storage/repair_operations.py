@@ -1,4 +1,4 @@
-"""Repairs in the pending-write chain; what each found before is checked once more in its turn."""
+"""Repairs as operations in the write queue; each is checked once more in its turn."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class AddTitleSlot(SetTitle):
 
 
 class Crop(Operation):
-    """Keeps only some bytes of a session.
+    """Crops a session to some of its bytes.
 
     Args:
         path: The session.

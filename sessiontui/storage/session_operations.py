@@ -396,7 +396,7 @@ _LOOKS = 5
 
 @dataclass(frozen=True, slots=True)
 class TitleResult:
-    """What came of it."""
+    """The result."""
 
     stat: Stat | None
     """The session afterwards; None: an agent's title gave way to the user's, nothing changed."""

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 
 class StorageState:
-    """What chain and follower say; both are the storage's own."""
+    """The state of a storage: pending writes, errors, change feed."""
 
     _chain: WriteQueue
     _follower: StoreSync
@@ -519,7 +519,7 @@ class SessionStorage(StorageState, SessionReads):
 
 
 class _LoadedStorage(SessionStorage):
-    """A storage that is loaded before anybody sees it."""
+    """A storage that is loaded when it is returned."""
 
     @classmethod
     async def _open(cls, backend: Backend, contents: ContentsPolicy) -> Self:

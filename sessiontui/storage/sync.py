@@ -35,7 +35,7 @@ TOOK_OVER: Final = "another server took over"
 
 
 class FailoverLosses:
-    """Remembers the sessions that became shorter or vanished since all was well.
+    """Writes lost in a failover: sessions that became shorter or vanished.
 
     Whether a server took over is known only once changes are followed again; a look may
     find before that what is missing. At most as many paths as there are sessions.
@@ -101,7 +101,7 @@ _MOST_LOOKS: Final = 64
 
 
 class StoreSync:
-    """Keeps a mirror current.
+    """Keeps a mirror in sync with its store.
 
     Args:
         backend: The store.

@@ -41,7 +41,7 @@ where nothing says so. Asked in the turn of an operation, with what the store sa
 
 
 def refuse_in_use(guard: Guard | None, stat: Stat) -> None:
-    """Go no further with a session that an agent may hold open.
+    """Raise if a session may be in use by an agent.
 
     Raises:
         SessionHeldError: The guard says so.
@@ -53,7 +53,7 @@ def refuse_in_use(guard: Guard | None, stat: Stat) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long to go on with a store that is away; the default is about a minute."""
+    """The retry policy while a store is away; by default about a minute."""
 
     attempts: int = 40
     """How often a change is tried or looked for before it fails."""
@@ -70,7 +70,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class UnwrittenData:
-    """Bytes that were accepted and could not be written."""
+    """Data that was accepted and could not be written."""
 
     path: str
     data: bytes
@@ -81,7 +81,7 @@ class UnwrittenData:
 
 @dataclass(frozen=True, slots=True)
 class PendingWrite:
-    """A change that was asked for and that the store has not confirmed."""
+    """A pending write: a change that the store has not confirmed."""
 
     action: str
     """What it does: `append`, `write`, `title`, `rename`, `delete`, `restore`."""
@@ -95,7 +95,7 @@ class PendingWrite:
 
 
 class Operation:
-    """A change of one or several sessions.
+    """An operation of the write queue: a change of one or several sessions.
 
     Args:
         paths: The sessions it changes, as far as known.
@@ -186,7 +186,7 @@ _MOST_AT_ONCE: Final = 16
 
 
 class WriteQueue:
-    """Runs operations, each in its turn.
+    """The write queue: runs operations, each in its turn.
 
     Args:
         backend: The store.

@@ -117,7 +117,7 @@ def encode_text(text: str) -> bytes:
 
 
 class WriterLines:
-    """The open writers of a storage, and the way of their lines into the chain.
+    """The open writers of a storage, and the way of their lines into the write queue.
 
     Args:
         mirror: Shows each line at once.

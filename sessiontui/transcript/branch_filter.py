@@ -36,7 +36,7 @@ _SIDECHAIN_TYPES = {"progress", "attachment", "system", "file-history-snapshot"}
 
 
 class EntryLink(NamedTuple):
-    """An entry as a link of the chain."""
+    """The link of an entry: its id and its parent's."""
 
     role: LinkRole
     id: str = ""
@@ -53,7 +53,7 @@ class EntryLink(NamedTuple):
 
 
 class LineLinks(NamedTuple):
-    """A line of a session and its links."""
+    """The links of a line's entries."""
 
     offset: int
     stop: int
@@ -160,7 +160,7 @@ _MAX_OPEN = 20_000
 
 
 class HiddenRange(NamedTuple):
-    """Lines in a row that are not shown."""
+    """A hidden range: consecutive lines that are not shown."""
 
     start: int
     stop: int
@@ -173,14 +173,14 @@ class HiddenRange(NamedTuple):
 
 
 class BranchTip(NamedTuple):
-    """The last entry of a branch."""
+    """The tip of a branch: its last entry."""
 
     offset: int
     id: str
 
 
 class BranchFilter:
-    """What of a session is shown: one branch, and of that maybe what the model sees alone."""
+    """The branch filter: shows one branch, or of it only what the model sees."""
 
     def __init__(self) -> None:
         self.choice: BranchTip | None = None

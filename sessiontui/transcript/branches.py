@@ -1,4 +1,4 @@
-"""Every branch of a session, found in one way up from its end.
+"""The branches of a session, found in one pass up from its end.
 
 An entry that nobody further down follows is the last one of a branch. Only what
 each branch waits for is remembered, so a session of any length takes little memory,
@@ -32,7 +32,7 @@ _MAX_TRIES = 50
 
 @dataclass(slots=True)
 class Branch:
-    """One branch, as far as it is known."""
+    """A branch of a session, as far as it is known."""
 
     offset: int
     """Where the line of its last entry begins."""

@@ -1,4 +1,4 @@
-"""A session that is open for reading: a window of pages that follows its end or the reader.
+"""An open transcript: a window of pages that follows the session's end or the reader.
 
 The window is one piece of the session without a gap, at most `MAX_PAGES` long;
 what is too much is dropped at the far side. Offsets and sizes are bytes from the

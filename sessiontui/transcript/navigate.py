@@ -97,7 +97,7 @@ _LONGEST: Final = 32
 
 @dataclass(slots=True)
 class Turn:
-    """What the user wrote, and what came of it."""
+    """A turn: a message of the user, with the tools and errors after it."""
 
     hit: TextMatch
     tools: int = 0

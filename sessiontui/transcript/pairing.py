@@ -26,7 +26,7 @@ _CALL_TYPES = {"toolCall", "tool_use", "server_tool_use"}
 
 
 class CallIds(NamedTuple):
-    """Ids of tool calls that a line has to do with."""
+    """The tool call ids of a line: calls, results, starts."""
 
     calls: tuple[str, ...] = ()
     """It makes these calls."""

@@ -1,4 +1,4 @@
-"""Ends a regular expression that would never end.
+"""A time limit for regular expressions.
 
 Some patterns take longer than anybody lives on lines of a few dozen characters.
 Python's matcher can be stopped by a signal alone, which reaches the main thread: in

@@ -80,7 +80,7 @@ _PLAIN_RUN: Final = re.compile(r"[0-9a-z_.-]+")
 
 
 class TextMatch(msgspec.Struct, frozen=True, gc=False):
-    """A block that shows what is looked for."""
+    """A match: a block that has the searched text."""
 
     offset: int
     """Where its line begins."""
@@ -97,14 +97,14 @@ class TextMatch(msgspec.Struct, frozen=True, gc=False):
 
 
 class SearchStep(msgspec.Struct, frozen=True, gc=False):
-    """How far the search has come; all hits before are told."""
+    """A step of a search: how far it has come; all matches before are told."""
 
     offset: int
     stop: int
 
 
 class BlockQuery(Protocol):
-    """Blocks of a kind, and which stored bytes they may come from."""
+    """A query for blocks, with a test for the stored bytes they may come from."""
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to find."""
@@ -124,7 +124,7 @@ class BlockQuery(Protocol):
 
 
 class TextQuery(BlockQuery, Protocol):
-    """Text of some kind that is looked for."""
+    """A query for text."""
 
     text: str
     """As typed, more or less."""
@@ -143,7 +143,7 @@ class TextQuery(BlockQuery, Protocol):
 
 
 class UserMessageQuery:
-    """What the user wrote."""
+    """A query for messages of the user."""
 
     def __bool__(self) -> bool:
         """Return true."""
@@ -167,7 +167,7 @@ class UserMessageQuery:
 
 
 class LiteralQuery:
-    """What is looked for.
+    """A query for literal text.
 
     Args:
         text: As typed.
@@ -218,7 +218,7 @@ class LiteralQuery:
 
 
 class RegexQuery:
-    """A regular expression that is looked for, without regard to case.
+    """A query by a regular expression, without regard to case.
 
     Args:
         pattern: As typed.
@@ -388,7 +388,7 @@ _MAX_BLOCK = (1 << _BITS) - 1
 
 
 class MatchPosition(NamedTuple):
-    """A block that tells what is looked for."""
+    """The position of a match: offset of the line, number of the block."""
 
     offset: int
     """Where its line begins."""
@@ -397,7 +397,7 @@ class MatchPosition(NamedTuple):
 
 
 class Finder:
-    """What one search has found in a document so far.
+    """Finds text in a document; holds the matches so far.
 
     Args:
         document: Where to look.
@@ -549,7 +549,7 @@ _TERM: Final = re.compile(r'"([^"]*)"?|([^\s"]+)')
 
 
 class WordsQuery:
-    """Several texts of which each stands somewhere in a block.
+    """A query for several texts, all of which stand in a block.
 
     Args:
         needles: What to look for, at least one.
@@ -566,7 +566,7 @@ class WordsQuery:
 
     @property
     def needles(self) -> tuple[LiteralQuery, ...]:
-        """What is looked for."""
+        """A query for literal text."""
         return self._needles
 
     def next(self, lowered: bytes, start: int) -> int:

@@ -1,4 +1,4 @@
-"""Does the same to many sessions: one after the other, with failures told at the end."""
+"""Bulk actions: the same for many sessions, one after the other; failures told at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Done = TypeVar("Done")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A session to which it could not be done."""
+    """A session for which a bulk action failed."""
 
     path: str
     error: StorageError
@@ -31,7 +31,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Done]):
-    """What came of it."""
+    """The result."""
 
     done: tuple[Done, ...] = ()
     failed: tuple[Failure, ...] = ()

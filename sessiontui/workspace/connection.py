@@ -83,7 +83,7 @@ _RETRY_S: Final = 1.0
 
 
 class WriteAccess:
-    """Closes a storage to changes where they are not wished or not possible.
+    """Makes a storage read-only where changes are not wished or not possible.
 
     Args:
         asked: Whether the user wishes that nothing is changed.

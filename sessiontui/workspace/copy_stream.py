@@ -44,7 +44,7 @@ _TRIES: Final = 5
 
 
 class CopySink(Protocol):
-    """Takes the bytes of a copy from the first to the last."""
+    """A sink for the bytes of a copy."""
 
     def begin(self) -> None:
         """Forget what came so far."""
@@ -56,7 +56,7 @@ class CopySink(Protocol):
 
 
 class DigestSink:
-    """Only remembers how many bytes came, and which."""
+    """A sink that only counts and hashes bytes."""
 
     def __init__(self) -> None:
         self.begin()
@@ -78,7 +78,7 @@ class DigestSink:
 
 
 class StagingSink(DigestSink):
-    """Builds a file aside in another store, and remembers the same."""
+    """A sink that stages a file in another store, and hashes it."""
 
     def __init__(self, storage: SessionStorage, token: str, number: int) -> None:
         self._storage = storage
@@ -105,7 +105,7 @@ async def copy_session(
     sink: CopySink,
     shape: Callable[[bytes, Stat], RewrittenHeader],
 ) -> Stat:
-    """Give all bytes of a session to `sink`, its beginning as `shape` says.
+    """Copy all bytes of a session to `sink`, with the beginning rewritten by `shape`.
 
     Args:
         storage: Where it is.
@@ -227,7 +227,7 @@ class SessionHeader:
 
 @dataclass(frozen=True, slots=True)
 class RewrittenHeader:
-    """How a copy is made from the original."""
+    """How the copy's beginning is made from the original's."""
 
     skip: int
     """How many of the original's first bytes have another form in the copy."""
@@ -240,7 +240,7 @@ class RewrittenHeader:
 def rewrite_header(
     data: bytes, stat: Stat, *, to_folder: bool, cwd: str | None, parents: Mapping[str, str]
 ) -> RewrittenHeader:
-    """Return how the copy of a session begins.
+    """Return the rewritten header for the copy of a session.
 
     A title of the field, which a folder has not, goes into the title line; not before a
     header of pi, which could not open it then. In Redis the field says what the title line

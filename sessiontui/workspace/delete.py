@@ -1,4 +1,4 @@
-"""Deleting with a way back: what a deletion would take, doing it, undoing it."""
+"""Deleting sessions: plan, move to the trash, undo."""
 
 from __future__ import annotations
 

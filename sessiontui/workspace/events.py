@@ -1,4 +1,4 @@
-"""What the workspace tells the app and the command line; immutable, replaced on change."""
+"""State and events of a workspace: immutable values for the app and the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ProblemKind = Literal["unreachable", "password", "permission", "missing", "file"
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Why there is nothing to show from the source; gone by itself when it can be shown."""
+    """A problem with the source; cleared when it can be shown."""
 
     kind: ProblemKind
     message: str
@@ -26,7 +26,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class WorkspaceState(msgspec.Struct, frozen=True):
-    """How things stand, for the header."""
+    """The state of a workspace, for the header."""
 
     feed: FeedState = FeedState(tier="none", live=False)
     loading: bool = True
@@ -47,7 +47,7 @@ class WorkspaceState(msgspec.Struct, frozen=True):
 
 
 class Diagnostics(msgspec.Struct, frozen=True):
-    """What is waiting and what is kept at the moment, for reports of mistakes."""
+    """Diagnostics of a workspace: queues and caches."""
 
     batches: int
     """Batches of changes applied so far."""
@@ -91,7 +91,7 @@ Update = RowsChanged | StateChanged | DocumentChanged | DocumentGone
 
 
 class SessionInUse(msgspec.Struct, frozen=True):
-    """A session that a running agent may hold open."""
+    """A session that may be in use by a running agent."""
 
     path: str
     title: str
@@ -100,7 +100,7 @@ class SessionInUse(msgspec.Struct, frozen=True):
 
 
 class DeletePlan(msgspec.Struct, frozen=True):
-    """What a deletion would take, as found when it was planned; changes nothing."""
+    """The plan of a deletion: what it would move to the trash."""
 
     paths: tuple[str, ...]
     """The sessions."""

@@ -1,4 +1,4 @@
-"""Writing sessions to files: what is known of them, names for them, one after the other."""
+"""Exports sessions of a workspace to files: facts, names, one after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a running agent may hold a session open: the one judgement, and what it is asked for.
+"""Whether a session is in use by a running agent: the one judgement.
 
 Whatever would take an agent's work from it asks here before, and once more in its
 turn at the store (`InUseTracker.guard`), with what stands there then. What agents tell of
@@ -28,7 +28,7 @@ _CHANGED = "it changed just now"
 
 
 class InUseTracker:
-    """Judges sessions by their rows.
+    """Judges by their rows whether sessions are in use.
 
     Args:
         row: Returns the row of a session, or None.

@@ -1,4 +1,4 @@
-"""The transcripts that are open, fed with what is appended to their sessions."""
+"""The open transcripts, kept current by the change feed."""
 
 from __future__ import annotations
 

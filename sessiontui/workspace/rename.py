@@ -1,4 +1,4 @@
-"""Another title and path for a session, without taking work from its agent."""
+"""Renaming a session: title and path, unless its agent is running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Carries out the doctor's fixes, each with a way back that outlives this run.
+"""The doctor's repairs: carries out fixes, each with an undo that outlives this run.
 
 What was removed lies in the trash, what was written over stands in a journal of the
 source: a file of the user's own, in the data folder.

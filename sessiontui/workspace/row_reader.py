@@ -1,4 +1,4 @@
-"""Reads heads and tails of sessions, what is seen first, and turns them into rows.
+"""The row reader: reads heads and tails of sessions, visible ones first.
 
 Every session costs two small ranges, however long it is. Rows in view come
 before all others, then the newest; the rest is read in the background at

@@ -190,7 +190,7 @@ class RowUpdater:
 
 
 class RowNotes:
-    """Puts notes on rows while something is done with their sessions.
+    """Shows notes on rows while actions run on their sessions.
 
     Args:
         rows: Gets the notes.

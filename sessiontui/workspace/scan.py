@@ -1,4 +1,4 @@
-"""Gathers the facts for the doctor's rules, in slices that no key has to wait for.
+"""The doctor's scan: gathers the facts for its rules, in short slices.
 
 The index, the two hashes, the rows and the first and last bytes are enough for all but
 broken lines: those are looked for in every byte, and only where asked.
@@ -40,7 +40,7 @@ _PLACES: Final = 20
 
 
 class ScanProgress(msgspec.Struct, frozen=True):
-    """How far an examination is, and what it found since it last said so."""
+    """The progress of a scan, with the findings since the last one."""
 
     what: str
     done: int
@@ -49,7 +49,7 @@ class ScanProgress(msgspec.Struct, frozen=True):
 
 
 class StoreScan:
-    """Looks a workspace over.
+    """The doctor's scan of a workspace.
 
     Args:
         workspace: Its sessions; the index must have been read.

@@ -70,7 +70,7 @@ _HEAD_BYTES: Final = 4096
 
 
 class Destination:
-    """A store that sessions are copied to.
+    """The target store of a transfer.
 
     Args:
         source: What it is.
@@ -230,7 +230,7 @@ _DEBRIS: Final = re.compile(r"\..*\.jsonl\.(lock(\.os)?|.*\.tmp)\Z|.*\.jsonl\..*
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferOptions:
-    """How sessions are to be copied."""
+    """The options of a transfer."""
 
     move: bool = False
     """Whether the originals go to the trash then."""
@@ -244,7 +244,7 @@ class TransferOptions:
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """What became of a session."""
+    """The result of a transfer for one session."""
 
     path: str
     new_path: str
@@ -263,7 +263,7 @@ class TransferResult:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """Something to copy."""
+    """A file to copy."""
 
     path: str
     new_path: str

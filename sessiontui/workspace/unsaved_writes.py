@@ -1,4 +1,4 @@
-"""Keeps changes that a source did not confirm in a file, a JSON object a line.
+"""Saves writes that a source did not confirm to a file, a JSON object a line.
 
 Each has `action`, `path`, and where it applies `target`, `title`, and the bytes that
 were to be written: `data` where they are UTF-8, else `data_base64`.

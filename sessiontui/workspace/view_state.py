@@ -1,4 +1,4 @@
-"""How the user left the list of a source: remembered between runs, one file for each source.
+"""The view state of a source's list, saved between runs; one file for each source.
 
 The file lies in the user's state folder and holds no secret and nothing that
 sessions say but their paths. It is written whole, beside itself first, so that
@@ -34,7 +34,7 @@ _MOST_FILES: Final = 200
 
 
 class ViewState(msgspec.Struct, frozen=True, kw_only=True):
-    """How a list is shown."""
+    """The view state of a list: order, folds, pins, cursor."""
 
     sort: str = "modified"
     reverse: bool = False

@@ -73,7 +73,7 @@ _HURRY_S: Final = 0.3
 
 
 class Workspace:
-    """Everything there is to show and to do with one source.
+    """The workspace of one source: its rows, transcripts and actions.
 
     Made by `open_workspace`. `catalogue` and `state` are read by whoever shows
     them; nobody but the workspace changes rows and state, while order, folds and

@@ -1,4 +1,4 @@
-"""What the user takes to the clipboard: ids, paths, messages, code, the command that resumes.
+"""Copies to the clipboard: ids, paths, messages, code, the resume command.
 
 The terminal is asked to do it (OSC 52), which works over ssh too; whether it
 does, it does not say. All that is copied is safe to paste into a terminal: lines
@@ -32,7 +32,7 @@ _CELLS = 40
 
 
 class ClipboardController:
-    """Copies one thing at a time, and says so in one line.
+    """Copies to the clipboard, and says so in one line.
 
     Args:
         screen: Shows the dialog and has the terminal.

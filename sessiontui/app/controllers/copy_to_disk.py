@@ -1,4 +1,4 @@
-"""Bringing a session to the folder of its agent, which resumes from nowhere else."""
+"""Copies a session from Redis to the agent's folder on disk, to resume it there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user does to sessions: rename, delete, undo, refresh; asks first, tells after."""
+"""Rename, delete, undo and reload sessions: asks first, tells the result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _AGAIN = "; an agent wrote at the old path meanwhile: its version is kept there"
 
 
 class EditController:
-    """Runs one action from its key to its last word.
+    """Rename, delete, undo and reload, from the key to the message.
 
     Every method is a coroutine for a worker of the screen; dialogs are waited
     for. A failure leaves the row as it was and is told in one line.

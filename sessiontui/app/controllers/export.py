@@ -1,4 +1,4 @@
-"""Writing sessions to files: asks what and where, shows how far it is, tells what came of it."""
+"""Exports sessions: asks what and where, shows progress, tells the result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FILE_CELLS = 60
 
 
 class ExportController:
-    """Exports sessions; what was wanted last is offered next.
+    """Exports sessions; the last choice is offered next.
 
     Args:
         conversation: Asks and tells.

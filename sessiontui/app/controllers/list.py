@@ -1,4 +1,4 @@
-"""What the user does to the list as a whole: filter, order, group, pin, hide."""
+"""Changes how the session list is shown: filter, sort, group, pin, hide."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WRITTEN_S = 0.008
 
 
 class ListController:
-    """Changes how the catalogue is shown, and lets all widgets around the list follow.
+    """Changes how the catalog is shown, and updates the widgets around the list.
 
     Args:
         workspace: Has the catalogue.

@@ -1,4 +1,4 @@
-"""What all that the user does has in common: dialogs that are waited for, and lines that tell."""
+"""Prompts: what controllers share to ask by dialogs and to show messages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NAMED: Final = 3
 
 
 class Prompts:
-    """Asks and tells on the main screen, about one thing at a time.
+    """Dialogs and messages of the main screen, one action at a time.
 
     Args:
         screen: Shows the dialogs.

@@ -1,4 +1,4 @@
-"""Going on with a session in its agent: the app makes room, and is back afterwards."""
+"""Resumes a session in its agent: the app is suspended, and back afterwards."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class ResumeController:
-    """Asks what has to be asked, then lends the terminal to the agent.
+    """Asks what has to be asked, then runs the agent in the terminal.
 
     Args:
         conversation: Asks and tells; going on while an agent has the terminal.

@@ -1,4 +1,4 @@
-"""Searching all sessions from the main screen, and reading on where something was found."""
+"""Opens the search over all sessions, and the match that was chosen there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME: Final = "search"
 
 
 class SearchController:
-    """Opens the search, which keeps what it found, and leads to what was chosen there.
+    """Opens the search screen, which keeps its matches, and the chosen match.
 
     Args:
         main: The screen to come back to.

@@ -1,4 +1,4 @@
-"""Which transcript is open: that of the highlighted session, the newest wish alone."""
+"""Opens the transcript of the current session, only the latest request."""
 
 from __future__ import annotations
 

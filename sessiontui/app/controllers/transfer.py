@@ -1,4 +1,4 @@
-"""Copying and moving sessions to another store: asks where to, shows how far it is, tells."""
+"""Copies and moves sessions to another store: asks where, shows progress, tells the result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PLACE_CELLS = 40
 
 
 class TransferController:
-    """Runs one copy or move from its key to its last word.
+    """Copy and move to another store, from the key to the message.
 
     Args:
         conversation: Asks and tells.

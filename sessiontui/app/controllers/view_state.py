@@ -1,4 +1,4 @@
-"""Leaves the list as the user left it last time, and sees that it is remembered."""
+"""Restores and saves the view state of the session list."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ViewStateController:
-    """Carries the state of the list to its file and back.
+    """Saves the view state of the list and restores it.
 
     Args:
         file: Where it is remembered; None: nowhere.

@@ -1,4 +1,4 @@
-"""The branches of a session: when each ended, how many entries it has, what was said last."""
+"""The list of a session's branches: end time, entries, last words."""
 
 from __future__ import annotations
 

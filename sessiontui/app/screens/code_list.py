@@ -1,4 +1,4 @@
-"""Which of several pieces of code is meant."""
+"""The list of code blocks in an entry, to copy one."""
 
 from __future__ import annotations
 

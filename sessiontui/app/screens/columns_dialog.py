@@ -1,4 +1,4 @@
-"""Which columns the list shows: each is seen at once, Escape takes the choice back."""
+"""The dialog for the columns of the list: changes show at once, Escape reverts them."""
 
 from __future__ import annotations
 

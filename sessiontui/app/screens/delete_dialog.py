@@ -1,4 +1,4 @@
-"""Asks before sessions are moved to the trash: what goes, how much, and who would mind."""
+"""The dialog before sessions are moved to the trash: what, how much, which are in use."""
 
 from __future__ import annotations
 

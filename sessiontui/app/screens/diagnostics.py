@@ -1,4 +1,4 @@
-"""How the app is doing at the moment: for reports of what is slow or grows.
+"""Diagnostics of the running app: latency, queues, caches, memory.
 
 Nothing is measured while this is closed. What it shows holds no text of any
 session, so that it can be passed on.

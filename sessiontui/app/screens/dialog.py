@@ -1,4 +1,4 @@
-"""What every dialog has: a question, its consequences, buttons with keys, a harmless Escape."""
+"""The base of every dialog: a question, buttons with keys, Escape to cancel."""
 
 from __future__ import annotations
 

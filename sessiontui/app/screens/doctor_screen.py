@@ -48,7 +48,7 @@ class FindingLine(NamedTuple):
 
 
 class FindingList:
-    """What was found and is not repaired; knows no widget."""
+    """The findings that are not repaired yet, as lines; knows no widget."""
 
     def __init__(self) -> None:
         self._of: defaultdict[FindingKind, dict[str, Finding]] = defaultdict(dict)

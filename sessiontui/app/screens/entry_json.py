@@ -1,4 +1,4 @@
-"""One entry as it is stored: indented JSON in colours."""
+"""The stored JSON of one entry, indented and coloured."""
 
 from __future__ import annotations
 

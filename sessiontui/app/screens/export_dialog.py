@@ -1,4 +1,4 @@
-"""One dialog for an export: the format, the place, what of it; says what would be written."""
+"""The export dialog: format, target and options; tells what would be written."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _LOOKED_AT: Final = 5000
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """What to export, and where."""
+    """What the export dialog answers: what to export, and where."""
 
     exports: tuple[Export, ...]
     kind: ExportFormat

@@ -1,4 +1,4 @@
-"""What every key does, as the action table has it."""
+"""The help screen: every key and what it does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lists of places in a transcript have: a heading, rows that come one by one, an answer."""
+"""The base of lists over a transcript: a heading, rows as they are found, an answer."""
 
 from __future__ import annotations
 

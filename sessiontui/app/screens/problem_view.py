@@ -1,4 +1,4 @@
-"""What stands in the middle when there is nothing to show: what is so, and the next step."""
+"""The problem view: why no sessions are shown, and the next step."""
 
 from __future__ import annotations
 

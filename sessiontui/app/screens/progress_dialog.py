@@ -1,4 +1,4 @@
-"""Shows how far something of many parts is, and lets the user end it between two parts."""
+"""The progress dialog: how far a task is; Escape stops it."""
 
 from __future__ import annotations
 

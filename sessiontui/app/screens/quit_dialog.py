@@ -1,4 +1,4 @@
-"""Asks before the app ends while writes are pending: which they are, and what becomes of them."""
+"""The dialog before quitting while writes are pending: wait, or save them to a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One dialog for a session's title and path; says at each key what would happen."""
+"""The rename dialog: title and path; previews the result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_TITLE_SLOT = "It has no room for a title, and gets none while an agent may be
 
 @dataclass(frozen=True, slots=True)
 class RenameRequest:
-    """What to change; None leaves it as it is."""
+    """What the rename dialog answers: what to change; None leaves it as it is."""
 
     title: str | None
     path: str | None

@@ -1,4 +1,4 @@
-"""Searching all sessions: what was said and where, shown as it is found."""
+"""The search screen: matches in all sessions, shown as they are found."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _ABOUT: Final = (
 
 
 class SearchTarget(NamedTuple):
-    """Where something was said, and what was looked for."""
+    """What the search screen answers: where a match is, and what was searched."""
 
     path: str
     offset: int

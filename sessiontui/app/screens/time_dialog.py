@@ -1,4 +1,4 @@
-"""Asks for a time in a session: of the clock, of a day, or back from its end."""
+"""The dialog to go to a time: of the clock, of a day, or back from the end."""
 
 from __future__ import annotations
 

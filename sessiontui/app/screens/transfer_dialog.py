@@ -1,4 +1,4 @@
-"""Asks where sessions are to be copied or moved to; says what goes and who would mind."""
+"""The transfer dialog: where to copy or move sessions; what goes, which are in use."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HELD_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class TransferRequest:
-    """What the user wants."""
+    """What the transfer dialog answers: target, sessions and options."""
 
     text: str
     """The place as it was typed."""

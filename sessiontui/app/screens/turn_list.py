@@ -1,4 +1,4 @@
-"""The turns of a transcript: what the user wrote and what came of it; choosing one goes there."""
+"""The list of a transcript's turns: what the user wrote, tools and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The heading of a transcript: which session it is and how it stands, in three lines."""
+"""The details over a transcript: title, status and stats of the session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last line: what the keys do here, or for a moment what just happened."""
+"""The footer: the keys of the focused pane, or a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first line: where one is on the left, what is going on to the right."""
+"""The header: the source, and the state of the workspace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules between the panes: the upright one can be dragged, the level ones hold no keys."""
+"""The splitter between the panes, and the rules over them."""
 
 from __future__ import annotations
 

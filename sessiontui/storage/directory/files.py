@@ -1,4 +1,4 @@
-"""Read and change single files of a folder of sessions, so that a running agent survives it.
+"""Reads and changes single files of a folder, so that a running agent survives it.
 
 All of this blocks and runs in a worker thread. What is promised:
 

@@ -1,4 +1,4 @@
-"""The system's word on what changes in a folder, by way of watchfiles, in a thread of its own.
+"""File system notifications of a folder, by watchfiles, in a thread of its own.
 
 watchfiles starts to watch before it first asks its stop event whether to
 stop: that is how the moment is known from which nothing is missed. It is given no

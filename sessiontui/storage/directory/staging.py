@@ -1,4 +1,4 @@
-"""Files on their way into a folder of sessions: built aside, put in place when they are whole.
+"""Staging: files built aside in a folder, put in place when they are whole.
 
 They are built in a hidden folder of the root, where no agent looks, so that
 they only have to get their name in the end. What a process left there that is no

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PollTiming:
-    """How often to look, in seconds."""
+    """Intervals of polling, in seconds."""
 
     visible_s: float = 0.2
     """Files in view, while changes have to be looked for."""
@@ -68,7 +68,7 @@ class PollTiming:
 
 
 class PollSchedule:
-    """When the next look of each kind is due, by the event loop's clock."""
+    """The schedule of polls: when each kind is due, by the event loop's clock."""
 
     def __init__(self, **every_s: float) -> None:
         self._every = every_s

@@ -54,7 +54,7 @@ Command = tuple[bytes, ...]
 
 @dataclass(frozen=True, slots=True)
 class ConnectionIdentity:
-    """What the server knows a connection by, as far as it tells."""
+    """The identity of a connection at the server, as far as it tells."""
 
     client_id: int | None
     run_id: bytes | None
@@ -164,7 +164,7 @@ class Script:
 
 
 class _Request:
-    """Commands of one caller, which stay together and in order."""
+    """The commands of one caller, which stay together and in order."""
 
     def __init__(self, commands: Iterable[Command]) -> None:
         parts = [pack_command(command) for command in commands]
@@ -403,7 +403,7 @@ _FENCE_LIFE_MS = 86_400_000
 
 
 async def fence_writes(writes: RedisConnection, keys: RedisKeys) -> None:
-    """Return once nothing that was sent over the broken connections of `writes` can run.
+    """Fence off writes: return once nothing sent over broken connections can run.
 
     Raises:
         BackendDownError: The server cannot be reached, so it cannot be told.

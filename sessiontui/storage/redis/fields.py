@@ -1,4 +1,4 @@
-"""Finds and mends fields of the two hashes that do not fit the sessions."""
+"""Finds and changes fields of the two hashes that fit no session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sessions are laid out in Redis, as omp does it, and what we add beside.
+"""The keys of sessions in Redis, as omp lays them out, and ours beside.
 
 | key | type | holds |
 | --- | --- | --- |

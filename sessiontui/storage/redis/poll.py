@@ -1,4 +1,4 @@
-"""Finds changes by looking, where the server tells none.
+"""Polling: finds changes where the server tells none.
 
 Every session's time is compared with what it was, and the sizes of the
 sessions in view, which an agent that writes no times would not give away. Neither

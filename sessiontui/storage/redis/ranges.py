@@ -1,4 +1,4 @@
-"""Reads bytes of sessions: any range, and snapshots that tell an append from a rewrite."""
+"""Reads byte ranges of sessions, and snapshots that tell an append from a rewrite."""
 
 from __future__ import annotations
 

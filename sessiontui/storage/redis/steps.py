@@ -83,7 +83,7 @@ async def run_untagged_step(
 
 
 async def settle_owed_fields(link: ClusterConnection) -> None:
-    """Let the fields follow that could not before.
+    """Write the hash fields that are still owed by earlier steps.
 
     Raises:
         StorageError: They still cannot.

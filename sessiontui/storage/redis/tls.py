@@ -1,4 +1,4 @@
-"""Certificates for connections over TLS, tried out before anything is connected."""
+"""TLS certificates for connections, checked before anything is connected."""
 
 from __future__ import annotations
 

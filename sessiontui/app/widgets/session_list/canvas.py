@@ -1,4 +1,4 @@
-"""A window on a list of any length: it draws the lines in view and no others.
+"""The canvas of the session list: paints only the lines in view.
 
 There is no widget and no node for a line. Lines are asked of the catalogue
 once for each look, and what was painted is remembered, so that after a change

@@ -1,4 +1,4 @@
-"""The line over the list in which a filter is typed."""
+"""The filter line over the session list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the lines of the session list look.
+"""The lines of the session list, as styled text.
 
 A *face* is everything of a line that the eye can see: two equal faces are the
 same picture, so faces are what strips are cached by and what tells whether a
@@ -53,7 +53,7 @@ _LONGEST_TITLE = 400
 
 
 class LineContext(NamedTuple):
-    """What all lines of one picture share."""
+    """What all lines of one paint share."""
 
     width: int
     now_ms: int
@@ -68,7 +68,7 @@ class LineContext(NamedTuple):
 
 
 class GroupAppearance(NamedTuple):
-    """A project's heading."""
+    """The heading of a project."""
 
     arrow: str
     label: str

@@ -1,4 +1,4 @@
-"""The list of sessions: a virtual tree with a highlight that follows its session."""
+"""The session list: a virtual tree whose cursor follows its session."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SAMPLES = 12
 
 
 class _Cursor(NamedTuple):
-    """What is highlighted: it stays highlighted wherever its line goes."""
+    """The cursor: it stays on its session wherever that line goes."""
 
     kind: Literal["group", "row"]
     key: str

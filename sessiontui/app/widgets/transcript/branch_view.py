@@ -1,4 +1,4 @@
-"""A view on a document that shows one branch of it, maybe as the model sees it, at any place."""
+"""The transcript view of one branch, or of what the model sees; going to any entry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ROOM_BELOW = 3
 
 @dataclass(frozen=True, slots=True)
 class BranchState:
-    """What of a session is shown."""
+    """Which branch is shown, and whether only what the model sees."""
 
     context: bool = False
     """Only what the model sees."""

@@ -1,4 +1,4 @@
-"""A view on a document in which text can be found."""
+"""Finding text in the transcript view."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SHARE = 4
 
 @dataclass(frozen=True, slots=True)
 class FindState:
-    """How far a search is."""
+    """The state of a find: which match, how many, how far."""
 
     rank: int
     """Number of the hit that is shown, from 1; 0 while none is."""

@@ -46,7 +46,7 @@ NARROW = 56
 
 @dataclass(frozen=True, slots=True)
 class ViewOptions:
-    """How the reader wants to see a session."""
+    """The view options of a transcript: width, wrapping, raw, thinking."""
 
     width: int = 80
     """Cells, with gutter and margin."""

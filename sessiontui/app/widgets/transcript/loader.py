@@ -1,4 +1,4 @@
-"""A view on a document: reads what the reader comes near to, and shows what the feed brings."""
+"""Loading pages for the transcript view, and following what is appended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a transcript as strips: the one place that knows colours."""
+"""The painter of transcript rows: from rows to strips; the one place that knows colours."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ GutterMark = Literal["", "cursor", "cursor-blurred"]
 
 
 class Painter:
-    """Makes strips, and keeps the last ones.
+    """Paints rows as strips, and caches them.
 
     Args:
         style: Returns the style of a component class.

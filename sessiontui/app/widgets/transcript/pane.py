@@ -1,4 +1,4 @@
-"""The transcript with the line beneath it in which one types what to find."""
+"""The transcript pane: the transcript and the find bar beneath it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of a document in one look: where each line stands, measured as it comes near.
+"""The row index of a transcript: which row each line begins at, measured as it comes near.
 
 A line that was not looked at yet counts with an estimate of its height, so that
 opening, following and a new width cost as much as what is in view. `settle`
@@ -46,7 +46,7 @@ _serials = count(1)
 
 
 class RowPosition(NamedTuple):
-    """A row of a line."""
+    """The position of a row: page, line, row."""
 
     page: int
     line: int
@@ -54,7 +54,7 @@ class RowPosition(NamedTuple):
 
 
 class LaidOutLine(NamedTuple):
-    """The rows of a line; `serial` is never used twice."""
+    """A laid-out line: its rows; `serial` is never used twice."""
 
     serial: int
     rows: tuple[TextRow, ...]

@@ -1,4 +1,4 @@
-"""The transcript: shows a document, follows its end, and keeps the reader's place."""
+"""The transcript view: the keys of a transcript over its viewport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A view on a flow: what is painted, where it stands, which entry is the current one."""
+"""The viewport of a transcript: scrolling, painting, the current entry."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SPACE = 2
 
 
 class ScrollAnchor(NamedTuple):
-    """A row that stays where it is while others come, go or change."""
+    """The scroll anchor: a row that stays where it is while others come, go or change."""
 
     offset: int
     """Where its line begins."""
@@ -41,7 +41,7 @@ class ScrollAnchor(NamedTuple):
 
 
 class EntryPosition(NamedTuple):
-    """A block of a document: what the current entry is, and what folds."""
+    """The position of a block in a document; the current entry is one."""
 
     offset: int
     """Where its line begins."""
