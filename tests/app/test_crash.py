@@ -48,8 +48,8 @@ from sessiontui.app.widgets.details import Details
 Details.render = lambda self: broken() if self.row else ""
 """,
     "worker": """
-from sessiontui.app.controllers.edit import Changing
-Changing.refresh = broken_later
+from sessiontui.app.controllers.edit import EditController
+EditController.refresh = broken_later
 """,
     "handler": """
 from sessiontui.app.app import SessionApp
@@ -137,8 +137,8 @@ def test_what_breaks_behind_the_app_ends_it_too(
     program = (
         PROGRAM
         % """
-from sessiontui.workspace.rows import RowKeeper
-RowKeeper.apply = broken
+from sessiontui.workspace.rows import RowUpdater
+RowUpdater.apply = broken
 """
     )
     with Terminal([secret_source], environ=environ, program=("-c", program)) as terminal:
@@ -180,7 +180,7 @@ def test_a_command_ends_where_what_works_behind_it_breaks(
 ) -> None:
     (tmp_path / "sessions").mkdir()
     program = PROGRAM % (
-        "from sessiontui.search.indexer import Indexing\nIndexing.run = broken_later"
+        "from sessiontui.search.indexer import Indexer\nIndexer.run = broken_later"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, "--source", str(tmp_path / "sessions"), "index", "--build"],

@@ -22,8 +22,8 @@ PREFIX = "omp:sessions:"
 
 _HOLD = """
 import sys
-from sessiontui.demo.server import demo_stage
-with demo_stage(folder=sys.argv[1] == "folder") as stage:
+from sessiontui.demo.server import demo_server
+with demo_server(folder=sys.argv[1] == "folder") as stage:
     print(stage.source.label, flush=True)
     sys.stdin.read()
 """

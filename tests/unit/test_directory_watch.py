@@ -454,11 +454,11 @@ async def test_a_name_that_is_no_utf_8_is_followed_by_looking(
 
 
 LIMITED = """
-    from sessiontui.storage.directory.watch import Pace
+    from sessiontui.storage.directory.watch import PollTiming
     limit, value, root = sys.argv[1:]
     Path(f"/proc/sys/user/{limit}").write_text(value)
     async def main():
-        pace = Pace(tree_s=0.05, rearm_s=0.1, duty=1.0)
+        pace = PollTiming(tree_s=0.05, rearm_s=0.1, duty=1.0)
         backend = DirectoryBackend(root, trash_root=root + "-trash", pace=pace)
         async with backend.watch() as signals:
             print(await anext(signals))

@@ -355,7 +355,7 @@ _WRITE = """
 import sys
 from pathlib import Path
 from sessiontui.search.index import WriteLock
-from sessiontui.search.index_cache import Piece
+from sessiontui.search.index_cache import SessionPiece
 from sessiontui.search.writer import IndexWriter
 place, data = Path(sys.argv[1]), Path(sys.argv[2]).read_bytes()
 assert WriteLock(place).take()
@@ -363,7 +363,7 @@ writer = IndexWriter(place)
 number = 0
 while True:
     number += 1
-    writer.add([Piece(f"/s/{number % 40}.jsonl", len(data), number, 0, data, data[:256])])
+    writer.add([SessionPiece(f"/s/{number % 40}.jsonl", len(data), number, 0, data, data[:256])])
     if number == 50:
         print("going", flush=True)
 """

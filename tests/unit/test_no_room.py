@@ -248,10 +248,10 @@ def test_a_full_disk_is_told_at_once_while_lines_wait_for_room(tmp_path: Path) -
         """
         import subprocess
         from sessiontui.errors import WritesRefusedError
-        from sessiontui.storage import Retries, SessionStorage
+        from sessiontui.storage import RetryPolicy, SessionStorage
         disk = Path(sys.argv[1])
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "none", disk], check=True)
-        retries = Retries(attempts=10_000, first_s=0.01, longest_s=0.01)
+        retries = RetryPolicy(attempts=10_000, first_s=0.01, longest_s=0.01)
         async def main():
             backend = DirectoryBackend(disk, trash_root=disk / "trash")
             async with SessionStorage(backend, follow=False, retries=retries) as storage:
