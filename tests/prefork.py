@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-LOADED = ("agents", "catalogue", "cli", "doctor", "export", "index", "models", "storage")
+LOADED = ("agents", "catalog", "cli", "doctor", "export", "index", "models", "storage")
 """The packages that commands use; who draws the app loads that."""
 
 

@@ -79,7 +79,7 @@ class SessionCommands(Provider):
         # Not `self.matcher`: it reads what it highlights as markup.
         fuzzy = FuzzySearch()
         best: list[tuple[float, int, Row]] = []
-        for number, row in enumerate(list(_app(self).workspace.catalogue.rows.values())):
+        for number, row in enumerate(list(_app(self).workspace.catalog.rows.values())):
             if number % _SLICE == 0:
                 await asyncio.sleep(0)
             score, _ = fuzzy.match(query, row.title[:_TITLE_LENGTH])

@@ -79,7 +79,7 @@ async def _newest(place: SourceOptions, incomplete: str) -> list[Row]:
     source, config = choose_source(place)
     async with asyncio.timeout(PATIENCE_S), open_workspace(source, config=config) as workspace:
         await workspace.ready()
-        rows = workspace.catalogue.rows
+        rows = workspace.catalog.rows
         newest = sorted(rows, key=lambda path: -rows[path].mtime_ms)
         fitting = [
             path

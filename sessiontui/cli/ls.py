@@ -49,7 +49,7 @@ async def list_sessions(
         figures: Whether JSON tells entries, turns, tokens, cost and models too: that takes
             reading every session whole that the index does not know.
     """
-    rows = list(workspace.catalogue.rows.values())
+    rows = list(workspace.catalog.rows.values())
     if query.strip():
         rows = await matching_sessions(workspace, query)
     if sort in ("title", "created"):  # Only heads and tails tell.
@@ -72,7 +72,7 @@ def _facts(workspace: Workspace, row: Row) -> dict[str, Any]:
         "path": row.path,
         "id": row.id,
         "title": row.title,
-        "project": workspace.catalogue.project(row),
+        "project": workspace.catalog.project(row),
         "cwd": row.cwd,
         "size": row.size,
         "mtime_ms": row.mtime_ms,
@@ -114,7 +114,7 @@ def _write_fields(output: Output, workspace: Workspace, rows: Sequence[Row]) -> 
             age(row.mtime_ms, now),
             str(row.size),
             clean(row.id or row.path),
-            clean(workspace.catalogue.project(row)),
+            clean(workspace.catalog.project(row)),
             clean(shown_title(row)),
         )
         output.line("\t".join(fields))
@@ -127,7 +127,7 @@ def _write_table(output: Output, workspace: Workspace, rows: Sequence[Row]) -> N
         return
     now = workspace.clock()
     ids = short_ids([row.id or file_name(row.path) for row in rows])
-    projects = [clean(workspace.catalogue.project(row)) for row in rows]
+    projects = [clean(workspace.catalog.project(row)) for row in rows]
     most = max(12, output.width // _PROJECT_SHARE)
     project_width = min(most, max(map(_cells, projects)))
     id_width = max(map(len, ids))

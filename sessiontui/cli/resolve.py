@@ -77,14 +77,14 @@ async def matching_sessions(workspace: Workspace, query: str) -> list[Row]:
     Raises:
         QueryError: It is not understood.
     """
-    catalogue = workspace.catalogue
-    await workspace.read_rows(list(catalogue.rows))
-    catalogue.show_empty(True)
-    catalogue.filter(query)
-    counts = await workspace.library.count(sorted(catalogue.unsure))
-    catalogue.figures = counts.get
-    catalogue.figured(counts)
-    return [catalogue.rows[path] for path in catalogue.fitting]
+    catalog = workspace.catalog
+    await workspace.read_rows(list(catalog.rows))
+    catalog.show_empty(True)
+    catalog.filter(query)
+    counts = await workspace.library.count(sorted(catalog.unsure))
+    catalog.figures = counts.get
+    catalog.figured(counts)
+    return [catalog.rows[path] for path in catalog.fitting]
 
 
 def _from_here(name: str) -> str:

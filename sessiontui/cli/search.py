@@ -115,7 +115,7 @@ def _facts(workspace: Workspace, row: Row, hit: TextMatch) -> dict[str, Any]:
         "path": row.path,
         "id": row.id,
         "title": row.title,
-        "project": workspace.catalogue.project(row),
+        "project": workspace.catalog.project(row),
         "mtime_ms": row.mtime_ms,
         "offset": hit.offset,
         "block": hit.block,
@@ -135,7 +135,7 @@ def _write_session(output: Output, workspace: Workspace, row: Row, *, first: boo
     """Write the line above the places of a session: its id whole, the rest as it fits."""
     if not first:
         output.line()
-    project = clean(home_relative(workspace.catalogue.project(row), workspace.home))
+    project = clean(home_relative(workspace.catalog.project(row), workspace.home))
     project = cut_middle(project, max(_LEAST_TITLE, output.width // 4))
     session_id = clean(row.id or file_name(row.path))
     told = f"{project} · {age(row.mtime_ms, workspace.clock())} · {session_id}"

@@ -62,35 +62,35 @@ def demo_server(*, folder: bool = False, seed: int = 1) -> Iterator[DemoServer]:
         BackendDownError: It did not start; says why.
     """
     command = [sys.executable, "-P", "-m", "sessiontui.demo.supervisor", "--seed", str(seed)]
-    keeper = subprocess.Popen(
+    supervisor = subprocess.Popen(
         [*command, *(["--folder"] if folder else [])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    with keeper:
+    with supervisor:
         try:
-            yield DemoServer(parse_source(_first_words(keeper)))
+            yield DemoServer(parse_source(_first_words(supervisor)))
         finally:
-            _end(keeper)
+            _end(supervisor)
 
 
-def _first_words(keeper: subprocess.Popen[bytes]) -> str:
-    """Return the source that the keeper names once everything is there."""
-    line = keeper.stdout.readline() if keeper.stdout else b""
+def _first_words(supervisor: subprocess.Popen[bytes]) -> str:
+    """Return the source that the supervisor names once everything is there."""
+    line = supervisor.stdout.readline() if supervisor.stdout else b""
     words = json.loads(line) if line else {"error": "its process ended"}
     if "source" not in words:
         raise BackendDownError(f"the demo did not start: {words['error']}")
     return str(words["source"])
 
 
-def _end(keeper: subprocess.Popen[bytes]) -> None:
-    """Close the keeper's input and wait until it has cleared up."""
-    if keeper.stdin:
-        keeper.stdin.close()
+def _end(supervisor: subprocess.Popen[bytes]) -> None:
+    """Close the supervisor's input and wait until it has cleared up."""
+    if supervisor.stdin:
+        supervisor.stdin.close()
     try:
-        keeper.wait(_STOP_SECONDS)
+        supervisor.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        keeper.terminate()
-        keeper.wait()
+        supervisor.terminate()
+        supervisor.wait()

@@ -2,7 +2,7 @@
 
 It holds the server, the sessions and the agents. What it lives on is its
 standard input: when that ends, because the app was closed or because it died in
-whatever way, the keeper stops the server and removes the folder.
+whatever way, the supervisor stops the server and removes the folder.
 
 Its first line of output is a JSON object: `{"source": …}` as a user would type
 it, or `{"error": …}`.

@@ -183,7 +183,7 @@ class Mirror:
         """Show what is confirmed again."""
         self._views.pop(path, None)
 
-    def sketch_append(self, path: str, data: bytes, mtime_ms: int) -> None:
+    def preview_append(self, path: str, data: bytes, mtime_ms: int) -> None:
         """Show `data` at the end."""
         view = self._view_to_change(path)
         if view is None:
@@ -196,18 +196,18 @@ class Mirror:
         view.size += len(data)
         view.mtime_ms = mtime_ms
 
-    def sketch_write(self, path: str, data: bytes, mtime_ms: int, title: bytes | None) -> None:
+    def preview_write(self, path: str, data: bytes, mtime_ms: int, title: bytes | None) -> None:
         """Show `data` as the whole session."""
         self._views[path] = PendingView(len(data), mtime_ms, title, [bytearray(data)])
 
-    def sketch_move(self, source: str, target: str) -> None:
+    def preview_move(self, source: str, target: str) -> None:
         """Show a session under another path."""
         view = self._view_to_change(source)
         if view is not None:
             self._views[source] = None
             self._views[target] = view
 
-    def sketch_remove(self, path: str) -> None:
+    def preview_remove(self, path: str) -> None:
         """Show that a session is gone."""
         self._views[path] = None
 

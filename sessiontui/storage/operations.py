@@ -121,11 +121,11 @@ class Append(Operation):
         at = await find_bytes(self.backend, path, self._data or b"", floor)
         return None if at is None else (at, seen.stat.mtime_ms)
 
-    def sketch(self) -> None:
+    def preview(self) -> None:
         """Show the lines at the end."""
         for data, writer in self._parts:
             if writer.get_error() is None:
-                self.mirror.sketch_append(self.paths[0], data, self.mtime_ms)
+                self.mirror.preview_append(self.paths[0], data, self.mtime_ms)
 
     def confirm(self, answer: tuple[int, int | None]) -> None:
         """Take in the bytes; where a peer's come before them, look at those first."""
@@ -231,9 +231,9 @@ class Write(Operation):
             self.look_at = self.paths
         return Stat(path, len(self._data), self._mtime_ms, seen.stat.title)
 
-    def sketch(self) -> None:
+    def preview(self) -> None:
         """Show the new bytes."""
-        self.mirror.sketch_write(self.paths[0], self._data, self._mtime_ms, self._title)
+        self.mirror.preview_write(self.paths[0], self._data, self._mtime_ms, self._title)
 
     def confirm(self, answer: Stat) -> None:
         """Take them in."""

@@ -278,7 +278,7 @@ class RangeReader:
     Args:
         backend: The store.
         mirror: What is known and pending.
-        chain: Tells what is on its way to the store.
+        write_queue: Tells what is on its way to the store.
         cache: Keeps what single reads have read.
         mark: Called with sessions that may be other than the mirror says.
     """
@@ -287,13 +287,13 @@ class RangeReader:
         self,
         backend: Backend,
         mirror: Mirror,
-        chain: WriteQueue,
+        write_queue: WriteQueue,
         cache: RangeCache,
         mark: Callable[[Iterable[str]], None],
     ) -> None:
         self._backend = backend
         self._mirror = mirror
-        self._chain = chain
+        self._write_queue = write_queue
         self._cache = cache
         self.bytes_read = 0
         """Bytes the store has answered with so far."""
@@ -357,7 +357,7 @@ class RangeReader:
     ) -> dict[StoredRange, bytes | None] | None:
         """Return what the store holds there, None if it moved meanwhile."""
         paths = dict.fromkeys(part.path for part in parts)
-        moving = [one for path in paths if (one := self._chain.moving(path)) is not None]
+        moving = [one for path in paths if (one := self._write_queue.moving(path)) is not None]
         if moving:
             await moving[0].done
             return None
@@ -393,7 +393,7 @@ class RangeReader:
         return (
             self._mirror.confirmed.get(path) is not entry
             or entry.version != version
-            or self._chain.moving(path) is not None
+            or self._write_queue.moving(path) is not None
         )
 
 

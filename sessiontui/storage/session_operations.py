@@ -97,16 +97,16 @@ class Move(Operation):
         self._artifacts = artifacts
         self._overwrite = overwrite
         self._guard = guard
-        self._chain: WriteQueue | None = None
+        self._write_queue: WriteQueue | None = None
         self._writers: list[SessionStorageWriter] = []
 
     def described(self) -> PendingWrite:
         """Return where it leads, too."""
         return PendingWrite(self.action, self.source, target=self.target)
 
-    def take_along(self, writers: Iterable[SessionStorageWriter], chain: WriteQueue) -> None:
+    def take_along(self, writers: Iterable[SessionStorageWriter], write_queue: WriteQueue) -> None:
         """Let open writers of what moves write to the new paths from now on."""
-        self._chain = chain
+        self._write_queue = write_queue
         for writer in writers:
             target = self._moves.get(writer.path)
             if target is not None:
@@ -158,10 +158,10 @@ class Move(Operation):
         self.look_at = (self.source, self.target)
         return self._tried
 
-    def sketch(self) -> None:
+    def preview(self) -> None:
         """Show the new paths."""
         for source, target in self._moves.items():
-            self.mirror.sketch_move(source, target)
+            self.mirror.preview_move(source, target)
 
     def confirm(self, answer: dict[str, str]) -> None:
         """Take in the moves."""
@@ -177,9 +177,9 @@ class Move(Operation):
 
     def failed(self) -> None:
         """Lead the writers back, and the lines they have queued meanwhile."""
-        if self._chain is None:
+        if self._write_queue is None:
             return
-        waiting = [one for one in self._chain.waiting() if one is not self]
+        waiting = [one for one in self._write_queue.waiting() if one is not self]
         for later in waiting:
             if isinstance(later, Move) and later.source == self.target:
                 later.home = self.home
@@ -189,7 +189,7 @@ class Move(Operation):
                 writer.path, writer.follows = back[writer.path], None
         for later in waiting:
             if isinstance(later, Append) and later.follows is self:
-                self._chain.retarget(later, back[later.paths[0]])
+                self._write_queue.retarget(later, back[later.paths[0]])
 
 
 class Delete(Operation):
@@ -223,10 +223,10 @@ class Delete(Operation):
         (seen,) = await _seen(self.backend, self._path)
         return self._tried if seen is None else None
 
-    def sketch(self) -> None:
+    def preview(self) -> None:
         """Show that they are gone."""
         for path in self.paths:
-            self.mirror.sketch_remove(path)
+            self.mirror.preview_remove(path)
 
     def confirm(self, answer: tuple[str, ...]) -> None:
         """Take that in."""
@@ -298,10 +298,10 @@ class MoveToTrash(Operation):
         items = await self.backend.trashed()
         return next((item for item in items if item.id == self.item.id), None)
 
-    def sketch(self) -> None:
+    def preview(self) -> None:
         """Show that they are gone."""
         for path in self.paths:
-            self.mirror.sketch_remove(path)
+            self.mirror.preview_remove(path)
 
     def confirm(self, answer: TrashItem) -> None:
         """Take that in."""

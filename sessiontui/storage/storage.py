@@ -58,43 +58,43 @@ if TYPE_CHECKING:
 class StorageState:
     """The state of a storage: pending writes, errors, change feed."""
 
-    _chain: WriteQueue
+    _write_queue: WriteQueue
     _follower: StoreSync
 
     @property
     def pending(self) -> int:
         """Number of calls that the store has not confirmed yet."""
-        return self._chain.pending
+        return self._write_queue.pending
 
     @property
     def last_error(self) -> Exception | None:
         """Why the store did not answer a write the last time; None since it does."""
-        return self._chain.last_error
+        return self._write_queue.last_error
 
     @property
     def refusals(self) -> int:
         """How often the store refused a change for want of a right, or as it takes none."""
-        return self._chain.refusals
+        return self._write_queue.refusals
 
     @property
     def unwritten(self) -> tuple[UnwrittenData, ...]:
         """What was accepted and could not be written, oldest first."""
-        return tuple(self._chain.unwritten)
+        return tuple(self._write_queue.unwritten)
 
     @property
     def pending_writes(self) -> tuple[PendingWrite, ...]:
         """The changes that the store has not confirmed yet, in the order of the calls."""
-        return self._chain.described()
+        return self._write_queue.described()
 
     @property
     def given_up(self) -> tuple[PendingWrite, ...]:
         """What `aclose` did not wait for any longer, in the order in which it failed."""
-        return tuple(self._chain.given_up)
+        return tuple(self._write_queue.given_up)
 
     def take_unwritten(self) -> tuple[UnwrittenData, ...]:
         """Return `unwritten` and hold it no more."""
         taken = self.unwritten
-        self._chain.unwritten.clear()
+        self._write_queue.unwritten.clear()
         return taken
 
     @property
@@ -147,11 +147,11 @@ class SessionStorage(StorageState, SessionReads):
         self._clock = clock
         self._closed = False
         self._listeners: list[Callable[[], None]] = []
-        self._hub = ChangeFeeds()
-        mirror = Mirror(resident=contents == "resident", clock=clock, publish=self._hub.publish)
+        self._feeds = ChangeFeeds()
+        mirror = Mirror(resident=contents == "resident", clock=clock, publish=self._feeds.publish)
         self._observer = ChangeDetector(backend, mirror)
-        # The chain and the follower need each other; neither asks before there is work to do.
-        self._chain = WriteQueue(
+        # The queue and the follower need each other; neither asks before there is work to do.
+        self._write_queue = WriteQueue(
             backend,
             mirror,
             retries=retries,
@@ -164,15 +164,15 @@ class SessionStorage(StorageState, SessionReads):
             backend,
             mirror,
             self._observer,
-            self._chain,
-            self._hub,
+            self._write_queue,
+            self._feeds,
             retries=retries,
             visible=lambda: self.visible,
             notify=self._notify,
         )
-        self._lines = WriterLines(mirror, self._chain, self._check)
+        self._lines = WriterLines(mirror, self._write_queue, self._check)
         cache = RangeCache(cache_bytes)
-        reader = RangeReader(backend, mirror, self._chain, cache, self._follower.mark)
+        reader = RangeReader(backend, mirror, self._write_queue, cache, self._follower.mark)
         super().__init__(backend, mirror, reader)
 
     # Opening, closing, waiting.
@@ -203,7 +203,7 @@ class SessionStorage(StorageState, SessionReads):
         Raises:
             Exception: The first failure since the last `drain` that no caller was told; once.
         """
-        await self._chain.drain()
+        await self._write_queue.drain()
 
     async def aclose(
         self, *, patience_s: float | None = None, grace_s: float | None = None
@@ -223,11 +223,11 @@ class SessionStorage(StorageState, SessionReads):
             return
         self._closed = True
         try:
-            await self._chain.give_up(patience_s, grace_s)
-            await self._chain.drain()
+            await self._write_queue.give_up(patience_s, grace_s)
+            await self._write_queue.drain()
         finally:
             await self._follower.stop()
-            self._hub.close_all()
+            self._feeds.close_all()
             await self._backend.aclose()
 
     async def __aenter__(self) -> Self:
@@ -250,7 +250,7 @@ class SessionStorage(StorageState, SessionReads):
     @asynccontextmanager
     async def changes(self, *, own: bool = False) -> AsyncIterator[ChangeFeed]:
         """Follow changes: peers' exactly once each, with `own` our own confirmed ones too."""
-        feed = self._hub.open(own=own, known=self._mirror.confirmed.get)
+        feed = self._feeds.open(own=own, known=self._mirror.confirmed.get)
         try:
             if self._mirror.loaded:
                 await self._follower.start()
@@ -258,7 +258,7 @@ class SessionStorage(StorageState, SessionReads):
                 self._follow = True
             yield feed
         finally:
-            self._hub.close(feed)
+            self._feeds.close(feed)
 
     # Changing.
 
@@ -271,7 +271,7 @@ class SessionStorage(StorageState, SessionReads):
         self._check("write_text_sync")
         operation = Write(path, encode_text(content), self._mirror.next_mtime())
         operation.unheard = True
-        self._chain.add(operation)
+        self._write_queue.add(operation)
 
     async def write_text(
         self, path: str, content: str, *, expected_size: int | None = None
@@ -474,7 +474,7 @@ class SessionStorage(StorageState, SessionReads):
             self._check("open_writer")
             operation = Write(path, b"", self._mirror.next_mtime(), writer=writer)
             operation.unheard = True
-            self._chain.add(operation)
+            self._write_queue.add(operation)
             writer.wait_for(operation)
         self._lines.writers.add(writer)
         return writer
@@ -492,13 +492,13 @@ class SessionStorage(StorageState, SessionReads):
                 if self._mirror.exists(path) and path not in known:
                     raise SessionExistsError(path)
         operation = Move(source, target, known=known, overwrite=overwrite, **options)
-        operation.take_along(self._lines.writers, self._chain)
+        operation.take_along(self._lines.writers, self._write_queue)
         await self.carry_out(operation)
 
     async def carry_out(self, operation: Operation) -> None:
         """Queue an operation and wait for it; raises what it failed with."""
-        self._chain.add(operation)
-        await self._chain.heard(operation)
+        self._write_queue.add(operation)
+        await self._write_queue.heard(operation)
 
     def _check(self, call: str, path: str | None = None) -> None:
         """Refuse a call that cannot be queued, before anything is touched."""

@@ -107,8 +107,8 @@ class StoreSync:
         backend: The store.
         mirror: What is known.
         observer: Looks at sessions.
-        chain: The operations to take turns with.
-        hub: The listeners.
+        write_queue: The operations to take turns with.
+        feeds: The listeners.
         retries: How to pause while the store is away; there is no bound here.
         visible: Names the sessions to look at first.
         notify: Called when `state` or `warnings` changed.
@@ -119,8 +119,8 @@ class StoreSync:
         backend: Backend,
         mirror: Mirror,
         observer: ChangeDetector,
-        chain: WriteQueue,
-        hub: ChangeFeeds,
+        write_queue: WriteQueue,
+        feeds: ChangeFeeds,
         *,
         retries: RetryPolicy,
         visible: Callable[[], Collection[str]],
@@ -132,8 +132,8 @@ class StoreSync:
         self._backend = backend
         self._mirror = mirror
         self._observer = observer
-        self._chain = chain
-        self._hub = hub
+        self._write_queue = write_queue
+        self._feeds = feeds
         self._retries = retries
         self._visible = visible
         self._notify = notify
@@ -304,7 +304,7 @@ class StoreSync:
         paths = sorted(self._dirty, key=lambda path: path not in visible)
         for start in range(0, len(paths), CHUNK):
             if patient:
-                await self._hub.room()
+                await self._feeds.room()
             try:
                 await self._observe(paths[start : start + CHUNK])
             except BackendDownError:
@@ -325,13 +325,13 @@ class StoreSync:
 
     async def _observe(self, paths: list[str]) -> None:
         self._dirty.difference_update(paths)
-        free = [path for path in paths if not self._chain.is_busy(path)]
-        self._chain.wanted.update(path for path in paths if self._chain.is_busy(path))
+        free = [path for path in paths if not self._write_queue.is_busy(path)]
+        self._write_queue.wanted.update(path for path in paths if self._write_queue.is_busy(path))
         if not free:
             return
         left: Sequence[str] = free
         try:
-            with self._chain.observing(free):
+            with self._write_queue.observing(free):
                 left = self._observer.apply(await self._looked(free))
         finally:
             if left:
@@ -349,7 +349,7 @@ class StoreSync:
     async def _compare(self) -> None:
         """Compare the index with the mirror."""
         seen: set[str] = set()
-        finished = self._chain.finished = set()
+        finished = self._write_queue.finished = set()
         whole = False
         moved, self._moved = self._moved, False
         try:
@@ -363,7 +363,7 @@ class StoreSync:
                 finished.update(await self._look_at_visible())
             whole = True
         finally:
-            self._chain.finished = None
+            self._write_queue.finished = None
             if whole:
                 gone = self._mirror.confirmed.keys() - seen
                 self.mark(gone)
@@ -397,8 +397,8 @@ class StoreSync:
             for chunk in chunks(new):
                 await self._observe([stat.path for stat in chunk])
             return
-        if self._chain.pending:
-            busy = {stat.path for stat in new if self._chain.is_busy(stat.path)}
+        if self._write_queue.pending:
+            busy = {stat.path for stat in new if self._write_queue.is_busy(stat.path)}
             self._dirty |= busy
             new = [stat for stat in new if stat.path not in busy]
         contents = batch.contents

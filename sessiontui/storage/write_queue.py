@@ -112,9 +112,9 @@ class Operation:
     """What it does to a session, in one word; empty where it changes none."""
 
     backend: Backend
-    """The store; there once it is in a chain."""
+    """The store; there once it is in a queue."""
     mirror: Mirror
-    """Shows it while it is pending; there once it is in a chain."""
+    """Shows it while it is pending; there once it is in a queue."""
 
     def __init__(self, paths: tuple[str, ...], prefixes: tuple[str, ...] = ()) -> None:
         self.paths = paths
@@ -160,7 +160,7 @@ class Operation:
         """Find out whether an attempt of unknown outcome did it; None if it did not."""
         raise NotImplementedError
 
-    def sketch(self) -> None:
+    def preview(self) -> None:
         """Show in the mirror what it will do."""
 
     def confirm(self, answer: Any) -> None:
@@ -263,7 +263,7 @@ class WriteQueue:
             for path in self._tails:
                 if operation.covers(path):
                     self._tails[path] = operation
-        operation.sketch()
+        operation.preview()
         self.pending += operation.calls
         self._tasks[operation] = asyncio.create_task(self._run(operation, before))
         if self.pending == operation.calls:
@@ -472,7 +472,7 @@ class WriteQueue:
         for path in paths:
             self._mirror.rebase(path)
         for other in others:
-            other.sketch()
+            other.preview()
 
     def _connected(self, paths: set[str]) -> tuple[set[str], list[Operation]]:
         """Return the pending operations that these paths lead to, in order, and all their paths."""

@@ -121,15 +121,17 @@ class WriterLines:
 
     Args:
         mirror: Shows each line at once.
-        chain: Takes them to the store.
+        write_queue: Takes them to the store.
         check: Called with the name of the caller's call; raises if nothing can be queued.
     """
 
-    def __init__(self, mirror: Mirror, chain: WriteQueue, check: Callable[[str], None]) -> None:
+    def __init__(
+        self, mirror: Mirror, write_queue: WriteQueue, check: Callable[[str], None]
+    ) -> None:
         self.writers: set[SessionStorageWriter] = set()
         """Those not closed; a rename takes them along."""
         self._mirror = mirror
-        self._chain = chain
+        self._write_queue = write_queue
         self._check = check
 
     def append(self, writer: SessionStorageWriter, data: bytes, call: str) -> Operation:
@@ -137,7 +139,7 @@ class WriterLines:
         self._check(call)
         path = writer.path
         mtime_ms = self._mirror.next_mtime()
-        waiting = self._chain.last(path)
+        waiting = self._write_queue.last(path)
         if (
             isinstance(waiting, Append)
             and not waiting.started
@@ -145,12 +147,12 @@ class WriterLines:
             and waiting.size < MOST_JOINED
         ):
             waiting.join(data, writer, mtime_ms)
-            self._chain.joined(waiting)
-            self._mirror.sketch_append(path, data, mtime_ms)
+            self._write_queue.joined(waiting)
+            self._mirror.preview_append(path, data, mtime_ms)
             return waiting
         operation = Append(path, writer.follows)
         operation.join(data, writer, mtime_ms)
-        self._chain.add(operation)
+        self._write_queue.add(operation)
         return operation
 
     async def done(self, operation: Operation) -> None:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 LinkRole = Literal[
     "entry",  # a link of the chain
-    "beside",  # a link that is shown whatever branch it is of: progress, results
-    "veil",  # it may be a link: nobody can tell
-    "loose",  # it is none
+    "sidechain",  # a link that is shown whatever branch it is of: progress, results
+    "unknown",  # it may be a link: nobody can tell
+    "unlinked",  # it is none
 ]
 UNKNOWN_PARENT = ""
 """The parent of a link that does not tell it, and follows something all the same."""
@@ -58,13 +58,13 @@ class LineLinks(NamedTuple):
     offset: int
     stop: int
     """Offset after it and its newline."""
-    knots: tuple[EntryLink, ...]
+    links: tuple[EntryLink, ...]
     ended: bool = True
     """Whether it has its newline."""
 
 
-UNLINKED = EntryLink("loose")
-UNREADABLE = EntryLink("veil")
+UNLINKED = EntryLink("unlinked")
+UNREADABLE = EntryLink("unknown")
 
 
 def entry_links(found: Sequence[Item]) -> tuple[EntryLink, ...]:
@@ -86,7 +86,7 @@ def _entry_link(item: Entry) -> EntryLink:
             first = data.get("firstKeptEntryIndex")
             known = isinstance(first, int) and not isinstance(first, bool)
             return EntryLink(
-                "loose", cut="compaction", kept_number=number_value(first) if known else -1
+                "unlinked", cut="compaction", kept_number=number_value(first) if known else -1
             )
         return UNREADABLE if item.partial and "id" not in data and "type" in data else UNLINKED
     if item.type == "compaction":
@@ -108,7 +108,7 @@ def _record(item: Entry) -> EntryLink:
         return EntryLink("entry", item.id, parent, "compaction")
     message = mapping(data.get("message"))
     if data.get("isSidechain") is True or item.type in _SIDECHAIN_TYPES or _answers(message):
-        return EntryLink("beside", item.id, parent)
+        return EntryLink("sidechain", item.id, parent)
     group = message.get("id") if item.type == "assistant" else ""
     return EntryLink("entry", item.id, parent, group=group if isinstance(group, str) else "")
 
@@ -209,7 +209,7 @@ class BranchFilter:
         self._touched: set[int] = set()
         self._full = False
         self._tip: str | None = None
-        self._beside: set[str] = set()
+        self._sidechain: set[str] = set()
         self._started = False
         self._wanted: str | None = None
         self._gap = self._near = self._growing = False
@@ -222,7 +222,7 @@ class BranchFilter:
         self._kept_number = -1
         self._numbered: list[int] = []
         """Where entries without id begin, from a compaction that kept one of them upwards."""
-        self._veiled = False
+        self._unknown = False
 
     # -- what is shown
 
@@ -285,125 +285,125 @@ class BranchFilter:
 
     # -- finding out
 
-    def take(self, strands: Sequence[LineLinks], *, live: bool = False) -> None:
+    def take(self, lines: Sequence[LineLinks], *, live: bool = False) -> None:
         """Look at lines in a row, those that are new above or below what is known.
 
         Args:
-            strands: In order; they touch what is known, or nothing is known.
+            lines: In order; they touch what is known, or nothing is known.
             live: Whether they were written just now.
         """
-        if self.stale or not strands:
+        if self.stale or not lines:
             return
         if self.top < 0:
-            last = strands[-1]
-            torn = not last.ended and any(knot.role == "veil" for knot in last.knots)
+            last = lines[-1]
+            torn = not last.ended and any(link.role == "unknown" for link in last.links)
             self.top = self.bottom = last.offset if torn else last.stop
-        if strands[0].offset < self.top:
-            for strand in reversed(strands):
-                if strand.offset < self.top:
-                    self._climb(strand)
-        if strands[-1].offset >= self.bottom:
-            for strand in strands:
-                if strand.offset >= self.bottom and not self._follow(strand, live=live):
+        if lines[0].offset < self.top:
+            for line_links in reversed(lines):
+                if line_links.offset < self.top:
+                    self._climb(line_links)
+        if lines[-1].offset >= self.bottom:
+            for line_links in lines:
+                if line_links.offset >= self.bottom and not self._follow(line_links, live=live):
                     break
         if self.top == 0:
             self._arrive()
 
-    def again(self, strands: Sequence[LineLinks]) -> None:
+    def again(self, lines: Sequence[LineLinks]) -> None:
         """Find out anew, from all lines at hand; what was unfolded stays so."""
         opened = self._opened
         self.reset()
         self._opened = opened
-        self.take(strands)
+        self.take(lines)
         self.version += 1
 
-    def _climb(self, strand: LineLinks) -> None:
+    def _climb(self, line_links: LineLinks) -> None:
         """Look at the next line further up."""
-        self.top = strand.offset
+        self.top = line_links.offset
         hidden = shown = 0
-        for knot in reversed(strand.knots):
-            on = self._meet(strand.offset, knot)
+        for link in reversed(line_links.links):
+            on = self._meet(line_links.offset, link)
             shown += on
             hidden += not on
-            if on and (knot.cut or self._compaction is not None):
-                self._look_back(strand.offset, knot)
+            if on and (link.cut or self._compaction is not None):
+                self._look_back(line_links.offset, link)
         if hidden and not shown:
-            self._hide(strand, hidden)
+            self._hide(line_links, hidden)
         elif shown:
             self._growing = False
             self._groups.clear()
 
-    def _meet(self, offset: int, knot: EntryLink) -> bool:
+    def _meet(self, offset: int, link: EntryLink) -> bool:
         """Return whether an entry shows; the next one to be met may be another one then."""
-        if knot.role == "loose":
+        if link.role == "unlinked":
             return True
-        if knot.role == "veil":
+        if link.role == "unknown":
             self._gap = self._gap or self._near
             return True
-        on = knot.id == self._wanted if self._started else self._begins(offset, knot)
-        if knot.role == "beside":
+        on = link.id == self._wanted if self._started else self._begins(offset, link)
+        if link.role == "sidechain":
             if on and self._started:
-                self._wanted = knot.parent
-            others = self._followed.pop(knot.id, 0)
-            if others and knot.parent:
-                self._followed[knot.parent] = self._followed.get(knot.parent, 0) + others
+                self._wanted = link.parent
+            others = self._followed.pop(link.id, 0)
+            if others and link.parent:
+                self._followed[link.parent] = self._followed.get(link.parent, 0) + others
             return True
         if not on and not (self._gap and self._started):
             self._near = self._gap = False
-            self._followed.pop(knot.id, None)
-            if knot.parent and len(self._followed) < _MAX_OPEN:
-                self._followed[knot.parent] = self._followed.get(knot.parent, 0) + 1
-            self._groups.add(knot.group)
+            self._followed.pop(link.id, None)
+            if link.parent and len(self._followed) < _MAX_OPEN:
+                self._followed[link.parent] = self._followed.get(link.parent, 0) + 1
+            self._groups.add(link.group)
             return False
-        self._join(offset, knot)
+        self._join(offset, link)
         return True
 
-    def _begins(self, offset: int, knot: EntryLink) -> bool:
+    def _begins(self, offset: int, link: EntryLink) -> bool:
         """Return whether the branch ends with this entry."""
         choice = self.choice
         if choice is not None and choice.offset < self.bottom:
-            return choice == (offset, knot.id)
-        return knot.role == "entry"
+            return choice == (offset, link.id)
+        return link.role == "entry"
 
-    def _join(self, offset: int, knot: EntryLink) -> None:
+    def _join(self, offset: int, link: EntryLink) -> None:
         """Take an entry for one of the branch."""
         if not self._started:
-            self._started, self._tip = True, knot.id
-        if self._growing and knot.group and self._groups == {knot.group}:
+            self._started, self._tip = True, link.id
+        if self._growing and link.group and self._groups == {link.group}:
             # Calls made at once are one message; one of their results alone is followed.
             del self._starts[0], self._stops[0], self._counts[0]
-            self._followed.pop(knot.id, None)
-        others = self._followed.pop(knot.id, 0)
+            self._followed.pop(link.id, None)
+        others = self._followed.pop(link.id, 0)
         if others and len(self.forks) < MAX_HIDDEN_RANGES:
             self.forks[offset] = others
-        self._wanted, self._near = knot.parent, True
-        self._gap = knot.parent == UNKNOWN_PARENT
+        self._wanted, self._near = link.parent, True
+        self._gap = link.parent == UNKNOWN_PARENT
         self._last_shown = offset
 
-    def _look_back(self, offset: int, knot: EntryLink) -> None:
+    def _look_back(self, offset: int, link: EntryLink) -> None:
         """Find out from where on the model sees the branch."""
         if self._seen_from is not None:
             return
-        keeps = knot.kept or knot.kept_number >= 0
-        if knot.cut == "reset" or (knot.cut and not keeps and self._compaction is None):
+        keeps = link.kept or link.kept_number >= 0
+        if link.cut == "reset" or (link.cut and not keeps and self._compaction is None):
             self._seen_from = offset
         elif self._compaction is None:
-            self._compaction, self._kept = offset, knot.kept
-            self._kept_number = knot.kept_number
+            self._compaction, self._kept = offset, link.kept
+            self._kept_number = link.kept_number
         elif self._kept_number >= 0 and len(self._numbered) < _MAX_NUMBERED:
             self._numbered.append(offset)
-        elif knot.id == self._kept:
+        elif link.id == self._kept:
             self._seen_from = offset
         if self._seen_from is not None and self.context:
             self.version += 1
 
-    def _hide(self, strand: LineLinks, count: int) -> None:
+    def _hide(self, line_links: LineLinks, count: int) -> None:
         if self._growing:
-            self._starts[0] = strand.offset
+            self._starts[0] = line_links.offset
             self._counts[0] += count
         elif len(self._starts) < MAX_HIDDEN_RANGES and not self._full:
-            self._starts.insert(0, strand.offset)
-            self._stops.insert(0, strand.stop)
+            self._starts.insert(0, line_links.offset)
+            self._stops.insert(0, line_links.stop)
             self._counts.insert(0, count)
             self._growing = True
         else:
@@ -443,31 +443,31 @@ class BranchFilter:
             return False
         if item.parent_id != self._tip or not item.parent_id or not item.id or "uuid" in item.data:
             return False
-        self._tip, self._veiled, self.bottom = item.id, False, stop
-        if self._beside:
-            self._beside.clear()
+        self._tip, self._unknown, self.bottom = item.id, False, stop
+        if self._sidechain:
+            self._sidechain.clear()
         return True
 
-    def _follow(self, strand: LineLinks, *, live: bool) -> bool:
+    def _follow(self, line_links: LineLinks, *, live: bool) -> bool:
         """Look at the next line further down; return whether what is known still counts."""
-        if not strand.ended and any(knot.role == "veil" for knot in strand.knots):
+        if not line_links.ended and any(link.role == "unknown" for link in line_links.links):
             return True  # Still being written.
         hidden = shown = 0
-        for knot in strand.knots:
-            if knot.role == "veil":
-                self._veiled = True
-            elif knot.role == "beside":
-                near = knot.parent == self._tip or knot.parent in self._beside
-                if near and len(self._beside) < _MAX_OPEN:
-                    self._beside.add(knot.id)
-            elif knot.role == "loose":
-                self._cut_off(strand.offset, knot)
-            elif self._goes_on(knot):
+        for link in line_links.links:
+            if link.role == "unknown":
+                self._unknown = True
+            elif link.role == "sidechain":
+                near = link.parent == self._tip or link.parent in self._sidechain
+                if near and len(self._sidechain) < _MAX_OPEN:
+                    self._sidechain.add(link.id)
+            elif link.role == "unlinked":
+                self._cut_off(line_links.offset, link)
+            elif self._goes_on(link):
                 shown += 1
-                self._tip, self._veiled = knot.id, False
-                self._beside.clear()
-                self._cut_off(strand.offset, knot)
-            elif self.choice is None or strand.offset <= self.choice.offset:
+                self._tip, self._unknown = link.id, False
+                self._sidechain.clear()
+                self._cut_off(line_links.offset, link)
+            elif self.choice is None or line_links.offset <= self.choice.offset:
                 self.stale = True
                 self.switched = self.switched or live
                 return False
@@ -475,36 +475,36 @@ class BranchFilter:
                 hidden += 1
         if self.stale:
             return False
-        self.bottom = strand.stop
+        self.bottom = line_links.stop
         if hidden and not shown:
             self.elsewhere += hidden if live else 0
-            self._hide_below(strand, hidden)
+            self._hide_below(line_links, hidden)
         return True
 
-    def _goes_on(self, knot: EntryLink) -> bool:
+    def _goes_on(self, link: EntryLink) -> bool:
         if self._tip is None:
             return self.choice is None
-        known = knot.parent == self._tip or (knot.parent is not None and self._veiled)
-        return known or knot.parent == UNKNOWN_PARENT or knot.parent in self._beside
+        known = link.parent == self._tip or (link.parent is not None and self._unknown)
+        return known or link.parent == UNKNOWN_PARENT or link.parent in self._sidechain
 
-    def _cut_off(self, offset: int, knot: EntryLink) -> None:
-        keeps = knot.kept or knot.kept_number >= 0
-        if knot.cut == "reset" or (knot.cut and not keeps):
+    def _cut_off(self, offset: int, link: EntryLink) -> None:
+        keeps = link.kept or link.kept_number >= 0
+        if link.cut == "reset" or (link.cut and not keeps):
             self._seen_from = offset
             self.version += self.context
-        elif knot.cut:
+        elif link.cut:
             self.stale = True
 
-    def _hide_below(self, strand: LineLinks, count: int) -> None:
-        if self._stops and self._stops[-1] == strand.offset:
+    def _hide_below(self, line_links: LineLinks, count: int) -> None:
+        if self._stops and self._stops[-1] == line_links.offset:
             if self._stops[-1] in self._opened:
-                self._opened ^= {self._stops[-1], strand.stop}
-            self._stops[-1] = strand.stop
+                self._opened ^= {self._stops[-1], line_links.stop}
+            self._stops[-1] = line_links.stop
             self._counts[-1] += count
             self._touched.add(self._starts[-1])
         elif len(self._starts) < MAX_HIDDEN_RANGES:
-            self._starts.append(strand.offset)
-            self._stops.append(strand.stop)
+            self._starts.append(line_links.offset)
+            self._stops.append(line_links.stop)
             self._counts.append(count)
 
 

@@ -111,17 +111,17 @@ class Branches:
                 yield
 
     def _meet_line(self, raw: bytes, offset: int, size: int) -> None:
-        for knot in reversed(scan_entry_links(raw, offset, size)):
-            if knot.role == "veil":
+        for link in reversed(scan_entry_links(raw, offset, size)):
+            if link.role == "unknown":
                 self._gap = self._gap or self._last is not None
-            elif knot.role != "loose":
-                self._meet(knot, raw, offset, size)
+            elif link.role != "unlinked":
+                self._meet(link, raw, offset, size)
 
-    def _meet(self, knot: EntryLink, raw: bytes, offset: int, size: int) -> None:
-        who = self._awaited.pop(knot.id, None)
-        if knot.role == "beside":
+    def _meet(self, link: EntryLink, raw: bytes, offset: int, size: int) -> None:
+        who = self._awaited.pop(link.id, None)
+        if link.role == "sidechain":
             if who is not None:
-                self._await(knot, who)
+                self._await(link, who)
             return
         if who is None and self._gap and self._last is not None:
             awaited, who = self._last
@@ -131,28 +131,28 @@ class Branches:
             if len(self.found) >= MAX_BRANCHES:
                 self.full = True
                 return
-            who = [Branch(offset, knot.id, newest=not self.found)]
+            who = [Branch(offset, link.id, newest=not self.found)]
             self.found += who
         for branch in who[1:]:
             branch.parted = True
-            if knot.group and branch.groups == {knot.group}:
+            if link.group and branch.groups == {link.group}:
                 self.found.remove(branch)  # Calls made at once: one message.
         branch = who[0]
         branch.parted = branch.parted or len(who) > 1
         if not branch.parted:
             branch.entries += 1
-            branch.groups.add(knot.group)
+            branch.groups.add(link.group)
         if not branch.words and branch.tries < _MAX_TRIES:
             branch.tries += 1
             _describe(branch, raw, offset, size)
-        self._await(knot, [branch])
+        self._await(link, [branch])
 
-    def _await(self, knot: EntryLink, who: list[Branch]) -> None:
-        self._last = (knot.parent or UNKNOWN_PARENT, who)
-        self._gap = knot.parent == UNKNOWN_PARENT
-        if knot.parent:
-            self._awaited.setdefault(knot.parent, []).extend(who)
-        elif knot.parent is None:
+    def _await(self, link: EntryLink, who: list[Branch]) -> None:
+        self._last = (link.parent or UNKNOWN_PARENT, who)
+        self._gap = link.parent == UNKNOWN_PARENT
+        if link.parent:
+            self._awaited.setdefault(link.parent, []).extend(who)
+        elif link.parent is None:
             for branch in who:
                 branch.parted = True
 

@@ -56,7 +56,7 @@ class Document:
         self._max_pages = max_pages
         self._pages: list[Page] = []
         self._pairs = PairIndex(self._items_at)
-        self.lens = BranchFilter()
+        self.branch_filter = BranchFilter()
         """Which of the lines are of the branch that is shown."""
         self._lock = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []
@@ -282,8 +282,8 @@ class Document:
         """Forget what was read: the session is another one now, `size` bytes long."""
         self.size = size
         self.version += 1
-        self.lens.choice = None
-        self.lens.reset()
+        self.branch_filter.choice = None
+        self.branch_filter.reset()
         self._replace([])
         self.opened = False
         self._tell()
@@ -324,29 +324,31 @@ class Document:
         self.generation += 1
         self.opened = True
         self._pairs.clear()
-        if not self.lens.top <= self.start or self.stop > self.lens.bottom:
-            self.lens.reset()
+        if not self.branch_filter.top <= self.start or self.stop > self.branch_filter.bottom:
+            self.branch_filter.reset()
         for page in pages:
             self._enter(page)
         self._tell()
 
     def _enter(self, page: Page, first: int = 0, *, live: bool = False) -> None:
         """Find out how the lines of a page hang together with others, from number `first` on."""
-        strands: list[LineLinks] = []
+        lines: list[LineLinks] = []
         for number in range(first, len(page)):
             found = self._items(page, number)
             self._pairs.add(page, number, found)
             offset, last = page.offset(number), number + 1 == len(page)
             stop = page.stop if last else page.offset(number + 1)
-            if not strands and self.lens.just_follows(found, offset, stop):
+            if not lines and self.branch_filter.just_follows(found, offset, stop):
                 continue
-            strands.append(LineLinks(offset, stop, entry_links(found), page.ended or not last))
-        self.lens.take(strands, live=live)
+            lines.append(LineLinks(offset, stop, entry_links(found), page.ended or not last))
+        self.branch_filter.take(lines, live=live)
 
     def resolve(self) -> None:
         """Find out anew which lines are of the branch that is shown, where need be."""
-        if self.lens.stale:
-            self.lens.again([strand for page in self._pages for strand in _strands(page)])
+        if self.branch_filter.stale:
+            self.branch_filter.again(
+                [line_links for page in self._pages for line_links in _links_of_lines(page)]
+            )
 
     def _tell(self) -> None:
         for callback in tuple(self._listeners):
@@ -376,13 +378,13 @@ class Document:
     def blocks(self, page: Page, number: int) -> tuple[Block, ...]:
         """Return how a line shows: nothing for an empty one, or one that another block shows."""
         found = self._items(page, number)
-        if self.lens.context:
+        if self.branch_filter.context:
             found = tuple(item for item in found if in_model_context(item))
         return tuple(block for item in found for block in blocks_of(item, self._pairs))
 
     def take_stale(self) -> set[int]:
         """Return offsets of lines that show in another way since the last call, and forget them."""
-        return self._pairs.take_stale() | self.lens.take_touched()
+        return self._pairs.take_stale() | self.branch_filter.take_touched()
 
     def _items(self, page: Page, number: int) -> tuple[Item, ...]:
         line = page.line(number)
@@ -404,7 +406,7 @@ class Document:
         return self._pairs
 
 
-def _strands(page: Page) -> Iterator[LineLinks]:
+def _links_of_lines(page: Page) -> Iterator[LineLinks]:
     """Yield the lines of a page with how they hang together."""
     for number in range(len(page)):
         line = page.line(number)

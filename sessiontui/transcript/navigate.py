@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 async def find_block(
     document: Document, offset: int, number: int, wanted: Callable[[Block], bool], *, forward: bool
 ) -> tuple[int, int] | None:
-    """Find the nearest block after or before another one that is not hidden by the lens.
+    """Find the nearest block after or before another one that is not hidden by the branch_filter.
 
     Moves the window along as far as it looks, page by page; the loop runs in between.
 
@@ -80,7 +80,7 @@ def _lines(
         numbers = range(first, len(page)) if forward else range(first, -1, -1)
         for number in numbers:
             line = page.offset(number)
-            yield line, () if document.lens.hides(line) else document.blocks(page, number)
+            yield line, () if document.branch_filter.hides(line) else document.blocks(page, number)
 
 
 _AGENTS: Final = (

@@ -122,13 +122,13 @@ async def copy_session(
     """
     for _ in range(_TRIES):
         sink.begin()
-        stat = await _pour_once(storage, path, sink, shape)
+        stat = await _copy_once(storage, path, sink, shape)
         if stat is not None:
             return stat
     raise StorageError(f"it changes faster than it can be read: {path}", path=path)
 
 
-async def _pour_once(
+async def _copy_once(
     storage: SessionStorage,
     path: str,
     sink: CopySink,

@@ -3,7 +3,7 @@
 Whatever would take an agent's work from it asks here before, and once more in its
 turn at the store (`InUseTracker.guard`), with what stands there then. What agents tell of
 themselves counts first (`workspace.live`); where they tell nothing, how long ago anything
-happened (`catalogue.activity.held`).
+happened (`catalog.status.in_use_reason`).
 """
 
 from __future__ import annotations

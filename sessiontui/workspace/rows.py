@@ -55,27 +55,27 @@ def session_changes(
 
 
 class RowUpdater:
-    """Owns what the rows say; order, folds and filter are the catalogue's.
+    """Owns what the rows say; order, folds and filter are the catalog's.
 
     Args:
-        catalogue: Gets the rows.
+        catalog: Gets the rows.
         unread: Called with paths whose heads and tails are to be read.
         clock: The time in milliseconds since the epoch.
     """
 
     def __init__(
         self,
-        catalogue: Catalog,
+        catalog: Catalog,
         unread: Callable[[Iterable[str]], None],
         clock: Callable[[], int],
     ) -> None:
-        self._catalogue = catalogue
-        self._rows = catalogue.rows
+        self._catalog = catalog
+        self._rows = catalog.rows
         self._unread = unread
         self._clock = clock
 
     def apply(self, changes: Iterable[Change]) -> frozenset[str]:
-        """Bring the catalogue up to date; return the paths concerned, old and new ones."""
+        """Bring the catalog up to date; return the paths concerned, old and new ones."""
         fresh: dict[str, Row] = {}
         gone: set[str] = set()
         touched: set[str] = set()
@@ -93,7 +93,7 @@ class RowUpdater:
                         row, path=change.new_path, mtime_ms=change.mtime_ms, note="", failed=False
                     )
                     if change.path in self._rows:
-                        self._catalogue.rename(change.path, moved)
+                        self._catalog.rename(change.path, moved)
                     fresh[change.new_path] = moved
             else:
                 old = fresh.get(change.path)
@@ -103,25 +103,25 @@ class RowUpdater:
                 if new is not None:
                     gone.discard(change.path)
                     fresh[change.path] = new
-        self._catalogue.remove(gone)
+        self._catalog.remove(gone)
         self.put(fresh.values())
         self._unread(row.path for row in self._newest_first(fresh.values()) if not row.read)
         return frozenset(touched)
 
     def clear(self) -> None:
         """Forget every row."""
-        self._catalogue.clear()
+        self._catalog.clear()
 
     def put(self, rows: Iterable[Row]) -> None:
-        """Put rows into the catalogue as they are."""
-        self._catalogue.upsert(rows)
+        """Put rows into the catalog as they are."""
+        self._catalog.upsert(rows)
 
     def note(self, path: str, text: str, *, failed: bool = False) -> bool:
         """Put a note on a row; tell whether the row is there and says something else now."""
         row = self._rows.get(path)
         if row is None or (row.note == text and row.failed == failed):
             return False
-        self._catalogue.upsert([replace(row, note=text, failed=failed)])
+        self._catalog.upsert([replace(row, note=text, failed=failed)])
         return True
 
     def has_failed(self, path: str) -> bool:
@@ -153,7 +153,7 @@ class RowUpdater:
         """Return how many sessions run and how many wait for the user, at the moment."""
         now = self._clock()
         running = waiting = 0
-        for row in self._catalogue.recent(now - _RECENT_MS):
+        for row in self._catalog.recent(now - _RECENT_MS):
             doing = session_status(row, now_ms=now)
             running += doing in ("running", "thinking")
             waiting += doing == "waiting"

@@ -58,7 +58,7 @@ class StoreScan:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._storage = workspace.storage
-        self._rows = workspace.catalogue.rows
+        self._rows = workspace.catalog.rows
 
     async def examine(self, *, deep: bool = False) -> AsyncIterator[ScanProgress]:
         """Look everything over; who stops listening stops it.

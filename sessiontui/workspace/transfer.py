@@ -406,7 +406,7 @@ class Transfers:
             SessionHeader.of(seen.data),
             cwd=cwd,
             origin=workspace.source,
-            nested=path.rpartition("/")[0] + ".jsonl" in workspace.catalogue.rows,
+            nested=path.rpartition("/")[0] + ".jsonl" in workspace.catalog.rows,
         )
 
     def _name(self, path: str) -> str:
@@ -473,7 +473,7 @@ class _Copying:
                 missing.append(file)
                 continue
             digest = DigestSink()
-            self.originals[file.path] = await self._pour(file, digest)
+            self.originals[file.path] = await self._stream(file, digest)
             if digest.size != seen.stat.size:
                 return None
             if await stored_digest(self._to, file.new_path, digest.size) != digest.value:
@@ -491,7 +491,7 @@ class _Copying:
         try:
             for number, file in enumerate(files):
                 sink = StagingSink(self._to, token, number)
-                original = await self._pour(file, sink, titles)
+                original = await self._stream(file, sink, titles)
                 if sink.overshot:
                     return None
                 self.originals[file.path] = original
@@ -509,7 +509,7 @@ class _Copying:
                 raise WriteConflictError(stat.path, expected_size=stat.size, actual_size=stat.size)
         return placed
 
-    async def _pour(
+    async def _stream(
         self, file: _File, sink: CopySink, titles: dict[str, bytes | None] | None = None
     ) -> Stat:
         def shape(data: bytes, stat: Stat) -> RewrittenHeader:

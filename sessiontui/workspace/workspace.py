@@ -75,9 +75,9 @@ _HURRY_S: Final = 0.3
 class Workspace:
     """The workspace of one source: its rows, transcripts and actions.
 
-    Made by `open_workspace`. `catalogue` and `state` are read by whoever shows
+    Made by `open_workspace`. `catalog` and `state` are read by whoever shows
     them; nobody but the workspace changes rows and state, while order, folds and
-    filter of the catalogue belong to the view.
+    filter of the catalog belong to the view.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Workspace:
         self.clock = clock
         self.home = home
         """The user's home folder, shown as `~`."""
-        self.catalogue = Catalog(home=home, clock=clock)
+        self.catalog = Catalog(home=home, clock=clock)
         self.state = WorkspaceState()
         self.patience_s = PATIENCE_S
         self._grace_s: float | None = None
@@ -113,13 +113,13 @@ class Workspace:
         self._retry = asyncio.Event()
         self._applied = asyncio.Condition()
         self._batches = self._changes = 0
-        self._reader = RowReader(self._read_many, self.catalogue.rows, self._rows_read)
-        self._rows = RowUpdater(self.catalogue, self._reader.add, clock)
+        self._reader = RowReader(self._read_many, self.catalog.rows, self._rows_read)
+        self._rows = RowUpdater(self.catalog, self._reader.add, clock)
         self._documents = OpenDocuments(self.read_raw, self._publish)
         self.library = library
         """Figures and text of all sessions."""
         library.serve(source, self._reader, self._read_many, self._publish)
-        self.session_figures = self.catalogue.figures = library.figures
+        self.session_figures = self.catalog.figures = library.figures
         self._rights = WriteAccess(self._set_state, asked=config.read_only)
         self.notes = RowNotes(
             self._rows,
@@ -130,7 +130,7 @@ class Workspace:
         """What rows say of actions of ours."""
         live = LiveSessions(
             LiveAgents(environ, Path(home), clock),
-            self.catalogue.rows,
+            self.catalog.rows,
             on_disk=isinstance(source, DirectorySource),
         )
         self.holding = InUseTracker(self.row, self._size, clock, live.evidence, live.guess)
@@ -159,7 +159,7 @@ class Workspace:
 
     def row(self, path: str) -> Row | None:
         """Return the row of a session, or None."""
-        return self.catalogue.rows.get(path)
+        return self.catalog.rows.get(path)
 
     def held(self, path: str) -> str | None:
         """Return in plain words why a running agent may hold the session open, or None."""
@@ -200,12 +200,12 @@ class Workspace:
         A whole path, id or file name wins over a beginning of one; more than one row means that
         `name` is ambiguous. Only files whose names hold no id are read for theirs.
         """
-        if name in self.catalogue.rows:
+        if name in self.catalog.rows:
             return await self.read_rows([name])
         found = self._rows.named(name)
         if not found:
             await self._reader.read_now(
-                [path for path in self.catalogue.rows if id_from_path(path) is None]
+                [path for path in self.catalog.rows if id_from_path(path) is None]
             )
             found = self._rows.named(name)
         found.sort(key=lambda row: row.mtime_ms, reverse=True)
@@ -471,8 +471,8 @@ class Workspace:
     def _recount(self) -> None:
         running, waiting = self._rows.counts()
         self._set_state(
-            sessions=self.catalogue.totals.sessions,
-            bytes=self.catalogue.totals.bytes,
+            sessions=self.catalog.totals.sessions,
+            bytes=self.catalog.totals.bytes,
             running=running,
             waiting=waiting,
         )

@@ -107,25 +107,25 @@ def sample() -> list[Row]:
     ]
 
 
-def catalogue_of(*rows: Row) -> Catalog:
-    """Return a catalogue of these sessions."""
-    catalogue = Catalog(home=HOME)
-    catalogue.upsert(rows)
-    return catalogue
+def catalog_of(*rows: Row) -> Catalog:
+    """Return a catalog of these sessions."""
+    catalog = Catalog(home=HOME)
+    catalog.upsert(rows)
+    return catalog
 
 
 class ListApp(App[None]):
-    """Shows a catalogue and nothing else; remembers what the list says."""
+    """Shows a catalog and nothing else; remembers what the list says."""
 
     CSS_PATH: ClassVar = [styles_dir() / "session_tree.tcss"]
 
-    def __init__(self, catalogue: Catalog, *, theme: str = DARK, ascii_only: bool = False) -> None:
+    def __init__(self, catalog: Catalog, *, theme: str = DARK, ascii_only: bool = False) -> None:
         super().__init__()
         for known in themes():
             self.register_theme(known)
         self.theme = theme
         self.now_ms = NOW_MS
-        self.catalogue = catalogue
+        self.catalog = catalog
         self.header = SortHeader(ascii_only=ascii_only)
         self.sessions = Recording(now=lambda: self.now_ms, ascii_only=ascii_only, id="sessions")
         self.said: list[Message] = []
@@ -138,7 +138,7 @@ class ListApp(App[None]):
         yield self.sessions
 
     def on_mount(self) -> None:
-        self.sessions.catalogue = self.catalogue
+        self.sessions.catalog = self.catalog
         self.sessions.focus()
 
     def on_session_tree_highlighted(self, event: SessionTree.Highlighted) -> None:
@@ -153,10 +153,10 @@ class ListApp(App[None]):
     def on_sort_header_clicked(self, event: SortHeader.Clicked) -> None:
         self.said.append(event)
         if event.turned:
-            self.catalogue.order_by(self.catalogue.sort, reverse=not self.catalogue.reverse)
+            self.catalog.order_by(self.catalog.sort, reverse=not self.catalog.reverse)
         else:
-            self.catalogue.step_order()
-        self.header.show(self.catalogue)
+            self.catalog.step_order()
+        self.header.show(self.catalog)
         self.sessions.rows_changed()
 
     def highlighted(self) -> str | None:

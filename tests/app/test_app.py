@@ -217,13 +217,13 @@ async def test_a_click_in_the_footer_runs_what_it_says() -> None:
 
 async def test_sorting_steps_through_the_keys_and_turns_round() -> None:
     async with running(store_with("alpha", "beta")) as (app, pilot):
-        catalogue = app.workspace.catalogue
-        assert catalogue.sort == "modified"
+        catalog = app.workspace.catalog
+        assert catalog.sort == "modified"
         await pilot.press("s")
-        assert (catalogue.sort, catalogue.reverse) == ("created", False)
+        assert (catalog.sort, catalog.reverse) == ("created", False)
         await pilot.press("s", "S")
         await pilot.pause()
-        assert (catalogue.sort, catalogue.reverse) == ("title", True)
+        assert (catalog.sort, catalog.reverse) == ("title", True)
         shown = rows(app)
         beta, alpha = (
             next(number for number, row in enumerate(shown) if text in row[:55])
@@ -455,7 +455,7 @@ async def answer_twice(app: SessionApp, pilot: Pilot[None]) -> None:
     """Rename what is held: the same button is pressed once more to move it anyway."""
     answers: list[object] = []
     dialog = RenameDialog(
-        app.workspace.catalogue.rows[path_of("alpha")],
+        app.workspace.catalog.rows[path_of("alpha")],
         held="It grew a moment ago.",
         untitled=None,
         taken=lambda _path: False,
@@ -535,7 +535,7 @@ def test_what_the_first_paint_does_not_need_is_not_imported() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     heavy = {"redis", "watchfiles", "textual.widgets._markdown", "textual.widgets._text_area"}
-    later = {"catalogue.query", "workspace.transfers", "index.writer", "app.screens.dialog"}
+    later = {"catalog.query", "workspace.transfers", "index.writer", "app.screens.dialog"}
     assert heavy.isdisjoint(loaded)
     assert {f"sessiontui.{name}" for name in later}.isdisjoint(loaded)
     assert {"pygments", "sqlite3"}.isdisjoint(loaded)

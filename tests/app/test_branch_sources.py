@@ -77,7 +77,7 @@ async def test_a_tree_is_read_branch_by_branch_from_both_sources(
         assert [
             word in text for word in ("early", "root", "said kept", "In short", "said last")
         ] == [*(False, False, True, True, True)]
-        line = app.main.transcript_pane.query_one("#transcript-lens", Static)
+        line = app.main.transcript_pane.query_one("#transcript-branch", Static)
         assert "What the model sees" in str(line.render())
         await pilot.press("M", "B")
         await until(lambda: isinstance(app.screen, BranchListScreen))

@@ -93,7 +93,7 @@ async def test_one_question_counts_all_and_what_was_deleted_comes_back() -> None
         await over(pilot)
         assert shows(app, "Brought back 5 sessions")
         assert {path: bytes(held.data) for path, held in store.sessions.items()} == before
-        assert not app.workspace.catalogue.marks
+        assert not app.workspace.catalog.marks
 
 
 async def test_running_ones_are_kept_unless_they_are_asked_for() -> None:
@@ -144,7 +144,7 @@ async def test_it_can_be_stopped_between_two_and_what_was_done_comes_back() -> N
         await over(pilot)
         assert shows(app, "Deleted 2 sessions, 3 left")
         assert sorted(store.sessions) == sorted(map(path_of, NAMES[2:]))
-        assert len(app.workspace.catalogue.marks) == 3
+        assert len(app.workspace.catalog.marks) == 3
         backend.open = True
         await pilot.press("u")
         await over(pilot)
@@ -183,7 +183,7 @@ async def test_one_that_fails_does_not_stop_the_others_and_is_told() -> None:
         await over(pilot)
         assert list(store.sessions) == [path_of("three")]
         assert shows(app, "Deleted 4 sessions; 1 failed: “Title three”: no permission")
-        assert list(app.workspace.catalogue.marks) == [path_of("three")]
+        assert list(app.workspace.catalog.marks) == [path_of("three")]
         await pilot.press("u")
         await over(pilot)
         assert len(store.sessions) == 5

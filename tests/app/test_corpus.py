@@ -50,7 +50,7 @@ async def test_every_session_of_the_corpus_opens(
     async with running(source=source, connect=open_backend) as (app, pilot):
         assert app.workspace.state.sessions == len(FILES)
         for file in FILES:
-            [path] = [path for path in app.workspace.catalogue.rows if path.endswith(file.name)]
+            [path] = [path for path in app.workspace.catalog.rows if path.endswith(file.name)]
             began = time.perf_counter()
             app.main.show_session(path)
             await settle(pilot)

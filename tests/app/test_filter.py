@@ -24,8 +24,8 @@ NAMES = ("alpha", "beta", "gamma", "delta", "epsilon")
 async def filtered(app: SessionApp, pilot: Pilot[None], text: str) -> None:
     """Type a filter, go to the list, and wait until what is typed was looked at."""
     await pilot.press("/", *text, "enter")
-    catalogue = app.workspace.catalogue
-    await until(lambda: catalogue.wrong or catalogue.is_result_of(text))
+    catalog = app.workspace.catalog
+    await until(lambda: catalog.wrong or catalog.is_result_of(text))
     await until(lambda: app.focused is app.main.sessions)
     await pilot.pause()
 
@@ -44,7 +44,7 @@ async def test_a_filter_that_is_not_understood_selects_nothing(text: str) -> Non
         for key in ("ctrl+a", "asterisk", "V"):
             await pilot.press(key)
             await until(lambda: shows(app, "Not marked: the filter is not understood"))
-            assert not app.workspace.catalogue.marks
+            assert not app.workspace.catalog.marks
             await pilot.press("G")
         for key in ("d", "c", "m", "e", "p", "y"):
             await pilot.press(key)
@@ -65,7 +65,7 @@ async def test_marks_are_not_acted_on_while_the_filter_is_not_understood_and_sta
         assert app.screen is app.main
         await pilot.press("escape")
         await until(lambda: shows(app, "Title alpha"))
-        assert len(app.workspace.catalogue.marks) == 2
+        assert len(app.workspace.catalog.marks) == 2
         await pilot.press("d")
         await until(lambda: isinstance(app.screen, DeleteDialog))
 
@@ -78,8 +78,8 @@ async def test_while_a_condition_is_typed_the_list_waits_and_counts_nothing() ->
         assert shows(app, "Title alpha")
         assert shows(app, "…  ")
         assert not shows(app, "match")
-        catalogue = app.workspace.catalogue
-        assert (catalogue.shown, list(catalogue.fitting)) == (0, [])
+        catalog = app.workspace.catalog
+        assert (catalog.shown, list(catalog.fitting)) == (0, [])
         await pilot.press("h")
         await until(lambda: shows(app, "2 matches"))
         await pilot.press("backspace", "enter")
@@ -95,15 +95,15 @@ async def test_without_a_literal_match_similar_ones_are_shown_as_such_and_not_ta
         for keys in (("ctrl+a",), ("asterisk",), ("g", "space")):
             await pilot.press(*keys)
             await until(lambda: shows(app, "Not marked: no literal match"))
-            assert not app.workspace.catalogue.marks
+            assert not app.workspace.catalog.marks
             await pilot.press("G")
         await pilot.press("space")
-        assert list(app.workspace.catalogue.marks) == [path_of("alpha")]
+        assert list(app.workspace.catalog.marks) == [path_of("alpha")]
 
 
 async def test_all_that_fit_are_those_of_what_is_typed_now() -> None:
     async with running(store_with(*NAMES)) as (app, pilot):
-        marks = app.workspace.catalogue.marks
+        marks = app.workspace.catalog.marks
         await filtered(app, pilot, "title")
         field = app.main.query_one(FilterInput)
         for text in ("alpha", "", "age:>30days", "//"):
@@ -115,7 +115,7 @@ async def test_all_that_fit_are_those_of_what_is_typed_now() -> None:
             await until(lambda: shows(app, "Not marked: the filter is "))
             await settle(pilot)
         field.value = "alpha"
-        await until(lambda: app.workspace.catalogue.is_result_of("alpha"))
+        await until(lambda: app.workspace.catalog.is_result_of("alpha"))
         await pilot.press("ctrl+a")
         assert list(marks) == [path_of("alpha")]
 
@@ -123,18 +123,18 @@ async def test_all_that_fit_are_those_of_what_is_typed_now() -> None:
 async def test_a_search_that_goes_on_is_not_taken_for_its_result() -> None:
     async with running(store_with(*NAMES)) as (app, pilot):
         app.main.query_one(FilterInput).value = "alpha"
-        catalogue = app.workspace.catalogue
-        await until(lambda: catalogue.is_result_of("alpha"))
-        steps = catalogue.search("alpha")  # As it is done again for what changes with time.
+        catalog = app.workspace.catalog
+        await until(lambda: catalog.is_result_of("alpha"))
+        steps = catalog.search("alpha")  # As it is done again for what changes with time.
         next(steps)
         app.main.sessions.action_mark_all()
-        assert not catalogue.marks
+        assert not catalog.marks
         await until(lambda: shows(app, "Not marked: the filter is still at work"))
         for _ in steps:
             pass
         await pilot.pause()
         app.main.sessions.action_mark_all()
-        assert list(catalogue.marks) == [path_of("alpha")]
+        assert list(catalog.marks) == [path_of("alpha")]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_a_question_about_many_names_the_filter_and_the_first(
         assert shows(app, "“Title alpha”, “Title beta”, “Title delta” and 1 more")
         await pilot.press("escape", "escape", "escape")
         await until(lambda: not app.main.filter_line.text)
-        await until(lambda: app.workspace.catalogue.is_result_of(""))
+        await until(lambda: app.workspace.catalog.is_result_of(""))
         await pilot.press("ctrl+a", "d")
         await until(lambda: isinstance(app.screen, DeleteDialog))
         await until(lambda: shows(app, "No filter"))

@@ -46,8 +46,8 @@ def caption(app: SessionApp) -> str:
 
 def listed(app: SessionApp) -> list[str]:
     """Return the titles in the list, from top to bottom."""
-    catalogue = app.workspace.catalogue
-    lines = catalogue.lines(0, catalogue.height)
+    catalog = app.workspace.catalog
+    lines = catalog.lines(0, catalog.height)
     return [line.row.title if hasattr(line, "row") else line.key for line in lines]
 
 
@@ -94,7 +94,7 @@ async def test_what_is_wrong_with_a_query_stands_beneath_it_and_nothing_matches(
         assert isinstance(app.focused, FilterInput)
         await pilot.press("backspace", "backspace", "1")
         await until(lambda: caption(app) == "")
-        await until(lambda: app.workspace.catalogue.shown == 1)
+        await until(lambda: app.workspace.catalog.shown == 1)
         await pilot.press("escape")
         await until(lambda: len(listed(app)) == 5)
 
@@ -146,7 +146,7 @@ async def test_one_key_sorts_what_was_found_best_first_and_then_as_the_list() ->
     store.write(path_of("q"), better, mtime_ms=NOW_MS - 9 * HOUR_MS)
     async with running(store) as (app, pilot):
         await type_query(pilot, "question")
-        await until(lambda: app.workspace.catalogue.ranked)
+        await until(lambda: app.workspace.catalog.ranked)
         await until(lambda: listed(app)[1] == "Question")
         await until(lambda: shows(app, "best first"))
         await pilot.press("enter", "s")
@@ -181,7 +181,7 @@ async def test_pinned_sessions_go_to_the_top_and_come_back() -> None:
         await pilot.press("ctrl+a", "p")
         await settle(pilot)
         assert shows(app, "Pinned 3 sessions to the top")
-        assert len(app.workspace.catalogue.pins) == 3
+        assert len(app.workspace.catalog.pins) == 3
 
 
 async def test_empty_sessions_are_counted_and_shown_by_a_key() -> None:
@@ -238,13 +238,13 @@ async def test_a_click_on_a_heading_sorts_by_it_and_turns_it_round() -> None:
         await pilot.pause()
         x = app.main.caption.size.width - 3 - len("   age")
         await pilot.click(app.main.caption, offset=(x, 0))
-        await until(lambda: app.workspace.catalogue.sort == "size")
+        await until(lambda: app.workspace.catalog.sort == "size")
         await pilot.click(app.main.caption, offset=(x, 0))
-        await until(lambda: app.workspace.catalogue.reverse)
+        await until(lambda: app.workspace.catalog.reverse)
         await pilot.click(app.main.caption, offset=(app.main.caption.size.width - 4, 0))
-        await until(lambda: app.workspace.catalogue.sort == "modified")
+        await until(lambda: app.workspace.catalog.sort == "modified")
         await pilot.click(app.main.caption, offset=(x - 9, 0))
-        await until(lambda: app.workspace.catalogue.sort == "turns")
+        await until(lambda: app.workspace.catalog.sort == "turns")
         await until(lambda: shows(app, "most turns"))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tests.app.session_list import HOUR, MINUTE, ListApp, catalogue_of, row
+from tests.app.session_list import HOUR, MINUTE, ListApp, catalog_of, row
 from tests.app.support import path_of, running, settle, shows, store_with
 from tests.waiting import until
 
 
 def four() -> ListApp:
     return ListApp(
-        catalogue_of(
+        catalog_of(
             row("a", ago_ms=MINUTE),
             row("b", ago_ms=2 * MINUTE),
             row("c", ago_ms=HOUR, project="web"),
@@ -20,7 +20,7 @@ def four() -> ListApp:
 
 def marked(app: ListApp) -> str:
     """Return the names of what is marked."""
-    return "".join(sorted(path.rpartition("_")[2][0] for path in app.catalogue.marks))
+    return "".join(sorted(path.rpartition("_")[2][0] for path in app.catalog.marks))
 
 
 def signs(app: ListApp) -> str:
@@ -44,7 +44,7 @@ async def test_space_marks_and_goes_on_and_the_sign_moves_nothing() -> None:
 
 
 async def test_a_sign_is_ascii_where_the_rest_is() -> None:
-    app = ListApp(four().catalogue, ascii_only=True)
+    app = ListApp(four().catalog, ascii_only=True)
     async with app.run_test(size=(60, 12)) as pilot:
         await pilot.press("space")
         assert signs(app) == "-#    "
@@ -78,7 +78,7 @@ async def test_a_range_follows_its_session_when_the_order_changes() -> None:
     app = four()
     async with app.run_test(size=(60, 12)) as pilot:
         await pilot.press("down", "space")  # b
-        app.catalogue.order_by("modified", reverse=True)
+        app.catalog.order_by("modified", reverse=True)
         app.sessions.rows_changed()
         app.sessions.select(row("d", project="web").path)
         await pilot.press("V")
@@ -88,11 +88,11 @@ async def test_a_range_follows_its_session_when_the_order_changes() -> None:
 async def test_all_and_invert_keep_to_what_fits_the_filter() -> None:
     app = four()
     async with app.run_test(size=(60, 12)) as pilot:
-        app.catalogue.filter("web")
+        app.catalog.filter("web")
         app.sessions.rows_changed()
         await pilot.press("ctrl+a")
         assert marked(app) == "cd"
-        app.catalogue.filter("")
+        app.catalog.filter("")
         app.sessions.rows_changed()
         await pilot.press("*")
         assert marked(app) == "ab"

@@ -19,7 +19,7 @@ from tests.app.session_list import (
     NOW_MS,
     SECOND,
     ListApp,
-    catalogue_of,
+    catalog_of,
     row,
     sample,
 )
@@ -44,7 +44,7 @@ def path_of(name: str, project: str) -> str:
 
 
 async def test_lines_tell_state_title_what_it_does_and_age() -> None:
-    app = ListApp(catalogue_of(*sample()))
+    app = ListApp(catalog_of(*sample()))
     async with app.run_test(size=(58, 20)) as pilot:
         await pilot.pause()
         assert app.shown()[:15] == [
@@ -67,7 +67,7 @@ async def test_lines_tell_state_title_what_it_does_and_age() -> None:
 
 
 async def test_columns_go_one_by_one_as_the_list_gets_narrower() -> None:
-    app = ListApp(catalogue_of(*sample()))
+    app = ListApp(catalog_of(*sample()))
     async with app.run_test(size=(120, 20)) as pilot:
         await pilot.pause()
         assert app.shown()[1].endswith("bash 42s   1.2 MB   12s")
@@ -87,9 +87,9 @@ async def test_columns_go_one_by_one_as_the_list_gets_narrower() -> None:
 @pytest.mark.parametrize("width", [120, 80, 58, 40, 20, 8, 3])
 async def test_every_line_is_exactly_as_wide_as_the_list(width: int) -> None:
     rows = [*sample(), row("joined", "👩\u200d👩\u200d👧 e\u0301 \u0e01\u0e33 ✂\ufe0f " * 8)]
-    catalogue = catalogue_of(*rows)
-    catalogue.filter("e")
-    app = ListApp(catalogue)
+    catalog = catalog_of(*rows)
+    catalog.filter("e")
+    app = ListApp(catalog)
     async with app.run_test(size=(width, 20)) as pilot:
         await pilot.pause()
         inner = app.sessions.scrollable_content_region.width
@@ -100,22 +100,22 @@ async def test_every_line_is_exactly_as_wide_as_the_list(width: int) -> None:
 
 
 async def test_a_pinned_session_is_told_by_its_heading_or_among_what_was_found_by_a_sign() -> None:
-    catalogue = catalogue_of(*sample()[:2])
-    catalogue.pin([sample()[1].path], pinned=True)
-    app = ListApp(catalogue)
+    catalog = catalog_of(*sample()[:2])
+    catalog.pin([sample()[1].path], pinned=True)
+    app = ListApp(catalog)
     async with app.run_test(size=(58, 20)) as pilot:
         await pilot.pause()
         assert app.shown()[:2] == [
             " ▾ Pinned                                        1    4m",
             "     ◐ Add cursor pagination               waiting    4m",
         ]
-        catalogue.filter("cursor")
+        catalog.filter("cursor")
         app.sessions.rows_changed()
         assert app.shown()[1] == "     ◐ ▴ Add cursor pagination             waiting    4m"
 
 
 async def test_symbols_have_ascii_stand_ins() -> None:
-    app = ListApp(catalogue_of(*sample()[:8]), ascii_only=True)
+    app = ListApp(catalog_of(*sample()[:8]), ascii_only=True)
     async with app.run_test(size=(58, 20)) as pilot:
         await pilot.pause()
         assert all(line.isascii() for line in app.shown())
@@ -124,7 +124,7 @@ async def test_symbols_have_ascii_stand_ins() -> None:
 
 async def test_a_failure_takes_no_room_from_the_title_and_the_columns() -> None:
     why = "an agent may be at work on it: it changed just now: /s/a/very/long/path.jsonl"
-    app = ListApp(catalogue_of(row("a", "Fix the retry test", note=why, failed=True)))
+    app = ListApp(catalog_of(row("a", "Fix the retry test", note=why, failed=True)))
     async with app.run_test(size=(120, 20)) as pilot:
         app.sessions.columns = tuple(column.id for column in COLUMNS)
         await pilot.pause()
@@ -141,12 +141,12 @@ async def test_hostile_titles_paths_and_notes_reach_the_screen_harmless() -> Non
         row("b", "", project="b", cwd=f"/home/mira/{evil}", calls=calls, ending="calls"),
         Row(path=f"/s/{evil}.jsonl", size=1, mtime_ms=NOW_MS),
     ]
-    app = ListApp(catalogue_of(*rows))
+    app = ListApp(catalog_of(*rows))
     async with app.run_test(size=(120, 20)) as pilot:
         await pilot.press("j", "j", "j")
         for flat in (False, True):
-            app.catalogue.set_flat(flat)
-            app.catalogue.filter("x" if flat else "")
+            app.catalog.set_flat(flat)
+            app.catalog.filter("x" if flat else "")
             app.sessions.rows_changed()
             await pilot.pause()
             text = "\n".join(app.shown())
@@ -156,20 +156,20 @@ async def test_hostile_titles_paths_and_notes_reach_the_screen_harmless() -> Non
 
 async def test_the_highlight_follows_its_session_when_rows_move() -> None:
     rows = many(40)
-    app = ListApp(catalogue_of(*rows))
+    app = ListApp(catalog_of(*rows))
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.press("j", "j", "j")
         chosen = app.highlighted()
         assert chosen == path_of("00015", "p0")
-        app.catalogue.upsert([touched(rows[30])])
+        app.catalog.upsert([touched(rows[30])])
         app.sessions.rows_changed({rows[30].path})
         assert app.highlighted() == chosen
-        app.catalogue.upsert([touched(rows[15])])
+        app.catalog.upsert([touched(rows[15])])
         app.sessions.rows_changed({chosen})
         await pilot.pause()
         assert app.highlighted() == chosen
         lines = [y for y in range(20) if _is_lit(app, y)]
-        assert lines == [app.catalogue.line_of(chosen)]
+        assert lines == [app.catalog.line_of(chosen)]
 
 
 def _is_lit(app: ListApp, y: int) -> bool:
@@ -182,26 +182,26 @@ def _is_lit(app: ListApp, y: int) -> bool:
 
 async def test_the_view_stays_calm_when_rows_move_above_it() -> None:
     rows = many(300, projects=1)
-    app = ListApp(catalogue_of(*rows))
+    app = ListApp(catalog_of(*rows))
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.press("G")
         await pilot.press("pageup", "pageup", "pageup")
         before = app.shown()
-        app.catalogue.upsert([row("new", project="p0"), touched(rows[299])])
+        app.catalog.upsert([row("new", project="p0"), touched(rows[299])])
         app.sessions.rows_changed()
         await pilot.pause()
         assert app.shown() == before
-        app.catalogue.remove([rows[1].path, rows[2].path])
+        app.catalog.remove([rows[1].path, rows[2].path])
         app.sessions.rows_changed()
         await pilot.pause()
         assert app.shown() == before
 
 
 async def test_new_sessions_are_seen_while_the_top_is_in_view() -> None:
-    app = ListApp(catalogue_of(*many(100)))
+    app = ListApp(catalog_of(*many(100)))
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.press("j")
-        app.catalogue.upsert([row("new", "Brand new", project="fresh")])
+        app.catalog.upsert([row("new", "Brand new", project="fresh")])
         app.sessions.rows_changed()
         await pilot.pause()
         assert app.shown()[0].startswith(" ▾ ~/code/fresh")
@@ -209,14 +209,14 @@ async def test_new_sessions_are_seen_while_the_top_is_in_view() -> None:
 
 
 async def test_the_first_session_is_highlighted_until_the_user_or_the_app_says_otherwise() -> None:
-    app = ListApp(catalogue_of(row("a", ago_ms=HOUR)))
+    app = ListApp(catalog_of(row("a", ago_ms=HOUR)))
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.pause()
-        app.catalogue.upsert([row("b", ago_ms=MINUTE)])
+        app.catalog.upsert([row("b", ago_ms=MINUTE)])
         app.sessions.rows_changed()
         assert app.highlighted() == path_of("b", "api")
         app.sessions.settle()
-        app.catalogue.upsert([row("c")])
+        app.catalog.upsert([row("c")])
         app.sessions.rows_changed()
         assert app.highlighted() == path_of("b", "api")
         await pilot.pause()
@@ -226,18 +226,18 @@ async def test_the_first_session_is_highlighted_until_the_user_or_the_app_says_o
 
 async def test_the_highlight_goes_to_the_next_row_when_its_session_goes() -> None:
     rows = many(10, projects=1)
-    app = ListApp(catalogue_of(*rows))
+    app = ListApp(catalog_of(*rows))
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.press("j", "j")
         assert app.highlighted() == rows[2].path
-        app.catalogue.remove([rows[2].path])
+        app.catalog.remove([rows[2].path])
         app.sessions.rows_changed()
         assert app.highlighted() == rows[3].path
         await pilot.press("G")
-        app.catalogue.remove([rows[9].path])
+        app.catalog.remove([rows[9].path])
         app.sessions.rows_changed()
         assert app.highlighted() == rows[8].path
-        app.catalogue.clear()
+        app.catalog.clear()
         app.sessions.rows_changed()
         assert app.highlighted() is None
         await pilot.press("j", "k", "g", "G", "enter", "h", "l", "pagedown")
@@ -246,17 +246,17 @@ async def test_the_highlight_goes_to_the_next_row_when_its_session_goes() -> Non
 
 async def test_the_highlight_follows_a_renamed_session() -> None:
     rows = many(10, projects=1)
-    app = ListApp(catalogue_of(*rows))
+    app = ListApp(catalog_of(*rows))
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.press("j", "j")
         new = msgspec.structs.replace(rows[2], path="/s/renamed.jsonl", mtime_ms=NOW_MS - DAY)
-        app.catalogue.rename(rows[2].path, new)
+        app.catalog.rename(rows[2].path, new)
         app.sessions.rows_changed()
         assert app.highlighted() == "/s/renamed.jsonl"
 
 
 async def test_folding_by_keys() -> None:
-    app = ListApp(catalogue_of(*sample()))
+    app = ListApp(catalog_of(*sample()))
     async with app.run_test(size=(58, 20)) as pilot:
         await pilot.press("j", "j", "l")
         assert app.shown()[4].startswith("       ✓ Read the changelog")
@@ -279,10 +279,10 @@ async def test_folding_by_keys() -> None:
 
 
 async def test_a_folded_project_keeps_the_highlight_of_its_session() -> None:
-    app = ListApp(catalogue_of(*sample()))
+    app = ListApp(catalog_of(*sample()))
     async with app.run_test(size=(58, 20)) as pilot:
         await pilot.press("j")
-        app.catalogue.fold_group("~/code/api", closed=True)
+        app.catalog.fold_group("~/code/api", closed=True)
         app.sessions.rows_changed()
         await pilot.pause()
         assert _is_lit(app, 0)
@@ -291,7 +291,7 @@ async def test_a_folded_project_keeps_the_highlight_of_its_session() -> None:
 
 async def test_moving_about_with_keys() -> None:
     rows = many(200, projects=1)
-    app = ListApp(catalogue_of(*rows))
+    app = ListApp(catalog_of(*rows))
     async with app.run_test(size=(60, 21)) as pilot:
         await pilot.press("down", "down", "up")
         assert app.highlighted() == rows[1].path
@@ -309,10 +309,10 @@ async def test_moving_about_with_keys() -> None:
 
 
 async def test_a_search_highlights_its_best_session_and_lights_what_fits() -> None:
-    app = ListApp(catalogue_of(*sample()))
+    app = ListApp(catalog_of(*sample()))
     async with app.run_test(size=(58, 20)) as pilot:
         await pilot.press("G")
-        app.catalogue.filter("mo ci")
+        app.catalog.filter("mo ci")
         app.sessions.rows_changed()
         await pilot.pause()
         assert app.highlighted() == sample()[4].path
@@ -324,7 +324,7 @@ async def test_a_search_highlights_its_best_session_and_lights_what_fits() -> No
             and segment.style.color != app.sessions.rich_style.color
         ]
         assert lit == ["Mo", "CI"]
-        app.catalogue.filter("qqqqq")
+        app.catalog.filter("qqqqq")
         app.sessions.rows_changed()
         await pilot.pause()
         assert app.highlighted() is None
@@ -332,7 +332,7 @@ async def test_a_search_highlights_its_best_session_and_lights_what_fits() -> No
             "Nothing matches “qqqqq”",
             "Escape shows every session",
         ]
-        app.catalogue.filter("")
+        app.catalog.filter("")
         app.sessions.rows_changed()
         await pilot.pause()
         assert app.shown()[0].startswith(" ▾ ~/code/api")
@@ -341,13 +341,13 @@ async def test_a_search_highlights_its_best_session_and_lights_what_fits() -> No
 
 async def test_clearing_a_search_keeps_the_highlight() -> None:
     rows = many(300)
-    app = ListApp(catalogue_of(*rows))
+    app = ListApp(catalog_of(*rows))
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.pause()
-        app.catalogue.filter("00217")
+        app.catalog.filter("00217")
         app.sessions.rows_changed()
         assert app.highlighted() == rows[217].path
-        app.catalogue.filter("")
+        app.catalog.filter("")
         app.sessions.rows_changed()
         await pilot.pause()
         assert app.highlighted() == rows[217].path
@@ -355,7 +355,7 @@ async def test_clearing_a_search_keeps_the_highlight() -> None:
 
 
 async def test_the_order_is_told_and_chosen_by_click() -> None:
-    app = ListApp(catalogue_of(*sample()))
+    app = ListApp(catalog_of(*sample()))
     async with app.run_test(size=(58, 20)) as pilot:
         await pilot.press("j")
         chosen = app.highlighted()
@@ -366,12 +366,12 @@ async def test_the_order_is_told_and_chosen_by_click() -> None:
         assert words == ["newest first ▾", "newest created ▾", "title A to Z ▾", "largest first ▾"]
         await pilot.click(SortHeader, offset=(app.header.size.width - 1, 0))
         assert app.header.render().plain == "oldest first ▴"
-        assert (app.catalogue.sort, app.catalogue.reverse) == ("modified", True)
+        assert (app.catalog.sort, app.catalog.reverse) == ("modified", True)
         assert app.highlighted() == chosen
 
 
 async def test_clicks_select_fold_and_open() -> None:
-    app = ListApp(catalogue_of(*sample()))
+    app = ListApp(catalog_of(*sample()))
     async with app.run_test(size=(58, 20)) as pilot:
         await pilot.click(SessionTree, offset=(12, 2))
         assert app.highlighted() == sample()[1].path
@@ -388,27 +388,27 @@ async def test_clicks_select_fold_and_open() -> None:
 
 async def test_a_click_hits_what_was_seen_even_if_it_has_moved_meanwhile() -> None:
     rows = many(10, projects=1)
-    app = ListApp(catalogue_of(*rows))
+    app = ListApp(catalog_of(*rows))
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.pause()
-        app.catalogue.upsert([row("new", project="p0"), row("newer", project="p0")])
+        app.catalog.upsert([row("new", project="p0"), row("newer", project="p0")])
         await pilot.click(SessionTree, offset=(12, 5))
         assert app.highlighted() == rows[4].path
 
 
 async def test_enter_opens_the_highlighted_session_even_if_it_has_moved_meanwhile() -> None:
     rows = many(10, projects=1)
-    app = ListApp(catalogue_of(*rows))
+    app = ListApp(catalog_of(*rows))
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.press("j")
-        app.catalogue.upsert([row("new", project="p0"), row("newer", project="p0")])
+        app.catalog.upsert([row("new", project="p0"), row("newer", project="p0")])
         await pilot.press("enter")
         assert [event.key for event in app.heard(SessionTree.Opened)] == [rows[1].path]
 
 
 async def test_the_wheel_scrolls_and_leaves_the_highlight() -> None:
     rows = many(200, projects=1)
-    app = ListApp(catalogue_of(*rows))
+    app = ListApp(catalog_of(*rows))
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.pause()
         for _ in range(10):
@@ -418,7 +418,7 @@ async def test_the_wheel_scrolls_and_leaves_the_highlight() -> None:
 
 
 async def test_a_resize_keeps_the_highlight_in_view() -> None:
-    app = ListApp(catalogue_of(*many(200)))
+    app = ListApp(catalog_of(*many(200)))
     async with app.run_test(size=(60, 40)) as pilot:
         await pilot.press(*["j"] * 35)
         chosen = app.highlighted()
@@ -430,7 +430,7 @@ async def test_a_resize_keeps_the_highlight_in_view() -> None:
 
 
 async def test_colours_follow_theme_and_focus() -> None:
-    app = ListApp(catalogue_of(*sample()))
+    app = ListApp(catalog_of(*sample()))
     async with app.run_test(size=(58, 20)) as pilot:
         await pilot.pause()
         seen = set()
@@ -445,18 +445,18 @@ async def test_colours_follow_theme_and_focus() -> None:
 
 async def test_ten_thousand_sessions_and_a_move_paints_the_lines_concerned_alone() -> None:
     rows = many(10_000)
-    app = ListApp(catalogue_of(*rows))
+    app = ListApp(catalog_of(*rows))
     async with app.run_test(size=(60, 40)) as pilot:
         await pilot.press("j")
         await pilot.pause()
         app.sessions.painted.clear()
-        app.catalogue.upsert([touched(rows[20], ago_ms=1)])
+        app.catalog.upsert([touched(rows[20], ago_ms=1)])
         app.sessions.rows_changed({rows[20].path})
         await pilot.pause()
         # The fifth session of the first project becomes its second: these four lines changed.
         assert sorted(app.sessions.painted) == [2, 3, 4, 5]
         app.sessions.painted.clear()
-        app.catalogue.upsert([touched(rows[9_000], ago_ms=9_000 * MINUTE - 1)])
+        app.catalog.upsert([touched(rows[9_000], ago_ms=9_000 * MINUTE - 1)])
         app.sessions.rows_changed({rows[9_000].path})
         await pilot.pause()
         assert app.sessions.painted == []
@@ -466,7 +466,7 @@ async def test_ten_thousand_sessions_and_a_move_paints_the_lines_concerned_alone
 
 async def test_only_ages_that_changed_are_painted_as_time_goes_by() -> None:
     rows = [row("s", ago_ms=10 * SECOND), row("m", ago_ms=10 * MINUTE), row("h", ago_ms=5 * HOUR)]
-    app = ListApp(catalogue_of(*rows))
+    app = ListApp(catalog_of(*rows))
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.pause()
         app.sessions.painted.clear()
@@ -478,7 +478,7 @@ async def test_only_ages_that_changed_are_painted_as_time_goes_by() -> None:
 
 async def test_what_is_in_view_is_told_once_it_is_calm() -> None:
     rows = many(500, projects=1)
-    app = ListApp(catalogue_of(*rows))
+    app = ListApp(catalog_of(*rows))
     async with app.run_test(size=(60, 11)) as pilot:
         await until(lambda: app.heard(SessionTree.ViewChanged))
         first = app.heard(SessionTree.ViewChanged)[-1]
@@ -491,7 +491,7 @@ async def test_what_is_in_view_is_told_once_it_is_calm() -> None:
 
 async def test_select_goes_to_a_session_and_says_when_it_has_no_line() -> None:
     rows = many(500)
-    app = ListApp(catalogue_of(*rows))
+    app = ListApp(catalog_of(*rows))
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.pause()
         assert app.sessions.select(rows[400].path)
@@ -503,7 +503,7 @@ async def test_select_goes_to_a_session_and_says_when_it_has_no_line() -> None:
 
 
 async def test_strips_that_are_kept_stay_within_their_bound() -> None:
-    app = ListApp(catalogue_of(*many(3_000)))
+    app = ListApp(catalog_of(*many(3_000)))
     async with app.run_test(size=(60, 40)) as pilot:
         for _ in range(40):
             await pilot.press("pagedown")
@@ -511,18 +511,18 @@ async def test_strips_that_are_kept_stay_within_their_bound() -> None:
 
 
 async def test_a_search_shows_where_it_fits_when_the_title_does_not() -> None:
-    catalogue = catalogue_of(
+    catalog = catalog_of(
         row("a", "Something else", first_message="Please find out why the retry test is flaky"),
         row("b", "Different"),
     )
-    catalogue.filter("retry")
-    app = ListApp(catalogue)
+    catalog.filter("retry")
+    app = ListApp(catalog)
     async with app.run_test(size=(60, 10)) as pilot:
         await pilot.pause()
         assert app.shown()[1].startswith(
             "     ✓ Something else …t why the retry test is fla…    now"
         )
-        catalogue.filter("b")
+        catalog.filter("b")
         app.sessions.rows_changed()
         await pilot.pause()
         assert app.shown()[1].startswith("     ✓ Different …0-00-000Z_b ")

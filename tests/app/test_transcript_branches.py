@@ -50,8 +50,8 @@ FORKED = [
 ]
 
 
-def lens_line(app: Host) -> str:
-    line = app.query_one("#transcript-lens", Static)
+def branch_line(app: Host) -> str:
+    line = app.query_one("#transcript-branch", Static)
     return str(line.render()) if line.display else ""
 
 
@@ -119,19 +119,19 @@ async def test_another_branch_is_chosen_from_a_list_and_left_again(tmp_path: Pat
         await settled(app, pilot)
         assert "said d" in app.painted()
         assert "said f" not in app.painted()
-        assert lens_line(app) == "⑂ Another branch than the newest"
+        assert branch_line(app) == "⑂ Another branch than the newest"
         with path.open("ab") as file:
             file.write(encode_entries([said("g", "f", at=122), said("h", "d", at=123)]))
         source.feed(app.document)
         await settled(app, pilot)
-        assert "1 entry came elsewhere" in lens_line(app)
+        assert "1 entry came elsewhere" in branch_line(app)
         await pilot.press("end")
         await settled(app, pilot)
         assert "said h" in app.painted()
         assert (await listed(app, pilot))[1].startswith("▸ ") is False
         await pilot.press("g", "enter")
         await settled(app, pilot)
-        assert lens_line(app) == ""
+        assert branch_line(app) == ""
         assert "said h" in app.painted()
         assert "said f" not in app.painted()
 
@@ -173,13 +173,13 @@ async def test_a_key_shows_what_the_model_sees_and_the_line_above_says_so(tmp_pa
         await pilot.press("M")
         await settled(app, pilot)
         text = app.painted()
-        assert lens_line(app) == "What the model sees"
+        assert branch_line(app) == "What the model sees"
         assert "▸ what came before, which the model no longer sees" in text
         assert [word in text for word in ("n5", "n6", "All of it", "after")] == [False, *[True] * 3]
         assert "good" not in text
         await pilot.press("M")
         await settled(app, pilot)
-        assert lens_line(app) == ""
+        assert branch_line(app) == ""
         assert "said n0" in app.painted()
         assert "good" in app.painted()
 

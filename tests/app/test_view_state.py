@@ -46,22 +46,22 @@ async def test_order_groups_pins_columns_and_the_highlight_are_as_they_were(tmp_
     async with run(tmp_path, store) as (app, pilot):
         await pilot.press("G", "p", "s", "s", "S", "z")
         app.main.listing.show_columns(("turns", "age"))
-        app.workspace.catalogue.fold_group("~/code/api", closed=True)
+        app.workspace.catalog.fold_group("~/code/api", closed=True)
         app.main.remembering.share = 0.5
         await settle(pilot)
         assert app.main.sessions.highlighted == path_of("web", "/-code-web")
         left = listed(app)
     async with run(tmp_path, store) as (app, pilot):
-        catalogue = app.workspace.catalogue
-        assert (catalogue.sort, catalogue.reverse) == ("title", True)
-        assert catalogue.shows_empty
+        catalog = app.workspace.catalog
+        assert (catalog.sort, catalog.reverse) == ("title", True)
+        assert catalog.shows_empty
         assert listed(app) == left
         assert app.main.sessions.columns == ("turns", "age")
         assert app.main.sessions.highlighted == path_of("web", "/-code-web")
         assert app.main.query_one("#left").size.width == 60
         await pilot.press("t")
     async with run(tmp_path, store) as (app, _pilot):
-        assert app.workspace.catalogue.flat
+        assert app.workspace.catalog.flat
 
 
 async def test_what_is_changed_is_remembered_before_the_end(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ async def test_a_damaged_file_is_told_and_the_list_is_as_at_first(tmp_path: Path
         assert len(listed(app)) == 5
         await pilot.press("t")
     async with run(tmp_path, two_projects()) as (app, _pilot):
-        assert app.workspace.catalogue.flat
+        assert app.workspace.catalog.flat
 
 
 async def test_a_remembered_session_that_is_gone_is_no_matter(tmp_path: Path) -> None:

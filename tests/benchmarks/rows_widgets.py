@@ -84,12 +84,12 @@ async def _build_ours(rows: list[Row]) -> float:
     app = _ListApp()
     async with app.run_test(size=(60, 40)) as pilot:
         start = time.perf_counter()
-        catalogue = Catalog(home=_HOME)
-        catalogue.upsert(rows)
+        catalog = Catalog(home=_HOME)
+        catalog.upsert(rows)
         tree = app.query_one(_Watched)
-        tree.catalogue = catalogue
+        tree.catalog = catalog
         took = await _painted(pilot, tree, start)
-        expect(catalogue.height == len(rows) + catalogue.totals.groups, "lines are missing")
+        expect(catalog.height == len(rows) + catalog.totals.groups, "lines are missing")
         return took
 
 
@@ -126,28 +126,28 @@ async def _list_of(count: int) -> AsyncIterator[tuple[Pilot[None], _Watched, Cat
     """Show so many sessions."""
     app = _ListApp()
     async with app.run_test(size=(60, 40)) as pilot:
-        catalogue = Catalog(home=_HOME)
-        catalogue.upsert(row_of(number) for number in range(count))
+        catalog = Catalog(home=_HOME)
+        catalog.upsert(row_of(number) for number in range(count))
         tree = app.query_one(_Watched)
         start = time.perf_counter()
-        tree.catalogue = catalogue
+        tree.catalog = catalog
         await _painted(pilot, tree, start)
-        yield pilot, tree, catalogue
+        yield pilot, tree, catalog
 
 
 async def _move(count: int) -> float:
     """Return the median seconds that the list needs for a session that becomes the newest."""
     durations: list[float] = []
-    async with _list_of(count) as (pilot, tree, catalogue):
+    async with _list_of(count) as (pilot, tree, catalog):
         for number in range(200):
             path = session_path(number)
-            old = catalogue.rows[path]
+            old = catalog.rows[path]
             start = time.perf_counter()
-            catalogue.upsert([replace(old, mtime_ms=_NOW + number, size=old.size + 100)])
+            catalog.upsert([replace(old, mtime_ms=_NOW + number, size=old.size + 100)])
             tree.rows_changed({path})
             durations.append(time.perf_counter() - start)
             await _painted(pilot, tree, start)
-            top = catalogue.line(1)
+            top = catalog.line(1)
             expect(isinstance(top, RowLine) and top.key == path, "it is not at the top")
     return statistics.median(durations)
 
@@ -167,14 +167,14 @@ async def sort(bench: Bench) -> Figure:
         "created": lambda item: -(item.created_ms or 0),
         "size": lambda item: -item.size,
     }
-    async with _list_of(bench.count(100_000)) as (pilot, tree, catalogue):
+    async with _list_of(bench.count(100_000)) as (pilot, tree, catalog):
         for number in range(12):
             key = SORTS[(number + 1) % len(SORTS)]
             start = time.perf_counter()
-            catalogue.order_by(key)
+            catalog.order_by(key)
             tree.rows_changed()
             durations.append(await _painted(pilot, tree, start))
-            order = [line.row for line in catalogue.lines(0, 400) if isinstance(line, RowLine)]
+            order = [line.row for line in catalog.lines(0, 400) if isinstance(line, RowLine)]
             if key in slow and order:
                 shown = [item for item in order if item.cwd == order[0].cwd]
                 expect(shown == sorted(shown, key=slow[key]), f"not in order of {key}")

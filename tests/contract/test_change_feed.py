@@ -293,7 +293,7 @@ async def test_what_a_peer_does_during_a_refresh_is_told_after_it(world: World) 
         refreshing = asyncio.create_task(storage.refresh())
         await until(lambda: world.flaky.waiting)
         await world.peer.append(A, b"peer\n")
-        await until(lambda: storage._chain.wanted)
+        await until(lambda: storage._write_queue.wanted)
         world.flaky.scanning.set()
         await refreshing
         await until(lambda: replica.appended.get(A) == b"peer\n")

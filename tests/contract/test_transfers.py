@@ -294,7 +294,7 @@ async def test_a_title_of_the_field_stands_in_the_file(stores: dict[str, Store])
         path = f"/sessions/p/2026-09-21T13-33-20-000Z_{name}.jsonl"
         await pair.here.write(path, first + lines(), title=field)
     async with pair.open() as destination:
-        paths = list(pair.workspace.catalogue.rows)
+        paths = list(pair.workspace.catalog.rows)
         await Transfers(pair.workspace).run(paths, destination, TransferOptions())
     for data in (await pair.there.all()).values():
         read = parse_slot(data)

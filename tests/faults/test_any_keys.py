@@ -85,5 +85,5 @@ async def test_no_keys_bring_the_app_down(
         for _ in range(5):
             await pilot.press("escape")
         await app.workspace.settled()
-        shown = set(app.workspace.catalogue.rows)
+        shown = set(app.workspace.catalog.rows)
         assert shown == {path for path in store.sessions if path.endswith(".jsonl")}, pressed

@@ -310,7 +310,7 @@ async def test_the_app_says_so_and_takes_all_others(store: Keys | Folder) -> Non
     names = fill(store)
     before = store.everything()
     async with running(source=store.source, connect=open_backend) as (app, pilot):
-        assert set(app.workspace.catalogue.rows) == {store.path(name) for name in names}
+        assert set(app.workspace.catalog.rows) == {store.path(name) for name in names}
         assert shows(app, "Passed over, no session can have this name")
         await pilot.press("ctrl+a", "d")
         await until(lambda: isinstance(app.screen, DeleteDialog))
@@ -332,4 +332,4 @@ async def test_a_name_that_comes_meanwhile_is_told_as_well(keys: Keys) -> None:
         assert not shows(app, "Passed over")
         keys.put(b"/a/.jsonl", said(1))
         await until(lambda: shows(app, "no session can have this name"), deadline_s=60)
-        assert set(app.workspace.catalogue.rows) == {text(FINE)}
+        assert set(app.workspace.catalog.rows) == {text(FINE)}

@@ -70,7 +70,7 @@ class Session:
         found = []
         offset = 0
         for line in self.lines:
-            if offset >= self.document.start and not self.document.lens.hides(offset):
+            if offset >= self.document.start and not self.document.branch_filter.hides(offset):
                 try:
                     own = json.loads(line).get("id", "")
                 except ValueError:
@@ -128,15 +128,15 @@ async def test_any_branch_can_be_chosen_and_left_again(seed: int) -> None:
     tree = random_tree(random, 40)
     session = await Session([entry(*node, pad=20_000) for node in tree]).whole()
     tip = random.randrange(40)
-    lens = session.document.lens
-    lens.choose(BranchTip(session.offset(tip), tree[tip][0]))
+    branch_filter = session.document.branch_filter
+    branch_filter.choose(BranchTip(session.offset(tip), tree[tip][0]))
     session.document.resolve()
     wanted = branch(tree, tip)
     assert session.shown() == [own for own, _ in tree if own in wanted]
     session.append(entry("more", tree[tip][0]), entry("other", "n0"), entry("yet", "more"))
     assert session.shown() == [*(own for own, _ in tree if own in wanted), "more", "yet"]
-    assert lens.elsewhere == 1
-    lens.choose(None)
+    assert branch_filter.elsewhere == 1
+    branch_filter.choose(None)
     session.document.resolve()
     assert session.shown()[-2:] == ["more", "yet"]
 
@@ -144,13 +144,13 @@ async def test_any_branch_can_be_chosen_and_left_again(seed: int) -> None:
 async def test_others_leave_where_a_branch_parts_and_stretches_are_counted() -> None:
     tree = [("a", None), ("b", "a"), ("c", "b"), ("d", "b"), ("e", "b"), ("f", "b")]
     session = await Session([HEADER, *(entry(*node) for node in tree)]).whole()
-    lens = session.document.lens
-    assert lens.forks == {session.offset(2): 3}
-    found = lens.stretch(session.offset(4))
+    branch_filter = session.document.branch_filter
+    assert branch_filter.forks == {session.offset(2): 3}
+    found = branch_filter.stretch(session.offset(4))
     assert found is not None
     assert (found.start, found.stop) == (session.offset(3), session.offset(6))
     assert (found.entries, found.whole) == (3, True)
-    lens.toggle(found)
+    branch_filter.toggle(found)
     assert session.shown() == ["s", "a", "b", "c", "d", "e", "f"]
 
 
@@ -158,7 +158,7 @@ async def test_an_append_that_begins_a_branch_says_so_once() -> None:
     session = await Session([entry("a", None), entry("b", "a")]).whole()
 
     def said_so() -> bool:
-        return session.document.lens.switched
+        return session.document.branch_filter.switched
 
     session.append(entry("c", "b"))
     assert not said_so()
@@ -174,9 +174,9 @@ async def test_a_line_that_is_still_written_changes_nothing() -> None:
         session.lines.append(piece)
         session.document.append(piece)
         session.document.resolve()
-        assert not session.document.lens.switched
+        assert not session.document.branch_filter.switched
     session.append(entry("d", "c"))
-    assert session.document.lens.stretch(0) is None
+    assert session.document.branch_filter.stretch(0) is None
 
 
 @pytest.mark.parametrize(
@@ -215,9 +215,9 @@ async def test_the_model_sees_from_what_a_compaction_kept() -> None:
     entries.append(entry("off", "n1"))
     cut = entry("cut", "n5", kind="compaction", summary="All of it.", firstKeptEntryId="n4")
     session = await Session([*entries, cut, entry("after", "cut")]).whole()
-    lens = session.document.lens
+    branch_filter = session.document.branch_filter
     assert session.shown()[0] == "s"
-    lens.show_context(alone=True)
+    branch_filter.show_context(alone=True)
     assert session.shown() == ["n4", "n5", "cut", "after"]
     session.append(entry("again", "after", kind="compaction", firstKeptEntryId="after"))
     assert session.shown() == ["after", "again"]
@@ -225,7 +225,7 @@ async def test_the_model_sees_from_what_a_compaction_kept() -> None:
     assert session.shown() == ["gone"]
     session.append(entry("new", "gone", kind="reset_boundary"), entry("last", "new"))
     assert session.shown() == ["new", "last"]
-    lens.show_context(alone=False)
+    branch_filter.show_context(alone=False)
     assert len(session.shown()) == 13  # all but the branch that was left
 
 
@@ -237,9 +237,9 @@ async def test_what_pi_kept_by_number_is_seen(name: str, first: int) -> None:
     session = await Session(
         corpus_file(f"{name}.jsonl").read_bytes().splitlines(keepends=True)
     ).whole()
-    lens = session.document.lens
-    lens.show_context(alone=True)
-    hidden = [lens.hides(session.offset(number)) for number in range(len(session.lines))]
+    branch_filter = session.document.branch_filter
+    branch_filter.show_context(alone=True)
+    hidden = [branch_filter.hides(session.offset(number)) for number in range(len(session.lines))]
     assert hidden.index(False) == first
     assert not any(hidden[first:])
 
@@ -252,13 +252,13 @@ async def test_a_jump_far_away_and_back_leaves_the_branch_as_it_is() -> None:
     await document.open_tail()
     while document.start > session.offset(90):
         await document.load_before()
-    assert document.lens.hides(session.offset(120))
+    assert document.branch_filter.hides(session.offset(120))
     await document.open_at(0)
     document.resolve()
-    assert not document.lens.hides(session.offset(1))
+    assert not document.branch_filter.hides(session.offset(1))
     await document.open_tail()
     document.resolve()
-    assert not document.lens.hides(session.offset(199))
+    assert not document.branch_filter.hides(session.offset(199))
 
 
 SESSIONS = {
@@ -298,7 +298,7 @@ def test_scanning_a_line_tells_the_same_as_decoding_it(path: Path) -> None:
 async def test_real_sessions_hide_nothing_but_branches(name: str, hidden: bool) -> None:
     session = await Session(corpus_file(name).read_bytes().splitlines(keepends=True)).whole()
     offsets = [session.offset(number) for number in range(len(session.lines))]
-    assert any(map(session.document.lens.hides, offsets)) is hidden
+    assert any(map(session.document.branch_filter.hides, offsets)) is hidden
 
 
 async def found_branches(session: Session) -> list[Branch]:
@@ -406,7 +406,7 @@ CALLS_AT_ONCE = [
 async def test_calls_that_claude_code_makes_at_once_are_no_branches() -> None:
     session = await Session(CALLS_AT_ONCE).whole()
     assert len(session.shown()) == 8
-    assert session.document.lens.forks == {}
+    assert session.document.branch_filter.forks == {}
     (only,) = await found_branches(session)
     assert only.id == "a4"
     session = await Session(CALLS_AT_ONCE[:1]).whole()
@@ -429,15 +429,15 @@ async def test_a_message_that_was_written_anew_in_claude_code_is_a_branch() -> N
             record("a3", "u3", "assistant"),
         ]
     ).whole()
-    lens = session.document.lens
-    hidden = [number for number in range(8) if lens.hides(session.offset(number))]
+    branch_filter = session.document.branch_filter
+    hidden = [number for number in range(8) if branch_filter.hides(session.offset(number))]
     assert hidden == [3, 4]
-    assert lens.forks == {session.offset(1): 1}
+    assert branch_filter.forks == {session.offset(1): 1}
     assert [one.id for one in await found_branches(session)] == ["a3", "a2"]
     session.append(
         {"type": "system", "subtype": "compact_boundary", "uuid": "c", "logicalParentUuid": "a3"},
         record("u4", "c", isCompactSummary=True),
     )
-    lens.show_context(alone=True)
-    hidden = [number for number in range(10) if lens.hides(session.offset(number))]
+    branch_filter.show_context(alone=True)
+    hidden = [number for number in range(10) if branch_filter.hides(session.offset(number))]
     assert hidden == [*range(8)]

@@ -50,66 +50,66 @@ def rows(draw: st.DrawFn) -> Row:
 
 
 class Changes(RuleBasedStateMachine):
-    """Random changes of a catalogue, each compared with one made from nothing."""
+    """Random changes of a catalog, each compared with one made from nothing."""
 
     @initialize(sort=st.sampled_from(SORTS), reverse=st.booleans(), flat=st.booleans())
     def begin(self, sort: Sort, reverse: bool, flat: bool) -> None:
-        self.catalogue = Catalog(home=HOME, sort=sort, reverse=reverse, flat=flat)
+        self.catalog = Catalog(home=HOME, sort=sort, reverse=reverse, flat=flat)
         self.folds: list[tuple[str, bool | None]] = []
         self.query = ""
 
     @rule(new=st.lists(rows(), max_size=6))
     def upsert(self, new: list[Row]) -> None:
-        self.catalogue.upsert(new)
+        self.catalog.upsert(new)
 
     @rule(gone=st.lists(st.sampled_from(PATHS), max_size=4))
     def remove(self, gone: list[str]) -> None:
-        self.catalogue.remove(gone)
+        self.catalog.remove(gone)
 
     @rule(old=st.sampled_from(PATHS), row=rows())
     def rename(self, old: str, row: Row) -> None:
-        self.catalogue.rename(old, row)
+        self.catalog.rename(old, row)
 
     @rule(sort=st.sampled_from(SORTS), reverse=st.booleans())
     def order(self, sort: Sort, reverse: bool) -> None:
-        self.catalogue.order_by(sort, reverse=reverse)
+        self.catalog.order_by(sort, reverse=reverse)
 
     @rule(flat=st.booleans())
     def flatten(self, flat: bool) -> None:
-        self.catalogue.set_flat(flat)
+        self.catalog.set_flat(flat)
 
     @rule(best_first=st.booleans())
     def rank(self, best_first: bool) -> None:
-        self.catalogue.rank(best_first=best_first)
+        self.catalog.rank(best_first=best_first)
 
     @rule(path=st.sampled_from(PATHS), pinned=st.booleans())
     def pin(self, path: str, pinned: bool) -> None:
-        self.catalogue.pin([path], pinned=pinned)
+        self.catalog.pin([path], pinned=pinned)
 
     @rule(shown=st.booleans())
     def empty_ones(self, shown: bool) -> None:
-        self.catalogue.show_empty(shown)
+        self.catalog.show_empty(shown)
 
     @rule(path=st.sampled_from(PATHS), opened=st.sampled_from((True, False, None)))
     def fold(self, path: str, opened: bool | None) -> None:
-        self.catalogue.fold_session(path, opened=opened)
+        self.catalog.fold_session(path, opened=opened)
 
     @rule(index=st.integers(0, 3), closed=st.booleans())
     def fold_group(self, index: int, closed: bool) -> None:
         lines = [line for line in self.everything() if isinstance(line, GroupLine)]
         if lines:
-            self.catalogue.fold_group(lines[index % len(lines)].key, closed=closed)
+            self.catalog.fold_group(lines[index % len(lines)].key, closed=closed)
 
     @rule(query=st.sampled_from(QUERIES))
     def search(self, query: str) -> None:
-        self.catalogue.filter(query)
+        self.catalog.filter(query)
 
     def everything(self) -> list[GroupLine | RowLine]:
-        return self.catalogue.lines(0, self.catalogue.height + 5)
+        return self.catalog.lines(0, self.catalog.height + 5)
 
     @invariant()
-    def lines_are_those_of_a_new_catalogue(self) -> None:
-        known = self.catalogue
+    def lines_are_those_of_a_new_catalog(self) -> None:
+        known = self.catalog
         lines = self.everything()
         new = Catalog(home=HOME, sort=known.sort, reverse=known.reverse, flat=known.flat)
         new._projects._agreed = dict(known._projects._agreed)
@@ -133,29 +133,29 @@ class Changes(RuleBasedStateMachine):
     @invariant()
     def every_line_is_found_where_it_is(self) -> None:
         for y, line in enumerate(self.everything()):
-            assert self.catalogue.line(y) == line
+            assert self.catalog.line(y) == line
             if isinstance(line, GroupLine):
-                assert self.catalogue.line_of_group(line.key) == y
+                assert self.catalog.line_of_group(line.key) == y
             else:
-                assert self.catalogue.line_of(line.key) == y
-                assert line.row is self.catalogue.rows[line.key]
+                assert self.catalog.line_of(line.key) == y
+                assert line.row is self.catalog.rows[line.key]
 
     @invariant()
     def no_session_is_lost(self) -> None:
-        if self.catalogue.query is not None:
+        if self.catalog.query is not None:
             return
-        hidden = self.catalogue._special.hidden
-        assert len(hidden) == (0 if self.catalogue.shows_empty else self.catalogue.empty)
-        for path in self.catalogue.rows:
-            assert (self.catalogue.group_of(path) is None) is (path in hidden)
+        hidden = self.catalog._special.hidden
+        assert len(hidden) == (0 if self.catalog.shows_empty else self.catalog.empty)
+        for path in self.catalog.rows:
+            assert (self.catalog.group_of(path) is None) is (path in hidden)
             top = path
             for _ in range(10):
-                parent = self.catalogue.parent_of(top)
+                parent = self.catalog.parent_of(top)
                 if parent is None:
                     break
-                assert top in self.catalogue.children_of(parent)
+                assert top in self.catalog.children_of(parent)
                 top = parent
-            assert self.catalogue.parent_of(top) is None
+            assert self.catalog.parent_of(top) is None
 
 
 TestChanges = Changes.TestCase

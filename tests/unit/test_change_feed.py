@@ -62,12 +62,12 @@ async def test_changes_can_be_taken_one_by_one_and_in_lists() -> None:
 
 
 async def test_a_listener_to_peers_hears_nothing_of_ours() -> None:
-    hub = ChangeFeeds()
-    peers, everything = (hub.open(own=own, known=lambda _: None) for own in (False, True))
-    hub.publish(Removed("ours"), True)
-    hub.publish(Removed("theirs"), False)
+    feeds = ChangeFeeds()
+    peers, everything = (feeds.open(own=own, known=lambda _: None) for own in (False, True))
+    feeds.publish(Removed("ours"), True)
+    feeds.publish(Removed("theirs"), False)
     assert (peers.waiting, everything.waiting) == (1, 2)
-    hub.close_all()
+    feeds.close_all()
 
 
 class Model:

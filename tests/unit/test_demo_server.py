@@ -31,7 +31,7 @@ with demo_server(folder=sys.argv[1] == "folder") as stage:
 
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the keeper find the package where it is not installed."""
+    """Let the supervisor find the package where it is not installed."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 

@@ -11,24 +11,24 @@ from hypothesis import strategies as st
 from sessiontui.catalog.filter import SLICE
 from sessiontui.catalog.query import Query, fold_case, name_lines, search_text
 from sessiontui.catalog.row import Row
-from tests.unit.test_catalog import catalogue_of, read, text
+from tests.unit.test_catalog import catalog_of, read, text
 
 if TYPE_CHECKING:
     from sessiontui.catalog.catalog import Catalog
 
 
-def names(catalogue: Catalog) -> list[str]:
-    return [line.strip() for line in text(catalogue) if line.startswith("  ")]
+def names(catalog: Catalog) -> list[str]:
+    return [line.strip() for line in text(catalog) if line.startswith("  ")]
 
 
-def asked(catalogue: Catalog) -> str | None:
+def asked(catalog: Catalog) -> str | None:
     """Return what is searched for, None where nothing is."""
-    return None if catalogue.query is None else catalogue.query.text
+    return None if catalog.query is None else catalog.query.text
 
 
-def find(catalogue: Catalog, text: str) -> None:
+def find(catalog: Catalog, text: str) -> None:
     """Look for words as the list does, similar ones too."""
-    for _ in catalogue.search(text, similar=True):
+    for _ in catalog.search(text, similar=True):
         pass
 
 
@@ -39,7 +39,7 @@ def lit(query: str, shown: str) -> str:
 
 
 def test_what_fits_better_comes_first() -> None:
-    catalogue = catalogue_of(
+    catalog = catalog_of(
         read("/s/message.jsonl", 9, title="Zzz", first_message="why is retry flaky"),
         read("/s/scattered.jsonl", 8, title="far eaten trays"),
         read("/s/initials.jsonl", 7, title="Run each test right away, yes"),
@@ -48,12 +48,12 @@ def test_what_fits_better_comes_first() -> None:
         read("/s/start.jsonl", 4, title="Retry"),
         read("/s/none.jsonl", 3, title="Nothing"),
     )
-    find(catalogue, "retry")
-    assert names(catalogue) == ["start", "word", "inside", "message"]
-    catalogue.remove([f"/s/{name}.jsonl" for name in ("start", "word", "inside", "message")])
-    find(catalogue, "")
-    find(catalogue, "retry")
-    assert names(catalogue) == ["initials"]
+    find(catalog, "retry")
+    assert names(catalog) == ["start", "word", "inside", "message"]
+    catalog.remove([f"/s/{name}.jsonl" for name in ("start", "word", "inside", "message")])
+    find(catalog, "")
+    find(catalog, "retry")
+    assert names(catalog) == ["initials"]
 
 
 @pytest.mark.parametrize(
@@ -86,9 +86,9 @@ def test_words_fit_title_project_path_id_and_first_message(query: str, fits: boo
         title="Add cursor pagination",
         first_message="How do I paginate results?",
     )
-    catalogue = catalogue_of(one)
-    catalogue.filter(query)
-    assert (catalogue.shown == 1) is fits
+    catalog = catalog_of(one)
+    catalog.filter(query)
+    assert (catalog.shown == 1) is fits
 
 
 @pytest.mark.parametrize(
@@ -116,41 +116,41 @@ def test_without_a_literal_match_what_holds_the_letters_is_shown_and_does_not_fi
     one = read(
         "/s/2026-11-20_0a1b2c.jsonl", 1, "/home/mira/code/api", title="Add cursor pagination"
     )
-    catalogue = catalogue_of(one, read("/s/zzz.jsonl", 2, title="Zzz"))
-    find(catalogue, query)
+    catalog = catalog_of(one, read("/s/zzz.jsonl", 2, title="Zzz"))
+    find(catalog, query)
     literally = query in ("a", "z")
-    shown = "2026-11-20_0a1b2c" in names(catalogue)
+    shown = "2026-11-20_0a1b2c" in names(catalog)
     assert shown is alike
-    assert catalogue.similar == (0 if literally else int(alike))
+    assert catalog.similar == (0 if literally else int(alike))
     if not literally:
-        assert (catalogue.shown, list(catalogue.fitting)) == (0, [])
-    catalogue.filter(query)
-    assert catalogue.similar == 0
+        assert (catalog.shown, list(catalog.fitting)) == (0, [])
+    catalog.filter(query)
+    assert catalog.similar == 0
 
 
 def test_similar_ones_give_way_to_what_fits_literally() -> None:
-    catalogue = catalogue_of(read("/s/a.jsonl", 1, title="Fix the tests"))
-    find(catalogue, "ft")
-    find(catalogue, "ftt")
-    assert (catalogue.similar, catalogue.shown, names(catalogue)) == (1, 0, ["a"])
-    catalogue.upsert([read("/s/b.jsonl", 2, title="Fetch the times")])
-    assert (catalogue.similar, catalogue.shown, names(catalogue)) == (2, 0, ["a", "b"])
-    catalogue.upsert([read("/s/c.jsonl", 3, title="An FTT")])
-    assert (catalogue.similar, catalogue.shown, names(catalogue)) == (0, 1, ["c"])
-    assert list(catalogue.fitting) == ["/s/c.jsonl"]
-    assert catalogue.is_result_of("ftt")
+    catalog = catalog_of(read("/s/a.jsonl", 1, title="Fix the tests"))
+    find(catalog, "ft")
+    find(catalog, "ftt")
+    assert (catalog.similar, catalog.shown, names(catalog)) == (1, 0, ["a"])
+    catalog.upsert([read("/s/b.jsonl", 2, title="Fetch the times")])
+    assert (catalog.similar, catalog.shown, names(catalog)) == (2, 0, ["a", "b"])
+    catalog.upsert([read("/s/c.jsonl", 3, title="An FTT")])
+    assert (catalog.similar, catalog.shown, names(catalog)) == (0, 1, ["c"])
+    assert list(catalog.fitting) == ["/s/c.jsonl"]
+    assert catalog.is_result_of("ftt")
 
 
 def test_what_begins_to_fit_while_similar_ones_are_looked_for_is_all_that_is_found() -> None:
     rows = [read(f"/s/{n}.jsonl", n, title="Fix the tests") for n in range(3 * SLICE)]
-    catalogue = catalogue_of(*rows)
-    steps = catalogue.search("ftt", similar=True)
+    catalog = catalog_of(*rows)
+    steps = catalog.search("ftt", similar=True)
     for _ in range(4):
         next(steps)
-    catalogue.upsert([read("/s/7.jsonl", 7, title="ftt")])
+    catalog.upsert([read("/s/7.jsonl", 7, title="ftt")])
     for _ in steps:
         pass
-    assert (catalogue.similar, list(catalogue.fitting)) == (0, ["/s/7.jsonl"])
+    assert (catalog.similar, list(catalog.fitting)) == (0, ["/s/7.jsonl"])
 
 
 UUID = "019aD1e2-d1d1-7000-8abc-00000000d1ff"
@@ -193,16 +193,16 @@ def test_ids_fit_from_their_beginning_and_nowhere_inside(
     if query.startswith("2026") and f"/2026-11-20T10-00-00-000Z_{UUID}.jsonl" not in path:
         return
     one = read(path, 1, "/srv/shop", title="Sell it", id=UUID if known else None)
-    catalogue = catalogue_of(one)
-    catalogue.filter(query)
-    assert (catalogue.shown == 1) is fits
+    catalog = catalog_of(one)
+    catalog.filter(query)
+    assert (catalog.shown == 1) is fits
 
 
 def test_a_name_that_a_person_gave_is_text() -> None:
-    catalogue = catalogue_of(read("/s/notes of mira/fix-login-deadbeef01.jsonl", 1))
+    catalog = catalog_of(read("/s/notes of mira/fix-login-deadbeef01.jsonl", 1))
     for query, fits in (("login", 1), ("mira", 1), ("beef", 0), ("fix-login-dead", 1)):
-        catalogue.filter(query)
-        assert catalogue.shown == fits, query
+        catalog.filter(query)
+        assert catalog.shown == fits, query
 
 
 def test_characters_that_fit_are_lit() -> None:
@@ -266,129 +266,129 @@ def test_sifting_leaves_out_nothing_that_fits(
 
 
 def test_groups_stand_by_their_best_session() -> None:
-    catalogue = catalogue_of(
+    catalog = catalog_of(
         read("/s/a.jsonl", 9, "/x", title="The retry"),
         read("/s/b.jsonl", 1, "/y", title="Retry"),
         read("/s/c.jsonl", 8, "/y", title="No retry"),
     )
-    catalogue.filter("retry")
-    assert text(catalogue) == ["/y (2)", "  b", "  c", "/x (1)", "  a"]
-    catalogue.filter("")
-    assert text(catalogue) == ["/x (1)", "  a", "/y (2)", "  c", "  b"]
-    assert asked(catalogue) is None
+    catalog.filter("retry")
+    assert text(catalog) == ["/y (2)", "  b", "  c", "/x (1)", "  a"]
+    catalog.filter("")
+    assert text(catalog) == ["/x (1)", "  a", "/y (2)", "  c", "  b"]
+    assert asked(catalog) is None
 
 
 def test_equally_good_sessions_stand_in_the_chosen_order() -> None:
-    catalogue = catalogue_of(*(read(f"/s/{n}.jsonl", n, title="same", size=-n) for n in range(3)))
-    catalogue.filter("same")
-    assert names(catalogue) == ["2", "1", "0"]
-    catalogue.order_by("size")
-    assert names(catalogue) == ["0", "1", "2"]
-    catalogue.set_flat(True)
-    assert catalogue.height == 3
+    catalog = catalog_of(*(read(f"/s/{n}.jsonl", n, title="same", size=-n) for n in range(3)))
+    catalog.filter("same")
+    assert names(catalog) == ["2", "1", "0"]
+    catalog.order_by("size")
+    assert names(catalog) == ["0", "1", "2"]
+    catalog.set_flat(True)
+    assert catalog.height == 3
 
 
 def test_found_sessions_come_and_go_as_they_change() -> None:
-    catalogue = catalogue_of(read("/s/a.jsonl", title="one"), read("/s/b.jsonl", title="two"))
-    catalogue.filter("one")
-    catalogue.upsert([read("/s/b.jsonl", title="one more"), read("/s/c.jsonl", title="three")])
-    assert names(catalogue) == ["a", "b"]
-    catalogue.upsert([read("/s/a.jsonl", title="other")])
-    catalogue.remove(["/s/b.jsonl"])
-    assert names(catalogue) == []
-    assert catalogue.height == 0
+    catalog = catalog_of(read("/s/a.jsonl", title="one"), read("/s/b.jsonl", title="two"))
+    catalog.filter("one")
+    catalog.upsert([read("/s/b.jsonl", title="one more"), read("/s/c.jsonl", title="three")])
+    assert names(catalog) == ["a", "b"]
+    catalog.upsert([read("/s/a.jsonl", title="other")])
+    catalog.remove(["/s/b.jsonl"])
+    assert names(catalog) == []
+    assert catalog.height == 0
 
 
 def test_folds_of_a_search_are_its_own() -> None:
-    catalogue = catalogue_of(read("/s/a.jsonl", title="one"))
-    catalogue.fold_group("~/api", closed=True)
-    catalogue.filter("one")
-    assert names(catalogue) == ["a"]
-    assert catalogue.reveal("/s/a.jsonl") == 1
-    assert catalogue.reveal("/unknown") is None
-    catalogue.filter("")
-    assert names(catalogue) == []
+    catalog = catalog_of(read("/s/a.jsonl", title="one"))
+    catalog.fold_group("~/api", closed=True)
+    catalog.filter("one")
+    assert names(catalog) == ["a"]
+    assert catalog.reveal("/s/a.jsonl") == 1
+    assert catalog.reveal("/unknown") is None
+    catalog.filter("")
+    assert names(catalog) == []
 
 
 def test_a_search_shows_nothing_until_it_is_done_and_a_newer_one_ends_it() -> None:
     rows = [read(f"/s/{n}.jsonl", n, title=f"title {n}") for n in range(5_000)]
-    catalogue = catalogue_of(*rows)
-    old = catalogue.search("title")
+    catalog = catalog_of(*rows)
+    old = catalog.search("title")
     next(old)
-    assert asked(catalogue) is None
-    assert catalogue.height == 5_001
-    new = catalogue.search("4999")
+    assert asked(catalog) is None
+    assert catalog.height == 5_001
+    new = catalog.search("4999")
     next(new)
     assert list(old) == []
-    assert asked(catalogue) is None
+    assert asked(catalog) is None
     for _ in new:
         pass
-    assert asked(catalogue) == "4999"
-    assert catalogue.shown == 1
+    assert asked(catalog) == "4999"
+    assert catalog.shown == 1
 
 
 def test_clearing_ends_a_search_too() -> None:
-    catalogue = catalogue_of(*(read(f"/s/{n}.jsonl", n, title="x") for n in range(5_000)))
-    steps = catalogue.search("x")
+    catalog = catalog_of(*(read(f"/s/{n}.jsonl", n, title="x") for n in range(5_000)))
+    steps = catalog.search("x")
     next(steps)
-    catalogue.filter("")
+    catalog.filter("")
     assert list(steps) == []
-    assert asked(catalogue) is None
+    assert asked(catalog) is None
 
 
 def test_what_changes_during_a_search_is_found_as_it_is_in_the_end() -> None:
     rows = [read(f"/s/{n:04}.jsonl", n, title="old") for n in range(3_000)]
-    catalogue = catalogue_of(*rows)
-    steps = catalogue.search("new")
+    catalog = catalog_of(*rows)
+    steps = catalog.search("new")
     next(steps)
-    catalogue.upsert([read("/s/0000.jsonl", title="new"), read("/s/2999.jsonl", title="new")])
-    catalogue.upsert([read("/s/more.jsonl", title="new")])
+    catalog.upsert([read("/s/0000.jsonl", title="new"), read("/s/2999.jsonl", title="new")])
+    catalog.upsert([read("/s/more.jsonl", title="new")])
     next(steps)
-    catalogue.remove(["/s/2999.jsonl"])
+    catalog.remove(["/s/2999.jsonl"])
     for _ in steps:
         pass
-    assert sorted(names(catalogue)) == ["0000", "more"]
+    assert sorted(names(catalog)) == ["0000", "more"]
 
 
 def test_a_search_takes_time_in_proportion_to_the_text_whatever_it_is() -> None:
     title = "a " * 150
-    catalogue = catalogue_of(*(read(f"/s/{n}.jsonl", n, title=title) for n in range(200)))
+    catalog = catalog_of(*(read(f"/s/{n}.jsonl", n, title=title) for n in range(200)))
     # With backtracking this would never end.
-    find(catalogue, "a" * 40 + "b")
-    assert (catalogue.shown, catalogue.similar) == (0, 0)
+    find(catalog, "a" * 40 + "b")
+    assert (catalog.shown, catalog.similar) == (0, 0)
 
 
 def test_the_newest_that_fit_are_shown_before_everything_was_looked_at() -> None:
-    catalogue = catalogue_of(*(read(f"/s/{n:05}.jsonl", n, title="x") for n in range(9_000)))
-    steps = catalogue.search("x")
+    catalog = catalog_of(*(read(f"/s/{n:05}.jsonl", n, title="x") for n in range(9_000)))
+    steps = catalog.search("x")
     looked = 0
     while not next(steps):
         looked += 1
     assert looked * SLICE < 3_000
-    assert asked(catalogue) == "x"
-    assert names(catalogue)[:2] == ["08999", "08998"]
-    assert catalogue.shown < 9_000
+    assert asked(catalog) == "x"
+    assert names(catalog)[:2] == ["08999", "08998"]
+    assert catalog.shown < 9_000
     for _ in steps:
         pass
-    assert catalogue.shown == 9_000
+    assert catalog.shown == 9_000
 
 
 def test_of_very_many_the_best_are_shown_and_all_are_counted() -> None:
     rows = [read(f"/s/{n:05}.jsonl", n, title="an x") for n in range(6_000)]
-    catalogue = catalogue_of(*rows, read("/s/best.jsonl", 0, title="x marks it"))
-    catalogue.filter("x")
-    assert catalogue.shown == 6_001
-    assert len(names(catalogue)) == 1_000
-    assert names(catalogue)[:2] == ["best", "05999"]
-    catalogue.upsert([read("/s/00000.jsonl", 0, title="an x again")])
-    assert "00000" in names(catalogue)
+    catalog = catalog_of(*rows, read("/s/best.jsonl", 0, title="x marks it"))
+    catalog.filter("x")
+    assert catalog.shown == 6_001
+    assert len(names(catalog)) == 1_000
+    assert names(catalog)[:2] == ["best", "05999"]
+    catalog.upsert([read("/s/00000.jsonl", 0, title="an x again")])
+    assert "00000" in names(catalog)
 
 
 def test_typing_on_after_a_partial_result_forgets_nothing() -> None:
     rows = [read(f"/s/{n:05}.jsonl", n, title=f"x {n}") for n in range(9_000)]
-    catalogue = catalogue_of(*rows)
-    steps = catalogue.search("x")
+    catalog = catalog_of(*rows)
+    steps = catalog.search("x")
     while not next(steps):
         pass
-    catalogue.filter("x 17")
-    assert "00017" in names(catalogue)
+    catalog.filter("x 17")
+    assert "00017" in names(catalog)

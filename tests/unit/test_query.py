@@ -45,21 +45,21 @@ def row(name: str = "0a1b2c", *, ago_ms: int = 0, **fields: Any) -> Row:
     return Row(**told, tail=SessionTail(**({"ending": "answer", "word": "complete"} | tail)))
 
 
-def catalogue_of(*rows: Row) -> Catalog:
-    catalogue = Catalog(home=HOME, clock=lambda: NOW)
-    catalogue.upsert(rows)
-    return catalogue
+def catalog_of(*rows: Row) -> Catalog:
+    catalog = Catalog(home=HOME, clock=lambda: NOW)
+    catalog.upsert(rows)
+    return catalog
 
 
 def fits(query: str, one: Row, figures: SessionStats | None = None) -> bool | None:
     """Return whether a session is found; None where that is not known yet."""
-    catalogue = catalogue_of(one)
-    catalogue.figures = lambda _path: figures
-    catalogue.filter(query)
-    if catalogue.unsure:
-        assert catalogue.shown == 0
+    catalog = catalog_of(one)
+    catalog.figures = lambda _path: figures
+    catalog.filter(query)
+    if catalog.unsure:
+        assert catalog.shown == 0
         return None
-    return catalogue.shown == 1
+    return catalog.shown == 1
 
 
 BASH = (OpenCall("c1", "bash", NOW - 42_000),)
@@ -226,43 +226,43 @@ def test_an_unknown_key_is_told_the_known_ones() -> None:
 
 @pytest.mark.parametrize("before", ["", "retry"])
 def test_what_is_not_understood_fits_nothing_until_it_is_put_right(before: str) -> None:
-    catalogue = catalogue_of(row(), row("other"))
-    catalogue.filter(before)
+    catalog = catalog_of(row(), row("other"))
+    catalog.filter(before)
     with pytest.raises(QueryError):
-        catalogue.filter("retry size:>5Q")
-    assert "a size is like" in catalogue.wrong
-    assert (catalogue.shown, list(catalogue.fitting), catalogue.height) == (0, [], 0)
-    assert not catalogue.is_result_of("retry size:>5Q")
-    assert catalogue.line_of(row().path) is None
-    catalogue.upsert([row("late")])
-    catalogue.remove([row("other").path])
-    assert (catalogue.shown, list(catalogue.fitting), catalogue.height) == (0, [], 0)
-    catalogue.filter("retry size:>1")
-    assert not catalogue.wrong
-    assert sorted(catalogue.fitting) == sorted([row().path, row("late").path])
-    assert catalogue.is_result_of("retry size:>1")
+        catalog.filter("retry size:>5Q")
+    assert "a size is like" in catalog.wrong
+    assert (catalog.shown, list(catalog.fitting), catalog.height) == (0, [], 0)
+    assert not catalog.is_result_of("retry size:>5Q")
+    assert catalog.line_of(row().path) is None
+    catalog.upsert([row("late")])
+    catalog.remove([row("other").path])
+    assert (catalog.shown, list(catalog.fitting), catalog.height) == (0, [], 0)
+    catalog.filter("retry size:>1")
+    assert not catalog.wrong
+    assert sorted(catalog.fitting) == sorted([row().path, row("late").path])
+    assert catalog.is_result_of("retry size:>1")
     with pytest.raises(QueryError):
-        catalogue.filter('""')
-    catalogue.filter("")
-    assert (catalogue.shown, catalogue.height) == (2, 3)
+        catalog.filter('""')
+    catalog.filter("")
+    assert (catalog.shown, catalog.height) == (2, 3)
 
 
 @pytest.mark.parametrize("before", ["", "flaky", "age", "zebra", "status:er"])
 def test_while_a_condition_is_typed_what_stands_before_it_is_shown_and_nothing_fits(
     before: str,
 ) -> None:
-    catalogue = catalogue_of(row(), row("other", title="Another"))
-    for _ in catalogue.search(before, typing=True):
+    catalog = catalog_of(row(), row("other", title="Another"))
+    for _ in catalog.search(before, typing=True):
         pass
-    for _ in catalogue.search("flaky age:>3", typing=True):
+    for _ in catalog.search("flaky age:>3", typing=True):
         pass
-    assert catalogue.waits
-    assert "an age is like" in catalogue.wrong
-    assert not catalogue.is_result_of("flaky age:>3")
-    assert (catalogue.shown, list(catalogue.fitting), catalogue.height) == (0, [], 2)
-    assert catalogue.end_typing()
-    assert not catalogue.end_typing()
-    assert (catalogue.shown, list(catalogue.fitting), catalogue.height) == (0, [], 0)
+    assert catalog.waits
+    assert "an age is like" in catalog.wrong
+    assert not catalog.is_result_of("flaky age:>3")
+    assert (catalog.shown, list(catalog.fitting), catalog.height) == (0, [], 2)
+    assert catalog.end_typing()
+    assert not catalog.end_typing()
+    assert (catalog.shown, list(catalog.fitting), catalog.height) == (0, [], 0)
 
 
 @pytest.mark.parametrize(
@@ -291,18 +291,18 @@ def test_no_letters_more_make_a_query_of_it(query: str) -> None:
 
 
 def test_whether_a_result_is_that_of_what_is_typed() -> None:
-    catalogue = catalogue_of(*(row(f"{number}") for number in range(2 * SLICE)))
-    assert catalogue.is_result_of("")
-    steps = catalogue.search("flaky")
-    assert not catalogue.is_result_of("flaky")
+    catalog = catalog_of(*(row(f"{number}") for number in range(2 * SLICE)))
+    assert catalog.is_result_of("")
+    steps = catalog.search("flaky")
+    assert not catalog.is_result_of("flaky")
     next(steps)
-    assert not catalogue.is_result_of("flaky")
-    assert not catalogue.is_result_of("")
+    assert not catalog.is_result_of("flaky")
+    assert not catalog.is_result_of("")
     for _ in steps:
         pass
-    assert catalogue.is_result_of("flaky")
-    assert not catalogue.is_result_of("flaky ")
-    assert not catalogue.is_result_of("")
+    assert catalog.is_result_of("flaky")
+    assert not catalog.is_result_of("flaky ")
+    assert not catalog.is_result_of("")
 
 
 @pytest.mark.parametrize("query", ["cost:>1", "-cost:>1", "retry tokens:<5", "turns:3"])
@@ -323,75 +323,75 @@ def test_a_session_not_read_yet_does_not_fit_and_is_counted(query: str) -> None:
 
 def test_figures_that_become_known_bring_their_session_in() -> None:
     one = row()
-    catalogue = catalogue_of(one)
+    catalog = catalog_of(one)
     known: dict[str, SessionStats] = {}
-    catalogue.figures = known.get
-    catalogue.filter("cost:>0.5")
-    assert (catalogue.shown, len(catalogue.unsure)) == (0, 1)
+    catalog.figures = known.get
+    catalog.filter("cost:>0.5")
+    assert (catalog.shown, len(catalog.unsure)) == (0, 1)
     known[one.path] = FIGURES
-    catalogue.figured([one.path])
-    assert (catalogue.shown, len(catalogue.unsure)) == (1, 0)
+    catalog.figured([one.path])
+    assert (catalog.shown, len(catalog.unsure)) == (1, 0)
 
 
 def test_a_session_that_is_read_now_comes_in_or_is_counted_no_more() -> None:
     unread = [Row(path=f"/s/{name}.jsonl", size=1, mtime_ms=1) for name in "ab"]
-    catalogue = catalogue_of(*unread)
-    catalogue.filter("model:opus")
-    assert (catalogue.shown, len(catalogue.unsure)) == (0, 2)
+    catalog = catalog_of(*unread)
+    catalog.filter("model:opus")
+    assert (catalog.shown, len(catalog.unsure)) == (0, 2)
     quiet = SessionTail(quiet=True)
-    catalogue.upsert([replace(unread[0], read=True, agent="omp", model="opus-5", tail=quiet)])
-    catalogue.upsert([replace(unread[1], read=True, agent="omp", model="sonnet", tail=quiet)])
-    assert (catalogue.shown, len(catalogue.unsure)) == (0, 0)
+    catalog.upsert([replace(unread[0], read=True, agent="omp", model="opus-5", tail=quiet)])
+    catalog.upsert([replace(unread[1], read=True, agent="omp", model="sonnet", tail=quiet)])
+    assert (catalog.shown, len(catalog.unsure)) == (0, 0)
     said = SessionTail(ending="answer")
-    catalogue.upsert([replace(unread[0], read=True, agent="omp", model="opus-5", tail=said)])
-    assert catalogue.shown == 1
+    catalog.upsert([replace(unread[0], read=True, agent="omp", model="opus-5", tail=said)])
+    assert catalog.shown == 1
 
 
 def test_typing_on_after_a_comparison_looks_at_everything_again() -> None:
-    catalogue = catalogue_of(*(row(f"{size}", size=size) for size in (3, 30, 300)))
-    catalogue.filter("size:<5")
-    assert catalogue.shown == 1
-    catalogue.filter("size:<50")
-    assert catalogue.shown == 2
-    catalogue.filter("size:<50 fl")
-    catalogue.filter("size:<50 fla")
-    assert catalogue.shown == 2
+    catalog = catalog_of(*(row(f"{size}", size=size) for size in (3, 30, 300)))
+    catalog.filter("size:<5")
+    assert catalog.shown == 1
+    catalog.filter("size:<50")
+    assert catalog.shown == 2
+    catalog.filter("size:<50 fl")
+    catalog.filter("size:<50 fla")
+    assert catalog.shown == 2
 
 
 def test_what_changes_with_time_is_found_when_it_is_looked_for_again() -> None:
     now = [NOW]
-    catalogue = Catalog(home=HOME, clock=lambda: now[0])
-    catalogue.upsert([row(ago_ms=HOUR)])
-    catalogue.filter("age:>2h")
-    assert catalogue.query is not None
-    assert catalogue.query.timed
-    assert catalogue.shown == 0
+    catalog = Catalog(home=HOME, clock=lambda: now[0])
+    catalog.upsert([row(ago_ms=HOUR)])
+    catalog.filter("age:>2h")
+    assert catalog.query is not None
+    assert catalog.query.timed
+    assert catalog.shown == 0
     now[0] += 2 * HOUR
-    catalogue.filter("age:>2h")
-    assert catalogue.shown == 1
+    catalog.filter("age:>2h")
+    assert catalog.shown == 1
 
 
 def test_what_fits_without_words_stands_in_the_order_of_the_list() -> None:
-    catalogue = catalogue_of(*(row(f"{n}", ago_ms=n, size=n) for n in range(1, 1_500)))
-    catalogue.filter("size:>0")
-    assert catalogue.shown == 1_499
-    assert not catalogue.ranked
-    catalogue.order_by("size")
-    first = catalogue.line(1)
+    catalog = catalog_of(*(row(f"{n}", ago_ms=n, size=n) for n in range(1, 1_500)))
+    catalog.filter("size:>0")
+    assert catalog.shown == 1_499
+    assert not catalog.ranked
+    catalog.order_by("size")
+    first = catalog.line(1)
     assert first.key.endswith("_1499.jsonl")
-    assert catalogue.height == 1_001
+    assert catalog.height == 1_001
 
 
 def test_what_was_found_is_sorted_best_first_then_as_the_list_is() -> None:
-    catalogue = catalogue_of(
+    catalog = catalog_of(
         row("old", title="Retry", ago_ms=HOUR, size=1), row("new", title="No retry", size=2)
     )
-    catalogue.filter("retry")
+    catalog.filter("retry")
     steps = []
     for _ in range(6):
-        lines = catalogue.lines(1, 3)
-        steps.append((catalogue.ranked, catalogue.sort, lines[0].key[-9:-6]))
-        catalogue.step_order()
+        lines = catalog.lines(1, 3)
+        steps.append((catalog.ranked, catalog.sort, lines[0].key[-9:-6]))
+        catalog.step_order()
     assert steps == [
         (True, "modified", "old"),
         (False, "modified", "new"),
@@ -465,9 +465,9 @@ def test_whatever_is_typed_is_a_query_or_an_error_of_ours(typed: str, title: str
         query = Query(typed)
     except QueryError:
         return
-    catalogue = catalogue_of(one)
-    catalogue.filter(typed)
-    assert bool(query) is (catalogue.query is not None)
+    catalog = catalog_of(one)
+    catalog.filter(typed)
+    assert bool(query) is (catalog.query is not None)
     assert all(0 <= place < len(title) for place in query.positions(title))
     if query:
         assert query.score(search_text(one, "api")) >= 0
@@ -485,14 +485,14 @@ def test_not_is_the_other_way_round(typed: str) -> None:
 
 
 def test_a_pattern_is_looked_for_in_few_sessions_at_a_time() -> None:
-    catalogue = catalogue_of(*(row(f"{number}") for number in range(2 * SLICE)))
-    assert sum(1 for _ in catalogue.search("flaky")) < 2 * SLICE // PATTERN_SLICE
-    assert sum(1 for _ in catalogue.search("re:/flaky/")) >= 2 * SLICE // PATTERN_SLICE
-    assert catalogue.shown == 2 * SLICE
+    catalog = catalog_of(*(row(f"{number}") for number in range(2 * SLICE)))
+    assert sum(1 for _ in catalog.search("flaky")) < 2 * SLICE // PATTERN_SLICE
+    assert sum(1 for _ in catalog.search("re:/flaky/")) >= 2 * SLICE // PATTERN_SLICE
+    assert catalog.shown == 2 * SLICE
 
 
 def test_the_language_is_for_hostile_sessions_too() -> None:
     one = row(title="a" * 5_000, first_message="b" * 5_000, path="/s/" + "a" * 250 + ".jsonl")
-    catalogue = catalogue_of(*(replace(one, path=f"{one.path}{n}") for n in range(200)))
-    catalogue.filter(r"re:/.*.*.*x/")
-    assert catalogue.shown == 0
+    catalog = catalog_of(*(replace(one, path=f"{one.path}{n}") for n in range(200)))
+    catalog.filter(r"re:/.*.*.*x/")
+    assert catalog.shown == 0

@@ -249,7 +249,7 @@ async def test_sessions_leave_and_move_in_the_index_too(tmp_path: Path) -> None:
     async with opened(store, tmp_path) as workspace:
         store.delete(path_of("a"))
         store.rename(path_of("b"), path_of("e"))
-        await until(lambda: path_of("e") in workspace.catalogue.rows)
+        await until(lambda: path_of("e") in workspace.catalog.rows)
         await workspace.library.indexing.settled()
         lines = await search(workspace, "needle")
         known = dict(workspace.library.indexing.known)
@@ -270,7 +270,7 @@ async def test_two_at_once_share_one_index_and_one_of_them_writes(tmp_path: Path
         first = await stack.enter_async_context(opened(store, tmp_path))
         second = await stack.enter_async_context(opened(store, tmp_path))
         store.write(path_of("b"), said("needle too"))
-        both = [workspace.catalogue.rows for workspace in (first, second)]
+        both = [workspace.catalog.rows for workspace in (first, second)]
         await until(lambda: all(path_of("b") in rows for rows in both))
         await first.library.indexing.settled()
 
@@ -362,7 +362,7 @@ async def test_a_session_that_grows_again_and_again_is_indexed_only_when_it_is_q
         await until(lambda: path_of("a") in index.known)
         for number in range(20):
             store.append(path_of("a"), said(f"again {number}").split(b"\n", 2)[2])
-            await until(lambda: workspace.catalogue.rows[path_of("a")].size == size(store))
+            await until(lambda: workspace.catalog.rows[path_of("a")].size == size(store))
         assert len(await search(workspace, "again")) == 20
         await until(lambda: index.known[path_of("a")].stop == size(store))
 
@@ -410,7 +410,7 @@ async def test_what_is_indexed_stays_while_the_source_is_read_again(tmp_path: Pa
         away = True
         store.append(path_of("a"), said("needle again").split(b"\n", 2)[2])
         store.write(path_of("d"), said("needle d"), mtime_ms=1)
-        await until(lambda: path_of("d") in workspace.catalogue.rows)
+        await until(lambda: path_of("d") in workspace.catalog.rows)
         away = False
         await workspace.settled()
         await until(lambda: path_of("d") in workspace.library.indexing.known)

@@ -90,7 +90,7 @@ async def workspace(root: Path) -> AsyncIterator[Workspace]:
 
 def path_of(workspace: Workspace, ending: str) -> str:
     """Return the path of the session whose path ends so."""
-    [path] = [path for path in workspace.catalogue.rows if path.endswith(ending)]
+    [path] = [path for path in workspace.catalog.rows if path.endswith(ending)]
     return path
 
 
@@ -131,7 +131,7 @@ async def test_a_draft_is_no_session_until_it_is_renamed_into_one(
     (root / "-notes/e.jsonl").write_bytes(header("eeee5555"))
     await until(lambda: workspace.state.sessions == 4)
     await workspace.settled()
-    assert not any(path.endswith("draft.txt") for path in workspace.catalogue.rows)
+    assert not any(path.endswith("draft.txt") for path in workspace.catalog.rows)
     draft.rename(root / "-notes/f.jsonl")
     await until(lambda: workspace.state.sessions == 5)
 
@@ -230,7 +230,7 @@ async def test_rows_asked_for_are_never_half_read(root: Path) -> None:
     for _ in range(5):
         async with open_workspace(parse_source(str(root))) as workspace:
             await workspace.ready()
-            paths = sorted(path for path in workspace.catalogue.rows if "long" in path)
+            paths = sorted(path for path in workspace.catalog.rows if "long" in path)
             rows = await workspace.read_rows(paths)
             assert [row.title for row in rows] == [f"Title {number}" for number in range(30)]
 

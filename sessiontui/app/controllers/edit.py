@@ -57,7 +57,7 @@ class EditController:
             row,
             held=self._workspace.held(path),
             untitled=no_title(row),
-            taken=lambda new: new in self._workspace.catalogue.rows,
+            taken=lambda new: new in self._workspace.catalog.rows,
             unit=self._conversation.unit,
             enter_key=self._keys.written("enter"),
         )

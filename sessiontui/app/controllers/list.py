@@ -33,9 +33,9 @@ class ListController:
     """Changes how the catalog is shown, and updates the widgets around the list.
 
     Args:
-        workspace: Has the catalogue.
+        workspace: Has the catalog.
         keys: Names the keys in what is told.
-        sessions: Shows the catalogue.
+        sessions: Shows the catalog.
         filter_line: Where the user types what to find.
         sort_header: Tells the order.
         caption: Tells what is wrong or hidden.
@@ -52,7 +52,7 @@ class ListController:
         caption: Caption,
         tell: Callable[[str, Tone], None],
     ) -> None:
-        self._catalogue = workspace.catalogue
+        self._catalog = workspace.catalog
         self._keys = keys
         self._sessions = sessions
         self._filter_line = filter_line
@@ -60,7 +60,7 @@ class ListController:
         self._caption = caption
         self._tell = tell
         self._typing = False
-        sessions.pending = lambda: not self._catalogue.is_result_of(self.wanted)
+        sessions.pending = lambda: not self._catalog.is_result_of(self.wanted)
 
     @property
     def wanted(self) -> str:
@@ -75,20 +75,20 @@ class ListController:
 
     @typing.setter
     def typing(self, typing: bool) -> None:
-        if self._typing and not typing and self._catalogue.end_typing():
+        if self._typing and not typing and self._catalog.end_typing():
             self._sessions.rows_changed(None)
         self._typing = typing
 
     def show(self) -> None:
         """Let everything around the list tell how it stands."""
-        catalogue = self._catalogue
-        self._sort_header.show(catalogue)
-        shown: int | str | None = catalogue.shown if self._filter_line.text else None
-        if catalogue.similar:
-            shown = f"{catalogue.similar:,} similar"
-        if catalogue.wrong:
-            shown = "…" if self._catalogue.waits else "not understood"
-        self._filter_line.tell(shown, len(catalogue.unsure), of=len(catalogue.rows))
+        catalog = self._catalog
+        self._sort_header.show(catalog)
+        shown: int | str | None = catalog.shown if self._filter_line.text else None
+        if catalog.similar:
+            shown = f"{catalog.similar:,} similar"
+        if catalog.wrong:
+            shown = "…" if self._catalog.waits else "not understood"
+        self._filter_line.tell(shown, len(catalog.unsure), of=len(catalog.rows))
         self._caption.told = self._told()
         self.show_heads()
 
@@ -107,29 +107,29 @@ class ListController:
 
     def sort_at(self, x: int) -> None:
         """Sort by the column at a place in the line, or turn its order round."""
-        catalogue = self._catalogue
+        catalog = self._catalog
         column = columns.column_at(self._sessions.shown_columns, self._caption.size.width - 1, x)
         for sort in (*SORTS, *COUNTED):
             if column is not None and sort == ("modified" if column.id == "age" else column.id):
-                reverse = sort == catalogue.sort and not catalogue.reverse
-                catalogue.order_by(sort, reverse=reverse)
+                reverse = sort == catalog.sort and not catalog.reverse
+                catalog.order_by(sort, reverse=reverse)
                 self._changed()
 
     def _told(self) -> tuple[str, Tone]:
-        wrong = self._catalogue.wrong
-        if wrong and self._catalogue.waits:
+        wrong = self._catalog.wrong
+        if wrong and self._catalog.waits:
             return wrong, "past"
         if wrong:
             return f"filter not understood: {wrong}", "attention"
-        if self._catalogue.similar:
-            return f"no literal match · {self._catalogue.similar:,} similar", "past"
+        if self._catalog.similar:
+            return f"no literal match · {self._catalog.similar:,} similar", "past"
         if self.typing:
             from sessiontui.catalog.query import query_hint
 
             if help_line := query_hint(self._filter_line.text):
                 return help_line, "past"
-        empty = self._catalogue.empty
-        if empty and not self._catalogue.shows_empty and not self._filter_line.text:
+        empty = self._catalog.empty
+        if empty and not self._catalog.shows_empty and not self._filter_line.text:
             sessions = formats.plural(empty, "empty session")
             return f"{sessions} hidden  {self._keys.first('show-empty')} shows", "past"
         return "", "past"
@@ -141,7 +141,7 @@ class ListController:
     async def search(self, text: str) -> None:
         """Filter in slices that no key has to wait for, and show what is found so far."""
         try:
-            steps = self._catalogue.search(text, similar=True, typing=self._typing)
+            steps = self._catalog.search(text, similar=True, typing=self._typing)
         except QueryError:
             self._changed()
             return
@@ -165,39 +165,39 @@ class ListController:
     @property
     def ages(self) -> bool:
         """Whether what fits the query changes as time goes by."""
-        query = self._catalogue.query
-        return query is not None and query.timed and not self._catalogue.wrong
+        query = self._catalog.query
+        return query is not None and query.timed and not self._catalog.wrong
 
     def step_order(self) -> None:
         """Sort by the next key."""
-        self._catalogue.step_order()
+        self._catalog.step_order()
         self._changed()
 
     def turn_order(self) -> None:
         """Turn the order round."""
-        catalogue = self._catalogue
-        catalogue.order_by(catalogue.sort, reverse=not catalogue.reverse)
+        catalog = self._catalog
+        catalog.order_by(catalog.sort, reverse=not catalog.reverse)
         self._changed()
 
     def flatten(self) -> None:
         """Show sessions without their projects, or grouped by them."""
-        self._catalogue.set_flat(not self._catalogue.flat)
+        self._catalog.set_flat(not self._catalog.flat)
         self._changed()
-        self._tell("All sessions in one list" if self._catalogue.flat else "By project", "past")
+        self._tell("All sessions in one list" if self._catalog.flat else "By project", "past")
 
     def pin(self, paths: Sequence[str]) -> None:
         """Pin sessions to the top; where all of them are pinned, take the pins away."""
-        pinned = not all(map(self._catalogue.is_pinned, paths))
-        self._catalogue.pin(paths, pinned=pinned)
+        pinned = not all(map(self._catalog.is_pinned, paths))
+        self._catalog.pin(paths, pinned=pinned)
         self._changed()
         sessions = "" if len(paths) == 1 else f" {formats.plural(len(paths), 'session')}"
         self._tell(f"Pinned{sessions} to the top" if pinned else f"Unpinned{sessions}", "past")
 
     def show_empty(self) -> None:
         """Show sessions without any message, or hide them."""
-        catalogue = self._catalogue
-        shown = not catalogue.shows_empty
-        catalogue.show_empty(shown)
+        catalog = self._catalog
+        shown = not catalog.shows_empty
+        catalog.show_empty(shown)
         self._changed()
-        sessions = formats.plural(catalogue.empty, "empty session")
+        sessions = formats.plural(catalog.empty, "empty session")
         self._tell(f"{sessions} {'shown' if shown else 'hidden'}", "past")

@@ -101,7 +101,7 @@ class Prompts:
         names = ", ".join(self.name(path) for path in paths[:_NAMED])
         more = len(paths) - _NAMED
         text = f"{names} and {more:,} more" if more > 0 else names
-        marks = self.workspace.catalogue.marks
+        marks = self.workspace.catalog.marks
         if marks.asked is None or not all(path in marks for path in paths):
             return text
         asked = formats.cut_end(clean(marks.asked), _FILTER_CELLS)

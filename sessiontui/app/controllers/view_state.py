@@ -25,7 +25,7 @@ class ViewStateController:
 
     Args:
         file: Where it is remembered; None: nowhere.
-        catalogue: Has order, folds and pins.
+        catalog: Has order, folds and pins.
         sessions: Has the columns and the highlight.
         tell: Shows one line with its tone.
     """
@@ -33,12 +33,12 @@ class ViewStateController:
     def __init__(
         self,
         file: ViewStateFile | None,
-        catalogue: Catalog,
+        catalog: Catalog,
         sessions: SessionTree,
         tell: Callable[[str, Tone], None],
     ) -> None:
         self._file = file
-        self._catalogue = catalogue
+        self._catalog = catalog
         self._sessions = sessions
         self._tell = tell
         self._known: ViewState | None = None
@@ -59,14 +59,14 @@ class ViewStateController:
         self._known = replace(self._state(), cursor=cursor)
 
     def _apply(self, state: ViewState) -> None:
-        catalogue = self._catalogue
+        catalog = self._catalog
         for sort in (*SORTS, *COUNTED):
             if sort == state.sort:
-                catalogue.order_by(sort, reverse=state.reverse)
-        catalogue.set_flat(state.flat)
-        catalogue.show_empty(state.shows_empty)
-        catalogue.restore_folds(state.closed, state.folds)
-        catalogue.pin(state.pins, pinned=True)
+                catalog.order_by(sort, reverse=state.reverse)
+        catalog.set_flat(state.flat)
+        catalog.show_empty(state.shows_empty)
+        catalog.restore_folds(state.closed, state.folds)
+        catalog.pin(state.pins, pinned=True)
         if state.columns is not None:
             named = state.columns
             self._sessions.columns = tuple(column.id for column in COLUMNS if column.id in named)
@@ -76,18 +76,18 @@ class ViewStateController:
             self.share = state.share
 
     def _state(self) -> ViewState:
-        catalogue = self._catalogue
-        closed, folds = catalogue.folds
+        catalog = self._catalog
+        closed, folds = catalog.folds
         chosen = self._sessions.columns
         return ViewState(
-            sort=catalogue.sort,
-            reverse=catalogue.reverse,
-            flat=catalogue.flat,
-            shows_empty=catalogue.shows_empty,
+            sort=catalog.sort,
+            reverse=catalog.reverse,
+            flat=catalog.flat,
+            shows_empty=catalog.shows_empty,
             columns=None if chosen == DEFAULT_COLUMNS else chosen,
             closed=tuple(sorted(closed)),
             folds=dict(folds),
-            pins=tuple(catalogue.pins),
+            pins=tuple(catalog.pins),
             cursor=self._sessions.highlighted,
             share=self.share,
         )

@@ -87,7 +87,7 @@ class BranchListScreen(ListScreen[Branch]):
             branches.highlighted = 0
 
     def _line(self, branch: Branch) -> Content:
-        choice = self._document.lens.choice
+        choice = self._document.branch_filter.choice
         here = branch.newest if choice is None else choice == (branch.offset, branch.id)
         when = ""
         if branch.time_ms is not None:

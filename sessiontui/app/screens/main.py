@@ -125,7 +125,7 @@ class MainPanes(TerminalSized[None]):
             self.tell,
         )
         self.remembering = ViewStateController(
-            list_file, workspace.catalogue, self.sessions, self.tell
+            list_file, workspace.catalog, self.sessions, self.tell
         )
         self._rows: set[str] | None = set()
         self._follows = Content()
@@ -158,10 +158,10 @@ class MainPanes(TerminalSized[None]):
         self.header.place = self.workspace.source.label
         for widget in (self.header, self.details, *self.query(PaneRule), *self.query(Splitter)):
             widget.ascii_only = self.workspace.config.ascii
-        self.workspace.catalogue.order_by(self.workspace.config.sort)
+        self.workspace.catalog.order_by(self.workspace.config.sort)
         self.remembering.restore()
         self.details.home = self.workspace.home
-        self.sessions.catalogue = self.workspace.catalogue
+        self.sessions.catalog = self.workspace.catalog
         self.query_one("#rule-bottom", PaneRule).opens_down = False
         self._remove_listener = self.workspace.listen(self._collect)
         self._collect(StateChanged())
@@ -201,7 +201,7 @@ class MainPanes(TerminalSized[None]):
             self._document_gone(gone)
         rows, self._rows = self._rows, set()
         if rows is None or rows:
-            self.workspace.catalogue.figured(rows or ())
+            self.workspace.catalog.figured(rows or ())
             self.sessions.rows_changed(rows)
             self.listing.show()
             self.show_marks()
@@ -290,7 +290,7 @@ class MainPanes(TerminalSized[None]):
 
     def show_marks(self) -> None:
         """Tell how many sessions are marked, and how much they are."""
-        marks = self.workspace.catalogue.marks
+        marks = self.workspace.catalog.marks
         self.footer.marked = f"{len(marks):,} marked · {formats.size(marks.bytes)}" if marks else ""
 
     def _cannot_read(self, reason: str) -> None:
@@ -386,7 +386,7 @@ class MainPanes(TerminalSized[None]):
 
     @on(TranscriptView.SubagentWanted)
     def _subagent_wanted(self, event: TranscriptView.SubagentWanted) -> None:
-        path, known = self.reading.path, self.workspace.catalogue.rows
+        path, known = self.reading.path, self.workspace.catalog.rows
         found = path and subagent_path(path, event.names, known)
         if found:
             self.show_session(found)
@@ -458,8 +458,8 @@ class MainPanes(TerminalSized[None]):
         """Move the highlight to a session, even if a filter or a fold hides it."""
         if self.filter_line.text:
             self.filter_line.clear()
-            self.workspace.catalogue.filter("")
-        self.workspace.catalogue.reveal(path)
+            self.workspace.catalog.filter("")
+        self.workspace.catalog.reveal(path)
         self.sessions.rows_changed(None)
         self.sessions.select(path)
         self.focus_pane(reading=False)
@@ -520,9 +520,9 @@ class MainScreen(MainPanes):
 
     def action_clear_filter(self) -> None:
         """Take the marks away; without any, or with a filter that is none, show every session."""
-        catalogue = self.workspace.catalogue
-        if catalogue.marks and not catalogue.wrong:
-            self.workspace.catalogue.marks.clear()
+        catalog = self.workspace.catalog
+        if catalog.marks and not catalog.wrong:
+            self.workspace.catalog.marks.clear()
             self.sessions.rows_changed()
             self.show_marks()
         else:
@@ -575,10 +575,10 @@ class MainScreen(MainPanes):
 
         Marked ones come in the order of the list. Where it is about none, that is told.
         """
-        if self.workspace.catalogue.wrong:
+        if self.workspace.catalog.wrong:
             self.tell(f"Nothing to {verb}: the filter is not understood", "attention")
             return []
-        marked = self.workspace.catalogue.marked
+        marked = self.workspace.catalog.marked
         if marked:
             return marked
         path = self.chosen_one(verb)

@@ -301,7 +301,7 @@ class SearchScreen(ClosedOnce[SearchTarget | None]):
         return Content("\n").join((self._heading(item.row, width), told)) if item.first else told
 
     def _heading(self, row: Row, width: int) -> Content:
-        project = formats.cut_middle(clean(self._workspace.catalogue.project(row)), width // 3)
+        project = formats.cut_middle(clean(self._workspace.catalog.project(row)), width // 3)
         when = formats.age(row.mtime_ms, self._workspace.clock())
         right = Content.styled(f"{project} · {when}", "$past")
         room = max(_LEAST_TITLE, width - right.cell_length - 2)

@@ -103,7 +103,7 @@ class TurnListScreen(ListScreen[EntryPosition]):
         tools = figures.plural(turn.tools, "tool") if turn.tools else ""
         errors = f"✗ {turn.errors:,}" if turn.errors else ""
         words = clean(turn.hit.text[:_LENGTH])
-        if self._document.lens.hides(turn.hit.offset):
+        if self._document.branch_filter.hides(turn.hit.offset):
             words = f"⑂ {words}"
         return Content.assemble(
             (f"{when:<{_WHEN_CELLS}}  ", "$past"),

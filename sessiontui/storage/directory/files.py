@@ -11,7 +11,7 @@ All of this blocks and runs in a worker thread. What is promised:
 * The modification time is set to what the caller says, in milliseconds; where
   the system allows that to the owner alone, it stays what the system set.
 
-Every call takes paths of `paths.Root` and raises errors of
+Every call takes paths of `paths.StoreRoot` and raises errors of
 `sessiontui.errors` only.
 """
 

@@ -1,6 +1,6 @@
 """Single steps on files, none of which follows a link or waits for a pipe.
 
-Names are relative to the descriptor of an open folder; see `paths.Handles`.
+Names are relative to the descriptor of an open folder; see `paths.FolderHandles`.
 All of this blocks and runs in a worker thread.
 """
 

@@ -1,6 +1,6 @@
 """The canvas of the session list: paints only the lines in view.
 
-There is no widget and no node for a line. Lines are asked of the catalogue
+There is no widget and no node for a line. Lines are asked of the catalog
 once for each look, and what was painted is remembered, so that after a change
 or a second only the lines that look different are painted again.
 """
@@ -51,7 +51,7 @@ def _no_figures(_path: str) -> None:
 
 
 class SessionCanvas(ScrollView):
-    """Paints the lines of a catalogue that are in view."""
+    """Paints the lines of a catalog that are in view."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"session-tree--{part}"
@@ -80,7 +80,7 @@ class SessionCanvas(ScrollView):
         self._ascii_only = ascii_only
         self.columns = columns.DEFAULT_COLUMNS
         """What the user wants to see at the right end."""
-        self._catalogue: Catalog | None = None
+        self._catalog: Catalog | None = None
         self._query: Query | None = None
         self._cursor_line: int | None = None
         self._top = 0
@@ -132,11 +132,11 @@ class SessionCanvas(ScrollView):
         self._strips.clear()
 
     def _fetch(self) -> None:
-        """Take the lines in view from the catalogue, and tell which they are once all is calm."""
+        """Take the lines in view from the catalog, and tell which they are once all is calm."""
         self._top = self.scroll_offset.y
-        catalogue = self._catalogue
-        if catalogue is not None:
-            self._lines = catalogue.lines(self._top, self._top + self.size.height)
+        catalog = self._catalog
+        if catalog is not None:
+            self._lines = catalog.lines(self._top, self._top + self.size.height)
         self._painted = {
             line: face
             for line, face in self._painted.items()
@@ -153,27 +153,27 @@ class SessionCanvas(ScrollView):
             self.post_message(self.ViewChanged(self, keys))
 
     def _view(self) -> LineContext:
-        catalogue = self._catalogue
+        catalog = self._catalog
         return LineContext(
             width=self.scrollable_content_region.width,
             now_ms=self.now(),
-            sort="modified" if catalogue is None else catalogue.sort,
-            flat=catalogue is not None and catalogue.flat,
+            sort="modified" if catalog is None else catalog.sort,
+            flat=catalog is not None and catalog.flat,
             query=self._query,
             ascii_only=self._ascii_only,
             columns=self.shown_columns,
-            figures=_no_figures if catalogue is None else catalogue.figures,
+            figures=_no_figures if catalog is None else catalog.figures,
         )
 
     @property
     def shown_columns(self) -> tuple[Column, ...]:
         """The columns that find room."""
-        catalogue = self._catalogue
-        if catalogue is None:
+        catalog = self._catalog
+        if catalog is None:
             return ()
         width = self.scrollable_content_region.width
-        projects = catalogue.flat or bool(catalogue.pins)
-        return columns.fit_columns(self.columns, width, catalogue.sort, projects=projects)
+        projects = catalog.flat or bool(catalog.pins)
+        return columns.fit_columns(self.columns, width, catalog.sort, projects=projects)
 
     def _repaint(self) -> None:
         """Have those lines painted again that do not look as they were painted."""
@@ -192,10 +192,10 @@ class SessionCanvas(ScrollView):
         """Return what a line looks like; where the list has none, the text that stands there."""
         offset = y - self._top
         if 0 <= offset < len(self._lines):
-            line, catalogue = self._lines[offset], self._catalogue
-            mark = "none" if catalogue is None else catalogue.mark_of(line)
+            line, catalog = self._lines[offset], self._catalog
+            mark = "none" if catalog is None else catalog.mark_of(line)
             return line_appearance(line, view, cursor=y == self._cursor_line, mark=mark)
-        wrong = self._catalogue is not None and self._catalogue.wrong
+        wrong = self._catalog is not None and self._catalog.wrong
         if self._lines or (self._query is None and not wrong):
             return ""
         first = max(0, self.size.height // 2 - 1)

@@ -58,9 +58,9 @@ class SortHeader(Widget):
         self._reverse = False
         self._ranked = False
 
-    def show(self, catalogue: Catalog) -> None:
-        """Take over the order of a catalogue."""
-        told = (catalogue.sort, catalogue.reverse, catalogue.ranked)
+    def show(self, catalog: Catalog) -> None:
+        """Take over the order of a catalog."""
+        told = (catalog.sort, catalog.reverse, catalog.ranked)
         before = (self._sort, self._reverse, self._ranked)
         if told != before:
             self._sort, self._reverse, self._ranked = told

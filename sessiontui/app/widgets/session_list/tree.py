@@ -39,9 +39,9 @@ class _Cursor(NamedTuple):
 
 
 class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
-    """Shows a catalogue; owns only the highlight and what is in view.
+    """Shows a catalog; owns only the highlight and what is in view.
 
-    Call `rows_changed` after every change of the catalogue, also of its order
+    Call `rows_changed` after every change of the catalog, also of its order
     or its search.
     """
 
@@ -112,13 +112,13 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
     # What is shown
 
     @property
-    def catalogue(self) -> Catalog | None:
+    def catalog(self) -> Catalog | None:
         """What is shown."""
-        return self._catalogue
+        return self._catalog
 
-    @catalogue.setter
-    def catalogue(self, catalogue: Catalog) -> None:
-        self._catalogue = catalogue
+    @catalog.setter
+    def catalog(self, catalog: Catalog) -> None:
+        self._catalog = catalog
         self._cursor, self._settled = None, False
         if self.is_attached:
             self.rows_changed()
@@ -143,7 +143,7 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
 
     def select(self, path: str) -> bool:
         """Highlight a session; tell whether it has a line to be highlighted on."""
-        line = None if self._catalogue is None else self._catalogue.line_of(path)
+        line = None if self._catalog is None else self._catalog.line_of(path)
         if line is None:
             return False
         self._settled = True
@@ -161,22 +161,22 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         self._bring_into_view()
 
     def rows_changed(self, paths: Collection[str] | None = None) -> None:
-        """Show what changed in the catalogue.
+        """Show what changed in the catalog.
 
         Args:
             paths: The sessions concerned; None for any. An empty collection does nothing.
         """
-        catalogue = self._catalogue
-        if catalogue is None or (paths is not None and not paths):
+        catalog = self._catalog
+        if catalog is None or (paths is not None and not paths):
             return
-        searched = catalogue.query is not self._query
-        self._query = catalogue.query
+        searched = catalog.query is not self._query
+        self._query = catalog.query
         self._settled = self._settled or self._query is not None
         top = self.scroll_offset.y
         in_view = self._cursor_line is not None and 0 <= self._cursor_line - top < self._page
         shift = 0 if searched else self._shift()
-        self._set_height(catalogue.height)
-        self._follow_cursor(first=searched and catalogue.query is not None)
+        self._set_height(catalog.height)
+        self._follow_cursor(first=searched and catalog.query is not None)
         if shift:
             self._scroll(top + shift)
         if in_view or searched:
@@ -187,8 +187,8 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
 
     def _shift(self) -> int:
         """Return by how many lines most of the view went down, so that it can be followed."""
-        catalogue = self._catalogue
-        if catalogue is None or self._top == 0 or not self._lines:
+        catalog = self._catalog
+        if catalog is None or self._top == 0 or not self._lines:
             return 0
         shifts: dict[int, int] = {}
         step = max(1, len(self._lines) // _SAMPLES)
@@ -201,19 +201,19 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         return most if 2 * shifts.get(most, 0) > sum(shifts.values()) else 0
 
     def _line_of(self, cursor: _Cursor) -> int | None:
-        catalogue = self._catalogue
-        if catalogue is None:
+        catalog = self._catalog
+        if catalog is None:
             return None
-        find = catalogue.line_of_group if cursor.kind == "group" else catalogue.line_of
+        find = catalog.line_of_group if cursor.kind == "group" else catalog.line_of
         return find(cursor.key)
 
     def _follow_cursor(self, *, first: bool) -> None:
         """Find the line of what is highlighted, or whatever comes nearest to it."""
-        catalogue = self._catalogue
-        if catalogue is None:
+        catalog = self._catalog
+        if catalog is None:
             return
         if first or self._cursor is None or not self._settled:
-            wished = None if self._wished is None else catalogue.line_of(self._wished)
+            wished = None if self._wished is None else catalog.line_of(self._wished)
             if first or wished is None:
                 self._set_cursor(self._first_session())
             else:
@@ -221,25 +221,25 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
                 self._bring_into_view()
             return
         cursor = self._cursor
-        if cursor.kind == "row" and cursor.key not in catalogue.rows:
-            moved = catalogue.now_at(cursor.key)
+        if cursor.kind == "row" and cursor.key not in catalog.rows:
+            moved = catalog.now_at(cursor.key)
             cursor = cursor if moved is None else _Cursor("row", moved)
         line = self._line_of(cursor)
         above = cursor.key
         while line is None and cursor.kind == "row":
-            parent = catalogue.parent_of(above)
+            parent = catalog.parent_of(above)
             if parent is None:
-                group = catalogue.group_of(above)
-                line = None if group is None else catalogue.line_of_group(group)
+                group = catalog.group_of(above)
+                line = None if group is None else catalog.line_of_group(group)
                 break
-            above, line = parent, catalogue.line_of(parent)
+            above, line = parent, catalog.line_of(parent)
         self._set_cursor((self._cursor_line or 0) if line is None else line)
 
     def _first_session(self) -> int:
-        catalogue = self._catalogue
-        if catalogue is None:
+        catalog = self._catalog
+        if catalog is None:
             return 0
-        first = catalogue.lines(0, self._page + 1)
+        first = catalog.lines(0, self._page + 1)
         return next((y for y, line in enumerate(first) if isinstance(line, RowLine)), 0)
 
     # The highlight
@@ -252,24 +252,24 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         self._repaint()
 
     def _set_cursor(self, line: int) -> None:
-        catalogue = self._catalogue
+        catalog = self._catalog
         before = self.highlighted
-        if catalogue is None or not catalogue.height:
+        if catalog is None or not catalog.height:
             self._cursor, self._cursor_line = None, None
         else:
-            self._cursor_line = max(0, min(line, catalogue.height - 1))
-            self._cursor = _Cursor.on(catalogue.line(self._cursor_line))
+            self._cursor_line = max(0, min(line, catalog.height - 1))
+            self._cursor = _Cursor.on(catalog.line(self._cursor_line))
         if self.highlighted != before:
             self.post_message(self.Highlighted(self, self.highlighted))
 
     def _bring_into_view(self) -> None:
-        catalogue, line = self._catalogue, self._cursor_line
-        if catalogue is None or line is None:
+        catalog, line = self._catalog, self._cursor_line
+        if catalog is None or line is None:
             return
         top, page = self.scroll_offset.y, self._page
         if line <= top:
             # With the first session of a project its heading is shown as well.
-            above = catalogue.lines(line - 1, line)
+            above = catalog.lines(line - 1, line)
             self._scroll(line - 1 if above and isinstance(above[0], GroupLine) else line)
         elif line >= top + page:
             self._scroll(line - page + 1)
@@ -317,17 +317,17 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
 
     def action_fold(self) -> None:
         """Fold what is open; else go to what this is beneath."""
-        catalogue, line = self._catalogue, self._highlighted_line()
-        if catalogue is None or line is None:
+        catalog, line = self._catalog, self._highlighted_line()
+        if catalog is None or line is None:
             return
         if line.fold in ("open", "partly"):
             self._set_fold(line, opened=False)
         elif isinstance(line, RowLine):
-            parent = catalogue.parent_of(line.key)
-            group = catalogue.group_of(line.key)
-            above = None if parent is None else catalogue.line_of(parent)
+            parent = catalog.parent_of(line.key)
+            group = catalog.group_of(line.key)
+            above = None if parent is None else catalog.line_of(parent)
             if above is None and group is not None:
-                above = catalogue.line_of_group(group)
+                above = catalog.line_of_group(group)
             if above is not None:
                 self._go(above)
 
@@ -352,25 +352,25 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         """Mark from the session marked last to the highlighted line."""
         if self._refuses(alike=True):
             return
-        catalogue, line = self._catalogue, self._highlighted_line()
-        if catalogue is None or line is None or self._cursor_line is None:
+        catalog, line = self._catalog, self._highlighted_line()
+        if catalog is None or line is None or self._cursor_line is None:
             return
-        last = catalogue.marks.last
-        start = None if last is None else catalogue.line_of(last)
+        last = catalog.marks.last
+        start = None if last is None else catalog.line_of(last)
         self._mark_lines(self._cursor_line if start is None else start, self._cursor_line)
 
     def action_mark_all(self) -> None:
         """Mark all that fit the search, folded away or not."""
         self.rows_changed()
-        if self._catalogue is not None and not self._refuses():
-            self._catalogue.marks.add(self._catalogue.fitting, asked=self._asked)
+        if self._catalog is not None and not self._refuses():
+            self._catalog.marks.add(self._catalog.fitting, asked=self._asked)
             self._marked()
 
     def action_mark_invert(self) -> None:
         """Of all that fit the search mark those that are not, and the other way round."""
         self.rows_changed()
-        if self._catalogue is not None and not self._refuses():
-            self._catalogue.marks.invert(self._catalogue.fitting, asked=self._asked)
+        if self._catalog is not None and not self._refuses():
+            self._catalog.marks.invert(self._catalog.fitting, asked=self._asked)
             self._marked()
 
     @property
@@ -384,37 +384,37 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         Args:
             alike: Whether sessions may be marked that but resemble what is searched for.
         """
-        catalogue = self._catalogue
+        catalog = self._catalog
         reason = ""
-        if catalogue is None:
+        if catalog is None:
             return True
-        if catalogue.wrong:
+        if catalog.wrong:
             reason = "the filter is not understood"
         elif self.pending():
             reason = "the filter is still at work"
-        elif catalogue.similar and not alike:
+        elif catalog.similar and not alike:
             reason = "no literal match; mark similar ones one by one"
         if reason:
             self.post_message(self.NotMarked(self, reason))
         return bool(reason)
 
     def _mark(self, line: ListLine) -> None:
-        catalogue = self._catalogue
-        if catalogue is None:
+        catalog = self._catalog
+        if catalog is None:
             return
         if isinstance(line, RowLine):
-            catalogue.marks.toggle(line.key)
+            catalog.marks.toggle(line.key)
         elif self._refuses():
             return
         else:
-            catalogue.marks.toggle_all(catalogue.members(line.key))
+            catalog.marks.toggle_all(catalog.members(line.key))
         self._marked()
 
     def _mark_lines(self, one: int, other: int) -> None:
         """Mark the sessions on these lines and on all between them."""
-        if self._catalogue is not None:
+        if self._catalog is not None:
             first, last = sorted((one, other))
-            self._catalogue.marks.add(self._catalogue.paths(first, last + 1))
+            self._catalog.marks.add(self._catalog.paths(first, last + 1))
             self._marked()
 
     def _marked(self) -> None:
@@ -424,20 +424,20 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         self.post_message(self.Marked(self))
 
     def _highlighted_line(self) -> ListLine | None:
-        """Return the highlighted line as the catalogue has it now, seen or not."""
+        """Return the highlighted line as the catalog has it now, seen or not."""
         self.rows_changed()
-        if self._catalogue is None or self._cursor_line is None:
+        if self._catalog is None or self._cursor_line is None:
             return None
-        return self._catalogue.line(self._cursor_line)
+        return self._catalog.line(self._cursor_line)
 
     def _set_fold(self, line: ListLine, *, opened: bool) -> None:
-        if self._catalogue is None:
+        if self._catalog is None:
             return
         self._settled = True
         if isinstance(line, GroupLine):
-            self._catalogue.fold_group(line.key, closed=not opened)
+            self._catalog.fold_group(line.key, closed=not opened)
         else:
-            self._catalogue.fold_session(line.key, opened=opened)
+            self._catalog.fold_session(line.key, opened=opened)
         self.rows_changed()
 
     # Mouse
@@ -445,7 +445,7 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
     def on_click(self, event: events.Click) -> None:
         """Select; on an arrow or twice, fold or read; with ctrl or shift, mark one or many."""
         offset = self.scroll_offset.y + event.y - self._top
-        if not 0 <= offset < len(self._lines) or self._catalogue is None:
+        if not 0 <= offset < len(self._lines) or self._catalog is None:
             return
         seen = self._lines[offset]
         self.rows_changed()
@@ -463,7 +463,7 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
             self._mark_lines(where if start is None else start, where)
             return
         width = self.scrollable_content_region.width
-        column = arrow_column(seen, flat=self._catalogue.flat, width=width)
+        column = arrow_column(seen, flat=self._catalog.flat, width=width)
         if seen.fold != "none" and abs(event.x - column) <= 1:
             self._set_fold(seen, opened=seen.fold != "open")
         elif event.chain == 2:

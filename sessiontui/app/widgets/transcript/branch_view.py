@@ -78,7 +78,7 @@ class BranchViewport(FindViewport):
             """The view that was asked."""
             return self.transcript
 
-    _told_lens = BranchState()
+    _told_branch = BranchState()
 
     def settled(self) -> None:
         """Tell what is shown, where that changed."""
@@ -86,21 +86,21 @@ class BranchViewport(FindViewport):
         document = self.document
         if document is None:
             return
-        lens = document.lens
-        state = BranchState(lens.context, lens.choice, lens.elsewhere)
-        if state != self._told_lens:
-            self._told_lens = state
+        branch_filter = document.branch_filter
+        state = BranchState(branch_filter.context, branch_filter.choice, branch_filter.elsewhere)
+        if state != self._told_branch:
+            self._told_branch = state
             self.post_message(self.LensChanged(self, state))
-        if lens.switched:
-            lens.switched = False
+        if branch_filter.switched:
+            branch_filter.switched = False
             self.post_message(self.Switched(self))
 
     def watch_document(self, document: Document | None) -> None:
-        """Show another session as its own lens says."""
+        """Show another session as its own branch_filter says."""
         super().watch_document(document)
-        if document is None and self._told_lens != BranchState():
-            self._told_lens = BranchState()
-            self.post_message(self.LensChanged(self, self._told_lens))
+        if document is None and self._told_branch != BranchState():
+            self._told_branch = BranchState()
+            self.post_message(self.LensChanged(self, self._told_branch))
 
     def fail(self, reason: str) -> None:
         """Tell whoever composes the view that something cannot be done."""
@@ -154,7 +154,7 @@ class BranchViewport(FindViewport):
     def _reveal(self, document: Document, offset: int) -> None:
         """Unfold what keeps a line from view."""
         document.resolve()
-        document.lens.reveal(offset)
+        document.branch_filter.reveal(offset)
 
     def action_go_to_time(self) -> None:
         """Ask for a time and go there."""
@@ -205,11 +205,11 @@ class BranchViewport(FindViewport):
             return
         choice = BranchTip(branch.offset, branch.id)
         if branch.newest:
-            document.lens.choose(None)
+            document.branch_filter.choose(None)
             self._sync()
             self.action_follow()
         else:
-            document.lens.choose(choice)
+            document.branch_filter.choose(choice)
             self.go_to(branch.offset, low=True)
 
     def action_follow(self) -> None:
@@ -217,7 +217,7 @@ class BranchViewport(FindViewport):
         document = self.document
         if document is None:
             return
-        choice = document.lens.choice
+        choice = document.branch_filter.choice
         if choice is not None:
             self.go_to(choice.offset, low=True)
             return
@@ -234,7 +234,7 @@ class BranchViewport(FindViewport):
             return
         if not self.at_bottom:
             self.hold_current()
-        document.lens.show_context(alone=not document.lens.context)
+        document.branch_filter.show_context(alone=not document.branch_filter.context)
         self._sync()
 
     # -- the entry as it is stored

@@ -255,7 +255,7 @@ class FindViewport(LoadingViewport):
             finally:
                 self._seeking = False
             document.resolve()
-            document.lens.reveal(hit.offset)
+            document.branch_filter.reveal(hit.offset)
             self._anchor = ScrollAnchor(hit.offset, 0, hit.block, 0, self._hit_row)
             self._sync()
             self._show_hit(hit)

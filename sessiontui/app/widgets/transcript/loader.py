@@ -248,7 +248,7 @@ class LoadingViewport(Viewport):
         bottom = top + self.rows_in_view
         out_of_view = flow.last_page_top >= bottom or flow.hides_last_page
         spare_last = not document.full or (not self.at_bottom and out_of_view)
-        sealed = document.lens.sealed and not self._look.raw
+        sealed = document.branch_filter.sealed and not self._look.raw
         if top < near and not document.at_start and spare_last and not sealed:
             return document.load_before
         spare_first = not document.full or flow.first_page_bottom <= top
@@ -281,7 +281,7 @@ class LoadingViewport(Viewport):
         if rows > 0 and document.at_end and self.scroll_offset.y >= self._last_y:
             self._follow(following=True)
         elif self.scroll_offset.y == before and not self._busy:
-            sealed = document.lens.sealed and not self._look.raw
+            sealed = document.branch_filter.sealed and not self._look.raw
             if rows < 0 and not document.at_start and not sealed:
                 self._read(lambda: self._fill(document.load_before))
             elif rows > 0 and not document.at_end:

@@ -67,7 +67,7 @@ class TranscriptPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Lay out the transcript and the lines around it."""
-        yield Static(id="transcript-lens")
+        yield Static(id="transcript-branch")
         yield self.transcript
         with Horizontal(id="transcript-find"):
             yield Static("/", id="transcript-find-slash")
@@ -114,12 +114,12 @@ class TranscriptPane(Vertical):
         return there
 
     @on(BranchViewport.LensChanged)
-    def _lens_changed(self, event: BranchViewport.LensChanged) -> None:
+    def _branch_changed(self, event: BranchViewport.LensChanged) -> None:
         """Say above the transcript what of the session is shown, unless that is the usual."""
         event.stop()
         words = branch_summary(event.state)
-        self.set_class(bool(words), "-lens")
-        self.query_one("#transcript-lens", Static).update(Content.styled(words, "$attention"))
+        self.set_class(bool(words), "-branch")
+        self.query_one("#transcript-branch", Static).update(Content.styled(words, "$attention"))
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

@@ -107,7 +107,7 @@ class RowIndex:
         self._tops: list[int] = [0]
         self._laid: OrderedDict[tuple[int, int], LaidOutLine] = OrderedDict()
         self._kept_rows = 0
-        self._generation = (document.generation, document.lens.version)
+        self._generation = (document.generation, document.branch_filter.version)
         self.sync()
 
     # -- what there is
@@ -116,7 +116,7 @@ class RowIndex:
         """Take over what changed in the document."""
         self.document.resolve()
         stale = self.document.take_stale()
-        generation = (self.document.generation, self.document.lens.version)
+        generation = (self.document.generation, self.document.branch_filter.version)
         if self._generation != generation:
             self._generation = generation
             self._columns.clear()
@@ -150,10 +150,10 @@ class RowIndex:
             column.heights += [max(1, min(400, -(-size // width))) for size in sizes]
         else:
             column.heights += [min(12, 2 + size // 400) if size else 0 for size in sizes]
-            lens = self.document.lens
-            if lens.hides_some:
+            branch_filter = self.document.branch_filter
+            if branch_filter.hides_some:
                 for number in range(known, len(page)):
-                    if lens.hides(page.offset(number)):
+                    if branch_filter.hides(page.offset(number)):
                         column.heights[number] = 0  # yet to be measured: a few rows tell of it
         column.known.extend(bytes(len(sizes)))
         if not raw:
@@ -208,9 +208,9 @@ class RowIndex:
 
     def toggle(self, offset: int, number: int) -> None:
         """Fold or unfold a block."""
-        stretch = self.document.lens.stretch(offset) if number == FOLD else None
+        stretch = self.document.branch_filter.stretch(offset) if number == FOLD else None
         if stretch is not None:
-            self.document.lens.toggle(stretch)
+            self.document.branch_filter.toggle(stretch)
             self.sync()
             return
         key = (offset, number)
@@ -307,12 +307,12 @@ class RowIndex:
     def _make(self, page: Page, place: RowPosition) -> tuple[TextRow, ...]:
         if self.look.raw:
             return raw_rows(page.line(place.line), self.look)
-        lens, offset = self.document.lens, page.offset(place.line)
-        stretch = lens.stretch(offset)
+        branch_filter, offset = self.document.branch_filter, page.offset(place.line)
+        stretch = branch_filter.stretch(offset)
         if stretch is not None:
             return self._of_stretch(page, place, stretch)
         rows = self._shown(page, place)
-        others = 0 if lens.context else lens.forks.get(offset, 0)
+        others = 0 if branch_filter.context else branch_filter.forks.get(offset, 0)
         if others:
             rows += fork_rows(others, offset, self.look, "prose" if rows else "note")
         return rows
@@ -321,12 +321,12 @@ class RowIndex:
         self, page: Page, place: RowPosition, stretch: HiddenRange
     ) -> tuple[TextRow, ...]:
         """Return the rows of a line that is not shown: none, but where it stands for all."""
-        open_now = self.document.lens.is_open(stretch)
+        open_now = self.document.branch_filter.is_open(stretch)
         rows: tuple[TextRow, ...] = ()
         first = place.page == place.line == 0 or page.offset(place.line) == stretch.start
         if first:
             above = self._group_above(place)
-            if stretch.stop == self.document.lens.bottom < self.document.size:
+            if stretch.stop == self.document.branch_filter.bottom < self.document.size:
                 stretch = stretch._replace(whole=False)
             rows = fold_rows(stretch, self.look, above, open_now=open_now)
         return rows + muted_rows(self._shown(page, place)) if open_now else rows
@@ -371,9 +371,9 @@ class RowIndex:
 
     def _tells_of_others(self, offset: int) -> bool:
         """Return whether a line ends with a word about entries that are not shown."""
-        lens = self.document.lens
-        forks = not lens.context and offset in lens.forks
-        return not self.look.raw and (forks or lens.hides(offset))
+        branch_filter = self.document.branch_filter
+        forks = not branch_filter.context and offset in branch_filter.forks
+        return not self.look.raw and (forks or branch_filter.hides(offset))
 
     # -- measuring
 
@@ -420,7 +420,7 @@ class RowIndex:
     def blocks(self, place: RowPosition) -> tuple[Block, ...]:
         """Return the blocks of a line; none while it is not shown."""
         page = self._columns[place.page].page
-        if self.document.lens.hides(page.offset(place.line)) and not self.look.raw:
+        if self.document.branch_filter.hides(page.offset(place.line)) and not self.look.raw:
             return ()
         return self.document.blocks(page, place.line)
 
