@@ -11,5 +11,5 @@ Everything here is told from the first and last bytes of each session. No input,
 | `stats`, `projects` | turns, tokens and cost of a session; the name of a project |
 | `sorting`, `hierarchy`, `pinned` | order, parents and children, pinned sessions |
 | `outline`, `height_index`, `selection` | groups and the lines that are shown; selected sessions |
-| `query`, `conditions`, `safe_regex`, `filter` | filtering as one types |
+| `query`, `search_text`, `conditions`, `safe_regex`, `filter` | filtering as one types |
 """

@@ -15,7 +15,7 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.catalog.query import name_lines, search_text
+from sessiontui.catalog.search_text import name_lines, search_text
 from sessiontui.errors import QueryError
 
 if TYPE_CHECKING:

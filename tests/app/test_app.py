@@ -535,7 +535,7 @@ def test_what_the_first_paint_does_not_need_is_not_imported() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     heavy = {"redis", "watchfiles", "textual.widgets._markdown", "textual.widgets._text_area"}
-    later = {"catalog.query", "workspace.transfers", "index.writer", "app.screens.dialog"}
+    later = {"catalog.query", "workspace.transfer", "search.writer", "app.screens.dialog"}
     assert heavy.isdisjoint(loaded)
     assert {f"sessiontui.{name}" for name in later}.isdisjoint(loaded)
     assert {"pygments", "sqlite3"}.isdisjoint(loaded)

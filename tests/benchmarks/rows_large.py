@@ -9,9 +9,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.catalog.query import Query, search_text
+from sessiontui.catalog.query import Query
 from sessiontui.catalog.row import Row
 from sessiontui.catalog.row_builder import build_row, read_head, read_tail
+from sessiontui.catalog.search_text import search_text
 from tests.benchmarks.agents import agents
 from tests.benchmarks.data import lines, project, session_path, store
 from tests.benchmarks.harness import Bench, Figure, expect, percentile, row

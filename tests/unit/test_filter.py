@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiontui.catalog.filter import SLICE
-from sessiontui.catalog.query import Query, fold_case, name_lines, search_text
+from sessiontui.catalog.query import Query
 from sessiontui.catalog.row import Row
+from sessiontui.catalog.search_text import fold_case, name_lines, search_text
 from tests.unit.test_catalog import catalog_of, read, text
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from sessiontui.catalog.catalog import Catalog
 from sessiontui.catalog.conditions import KEYS
 from sessiontui.catalog.filter import PATTERN_SLICE, SLICE
-from sessiontui.catalog.query import LONGEST_QUERY, Query, is_beginning, query_hint, search_text
+from sessiontui.catalog.query import LONGEST_QUERY, Query, is_beginning, query_hint
 from sessiontui.catalog.row import OpenCall, Row, SessionTail
 from sessiontui.catalog.safe_regex import LONGEST, safe_pattern
+from sessiontui.catalog.search_text import search_text
 from sessiontui.catalog.stats import SessionStats, Tokens
 from sessiontui.errors import QueryError
 
