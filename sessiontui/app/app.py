@@ -244,7 +244,7 @@ class SessionApp(App[None], inherit_bindings=False):
         from textual.command import CommandPalette
 
         from sessiontui.app.commands import ActionCommands, SessionCommands
-        from sessiontui.app.screens.closing import Palette
+        from sessiontui.app.screens.base import Palette
 
         if not isinstance(self.screen, CommandPalette):
             self.push_screen(

@@ -124,14 +124,8 @@ def _run_app(
         library = SessionIndex(index if config.index else None)
 
         apps: list[SessionApp] = []
-        unheard: list[BaseException] = []
         given_up = GivenUp()
         ending.last_act = given_up.keep
-
-        def note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-            error = context.get("exception")
-            if isinstance(error, BaseException) and not unheard:
-                unheard.append(error)
 
         def end() -> None:
             for app in apps:
@@ -142,26 +136,9 @@ def _run_app(
                 source, config=config, connect=opens, library=library, failed=end
             ) as workspace:
                 given_up.workspace = workspace
-                app = SessionApp(
-                    workspace, list_file=None if lists is None else ViewStateFile(lists, source)
-                )
-                apps.append(app)
-                if not os.environ.get(DEBUG_VARIABLE):
-                    # What Textual and asyncio print of an error shows text of sessions.
-                    app.error_console.file = io.StringIO()
-                    asyncio.get_running_loop().set_exception_handler(note)
-                loading = asyncio.create_task(_collect_after_loading(workspace))
-                with ending.through(app.end):
-                    # Rich guesses it for terminals of an unknown kind; two sizes never settle.
-                    await app.run_async(size=os.get_terminal_size())
-                waiting.pop_all()  # The app gave the screen back itself.
-                loading.cancel()
-                if ending.hung_up:
-                    return HUNG_UP  # What failed without a terminal is no error.
-                failure = app.failure or (unheard[0] if unheard else None)
-                if failure is not None and not os.environ.get(DEBUG_VARIABLE):
-                    _report(failure, workspace)
-                return app.return_code or 0
+                list_file = None if lists is None else ViewStateFile(lists, source)
+                apps.append(SessionApp(workspace, list_file=list_file))
+                return await _show(apps[0], workspace, ending, screen_returned=waiting.pop_all)
 
         try:
             code = asyncio.run(body())
@@ -171,11 +148,48 @@ def _run_app(
     raise click.exceptions.Exit(code)
 
 
-def _give_size() -> None:
-    """Let a terminal that does not know how large it is be as large as terminals were.
+async def _show(
+    app: SessionApp, workspace: Workspace, ending: Ending, *, screen_returned: Callable[[], object]
+) -> int:
+    """Run the app and return its exit code; an error that nobody expected is reported.
 
-    Rich and Textual would take it for different sizes, and paint it anew for ever; so they would
-    where the environment names another size than it has.
+    Args:
+        app: Not yet run.
+        workspace: What it shows.
+        ending: Sees to it that the process ends.
+        screen_returned: Called when the app has given the screen back itself.
+    """
+    import asyncio
+
+    unheard: list[BaseException] = []
+
+    def note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, BaseException) and not unheard:
+            unheard.append(error)
+
+    hides_errors = not os.environ.get(DEBUG_VARIABLE)
+    if hides_errors:
+        # What Textual and asyncio print of an error shows text of sessions.
+        app.error_console.file = io.StringIO()
+        asyncio.get_running_loop().set_exception_handler(note)
+    loading = asyncio.create_task(_collect_after_loading(workspace))
+    with ending.through(app.end):
+        await app.run_async(size=os.get_terminal_size())  # Rich guesses it for unknown terminals.
+    screen_returned()
+    loading.cancel()
+    if ending.hung_up:
+        return HUNG_UP  # What failed without a terminal is no error.
+    failure = app.failure or (unheard[0] if unheard else None)
+    if failure is not None and hides_errors:
+        _report(failure, workspace)
+    return app.return_code or 0
+
+
+def _give_size() -> None:
+    """Let the terminal alone say how large it is; one that does not know is as large as they were.
+
+    What the environment says of it is out of date as soon as it is resized.
     """
     import termios
 

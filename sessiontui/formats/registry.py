@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessiontui.formats import claude, codex, omp
-from sessiontui.formats import omp as omp_module
 from sessiontui.formats.blocks import (
     NO_PAIRING,
     Block,
@@ -29,7 +28,7 @@ __all__ = ["NO_PAIRING", "Block", "CallPairing", "Result", "blocks_of", "results
 
 _BLOCKS: tuple[Callable[[Entry, CallPairing], tuple[Block, ...] | None], ...] = (
     omp.message_blocks,
-    omp_module.event_blocks,
+    omp.event_blocks,
     codex.blocks,
     claude.blocks,
 )

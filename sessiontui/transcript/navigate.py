@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 async def find_block(
     document: Document, offset: int, number: int, wanted: Callable[[Block], bool], *, forward: bool
 ) -> tuple[int, int] | None:
-    """Find the nearest block after or before another one that is not hidden by the branch_filter.
+    """Find the nearest block after or before another one that is not hidden by the branch filter.
 
     Moves the window along as far as it looks, page by page; the loop runs in between.
 

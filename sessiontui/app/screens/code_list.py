@@ -13,7 +13,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from sessiontui.app import format as formats
-from sessiontui.app.screens.closing import ClosedOnce
+from sessiontui.app.screens.base import ClosedOnce
 from sessiontui.app.widgets.inputs import Choices
 from sessiontui.text import clean
 from sessiontui.transcript.entry_text import CodeSnippet

@@ -12,7 +12,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from sessiontui.app.columns import COLUMNS, DEFAULT_COLUMNS
-from sessiontui.app.screens.closing import ClosedOnce
+from sessiontui.app.screens.base import ClosedOnce
 from sessiontui.app.widgets.inputs import Choices
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from textual.widgets import Static
 
 from sessiontui import __version__
 from sessiontui.app import format as formats
-from sessiontui.app.screens.closing import ClosedOnce
+from sessiontui.app.screens.base import ClosedOnce
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -14,7 +14,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from sessiontui.app import format as formats
-from sessiontui.app.screens.closing import ClosedOnce
+from sessiontui.app.screens.base import ClosedOnce
 from sessiontui.app.screens.dialog import Question
 from sessiontui.app.widgets.inputs import Choices
 from sessiontui.doctor import KINDS, Finding, FindingKind, fix_words, waits_for_agents

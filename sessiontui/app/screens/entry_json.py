@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from sessiontui.app.screens.closing import ClosedOnce
+from sessiontui.app.screens.base import ClosedOnce
 from sessiontui.app.widgets.transcript.styled_text import code_spans
 from sessiontui.errors import StorageError
 from sessiontui.text import clean

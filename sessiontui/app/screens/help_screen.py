@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from sessiontui.app.actions import ACTIONS, CONTEXTS, KeyContext
-from sessiontui.app.screens.closing import ClosedOnce
+from sessiontui.app.screens.base import ClosedOnce
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

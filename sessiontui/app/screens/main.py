@@ -30,7 +30,7 @@ from sessiontui.app.controllers.transfer import TransferController
 from sessiontui.app.controllers.view_state import ViewStateController
 from sessiontui.app.format import as_sentence
 from sessiontui.app.keymap import bindings
-from sessiontui.app.screens.closing import TerminalSized
+from sessiontui.app.screens.base import TerminalSized
 from sessiontui.app.screens.problem_view import ProblemView
 from sessiontui.app.widgets.details import Details
 from sessiontui.app.widgets.footer import Footer, FooterMessage

@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from sessiontui.app import format as formats
 from sessiontui.app.format import SAFE_TEXT, snippet, speaker
-from sessiontui.app.screens.closing import ClosedOnce
+from sessiontui.app.screens.base import ClosedOnce
 from sessiontui.app.timers import call_later
 from sessiontui.app.widgets.inputs import Choices, Field
 from sessiontui.catalog.sorting import shown_title

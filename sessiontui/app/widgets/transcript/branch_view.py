@@ -96,7 +96,7 @@ class BranchViewport(FindViewport):
             self.post_message(self.Switched(self))
 
     def watch_document(self, document: Document | None) -> None:
-        """Show another session as its own branch_filter says."""
+        """Show another session as its own branch filter says."""
         super().watch_document(document)
         if document is None and self._told_branch != BranchState():
             self._told_branch = BranchState()

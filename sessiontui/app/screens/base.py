@@ -1,4 +1,4 @@
-"""What every screen has: the terminal's size, and an end that comes once, whatever comes twice."""
+"""Base classes of the screens: one takes over the terminal's size alone, one is closed once."""
 
 from __future__ import annotations
 
