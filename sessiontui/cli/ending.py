@@ -19,6 +19,7 @@ import termios
 import threading
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from sessiontui.app.terminal import HUNG_UP, LEAVE_SCREEN, hang_up, is_gone
@@ -63,6 +64,7 @@ class Ending:
         self._told, self._tell = os.pipe()
 
     def __enter__(self) -> Self:
+        _close_other_terminals()
         with suppress(termios.error):
             self._modes = termios.tcgetattr(self._keyboard)
         for number in _SIGNALS:
@@ -179,6 +181,20 @@ class Ending:
             if self._modes is not None:
                 termios.tcsetattr(self._keyboard, termios.TCSANOW, self._modes)
         os.write(2, words.encode())
+
+
+def _close_other_terminals() -> None:
+    """Close the controlling side of any terminal that our parent left open for us.
+
+    A terminal hangs up when the last descriptor of that side is closed. While we held one, the
+    window it belongs to could close and whatever runs there would never hear of it.
+    """
+    with suppress(OSError):
+        controlling = Path("/dev/ptmx").stat().st_rdev
+        for descriptor in [int(entry.name) for entry in Path("/dev/fd").iterdir()]:
+            with suppress(OSError):  # The descriptor of the listing itself is closed by now.
+                if descriptor > 2 and os.fstat(descriptor).st_rdev == controlling:
+                    os.close(descriptor)
 
 
 def _try(act: Callable[[], None], seconds: float) -> None:

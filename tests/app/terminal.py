@@ -46,6 +46,8 @@ class Terminal:
         leads: Whether the program leads a session of this terminal, as what a window is opened
             for does: then the system sends it SIGHUP when the terminal is closed.
         cwd: The folder it runs in; that of this process where None.
+        inherits: Terminals whose controlling side the program is left with, as by a careless
+            parent.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Terminal:
         program: Sequence[str] = ("-m", "sessiontui"),
         leads: bool = False,
         cwd: Path | None = None,
+        inherits: Sequence[Terminal] = (),
     ) -> None:
         self.output = bytearray()
         self._seen = 0
@@ -76,6 +79,7 @@ class Terminal:
             start_new_session=True,
             cwd=cwd,
             preexec_fn=_leads if leads else usual_signals,
+            pass_fds=[other._master for other in inherits],
         )
         self._is_closed = False
 

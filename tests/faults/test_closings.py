@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sessiontui.app.terminal import HUNG_UP
+from tests.app.terminal import Terminal
 from tests.faults import closings
+from tests.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,3 +43,18 @@ def test_it_ends_with_its_terminal(
 @pytest.mark.parametrize("way", ["kill-pane", "kill-server"])
 def test_it_ends_with_its_tmux(way: str, place: Path) -> None:
     assert closings.close_once("idle", way, place, random.Random(way)).wrong == ""
+
+
+def test_it_keeps_no_other_terminal_from_hanging_up(place: Path) -> None:
+    environ = {"HOME": str(place)}
+    (place / "sessions").mkdir()
+    command = (str(place / "sessions"),)
+    with (
+        Terminal(command, environ=environ, leads=True) as first,
+        Terminal(command, environ=environ, leads=True, inherits=[first]) as second,
+    ):
+        first.until(b"No sessions")
+        second.until(b"No sessions")
+        first.close()
+        assert first.process.wait(DEADLINE_S) == HUNG_UP
+        assert second.process.poll() is None
