@@ -29,7 +29,7 @@ types: $(STAMP) ## the static types
 	$(BIN)/mypy
 
 check: $(STAMP) ## the tests, and whether the pictures are fresh
-	$(BIN)/python -m pytest -q -n 4 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 4 --dist worksteal
 	$(BIN)/python -m screenshots.scenes --check
 
 demo: $(STAMP) ## open the app on a private server with sessions and live agents
