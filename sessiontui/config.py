@@ -48,8 +48,6 @@ Sort = Literal["modified", "created", "title", "size"]
 SORTS: Final[tuple[Sort, ...]] = ("modified", "created", "title", "size")
 MAX_RETENTION_DAYS: Final = 3650
 
-RESUMED: Final = ("omp", "pi", "claude", "codex")
-"""The agents that can go on with their sessions."""
 PLACEHOLDERS: Final = ("id", "path", "cwd")
 """What stands for a part of the session in a command of `[resume]`."""
 
@@ -271,10 +269,12 @@ def _commands(value: object, _path: Path) -> Mapping[str, tuple[str, ...]]:
         raise _UnusableError(
             'a table such as [resume] with lines such as omp = "omp --resume {path}"'
         )
+    from sessiontui.formats.registry import AGENTS
+
     commands: dict[str, tuple[str, ...]] = {}
     for agent, given in value.items():
-        if agent not in RESUMED:
-            raise _UnusableError(f"only {', '.join(RESUMED)}; {agent!r} is none of them")
+        if agent not in AGENTS:
+            raise _UnusableError(f"only {', '.join(AGENTS)}; {agent!r} is none of them")
         commands[agent] = _command(agent, given)
     return MappingProxyType(commands)
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sessiontui.catalog.sorting import file_name
 from sessiontui.catalog.status import session_status
 from sessiontui.errors import QueryError
+from sessiontui.formats.base import UNKNOWN_AGENT
+from sessiontui.formats.registry import AGENT_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +50,7 @@ _STATUS: Final = (
     "complete", "interrupted", "pending", "error", "aborted", "unknown",
     "running", "thinking", "waiting", "stalled", "exited", "crashed", "done",
 )  # fmt: skip
-_AGENTS: Final = ("omp", "pi", "claude", "codex", "unknown")
+_AGENTS: Final = (*AGENT_NAMES, UNKNOWN_AGENT)
 _IS: Final = ("pinned", "live", "empty", "fork", "subagent", "orphan")
 _HAS: Final = ("subagents", "forks")
 CHOICES: Final = (_STATUS, _AGENTS, _IS, _HAS)

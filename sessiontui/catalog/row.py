@@ -12,20 +12,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from sessiontui.catalog.titles import NO_TITLES, PackedTitles, Title, Titles, unpack_titles
-
-STATUS_BYTES: Final = 32_768
-"""omp looks for the last message in this many bytes before the end, and no further."""
-
-Agent = Literal["omp", "pi", "claude", "codex", "unknown"]
-
-TurnEnd = Literal["user", "answer", "calls", "results", "error", "aborted", "cut"]
-"""How the conversation stands after its last message, whichever agent wrote it: the
-user spoke; the agent answered, called tools, failed, was aborted or ran out of
-tokens; a tool returned."""
-
-RecordedStatus = Literal["complete", "interrupted", "pending", "error", "aborted", "unknown"]
-"""omp's six words, by omp's rule."""
+from sessiontui.catalog.titles import NO_TITLES, PackedTitles, Titles, unpack_titles
+from sessiontui.formats.base import UNKNOWN_AGENT, Agent, OpenCall, RecordedStatus, TurnEnd
+from sessiontui.formats.omp import OMP
+from sessiontui.formats.registry import AGENTS
+from sessiontui.formats.title_slot import Title
 
 Status = Literal[
     "running",
@@ -40,14 +31,6 @@ Status = Literal[
     "unknown",
 ]
 """What the session is doing at the moment; told from the tail, the clock and the feed."""
-
-
-class OpenCall(msgspec.Struct, frozen=True, gc=False):
-    """An open tool call: it has no result yet."""
-
-    id: str
-    name: str
-    since_ms: int | None
 
 
 class SessionTail(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -98,7 +81,7 @@ class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     title_source: Literal["user", "auto"] | None = None
     cwd: str | None = None
     """The header's working directory; None without a header."""
-    agent: Agent = "unknown"
+    agent: Agent = UNKNOWN_AGENT
     created_ms: int | None = None
     parent: str | None = None
     """The header's `parentSession`: an id or a path."""
@@ -162,8 +145,9 @@ class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     @property
     def status(self) -> RecordedStatus:
         """Omp's word: none where the last message begins too far from the end."""
-        near = self.message_bytes is not None and self.message_bytes <= STATUS_BYTES
-        return self.tail.word if near or self.agent in ("claude", "codex") else "unknown"
+        known = AGENTS.get(self.agent, OMP)
+        far = self.message_bytes is None or self.message_bytes > (known.status_bytes or 0)
+        return "unknown" if far and known.status_bytes is not None else self.tail.word
 
 
 @lru_cache(maxsize=512)

@@ -10,7 +10,6 @@ caller's and stay as they are.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -20,8 +19,9 @@ from sessiontui.catalog.head import HeadFacts, read_head
 from sessiontui.catalog.row import SessionTail, shared_number, shared_tail
 from sessiontui.catalog.status import in_use_reason, session_status
 from sessiontui.catalog.tail import REST_BYTES, TailFacts, TailState, read_tail
-from sessiontui.catalog.titles import choose_title, first_line, flat_text, pack_titles
-from sessiontui.times import time_ms
+from sessiontui.catalog.titles import choose_title, flat_text, pack_titles
+from sessiontui.formats.registry import parse_file_name
+from sessiontui.formats.title_slot import title_line
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -33,7 +33,6 @@ __all__ = [
     "HeadFacts",
     "TailFacts",
     "build_row",
-    "created_from_path",
     "extend_row",
     "id_from_path",
     "in_use_reason",
@@ -42,10 +41,6 @@ __all__ = [
     "retitle_row",
     "session_status",
 ]
-
-_OMP_NAME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)-(\d{3})Z?_([^/]+)\.jsonl")
-_CODEX_NAME = re.compile(r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-([0-9a-fA-F-]{36})\.jsonl")
-_UUID_NAME = re.compile(r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\.jsonl")
 
 
 def build_row(
@@ -72,7 +67,7 @@ def build_row(
         id=head.id or id_from_path(previous.path),
         cwd=head.cwd,
         agent=head.agent,
-        created_ms=head.created_ms or created_from_path(previous.path),
+        created_ms=head.created_ms or parse_file_name(previous.path).created_ms,
         parent=head.parent,
         has_slot=head.has_slot,
         first_message=head.first_message,
@@ -122,7 +117,7 @@ def extend_row(row: Row, data: bytes, *, zone: tzinfo | None = None) -> Row:
         titles = replace(titles, summary=tail.summary)
     if tail.text and not row.first_message and not row.answered:
         grown = replace(grown, first_message=flat_text(tail.text))
-        titles = replace(titles, message=first_line(tail.text))
+        titles = replace(titles, message=title_line(tail.text))
     return grown if titles is held else _named(grown, titles, row.title_field, zone)
 
 
@@ -146,21 +141,8 @@ def _named(row: Row, titles: Titles, title_field: bytes | None, zone: tzinfo | N
 
 
 def id_from_path(path: str) -> str | None:
-    """Return the session's id where its file name holds one: omp, pi, Codex, Claude Code."""
-    name = path.rpartition("/")[2]
-    if match := _OMP_NAME.fullmatch(name):
-        return match[6]
-    match = _CODEX_NAME.fullmatch(name) or _UUID_NAME.fullmatch(name)
-    return match[1] if match else None
-
-
-def created_from_path(path: str) -> int | None:
-    """Return the time in the file name that omp and pi give, in milliseconds since the epoch."""
-    match = _OMP_NAME.fullmatch(path.rpartition("/")[2])
-    if match is None:
-        return None
-    day, hour, minute, second, millisecond = match.groups()[:5]
-    return time_ms(f"{day}T{hour}:{minute}:{second}.{millisecond}Z")
+    """Return the session's id where its file name holds one."""
+    return parse_file_name(path).id
 
 
 def _tail_fields(facts: TailFacts, *, answered: bool, quiet: bool, grows: bool) -> dict[str, Any]:

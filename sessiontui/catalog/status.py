@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from sessiontui.formats.registry import AGENTS
+
 if TYPE_CHECKING:
     from sessiontui.catalog.row import Row, Status
 
@@ -132,8 +134,9 @@ def _open_ms(row: Row, stand: _Stand) -> int:
 
 
 def _tells(row: Row) -> bool:
-    """Tell whether the agent writes when it leaves: only omp with a title slot is known to."""
-    return row.agent == "omp" and row.has_slot
+    """Tell whether the agent is known to write when it leaves."""
+    known = AGENTS.get(row.agent)
+    return known is not None and known.tells_leaving(has_slot=row.has_slot)
 
 
 def _span(ms: int) -> str:

@@ -11,28 +11,22 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from sessiontui.catalog.signals import MAX_CALLS, Signal, read_signal
-from sessiontui.catalog.titles import TITLE_CHARACTERS, Title
-from sessiontui.formats.jsonl import Entry, decode_line
+from sessiontui.formats.base import MAX_CALLS
+from sessiontui.formats.jsonl import Entry
+from sessiontui.formats.registry import MARKS, decode_line, signal_of
+from sessiontui.formats.title_slot import TITLE_CHARACTERS, Title
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessiontui.catalog.row import OpenCall, RecordedStatus, TurnEnd
+    from sessiontui.formats.base import OpenCall, RecordedStatus, Signal, TurnEnd
 
 REST_BYTES: Final = 64 * 1024
 """How much of a line still being written is kept."""
 _TEXT: Final = 8 * TITLE_CHARACTERS
 _MORE_LINES: Final = 64
 """How many lines before the last message are looked at for the model."""
-_NAMING: Final = (
-    b'"title_change"',
-    b'"session_info"',
-    b'"shortSummary"',
-    b'"custom-title"',
-    b'"ai-title"',
-    b'"thread_name_updated"',
-)
+_NAMING: Final = tuple({mark for marks in MARKS for mark in marks.titles})
 
 
 class TailFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -176,7 +170,7 @@ def _read(raw: bytes, start: int, holds: Callable[[Entry], bool], *, whole: bool
     signs = [
         (entry, sign, active)
         for entry, active in reversed(linked)
-        if (sign := read_signal(entry)) is not None
+        if (sign := signal_of(entry)) is not None
     ]
     return _Line(start, signs, len(items) == 1)
 

@@ -15,22 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from sessiontui.formats.title_slot import TitleSource, normalize_title, parse_title_field
+from sessiontui.formats.title_slot import TITLE_CHARACTERS, Title, parse_title_field, title_line
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-TITLE_CHARACTERS = 200
-"""How much of a title is kept, and of the first message."""
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Title(msgspec.Struct, frozen=True, gc=False):
-    """A title and who gave it."""
-
-    text: str
-    source: TitleSource | None = None
 
 
 class Titles(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -88,11 +78,6 @@ def _shared_naming(names: tuple[str, ...], length: int) -> PackedTitles:
     return PackedTitles(names, length)
 
 
-def first_line(text: str, limit: int = TITLE_CHARACTERS) -> str:
-    """Return the first line of `text` that says something, bounded, without control characters."""
-    return normalize_title(text[: 4 * limit].lstrip())[:limit].rstrip()
-
-
 def flat_text(text: str, limit: int = TITLE_CHARACTERS) -> str:
     """Return the beginning of `text` as one line, every run of blanks as one."""
     return " ".join(text[: 4 * limit].split())[:limit].rstrip()
@@ -120,7 +105,7 @@ def choose_title(
     """
     stored = parse_title_field(field)
     if stored is not None:
-        masking = Title(first_line(stored.title), stored.source)
+        masking = Title(title_line(stored.title), stored.source)
     else:
         masking = titles.slot or titles.header or Title("")
     if masking.text:

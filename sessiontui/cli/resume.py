@@ -16,8 +16,8 @@ from sessiontui.cli.runner import CommandError, with_workspace
 from sessiontui.cli.sources import command_line
 from sessiontui.config import without_secrets
 from sessiontui.errors import ReadOnlyError
+from sessiontui.formats.omp import OMP
 from sessiontui.formats.resume import find_program, resume_command, shell_line
-from sessiontui.formats.roots import session_roots
 from sessiontui.paths import is_folder
 from sessiontui.sources import DirectorySource
 from sessiontui.text import clean
@@ -79,7 +79,7 @@ async def _run(
     on_disk = isinstance(workspace.source, DirectorySource)
     if not on_disk and row.agent == "omp" and "omp" not in workspace.config.resume:
         session_id = clean(row.id or row.path)
-        root = session_roots(os.environ, Path.home())[0]
+        root = OMP.roots(os.environ, Path.home())[0]
         raise CommandError(
             "omp resumes only from disk, and this session is in Redis; copy it: "
             f"{command_line('cp', '--to', 'omp', session_id)}; then: "

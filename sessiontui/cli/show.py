@@ -11,8 +11,8 @@ from sessiontui.cli.resolve import resolve_session
 from sessiontui.cli.runner import CommandError, print_error
 from sessiontui.cli.tail import SessionTailer
 from sessiontui.formats.blocks import NoPairing, block_group, items, mapping, text
-from sessiontui.formats.jsonl import Entry, LineBuffer, decode_line
-from sessiontui.formats.registry import blocks_of
+from sessiontui.formats.jsonl import Entry, LineBuffer
+from sessiontui.formats.registry import blocks_of, decode_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

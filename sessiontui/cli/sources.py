@@ -55,7 +55,7 @@ def choose_source(place: SourceOptions) -> tuple[Source, Config]:
     )
     if config.source:
         return parse_source(config.source, password=config.password(), tls=config.tls), config
-    from sessiontui.formats.roots import session_roots
+    from sessiontui.formats.registry import session_roots
 
     for root in session_roots(os.environ, Path.home()):
         if root.is_dir():
@@ -74,12 +74,12 @@ def other_source(text: str, password_file: Path | None) -> tuple[Source, str | N
         ConfigError: It cannot be used.
     """
     from sessiontui.config import load_config
-    from sessiontui.formats.roots import OMP, session_roots
+    from sessiontui.formats.omp import OMP
     from sessiontui.paths import config_file
     from sessiontui.sources import DirectorySource, parse_source
 
-    if text == OMP:
-        return DirectorySource(session_roots(os.environ, Path.home())[0]), None
+    if text == OMP.agent:
+        return DirectorySource(OMP.roots(os.environ, Path.home())[0]), None
     config = load_config(config_file(), source=text, password_file=password_file)
     password = None if password_file is None else config.password()
     return parse_source(text, password=password, tls=config.tls), password

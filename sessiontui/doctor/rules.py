@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from sessiontui.catalog.row_builder import created_from_path, id_from_path
+from sessiontui.catalog.row_builder import id_from_path
 from sessiontui.doctor.findings import (
     ChangeTimesAndTitles,
     Discard,
@@ -16,6 +16,7 @@ from sessiontui.doctor.findings import (
     RewriteSlot,
 )
 from sessiontui.formats.jsonl import Entry, decode_line, split_lines
+from sessiontui.formats.registry import AGENTS, parse_file_name
 from sessiontui.formats.title_slot import (
     SLOT_BYTES,
     make_slot,
@@ -41,8 +42,6 @@ _DEBRIS = re.compile(
     re.DOTALL,
 )
 _DRAFTS = ("draft.txt", ".draft-only-session")
-_HEADED: Final = ("omp", "pi", "unknown")
-"""Agents whose sessions have a header and entries of one tree."""
 
 
 class HeaderlessSession(NamedTuple):
@@ -55,14 +54,20 @@ class HeaderlessSession(NamedTuple):
     """When its first entry was written."""
 
 
+def _is_tree(row: Row) -> bool:
+    """Tell whether the session may have a header and entries of one tree."""
+    known = AGENTS.get(row.agent)
+    return known is None or known.is_tree
+
+
 def may_be_headerless(row: Row) -> bool:
     """Tell whether a row looks as if there were no header: worth a look at its first bytes."""
-    return row.read and row.cwd is None and row.agent in _HEADED
+    return row.read and row.cwd is None and _is_tree(row)
 
 
 def may_hold_parent(row: Row, pieces: Iterable[HeaderlessSession]) -> bool:
     """Tell whether a session was there before one of the pieces began."""
-    if row.cwd is None or row.agent not in _HEADED:
+    if row.cwd is None or not _is_tree(row):
         return False
     begun = row.created_ms
     return any(begun is None or piece.time_ms is None or begun <= piece.time_ms for piece in pieces)
@@ -70,7 +75,7 @@ def may_hold_parent(row: Row, pieces: Iterable[HeaderlessSession]) -> bool:
 
 def may_be_head(row: Row, pieces: Iterable[HeaderlessSession]) -> bool:
     """Tell whether a session may be what one of the pieces went on from."""
-    if row.cwd is None or row.agent not in _HEADED:
+    if row.cwd is None or not _is_tree(row):
         return False
     said = row.last_message_ms
     return any(said is None or piece.time_ms is None or said <= piece.time_ms for piece in pieces)
@@ -154,7 +159,7 @@ def field_findings(
         )
     for path, row in untimed.items():
         known = row and (row.last_message_ms or row.created_ms)
-        time = known or created_from_path(path) or now_ms
+        time = known or parse_file_name(path).created_ms or now_ms
         old = wrong.get(path)
         seen = "It has no time." if old is None else f"Its time is {_shown(old)}, no number."
         change = HashFieldChange("meta", path, old, b"%d" % time, session=True)
@@ -171,7 +176,7 @@ def _shown(value: bytes) -> str:
 def may_have_other_title(row: Row) -> bool:
     """Tell whether title field and session may say different titles: worth a look at the slot."""
     field = parse_title_field(row.title_field) if row.read else None
-    if field is None or row.agent not in _HEADED:
+    if field is None or not _is_tree(row):
         return False
     if not row.has_slot:
         return row.cwd is not None
@@ -230,7 +235,7 @@ def hierarchy_findings(rows: Collection[Row]) -> Iterator[Finding]:
     paths = set()
     for row in rows:
         paths.add(row.path)
-        if row.id is not None and row.agent in ("omp", "pi"):
+        if row.id is not None and row.agent in AGENTS and _is_tree(row):
             by_id[row.id].append(row.path)
     for session_id, same in by_id.items():
         if len(same) > 1:
@@ -247,7 +252,7 @@ def hierarchy_findings(rows: Collection[Row]) -> Iterator[Finding]:
             continue
         if (id_from_path(parent) or parent.rpartition("_")[2].removesuffix(".jsonl")) in by_id:
             continue
-        if row.agent in _HEADED:
+        if _is_tree(row):
             yield Finding(
                 kind="parent", path=row.path, evidence=(f"Its parent would be {parent}.",)
             )
@@ -335,7 +340,7 @@ def _owner(path: str, sessions: Collection[str]) -> str | None:
         return debris["folder"] + (debris["hidden"] or debris["beside"])
     folder, _, name = path.rpartition("/")
     for above in _above(path):
-        if f"{above}.jsonl" in sessions or created_from_path(f"{above}.jsonl") is not None:
+        if f"{above}.jsonl" in sessions or parse_file_name(f"{above}.jsonl").created_ms is not None:
             return f"{above}.jsonl"
     return f"{folder}.jsonl" if name in _DRAFTS and folder else None
 

@@ -14,11 +14,9 @@ from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeVar
 
 from sessiontui.formats.blocks import Block, note_block, without_limits
-from sessiontui.formats.jsonl import WHOLE_BYTES, BadLine, Entry, LineBuffer, decode_line
-from sessiontui.formats.omp import tool_start_of
-from sessiontui.formats.registry import blocks_of, results_of
+from sessiontui.formats.jsonl import WHOLE_BYTES, BadLine, Entry, LineBuffer
+from sessiontui.formats.registry import blocks_of, call_ids, decode_line, results_of
 from sessiontui.text import clean
-from sessiontui.transcript.pairing import call_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,9 +128,8 @@ class PairingWindow:
         """Take note of results, and of calls that began to run."""
         if isinstance(item, BadLine):
             return
-        begun = tool_start_of(item)
-        if begun is not None:
-            _remember(self._started, begun[0], (item.offset, begun[1]))
+        for call in call_ids((item,)).starts:
+            _remember(self._started, call, (item.offset, item.timestamp_ms))
         for result in results_of(item):
             waits = self._waiting.pop(result.call_id, None)
             if waits is not None:

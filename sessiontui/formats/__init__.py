@@ -4,9 +4,10 @@
 | --- | --- |
 | `jsonl` | a line of a session and its entries, both ways |
 | `blocks`, `tools` | the display blocks of a transcript; tool calls and their results as blocks |
-| `omp`, `claude`, `codex` | each agent: entries as display blocks, and what it tells of itself |
-| `live`, `evidence`, `processes` | whether an agent runs a session: proof, or a guess |
-| `registry` | the blocks of any entry, whichever agent wrote it |
+| `base` | what is asked of every format, and of a translator |
+| `omp`, `pi`, `claude`, `codex` | all that is known of an agent, a module each |
+| `registry` | every agent, a line each; what reads an entry, whichever agent wrote it |
+| `live`, `processes` | whether an agent runs a session: proof, or a guess |
 | `title_slot` | the two places where omp keeps a title beside the header |
-| `roots`, `resume` | where agents keep sessions; the command that resumes one |
+| `resume` | the command that resumes a session |
 """

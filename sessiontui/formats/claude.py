@@ -1,4 +1,4 @@
-"""Sessions of Claude Code: its records as display blocks, and whether it runs a session.
+"""Claude Code: its records, where it keeps sessions, and whether it runs one.
 
 Each interactive Claude Code keeps `<root>/sessions/<pid>.json` with the id of the session
 it has open now, and removes it when it leaves; a crash leaves it behind, and its number may
@@ -15,15 +15,40 @@ import re
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from sessiontui.formats.base import (
+    NO_CALL_IDS,
+    UNKNOWN_PARENT,
+    UNREADABLE,
+    ByteMarks,
+    CallIds,
+    EntryLink,
+    EntryUsage,
+    Evidence,
+    FileName,
+    Format,
+    Header,
+    Signal,
+    content_objects,
+    has_room_for_text,
+    header_of_records,
+    message_call_ids,
+    message_signal,
+    message_text,
+    open_calls,
+    parent_link,
+    string,
+    strings,
+    strongest,
+    tokens,
+)
 from sessiontui.formats.blocks import (
     FOLDED_SUMMARY,
     FOLDED_TEXT,
     Block,
-    CallPairing,
     Result,
     compact_json,
     content_part,
@@ -39,14 +64,16 @@ from sessiontui.formats.blocks import (
     text,
     text_part,
 )
-from sessiontui.formats.evidence import Evidence, strongest
 from sessiontui.formats.omp import assistant_blocks, error_block
 from sessiontui.formats.processes import living, parsed_start
+from sessiontui.formats.title_slot import Title, TitleSource, title_line
 from sessiontui.formats.tools import unpaired_result_block
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from sessiontui.formats.base import TurnEnd
+    from sessiontui.formats.blocks import CallPairing
     from sessiontui.formats.jsonl import Entry
     from sessiontui.formats.processes import Process
 
@@ -59,8 +86,7 @@ _FRAME = {
 _TITLES = {"custom-title": "customTitle", "ai-title": "aiTitle", "agent-name": "agentName"}
 
 
-def blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
-    """Return the blocks of a record of Claude Code; None for anything else."""
+def _blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
     data = item.data
     message = mapping(data.get("message"))
     if item.type == "assistant" and message:
@@ -85,8 +111,7 @@ def blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
     return None
 
 
-def results(item: Entry) -> tuple[Result, ...]:
-    """Return the results of tool calls that a user record holds."""
+def _results(item: Entry) -> tuple[Result, ...]:
     if item.type != "user":
         return ()
     found = []
@@ -120,7 +145,7 @@ def _user(item: Entry, message: dict[str, Any], pairing: CallPairing) -> tuple[B
     """Return what a person wrote, without the results that a call's own block shows."""
     found = [
         unpaired_result_block(result)
-        for result in results(item)
+        for result in _results(item)
         if not pairing.is_shown(result.call_id, item.offset)
     ]
     content = message.get("content")
@@ -206,17 +231,13 @@ class Registry(NamedTuple):
     pids: frozenset[int]
     """Processes whose sessions are known by it."""
 
+    def evidence(self, session_id: str) -> Evidence | None:
+        """Return what it tells of a session; None where it tells nothing."""
+        return self.sessions.get(session_id)
 
-def claude_roots(environ: Mapping[str, str], home: Path) -> list[Path]:
-    """Return the folders in which Claude Code keeps its things."""
-    moved = environ.get("CLAUDE_CONFIG_DIR")
-    return [*([Path(moved)] if moved else []), home / ".claude"]
-
-
-def claude_root_of(path: Path) -> Path | None:
-    """Return the root to which a session file belongs: it lies in `<root>/projects/`."""
-    folder = next((folder for folder in path.parents if folder.name == "projects"), None)
-    return None if folder is None else folder.parent
+    def accounts_for(self, process: Process) -> bool:
+        """Tell whether it says which session a process has open."""
+        return process.pid in self.pids
 
 
 def read_registry(root: Path, now_ms: int) -> Registry:
@@ -342,3 +363,251 @@ def _domain() -> tuple[str, ...]:
     with suppress(OSError):
         namespace = str(Path("/proc/self/ns/pid").readlink())
     return sys.platform, machine, namespace
+
+
+_NAME_OF_SESSION = re.compile(r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\.jsonl")
+_SYNTHETIC: Final = ("<command-", "<local-command-", "<environment_context>", "<user_instructions>")
+"""How messages in the user's name begin that Claude Code writes by itself."""
+_SETTINGS: Final = frozenset(
+    {
+        "summary", "custom-title", "ai-title", "agent-name", "agent-color", "agent-setting",
+        "mode", "permission-mode", "file-history-snapshot", "worktree-state", "bridge-session",
+    }
+)  # fmt: skip
+"""Records that say nothing: they set a session up."""
+_ATTACHED: Final = frozenset(
+    {
+        "hook_success", "hook_additional_context", "skill_listing", "deferred_tools_delta",
+        "mcp_instructions_delta", "agent_listing_delta", "command_permissions", "date_change",
+    }
+)  # fmt: skip
+"""What it attaches by itself."""
+_COMMANDS: Final = frozenset(
+    {
+        "clear", "config", "cost", "doctor", "exit", "help", "ide", "login", "logout", "mcp",
+        "model", "permissions", "quit", "resume", "status", "theme", "usage", "vim",
+    }
+)  # fmt: skip
+"""Commands that say nothing to a model."""
+_ELEMENT = re.compile(
+    r"\s*<(local-command-(?:caveat|stdout|stderr)|command-(?:name|message|args))>(.*?)</\1>\s*",
+    re.DOTALL,
+)
+_CAVEAT: Final = "Caveat: The messages below were generated by the user while running local"
+_SIDECHAIN: Final = frozenset({"progress", "attachment", "system", "file-history-snapshot"})
+
+
+class Claude(Format):
+    """Claude Code."""
+
+    agent = "claude"
+    name = "Claude Code"
+    types = _SETTINGS | {"user", "assistant", "system", "attachment", "progress"}
+    resume = ("claude", "--resume", "{id}")
+    marks = ByteMarks(
+        calls=(b'"type":"tool_use"',),
+        failures=(b'"is_error":true', b'"isApiErrorMessage":true'),
+        titles=(b'"custom-title"', b'"ai-title"'),
+    )
+
+    def roots(self, environ: Mapping[str, str], home: Path) -> list[Path]:
+        """Return `projects` in each of its homes."""
+        return [root / "projects" for root in self.homes(environ, home)]
+
+    def file_name(self, name: str) -> FileName | None:
+        """Return the id of `<id>.jsonl`."""
+        match = _NAME_OF_SESSION.fullmatch(name)
+        return FileName(match[1]) if match else None
+
+    def recognises(self, entry: Entry) -> Literal["no", "certain"]:
+        """Tell by the fields that its records have."""
+        data = entry.data
+        own = isinstance(data.get("sessionId"), str) or "leafUuid" in data or "parentUuid" in data
+        return "certain" if own else "no"
+
+    def header(self, entries: Sequence[Entry]) -> Header:
+        """Return what stands in any of the first records: there is no header."""
+        return header_of_records(entries)
+
+    def signal(self, entry: Entry) -> Signal | None:
+        """Return what messages, titles and summaries change."""
+        data = entry.data
+        match entry.type:
+            case "user":
+                return _user_signal(data)
+            case "assistant":
+                return _assistant_signal(entry, data)
+            case "custom-title":
+                return _title_signal(data, "customTitle", "user")
+            case "ai-title":
+                return _title_signal(data, "aiTitle", "auto")
+            case "summary" if "leafUuid" in data and (summary := string(data.get("summary"))):
+                return Signal(summary=title_line(summary))
+            case _:
+                return None
+
+    def says_nothing(self, entry: Entry) -> bool:
+        """Tell whether a record sets the session up, or is a command that no model hears of."""
+        data = entry.data
+        match entry.type:
+            case "progress":
+                return mapping(data.get("data")).get("type") == "hook_progress"
+            case "attachment":
+                kind = mapping(data.get("attachment")).get("type")
+                return isinstance(kind, str) and kind in _ATTACHED
+            case "system":
+                return data.get("subtype") == "local_command" and _is_local(data.get("content"))
+            case "user":
+                message = mapping(data.get("message"))
+                content = message.get("content")
+                if message.get("role") != "user":
+                    return False
+                if data.get("isMeta") is True and isinstance(content, str):
+                    return content.startswith(_CAVEAT) or _is_local(content)
+                return _is_local(content)
+            case _:
+                return entry.type in _SETTINGS and not has_room_for_text(data)
+
+    def usage(self, entry: Entry) -> EntryUsage | None:
+        """Return `usage` of a message: its lines repeat it, and the last one counts."""
+        data = entry.data
+        if entry.type == "user":
+            said = None if data.get("isSidechain") is True else _user_signal(data)
+            return EntryUsage(turn="turn" if said is not None and said.text is not None else "")
+        if entry.type != "assistant":
+            return EntryUsage()
+        message = mapping(data.get("message"))
+        used = tokens(message.get("usage"), cost=data.get("costUSD"))
+        model = message.get("model")
+        message_id = message.get("id")
+        if not isinstance(message_id, str):
+            return EntryUsage(tokens=used, model=model)
+        return EntryUsage(
+            tokens=used,
+            counts="by message",
+            message_id=message_id,
+            model=None if model == "<synthetic>" else model,
+        )
+
+    def link(self, entry: Entry) -> EntryLink:
+        """Return the link by `uuid` and `parentUuid`."""
+        data = entry.data
+        if "uuid" not in data:
+            return parent_link(entry)
+        if not entry.id:
+            return UNREADABLE
+        parent = first_text(data, "parentUuid", "logicalParentUuid") or UNKNOWN_PARENT
+        if entry.type == "system" and data.get("subtype") == "compact_boundary":
+            return EntryLink("entry", entry.id, parent, "compaction")
+        message = mapping(data.get("message"))
+        pieces = content_objects(message.get("content"))
+        if (
+            data.get("isSidechain") is True
+            or entry.type in _SIDECHAIN
+            or any(piece.get("type") == "tool_result" for piece in pieces)
+        ):
+            return EntryLink("sidechain", entry.id, parent)
+        group = message.get("id") if entry.type == "assistant" else ""
+        return EntryLink("entry", entry.id, parent, group=group if isinstance(group, str) else "")
+
+    def in_context(self, entry: Entry) -> bool:
+        """Tell whether a record is a message of the main chain, or where it was compacted."""
+        if entry.type == "system":
+            return entry.data.get("subtype") == "compact_boundary"
+        return entry.type in ("user", "assistant") and entry.data.get("isSidechain") is not True
+
+    def blocks(self, entry: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
+        """Return the blocks of any record that is its own."""
+        return _blocks(entry, pairing)
+
+    def results(self, entry: Entry) -> tuple[Result, ...]:
+        """Return the results of tool calls that a user record holds."""
+        return _results(entry)
+
+    def call_ids(self, entry: Entry) -> CallIds:
+        """Return the calls in a message's content."""
+        message = entry.data.get("message")
+        return message_call_ids(message) if isinstance(message, dict) else NO_CALL_IDS
+
+    def no_title(self, *, has_slot: bool) -> str | None:
+        """Return that there is no place for one."""
+        del has_slot
+        return "Claude Code keeps no title in its sessions; only the path can change."
+
+    def homes(self, environ: Mapping[str, str], home: Path) -> list[Path]:
+        """Return `~/.claude`, and before it where it was moved to."""
+        moved = environ.get("CLAUDE_CONFIG_DIR")
+        return [*([Path(moved)] if moved else []), home / ".claude"]
+
+    def home_of(self, file: Path) -> Path | None:
+        """Return the home of a session file: it lies in `<home>/projects/`."""
+        folder = next((folder for folder in file.parents if folder.name == "projects"), None)
+        return None if folder is None else folder.parent
+
+    def live(self, home: Path, now_ms: int) -> Registry:
+        """Return what `<home>/sessions/` tells."""
+        return read_registry(home, now_ms)
+
+
+def _user_signal(data: dict[str, Any]) -> Signal | None:
+    message = data.get("message")
+    if not isinstance(message, dict):
+        return None
+    content = message.get("content")
+    results = [piece for piece in content_objects(content) if piece.get("type") == "tool_result"]
+    if results:
+        returned = strings(*(piece.get("tool_use_id") for piece in results))
+        return message_signal("results", returned=returned)
+    said = message_text(content)
+    if said.startswith("[Request interrupted by user"):
+        return message_signal("aborted")
+    if data.get("isMeta") is True or said.lstrip().startswith(_SYNTHETIC):
+        return None
+    return message_signal("user", text=None if data.get("isCompactSummary") is True else said)
+
+
+def _assistant_signal(entry: Entry, data: dict[str, Any]) -> Signal | None:
+    message = data.get("message")
+    if not isinstance(message, dict):
+        return None
+    if data.get("isApiErrorMessage") is True:
+        return message_signal("error")
+    model = string(message.get("model"))
+    model = None if model == "<synthetic>" else model
+    content = message.get("content")
+    calls = open_calls(content, "tool_use", entry.timestamp_ms)
+    if calls:
+        # Calls made at once stand on lines of their own.
+        return message_signal("calls", started=calls, model=model)
+    kinds = [piece.get("type") for piece in content_objects(content)]
+    if kinds and all(kind in ("thinking", "redacted_thinking") for kind in kinds):
+        return Signal(model=model)  # the rest of the message follows on lines of its own
+    ended: TurnEnd = "cut" if message.get("stop_reason") == "max_tokens" else "answer"
+    return message_signal(ended, model=model)
+
+
+def _title_signal(data: dict[str, Any], key: str, source: TitleSource) -> Signal | None:
+    title = string(data.get(key))
+    return Signal(name=Title(title_line(title), source)) if title else None
+
+
+def _is_local(content: object) -> bool:
+    """Tell whether a text is a command that says nothing to a model, or what it answered."""
+    if not isinstance(content, str) or not content.strip():
+        return False
+    at, command, arguments = 0, None, ""
+    while at < len(content):
+        element = _ELEMENT.match(content, at)
+        if element is None:
+            return False
+        at = element.end()
+        if element[1] == "command-name":
+            command = element[2].strip().removeprefix("/")
+        elif element[1] == "command-args":
+            arguments = element[2].strip()
+    if command is None:
+        return not arguments
+    return command in _COMMANDS and (not arguments or command == "model")
+
+
+CLAUDE: Final = Claude()

@@ -1,4 +1,4 @@
-"""Sessions of Codex: its records as display blocks, and whether it runs a session.
+"""Codex: its records, where it keeps sessions, and whether it runs one.
 
 A record has an outer type, and a payload with a type of its own.
 
@@ -16,13 +16,34 @@ import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from sessiontui.formats.base import (
+    NO_CALL_IDS,
+    ByteMarks,
+    CallIds,
+    EntryLink,
+    EntryUsage,
+    Evidence,
+    FileName,
+    Format,
+    Header,
+    OpenCall,
+    Signal,
+    content_objects,
+    has_room_for_text,
+    kept_number,
+    message_signal,
+    message_text,
+    parent_link,
+    string,
+    strings,
+    tokens,
+)
 from sessiontui.formats.blocks import (
     FOLDED_SUMMARY,
     FOLDED_TEXT,
     Block,
-    CallPairing,
     Result,
     compact_json,
     content_part,
@@ -39,21 +60,26 @@ from sessiontui.formats.blocks import (
     text_part,
     usage,
 )
-from sessiontui.formats.evidence import Evidence
 from sessiontui.formats.jsonl import read_json
 from sessiontui.formats.omp import error_block
 from sessiontui.formats.processes import lock_holder
+from sessiontui.formats.title_slot import Title, title_line
 from sessiontui.formats.tools import call_block, unpaired_result_block
+from sessiontui.times import time_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from sessiontui.formats.blocks import CallPairing
     from sessiontui.formats.jsonl import Entry
+    from sessiontui.formats.processes import Process
 
-_TYPES = {
-    "session_meta", "turn_context", "response_item", "event_msg", "compacted", "world_state",
-    "inter_agent_communication_metadata",
-}  # fmt: skip
+_TYPES: Final = frozenset(
+    {
+        "session_meta", "turn_context", "response_item", "event_msg", "compacted", "world_state",
+        "inter_agent_communication_metadata",
+    }
+)  # fmt: skip
 _CALLS = {
     "function_call", "custom_tool_call", "local_shell_call", "web_search_call",
     "tool_search_call", "image_generation_call",
@@ -61,10 +87,9 @@ _CALLS = {
 _OUTPUTS = {"function_call_output", "custom_tool_call_output", "tool_search_output"}
 
 
-def blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
-    """Return the blocks of a record of Codex; None for anything else."""
+def _blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
     payload = mapping(item.data.get("payload"))
-    if item.type not in _TYPES or not payload:
+    if not payload:
         return None
     if item.type == "response_item":
         return _response(item, payload, pairing)
@@ -85,8 +110,7 @@ def blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
     return (_folded(item, item.type, compact_json(payload, 300), payload),)
 
 
-def results(item: Entry) -> tuple[Result, ...]:
-    """Return the output of a call that a response item holds."""
+def _results(item: Entry) -> tuple[Result, ...]:
     payload = mapping(item.data.get("payload"))
     if item.type != "response_item" or text(payload.get("type")) not in _OUTPUTS:
         return ()
@@ -129,15 +153,6 @@ def _parted(output: object) -> tuple[dict[str, int], bool, str]:
     return told, True, output[len(head) + len(found) :]
 
 
-def calls(item: Entry) -> tuple[str, ...]:
-    """Return the id of the call that a response item holds."""
-    payload = mapping(item.data.get("payload"))
-    if item.type != "response_item" or text(payload.get("type")) not in _CALLS:
-        return ()
-    call_id = text(payload.get("call_id"))
-    return (call_id,) if call_id else ()
-
-
 def _response(item: Entry, payload: dict[str, Any], pairing: CallPairing) -> tuple[Block, ...]:
     kind = text(payload.get("type"))
     if kind == "message":
@@ -151,7 +166,7 @@ def _response(item: Entry, payload: dict[str, Any], pairing: CallPairing) -> tup
     if kind in _OUTPUTS:
         return tuple(
             unpaired_result_block(result)
-            for result in results(item)
+            for result in _results(item)
             if not pairing.is_shown(result.call_id, item.offset)
         )
     return (_folded(item, kind, "", payload),)
@@ -256,43 +271,35 @@ _LOCKS: Final = "thread-writer-locks"
 _ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def codex_roots(environ: Mapping[str, str], home: Path) -> list[Path]:
-    """Return the folders in which Codex keeps its things."""
-    moved = environ.get("CODEX_HOME")
-    return [*([Path(moved)] if moved else []), home / ".codex"]
+class Locks(NamedTuple):
+    """The locks of one home; each is looked at when it is asked for."""
 
+    home: Path
 
-def codex_root_of(path: Path) -> Path | None:
-    """Return the root to which a session file belongs: it lies in `<root>/sessions/`."""
-    kinds = ("sessions", "archived_sessions")
-    folder = next((folder for folder in path.parents if folder.name in kinds), None)
-    return None if folder is None else folder.parent
+    def evidence(self, session_id: str) -> Evidence | None:
+        """Return what the lock of a session tells; None where there is none."""
+        if not _ID.fullmatch(session_id):
+            return None
+        file = self.home / _LOCKS / f"{session_id.lower()}.lock"
+        if not file.is_file():
+            return None
+        holder = lock_holder(file)
+        if holder is not None:
+            return Evidence("running", f"Codex is running it{f' (pid {holder})' if holder else ''}")
+        locked = None
+        with _coordinated(file.parent) as alone:
+            if alone:
+                locked = is_locked(file)
+        if locked is None:
+            return None
+        if locked:
+            return Evidence("running", "Codex is running it")
+        return Evidence("gone", "Codex has left it (its lock is free)")
 
-
-def keeps_locks(root: Path) -> bool:
-    """Tell whether the Codex of a root locks what it writes to."""
-    return (root / _LOCKS).is_dir()
-
-
-def codex_evidence(root: Path, session_id: str) -> Evidence | None:
-    """Return what the lock of a session tells; None where there is none."""
-    if not _ID.fullmatch(session_id):
-        return None
-    file = root / _LOCKS / f"{session_id.lower()}.lock"
-    if not file.is_file():
-        return None
-    holder = lock_holder(file)
-    if holder is not None:
-        return Evidence("running", f"Codex is running it{f' (pid {holder})' if holder else ''}")
-    locked = None
-    with _coordinated(file.parent) as alone:
-        if alone:
-            locked = is_locked(file)
-    if locked is None:
-        return None
-    if locked:
-        return Evidence("running", "Codex is running it")
-    return Evidence("gone", "Codex has left it (its lock is free)")
+    def accounts_for(self, process: Process) -> bool:
+        """Tell whether the Codex of this home locks what it writes to."""
+        del process
+        return (self.home / _LOCKS).is_dir()
 
 
 def is_locked(file: Path) -> bool | None:
@@ -332,3 +339,234 @@ def _coordinated(folder: Path) -> Iterator[bool]:
         yield True
     finally:
         os.close(descriptor)
+
+
+_NAME_OF_SESSION = re.compile(r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-([0-9a-fA-F-]{36})\.jsonl")
+_SYNTHETIC: Final = (
+    "<command-", "<local-command-", "<environment_context>", "<user_instructions>", "# AGENTS.md",
+)  # fmt: skip
+"""How messages in the user's name begin that Codex writes by itself."""
+_WRAPPED: Final = (
+    ("<environment_context>", "</environment_context>"),
+    ("<user_instructions>", "</user_instructions>"),
+    ("# AGENTS.md", "</INSTRUCTIONS>"),
+)
+"""How what Codex writes in the user's name begins and ends."""
+
+
+class Codex(Format):
+    """Codex."""
+
+    agent = "codex"
+    name = "Codex"
+    types = _TYPES
+    resume = ("codex", "resume", "{id}")
+    marks = ByteMarks(
+        calls=(
+            b'"type":"function_call"',
+            b'"type":"custom_tool_call"',
+            b'"type":"local_shell_call"',
+        ),
+        failures=(b'"type":"error"',),
+        titles=(b'"thread_name_updated"',),
+    )
+    header_type = "session_meta"
+
+    def roots(self, environ: Mapping[str, str], home: Path) -> list[Path]:
+        """Return `sessions` and `archived_sessions` in each of its homes."""
+        homes = self.homes(environ, home)
+        return [root / name for root in homes for name in ("sessions", "archived_sessions")]
+
+    def file_name(self, name: str) -> FileName | None:
+        """Return the id of `rollout-<time>-<id>.jsonl`; the time is of a zone that is not told."""
+        match = _NAME_OF_SESSION.fullmatch(name)
+        return FileName(match[1]) if match else None
+
+    def recognises(self, entry: Entry) -> Literal["no", "certain"]:
+        """Tell by the record's type and its payload."""
+        kinds = ("session_meta", "response_item", "event_msg", "turn_context")
+        own = entry.type in kinds and isinstance(entry.data.get("payload"), dict)
+        return "certain" if own else "no"
+
+    def header(self, entries: Sequence[Entry]) -> Header:
+        """Return what the first `session_meta` tells."""
+        for entry in entries:
+            meta = entry.data.get("payload")
+            if entry.type == "session_meta" and isinstance(meta, dict):
+                return Header(
+                    id=string(meta.get("id")),
+                    cwd=string(meta.get("cwd")),
+                    created_ms=time_ms(meta.get("timestamp")) or entry.timestamp_ms,
+                    parent=string(meta.get("forked_from_id")),
+                )
+        return Header()
+
+    def signal(self, entry: Entry) -> Signal | None:
+        """Return what messages, calls, events and contexts of turns change."""
+        payload = entry.data.get("payload")
+        if not isinstance(payload, dict):
+            return None
+        match entry.type:
+            case "response_item":
+                return _item_signal(entry, payload)
+            case "event_msg":
+                return _event_signal(payload)
+            case "turn_context" if model := string(payload.get("model")):
+                return Signal(model=model)
+            case _:
+                return None
+
+    def says_nothing(self, entry: Entry) -> bool:
+        """Tell whether a record sets the session up, or holds what Codex itself tells a model."""
+        payload = mapping(entry.data.get("payload"))
+        match entry.type:
+            case "response_item":
+                return payload.get("type") == "message" and _is_given(payload)
+            case "event_msg":
+                kind = payload.get("type")
+                if kind == "token_count":
+                    return payload.get("info") is None
+                return kind in ("thread_settings_applied", "thread_name_updated")
+            case "session_meta" | "turn_context":
+                return not has_room_for_text(entry.data)
+            case _:
+                return False
+
+    def usage(self, entry: Entry) -> EntryUsage | None:
+        """Return the totals of `token_count`, and what the user wrote.
+
+        That is told twice: as an event, and as part of the context.
+        """
+        payload = mapping(entry.data.get("payload"))
+        match entry.type:
+            case "session_meta":
+                return EntryUsage(is_part=False)
+            case "turn_context":
+                return EntryUsage(model=payload.get("model"))
+            case "response_item":
+                said = _item_signal(entry, payload) if payload else None
+                return EntryUsage(turn="turn" if said is not None and said.text is not None else "")
+            case "event_msg" if payload.get("type") == "user_message":
+                return EntryUsage(turn="event")
+            case "event_msg" if payload.get("type") == "token_count":
+                total = mapping(payload.get("info")).get("total_token_usage")
+                if isinstance(total, dict):
+                    return EntryUsage(tokens=tokens(total), counts="so far")
+        return EntryUsage()
+
+    def link(self, entry: Entry) -> EntryLink:
+        """Return that a record is in no tree, and where the context was compacted."""
+        if entry.type == "compacted" and not ("parentId" in entry.data and entry.id):
+            number = kept_number(entry.data.get("firstKeptEntryIndex"))
+            return EntryLink("unlinked", cut="compaction", kept_number=number)
+        return parent_link(entry)
+
+    def in_context(self, entry: Entry) -> bool:
+        """Tell whether a record is a response item, or where the context was compacted."""
+        return entry.type in ("response_item", "compacted")
+
+    def blocks(self, entry: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
+        """Return the blocks of a record with a payload."""
+        return _blocks(entry, pairing)
+
+    def results(self, entry: Entry) -> tuple[Result, ...]:
+        """Return the output of a call that a response item holds."""
+        return _results(entry)
+
+    def call_ids(self, entry: Entry) -> CallIds:
+        """Return the id of the call that a response item holds or answers."""
+        if entry.type != "response_item":
+            return NO_CALL_IDS
+        payload = mapping(entry.data.get("payload"))
+        kind, call_id = text(payload.get("type")), text(payload.get("call_id"))
+        if call_id and kind in _CALLS:
+            return CallIds(calls=(call_id,))
+        return CallIds(results=(call_id,)) if call_id and kind in _OUTPUTS else NO_CALL_IDS
+
+    def no_title(self, *, has_slot: bool) -> str | None:
+        """Return that there is no place for one."""
+        del has_slot
+        return "Codex keeps no title in its sessions; only the path can change."
+
+    def homes(self, environ: Mapping[str, str], home: Path) -> list[Path]:
+        """Return `~/.codex`, and before it where it was moved to."""
+        moved = environ.get("CODEX_HOME")
+        return [*([Path(moved)] if moved else []), home / ".codex"]
+
+    def home_of(self, file: Path) -> Path | None:
+        """Return the home of a session file: it lies in `<home>/sessions/`."""
+        kinds = ("sessions", "archived_sessions")
+        folder = next((folder for folder in file.parents if folder.name in kinds), None)
+        return None if folder is None else folder.parent
+
+    def live(self, home: Path, now_ms: int) -> Locks:
+        """Return the locks of a home."""
+        del now_ms
+        return Locks(home)
+
+
+def _item_signal(entry: Entry, payload: dict[str, Any]) -> Signal | None:
+    kind = string(payload.get("type")) or ""
+    if kind == "message":
+        return _message_signal(payload)
+    call = string(payload.get("call_id"))
+    if kind.endswith("_output"):
+        return message_signal("results", returned=strings(call))
+    if kind.endswith("_call") and call:
+        name = string(payload.get("name")) or kind.removesuffix("_call")
+        return message_signal("calls", started=(OpenCall(call, name, entry.timestamp_ms),))
+    return None
+
+
+def _message_signal(payload: dict[str, Any]) -> Signal | None:
+    said = message_text(payload.get("content"))
+    if payload.get("role") == "user":
+        if said.lstrip().startswith(_SYNTHETIC):
+            return None
+        return message_signal("user", text=said)
+    if payload.get("role") == "assistant" and payload.get("phase") != "commentary":
+        return message_signal("answer")
+    return None
+
+
+def _event_signal(payload: dict[str, Any]) -> Signal | None:
+    match payload.get("type"):
+        case "user_message":
+            return message_signal("user", text=string(payload.get("message")))
+        case "task_started":
+            return message_signal("user")
+        case "task_complete":
+            return message_signal("error" if isinstance(payload.get("error"), dict) else "answer")
+        case "turn_aborted":
+            return message_signal("aborted")
+        case "error":
+            return message_signal("error")
+        case "thread_name_updated":
+            title = string(payload.get("thread_name"))
+            return Signal(name=Title(title_line(title))) if title else None
+        case _:
+            return None
+
+
+def _is_given(payload: dict[str, Any]) -> bool:
+    """Tell whether a message is one of those that Codex itself gives to a model."""
+    if payload.get("role") in ("developer", "system"):
+        return True
+    content = payload.get("content")
+    if payload.get("role") != "user" or not isinstance(content, list):
+        return False
+    pieces = list(content_objects(content))
+    return 0 < len(pieces) == len(content) and all(_is_wrapped(one.get("text")) for one in pieces)
+
+
+def _is_wrapped(said: object) -> bool:
+    if not isinstance(said, str):
+        return False
+    stripped = said.strip()
+    return any(
+        stripped.startswith(first) and stripped.find(last) == len(stripped) - len(last)
+        for first, last in _WRAPPED
+    )
+
+
+CODEX: Final = Codex()

@@ -44,6 +44,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     timestamp_ms: int | None = None
     data: dict[str, Any]
     """The whole object; only its beginning where `partial`."""
+    agent: str = ""
+    """The agent whose record it was translated from; else empty."""
     partial: bool = False
     """Whether the line is too long to be decoded whole (`decode.WHOLE_BYTES`)."""
 
@@ -204,7 +206,7 @@ def decode_line(raw: bytes, offset: int, *, size: int | None = None) -> tuple[It
     may_be_deep = length > 2 * MAX_DEPTH and line.count(b"{") + line.count(b"[") > MAX_DEPTH
     if may_be_deep and too_deep(value):
         return (_bad(line, offset, length, DEEP),)
-    return (_entry(value, offset, length),)
+    return (make_entry(value, offset, length),)
 
 
 def decode_lines(data: bytes, offset: int = 0) -> list[Item]:
@@ -239,7 +241,7 @@ def _decode_slowly(line: bytes, offset: int, size: int) -> tuple[Item, ...]:
                 reason = f"more than {MAX_OBJECTS} objects on one line"
                 items.append(_bad(line, offset, size, reason))
                 break
-            items.append(_entry(value, offset, size))
+            items.append(make_entry(value, offset, size))
     except json.JSONDecodeError as error:
         where = f"{error.msg.rstrip(': ')}, character {error.pos + 1}"
         items.append(_bad(line, offset, size, f"it is not JSON ({where})"))
@@ -260,7 +262,18 @@ def _values(text: str) -> Iterator[Any]:
             position += 1
 
 
-def _entry(data: dict[str, Any], offset: int, size: int, *, partial: bool = False) -> Entry:
+def make_entry(
+    data: dict[str, Any], offset: int, size: int, *, agent: str = "", partial: bool = False
+) -> Entry:
+    """Return the entry that a JSON object of a line is.
+
+    Args:
+        data: The object.
+        offset: Where its line starts.
+        size: Length of its line.
+        agent: The agent whose record it was translated from.
+        partial: Whether it is only the beginning of one.
+    """
     kind, own, parent = data.get("type"), data.get("id"), data.get("parentId")
     if own is None:
         payload = data.get("payload")
@@ -277,6 +290,7 @@ def _entry(data: dict[str, Any], offset: int, size: int, *, partial: bool = Fals
         parent_id=parent if isinstance(parent, str) else None,
         timestamp_ms=when,
         data=data,
+        agent=agent,
         partial=partial,
     )
 
@@ -285,7 +299,7 @@ def _cut_entry(head: bytes, offset: int, size: int) -> Item:
     data = partial_object(head)
     if data is None:
         return _bad(head, offset, size, "it is too long, and does not begin like an entry")
-    return _entry(data, offset, size, partial=True)
+    return make_entry(data, offset, size, partial=True)
 
 
 def _bad(line: bytes, offset: int, size: int, reason: str) -> BadLine:

@@ -15,20 +15,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
-from sessiontui.formats.claude import Registry, claude_root_of, claude_roots, read_registry
-from sessiontui.formats.codex import codex_evidence, codex_root_of, codex_roots, keeps_locks
-from sessiontui.formats.evidence import Evidence, strongest
-from sessiontui.formats.omp import omp_evidence
+from sessiontui.formats.base import Evidence, strongest
 from sessiontui.formats.processes import open_files
+from sessiontui.formats.registry import AGENTS, FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from sessiontui.formats.base import Agent, Format, LiveRegistry
     from sessiontui.formats.processes import Process
 
 __all__ = ["Again", "Evidence", "LiveAgents", "Worker"]
 
-_PROGRAMS: Final = ("omp", "pi", "claude", "codex")
 _SHARE: Final = 0.05
 """So much of the time looks may take in the long run,"""
 _AT_ONCE_S: Final = 0.25
@@ -41,7 +39,7 @@ Looked = TypeVar("Looked")
 class Worker(NamedTuple):
     """An agent at work in a folder; on which session, nothing tells."""
 
-    agent: str
+    agent: Agent
     process: Process
     folder: str
 
@@ -57,10 +55,9 @@ class LiveAgents:
 
     def __init__(self, environ: Mapping[str, str], home: Path, clock: Callable[[], int]) -> None:
         self._clock = clock
-        self._claude = claude_roots(environ, home)
-        self._codex = codex_roots(environ, home)
-        self._registries: dict[Path, Again[Registry]] = {}
-        self._open = Again(lambda: open_files(_PROGRAMS))
+        self._homes = [(one, root) for one in FORMATS for root in one.homes(environ, home)]
+        self._registries: dict[tuple[Agent, Path], Again[LiveRegistry | None]] = {}
+        self._open = Again(lambda: open_files(AGENTS))
 
     def running(self, ids: Collection[str], file: Path | None) -> Evidence | None:
         """Return what registries and locks tell of a session.
@@ -69,15 +66,14 @@ class LiveAgents:
             ids: Its id, and those of the sessions it is part of.
             file: Where it lies, if on this machine's disk.
         """
-        own = _roots_of(str(file.parent)) if file is not None else _Roots((), ())
+        own = _homes_of(str(file.parent)) if file is not None else ()
         traces: list[Evidence | None] = []
-        for root in dict.fromkeys((*own.claude, *self._claude)):
-            sessions = self._registry(root).sessions
-            traces += [sessions.get(one) for one in ids]
-        for root in dict.fromkeys((*own.codex, *self._codex)):
-            traces += [codex_evidence(root, one) for one in ids]
+        for known, root in dict.fromkeys((*own, *self._homes)):
+            registry = self._registry(known, root)
+            if registry is not None:
+                traces += [registry.evidence(one) for one in ids]
         if file is not None:
-            traces.append(omp_evidence(file))
+            traces += [known.lock(file) for known in FORMATS]
         return strongest(traces)
 
     def writer(self, file: Path) -> Evidence | None:
@@ -86,9 +82,9 @@ class LiveAgents:
         if not written:
             return None
         place = os.path.realpath(file)
-        folder = place.removesuffix(".jsonl") + "/"
+        folders = {known.side_folder(place) for known in FORMATS}
         for path, process in written.items():
-            if path == place or path.startswith(folder):
+            if path == place or path.startswith(tuple(folders)):
                 called = process.command[0] if process.command else "a process"
                 return Evidence("maybe", f"{called} (pid {process.pid}) has it open for writing")
         return None
@@ -98,22 +94,20 @@ class LiveAgents:
         folders = self._open.look().folders
         if not folders:
             return
-        known: set[int] = set()
-        for root in self._claude:
-            known |= self._registry(root).pids
-        locked = any(map(keeps_locks, self._codex))
+        registries = [(one.agent, self._registry(one, root)) for one, root in self._homes]
         for process, folder in folders.items():
-            agent = next(name for name in _PROGRAMS if process.is_called(name))
-            if process.pid not in known and not (agent == "codex" and locked):
+            agent = next(name for name in AGENTS if process.is_called(name))
+            told = (registry for name, registry in registries if name == agent)
+            if not any(one is not None and one.accounts_for(process) for one in told):
                 yield Worker(agent, process, folder)
 
-    def _registry(self, root: Path) -> Registry:
-        again = self._registries.get(root)
+    def _registry(self, known: Format, root: Path) -> LiveRegistry | None:
+        again = self._registries.get((known.agent, root))
         if again is None:
             if len(self._registries) >= _MOST_ROOTS:
                 self._registries.clear()
-            again = Again(lambda: read_registry(root, self._clock()))
-            self._registries[root] = again
+            again = Again(lambda: known.live(root, self._clock()))
+            self._registries[known.agent, root] = again
         return again.look()
 
 
@@ -142,18 +136,9 @@ class Again(Generic[Looked]):
         return self._found
 
 
-class _Roots(NamedTuple):
-    claude: tuple[Path, ...]
-    codex: tuple[Path, ...]
-
-
 @lru_cache(maxsize=4096)
-def _roots_of(folder: str) -> _Roots:
-    """Return the agents' folders to which a session in this folder belongs, as named and really."""
+def _homes_of(folder: str) -> tuple[tuple[Format, Path], ...]:
+    """Return the agents' homes to which a session in this folder belongs, as named and really."""
     places = dict.fromkeys((Path(folder, "x"), Path(os.path.realpath(folder), "x")))
-    claude = dict.fromkeys(claude_root_of(place) for place in places)
-    codex = dict.fromkeys(codex_root_of(place) for place in places)
-    return _Roots(
-        tuple(root for root in claude if root is not None),
-        tuple(root for root in codex if root is not None),
-    )
+    found = ((known, known.home_of(place)) for known in FORMATS for place in places)
+    return tuple(dict.fromkeys((known, root) for known, root in found if root is not None))

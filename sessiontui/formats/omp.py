@@ -1,4 +1,4 @@
-"""Sessions of omp and pi: their messages and other entries as display blocks; names of files.
+"""omp: its entries, which pi writes too, the names of its files, where it keeps them, its locks.
 
 A session lies at `<root>/<folder of the project>/<time>_<id>.jsonl`; omp finds
 those of a project by the folder's name alone. omp locks `.<name>.jsonl.lock.os` beside a
@@ -9,10 +9,35 @@ nothing is known. Its word of leaving (`session_exit`) stands in the session.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from sessiontui.formats.base import (
+    NO_CALL_IDS,
+    ByteMarks,
+    CallIds,
+    EntryLink,
+    EntryUsage,
+    Evidence,
+    FileName,
+    Format,
+    Header,
+    OpenCall,
+    Signal,
+    has_room_for_text,
+    kept_number,
+    message_call_ids,
+    message_signal,
+    message_text,
+    open_calls,
+    parent_link,
+    string,
+    strings,
+    tokens,
+    unlinked,
+)
 from sessiontui.formats.blocks import (
     FOLDED_ERROR,
     FOLDED_OUTPUT,
@@ -39,22 +64,20 @@ from sessiontui.formats.blocks import (
     text_part,
     usage,
 )
-from sessiontui.formats.evidence import Evidence
 from sessiontui.formats.processes import lock_holder
+from sessiontui.formats.title_slot import Title, parse_title_source, title_line
 from sessiontui.formats.tools import call_block, unpaired_result_block
 from sessiontui.text import clean
+from sessiontui.times import time_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
     from sessiontui.formats.jsonl import Entry
 
 
-def message_blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
-    """Return the blocks of a `message` entry; None for any other."""
-    if item.type != "message":
-        return None
+def _message_blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...]:
+    """Return the blocks of a `message` entry."""
     message = mapping(item.data.get("message"))
     role = text(message.get("role"))
     if role == "assistant":
@@ -62,17 +85,17 @@ def message_blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...] | Non
     if role == "toolResult":
         return tuple(
             unpaired_result_block(result)
-            for result in results(item)
+            for result in tool_results(item)
             if not pairing.is_shown(result.call_id, item.offset)
         )
     if role == "user":
-        return (user_block(item, message),)
+        return (_user_block(item, message),)
     if role in {"bashExecution", "pythonExecution"}:
         return (_execution_block(item, message),)
     return (_other_block(item, message),)
 
 
-def results(item: Entry) -> tuple[Result, ...]:
+def tool_results(item: Entry) -> tuple[Result, ...]:
     """Return the result that a `toolResult` message holds."""
     if item.type != "message":
         return ()
@@ -92,7 +115,7 @@ def results(item: Entry) -> tuple[Result, ...]:
     )
 
 
-def user_block(item: Entry, message: dict[str, Any]) -> Block:
+def _user_block(item: Entry, message: dict[str, Any]) -> Block:
     """Return what a person wrote."""
     by_agent = message.get("attribution") == "agent" or message.get("synthetic") is True
     return Block(
@@ -266,20 +289,12 @@ def _other_block(item: Entry, message: dict[str, Any]) -> Block:
     )
 
 
-def event_blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
+def _event_blocks(item: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
     """Return the blocks of an entry of omp or pi that is no message; None for any other."""
     if item.type == "custom" and item.data.get("customType") == "tool_execution_start":
         return _tool_start(item, pairing)
     make = _MAKERS.get(item.type)
     return None if make is None else (make(item),)
-
-
-def tool_start_of(item: Entry) -> tuple[str, int | None] | None:
-    """Return id and time of the tool call whose start this entry records; None for any other."""
-    if item.type != "custom" or item.data.get("customType") != "tool_execution_start":
-        return None
-    call_id = text(mapping(item.data.get("data")).get("toolCallId"))
-    return (call_id, item.timestamp_ms) if call_id else None
 
 
 def _tool_start(item: Entry, pairing: CallPairing) -> tuple[Block, ...]:
@@ -526,13 +541,288 @@ def _coded(path: str) -> str:
 
 
 _LOCKS: Final = (".lock.os", ".lock")
+_NAME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)-(\d{3})Z?_([^/]+)\.jsonl")
+_HEADER_FIELDS: Final = (
+    "title",
+    "titleSource",
+    "additionalDirectories",
+    "previousSessionFiles",
+    "providerPromptCacheKey",
+)
+"""Fields of a header that omp writes and pi does not."""
+_OWN_TYPES: Final = frozenset(
+    {
+        "title", "title_change", "session_init", "mode_change", "credential_pin",
+        "ttsr_injection", "model_usage", "service_tier_change", "reset_boundary", "archive",
+    }
+)  # fmt: skip
+"""Entries that omp writes and pi does not."""
+_SETTINGS: Final = frozenset(
+    {
+        "session", "title", "title_change", "session_info", "model_change",
+        "thinking_level_change", "service_tier_change", "mode_change", "credential_pin",
+    }
+)  # fmt: skip
+"""Entries that say nothing: they set a session up."""
+_IN_CONTEXT: Final = frozenset(
+    {"message", "custom_message", "branch_summary", "compaction", "reset_boundary"}
+)
+_STOPPED: Final[dict[str, Literal["error", "aborted", "cut"]]] = {
+    "error": "error",
+    "aborted": "aborted",
+    "length": "cut",
+}
+_ABOUT: Final = EntryUsage(is_part=False)
+_PART: Final = EntryUsage()
+_TURN: Final = EntryUsage(turn="turn")
+STATUS_BYTES: Final = 32_768
+"""omp looks for the last message in this many bytes before the end, and no further."""
 
 
-def omp_evidence(file: Path) -> Evidence | None:
-    """Return what the locks beside a session file tell."""
-    for ending in _LOCKS:
-        holder = lock_holder(file.with_name(f".{file.name}{ending}"))
-        if holder is not None:
-            who = f" (pid {holder})" if holder else ""
-            return Evidence("running", f"omp is writing to it{who}")
-    return None
+class Omp(Format):
+    """oh-my-pi."""
+
+    agent = "omp"
+    name = "omp"
+    types = frozenset(_MAKERS) | {"message"}
+    resume = ("omp", "--resume", "{path}")
+    marks = ByteMarks(
+        calls=(b'"type":"toolCall"',),
+        failures=(b'"isError":true', b'"stopReason":"error"'),
+        titles=(b'"title_change"', b'"session_info"', b'"shortSummary"'),
+    )
+    header_type: str | None = "session"
+    is_tree = True
+    status_bytes = STATUS_BYTES
+
+    def roots(self, environ: Mapping[str, str], home: Path) -> list[Path]:
+        """Return omp's root, by omp's order of what may move it.
+
+        A folder named outright wins; a profile hides the agent's folder; and only
+        where neither says anything does the XDG folder count, if omp moved there.
+        """
+        if sessions := environ.get("PI_CODING_AGENT_SESSION_DIR"):
+            return [_under(sessions, home)]
+        profile = environ.get("OMP_PROFILE", environ.get("PI_PROFILE", "")).strip()
+        profile = "" if profile == "default" else profile
+        base = home / (environ.get("PI_CONFIG_DIR") or ".omp")
+        agent = environ.get("PI_CODING_AGENT_DIR")
+        if agent and not profile:
+            return [_under(agent, home) / "sessions"]
+        inner = Path("profiles") / profile if profile else Path()
+        if data := environ.get("XDG_DATA_HOME"):
+            moved = Path(data) / "omp" / inner
+            if moved.is_dir():
+                return [moved / "sessions"]
+        return [base / inner / "agent" / "sessions"]
+
+    def file_name(self, name: str) -> FileName | None:
+        """Return id and time of `<time>_<id>.jsonl`."""
+        match = _NAME.fullmatch(name)
+        if match is None:
+            return None
+        day, hour, minute, second, millisecond, session_id = match.groups()
+        return FileName(session_id, time_ms(f"{day}T{hour}:{minute}:{second}.{millisecond}Z"))
+
+    def recognises(self, entry: Entry) -> Literal["no", "likely", "certain"]:
+        """Tell by what pi does not write; of a header without more, by its version."""
+        data = entry.data
+        if entry.type in _OWN_TYPES:
+            return "certain"
+        if entry.type == "session":
+            if any(key in data for key in _HEADER_FIELDS):
+                return "certain"
+            return "likely" if data.get("version") == 3 and "modelId" not in data else "no"
+        return "certain" if entry.type == "model_change" and "model" in data else "no"
+
+    def header(self, entries: Sequence[Entry]) -> Header:
+        """Return what the first entry of type `session` tells."""
+        entry = next((entry for entry in entries if entry.type == "session"), None)
+        if entry is None:
+            return Header()
+        data = entry.data
+        title = data.get("title")
+        return Header(
+            id=string(data.get("id")),
+            cwd=string(data.get("cwd")),
+            created_ms=entry.timestamp_ms,
+            parent=string(data.get("parentSession") or data.get("branchedFrom")),
+            title=Title(title_line(title), parse_title_source(data.get("titleSource")))
+            if isinstance(title, str)
+            else None,
+            model=string(data.get("modelId")),
+        )
+
+    def signal(self, entry: Entry) -> Signal | None:
+        """Return what messages, titles, models, compactions and tool starts change."""
+        reader = _SIGNALS.get(entry.type)
+        return None if reader is None else reader(entry, entry.data)
+
+    def says_nothing(self, entry: Entry) -> bool:
+        """Tell whether an entry only sets a session up, or records that omp left it."""
+        data = entry.data
+        if entry.type == "session_init":
+            task = data.get("task")
+            return task is None or (isinstance(task, str) and not task.strip())
+        if entry.type == "custom":
+            return data.get("customType") == "session_exit"
+        return entry.type in _SETTINGS and not has_room_for_text(data)
+
+    def usage(self, entry: Entry) -> EntryUsage | None:
+        """Return `usage` of answers, of `model_usage`, and of what the `task` tool returned."""
+        data = entry.data
+        if entry.type == "message":
+            return _message_usage(mapping(data.get("message")))
+        if entry.type == "model_usage":
+            return EntryUsage(tokens=tokens(data.get("usage")), model=data.get("model"))
+        return _ABOUT if entry.type in ("session", "title") else _PART
+
+    def link(self, entry: Entry) -> EntryLink:
+        """Return the link by `id` and `parentId`; pi's first version stores a plain list."""
+        data = entry.data
+        if entry.type == "message" and entry.id and "parentId" in data:
+            return EntryLink("entry", entry.id, entry.parent_id)
+        if entry.type not in ("compaction", "reset_boundary"):
+            return parent_link(entry)
+        if "parentId" not in data or not entry.id:
+            if entry.type == "compaction":
+                number = kept_number(data.get("firstKeptEntryIndex"))
+                return EntryLink("unlinked", cut="compaction", kept_number=number)
+            return unlinked(entry)
+        if entry.type == "reset_boundary":
+            return EntryLink("entry", entry.id, entry.parent_id, "reset")
+        kept = string(data.get("firstKeptEntryId")) or ""
+        return EntryLink("entry", entry.id, entry.parent_id, "compaction", kept)
+
+    def in_context(self, entry: Entry) -> bool:
+        """Tell whether an entry is a message or a summary that is not excluded."""
+        if entry.type not in _IN_CONTEXT or entry.data.get("isSidechain") is True:
+            return False
+        return not mapping(entry.data.get("message")).get("excludeFromContext")
+
+    def blocks(self, entry: Entry, pairing: CallPairing) -> tuple[Block, ...] | None:
+        """Return the blocks of a message or of another entry of omp or pi."""
+        if entry.type == "message":
+            return _message_blocks(entry, pairing)
+        return _event_blocks(entry, pairing)
+
+    def results(self, entry: Entry) -> tuple[Result, ...]:
+        """Return the result that a `toolResult` message holds."""
+        return tool_results(entry)
+
+    def call_ids(self, entry: Entry) -> CallIds:
+        """Return the calls in a message's content, or of an entry `tool_execution_start`."""
+        message = entry.data.get("message")
+        if isinstance(message, dict):
+            return message_call_ids(message)
+        if entry.type == "custom" and entry.data.get("customType") == "tool_execution_start":
+            call_id = text(mapping(entry.data.get("data")).get("toolCallId"))
+            return CallIds(starts=(call_id,)) if call_id else NO_CALL_IDS
+        return NO_CALL_IDS
+
+    def no_title(self, *, has_slot: bool) -> str | None:
+        """Return None: omp reads its slot, whether there was one before or not."""
+        del has_slot
+        return None
+
+    def lock(self, file: Path) -> Evidence | None:
+        """Return what the locks beside a session file tell."""
+        for ending in _LOCKS:
+            holder = lock_holder(file.with_name(f".{file.name}{ending}"))
+            if holder is not None:
+                who = f" (pid {holder})" if holder else ""
+                return Evidence("running", f"omp is writing to it{who}")
+        return None
+
+    def tells_leaving(self, *, has_slot: bool) -> bool:
+        """Tell whether it is an omp that writes `session_exit`: one that keeps a title slot."""
+        return has_slot
+
+
+def _under(path: str, home: Path) -> Path:
+    """Return the path that a text names; `~` is `home`, and relative ones start there."""
+    if path == "~" or path.startswith("~/"):
+        return home / path[2:]
+    return home / path
+
+
+def _message_usage(message: dict[str, Any]) -> EntryUsage:
+    match message.get("role"):
+        case "user":
+            by_agent = message.get("attribution") == "agent" or message.get("synthetic") is True
+            return _PART if by_agent else _TURN
+        case "assistant":
+            return EntryUsage(tokens=tokens(message.get("usage")), model=message.get("model"))
+        case "toolResult" if message.get("toolName") == "task":
+            return EntryUsage(tokens=tokens(mapping(message.get("details")).get("usage")))
+        case _:
+            return _PART
+
+
+def _message_signal(entry: Entry, data: dict[str, Any]) -> Signal | None:
+    message = data.get("message")
+    if not isinstance(message, dict):
+        return Signal(word="unknown") if message else None
+    content = message.get("content")
+    match message.get("role"):
+        case "user":
+            return message_signal("user", text=message_text(content))
+        case "toolResult":
+            return message_signal("results", returned=strings(message.get("toolCallId")))
+        case "assistant":
+            model = string(message.get("model"))
+            calls = open_calls(content, "toolCall", entry.timestamp_ms)
+            stopped = message.get("stopReason")
+            ending = _STOPPED.get(stopped) if isinstance(stopped, str) else None
+            if ending is not None:
+                return message_signal(ending, model=model)
+            return message_signal("calls" if calls else "answer", calls=calls, model=model)
+        case _:
+            return Signal(word="unknown")
+
+
+def _custom_signal(entry: Entry, data: dict[str, Any]) -> Signal | None:
+    detail = mapping(data.get("data"))
+    match data.get("customType"):
+        case "session_exit":
+            return Signal(exit_kind=string(detail.get("kind")) or "normal")
+        case "tool_execution_start":
+            since = time_ms(detail.get("startedAt")) or entry.timestamp_ms
+            name = string(detail.get("toolName")) or "tool"
+            return Signal(started=(OpenCall(string(detail.get("toolCallId")) or "", name, since),))
+        case _:
+            return None
+
+
+def _title_signal(_entry: Entry, data: dict[str, Any]) -> Signal | None:
+    title = data.get("title")
+    if not isinstance(title, str):
+        return None
+    return Signal(name=Title(title_line(title), parse_title_source(data.get("source"))))
+
+
+def _info_signal(_entry: Entry, data: dict[str, Any]) -> Signal | None:
+    name = data.get("name")
+    return Signal(name=Title(title_line(name))) if isinstance(name, str) else None
+
+
+def _compaction_signal(_entry: Entry, data: dict[str, Any]) -> Signal | None:
+    summary = string(data.get("shortSummary"))
+    return Signal(summary=title_line(summary)) if summary else None
+
+
+def _model_signal(_entry: Entry, data: dict[str, Any]) -> Signal | None:
+    model = string(data.get("model")) or string(data.get("modelId"))
+    return Signal(model=model) if model else None
+
+
+_SIGNALS: Final[dict[str, Callable[[Entry, dict[str, Any]], Signal | None]]] = {
+    "message": _message_signal,
+    "custom": _custom_signal,
+    "title_change": _title_signal,
+    "session_info": _info_signal,
+    "compaction": _compaction_signal,
+    "model_change": _model_signal,
+}
+
+OMP: Final = Omp()

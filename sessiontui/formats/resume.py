@@ -12,28 +12,13 @@ import re
 import shlex
 import shutil
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sessiontui.errors import ResumeError
+from sessiontui.formats.registry import AGENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-DEFAULT_COMMANDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "omp": ("omp", "--resume", "{path}"),
-        "pi": ("pi", "--session", "{path}"),
-        "claude": ("claude", "--resume", "{id}"),
-        "codex": ("codex", "resume", "{id}"),
-    }
-)
-"""The commands of the agents, where the settings name no others."""
-
-AGENT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
-    {"omp": "omp", "pi": "pi", "claude": "Claude Code", "codex": "Codex"}
-)
-"""How the agents call themselves."""
 
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}")
 _PLACE = re.compile(r"\{(id|path|cwd)\}")
@@ -45,7 +30,8 @@ def command_words(agent: str, commands: Mapping[str, tuple[str, ...]]) -> tuple[
     Raises:
         ResumeError: It is no agent that we know.
     """
-    words = commands.get(agent) or DEFAULT_COMMANDS.get(agent)
+    known = AGENTS.get(agent)
+    words = commands.get(agent) or (known.resume if known is not None else None)
     if words is None:
         raise ResumeError("it is not known which agent wrote this session")
     return words
@@ -63,7 +49,7 @@ def resume_command(
     """Return the words of the command that goes on with a session.
 
     Args:
-        agent: Who wrote it: a key of `DEFAULT_COMMANDS`, or something else.
+        agent: Who wrote it: a key of `AGENTS`, or something else.
         commands: The user's own commands by agent.
         session_id: The session's id.
         path: Its file where `on_disk`, else its path in the store.
@@ -76,7 +62,7 @@ def resume_command(
     words = command_words(agent, commands)
     if not on_disk and agent not in commands:
         raise ResumeError(
-            f"{AGENT_NAMES[agent]} resumes only from disk, and this session is in Redis"
+            f"{AGENTS[agent].name} resumes only from disk, and this session is in Redis"
         )
     values = {"id": session_id or "", "path": path, "cwd": cwd or ""}
     used = {name for word in words for name in _PLACE.findall(word)}

@@ -25,6 +25,17 @@ TitleSource = Literal["user", "auto"]
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
+TITLE_CHARACTERS = 200
+"""How much of a title is kept, and of the first message."""
+
+
+class Title(msgspec.Struct, frozen=True, gc=False):
+    """A title and who gave it."""
+
+    text: str
+    source: TitleSource | None = None
+
+
 class TitleSlot(msgspec.Struct, frozen=True, kw_only=True):
     """A title line: what the first line of a session says of its title."""
 
@@ -50,6 +61,11 @@ class TitleField(msgspec.Struct, frozen=True, kw_only=True):
 def normalize_title(text: str) -> str:
     """Return the first line of `text` without control characters and outer blanks, as omp does."""
     return _CONTROL.sub("", re.split("\r?\n", text, maxsplit=1)[0]).strip()
+
+
+def title_line(text: str, limit: int = TITLE_CHARACTERS) -> str:
+    """Return the first line of `text` that says something, bounded, without control characters."""
+    return normalize_title(text[: 4 * limit].lstrip())[:limit].rstrip()
 
 
 def parse_title_source(value: object) -> TitleSource | None:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from sessiontui.errors import IndexFileError
-from sessiontui.formats.jsonl import decode_line
+from sessiontui.formats.registry import decode_line
 from sessiontui.paths import make_private, open_private
 from sessiontui.transcript.search import LONGEST_LINE, SEARCHED_KINDS, full_blocks, searchable_lines
 

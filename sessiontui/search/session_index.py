@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from sessiontui.catalog.stats import StatsCounter
 from sessiontui.errors import StorageError
-from sessiontui.formats.jsonl import LineBuffer, decode_line
+from sessiontui.formats.jsonl import LineBuffer
+from sessiontui.formats.registry import decode_line
 from sessiontui.search.index_cache import index_file
 from sessiontui.search.indexer import Indexer
 from sessiontui.storage.backend import Range

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from sessiontui.catalog.stats import StatsCounter
-from sessiontui.formats.jsonl import WHOLE_BYTES, LineBuffer, decode_line
+from sessiontui.formats.jsonl import WHOLE_BYTES, LineBuffer
+from sessiontui.formats.registry import decode_line
 from sessiontui.search.index import (
     CHUNK,
     CHUNK_BITS,

@@ -11,45 +11,18 @@ branch's end. Offsets are bytes from the start of the session.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from sessiontui.formats.blocks import first_text, items, mapping, number_value
-from sessiontui.formats.jsonl import BadLine, decode_line
+from sessiontui.formats.base import UNKNOWN_PARENT, EntryLink
+from sessiontui.formats.jsonl import BadLine
+from sessiontui.formats.registry import decode_line, link_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessiontui.formats.jsonl import Entry, Item
-
-LinkRole = Literal[
-    "entry",  # a link of the chain
-    "sidechain",  # a link that is shown whatever branch it is of: progress, results
-    "unknown",  # it may be a link: nobody can tell
-    "unlinked",  # it is none
-]
-UNKNOWN_PARENT = ""
-"""The parent of a link that does not tell it, and follows something all the same."""
-
-_SIDECHAIN_TYPES = {"progress", "attachment", "system", "file-history-snapshot"}
-
-
-class EntryLink(NamedTuple):
-    """The link of an entry: its id and its parent's."""
-
-    role: LinkRole
-    id: str = ""
-    parent: str | None = None
-    """Id of the entry it follows; None for the first, `UNKNOWN_PARENT` where nobody can tell."""
-    cut: Literal["", "compaction", "reset"] = ""
-    """Whether the model sees nothing before it any more, but for what is kept."""
-    kept: str = ""
-    """Id of the first entry before a compaction that the model still sees."""
-    kept_number: int = -1
-    """Number of that entry from the beginning of the session, where it has no id."""
-    group: str = ""
-    """Links of one group belong together, though one of them alone is followed."""
+    from sessiontui.formats.jsonl import Item
 
 
 class LineLinks(NamedTuple):
@@ -63,59 +36,9 @@ class LineLinks(NamedTuple):
     """Whether it has its newline."""
 
 
-UNLINKED = EntryLink("unlinked")
-UNREADABLE = EntryLink("unknown")
-
-
 def entry_links(found: Sequence[Item]) -> tuple[EntryLink, ...]:
     """Return the links that the entries of one line are."""
-    if len(found) == 1 and not isinstance(found[0], BadLine):
-        return (_entry_link(found[0]),)
-    return tuple(UNREADABLE if isinstance(item, BadLine) else _entry_link(item) for item in found)
-
-
-def _entry_link(item: Entry) -> EntryLink:
-    data = item.data
-    if "uuid" in data:
-        return _record(item)
-    if item.type == "message" and item.id and "parentId" in data:
-        return EntryLink("entry", item.id, item.parent_id)
-    if "parentId" not in data or not item.id:
-        cut = "compaction" if item.type in {"compaction", "compacted"} else ""
-        if cut:
-            first = data.get("firstKeptEntryIndex")
-            known = isinstance(first, int) and not isinstance(first, bool)
-            return EntryLink(
-                "unlinked", cut="compaction", kept_number=number_value(first) if known else -1
-            )
-        return UNREADABLE if item.partial and "id" not in data and "type" in data else UNLINKED
-    if item.type == "compaction":
-        kept = data.get("firstKeptEntryId")
-        kept = kept if isinstance(kept, str) else ""
-        return EntryLink("entry", item.id, item.parent_id, "compaction", kept)
-    if item.type == "reset_boundary":
-        return EntryLink("entry", item.id, item.parent_id, "reset")
-    return EntryLink("entry", item.id, item.parent_id)
-
-
-def _record(item: Entry) -> EntryLink:
-    """Return the link that a record of Claude Code is."""
-    data = item.data
-    parent = first_text(data, "parentUuid", "logicalParentUuid") or UNKNOWN_PARENT
-    if not item.id:
-        return UNREADABLE
-    if item.type == "system" and data.get("subtype") == "compact_boundary":
-        return EntryLink("entry", item.id, parent, "compaction")
-    message = mapping(data.get("message"))
-    if data.get("isSidechain") is True or item.type in _SIDECHAIN_TYPES or _answers(message):
-        return EntryLink("sidechain", item.id, parent)
-    group = message.get("id") if item.type == "assistant" else ""
-    return EntryLink("entry", item.id, parent, group=group if isinstance(group, str) else "")
-
-
-def _answers(message: dict[str, Any]) -> bool:
-    pieces = items(message.get("content"))
-    return any(mapping(piece).get("type") == "tool_result" for piece in pieces)
+    return tuple(map(link_of, found))
 
 
 class _Ids(msgspec.Struct, gc=False):
@@ -506,21 +429,3 @@ class BranchFilter:
             self._starts.append(line_links.offset)
             self._stops.append(line_links.stop)
             self._counts.append(count)
-
-
-_SEEN = {
-    "message", "custom_message", "branch_summary", "compaction", "reset_boundary",  # omp, pi
-    "user", "assistant",  # Claude Code
-    "response_item", "compacted",  # Codex
-}  # fmt: skip
-
-
-def in_model_context(item: Item) -> bool:
-    """Return whether a model is sent what an entry holds; the cut that leaves others out is."""
-    if isinstance(item, BadLine):
-        return False
-    if item.type == "system":
-        return item.data.get("subtype") == "compact_boundary"
-    if item.data.get("isSidechain") is True:
-        return False
-    return item.type in _SEEN and not mapping(item.data.get("message")).get("excludeFromContext")

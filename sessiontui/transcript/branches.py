@@ -11,15 +11,15 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sessiontui.formats.jsonl import decode_line
-from sessiontui.formats.registry import blocks_of
-from sessiontui.transcript.branch_filter import UNKNOWN_PARENT, scan_entry_links
+from sessiontui.formats.base import UNKNOWN_PARENT
+from sessiontui.formats.registry import blocks_of, decode_line
+from sessiontui.transcript.branch_filter import scan_entry_links
 from sessiontui.transcript.pages import PAGE_BYTES, STEP_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
-    from sessiontui.transcript.branch_filter import EntryLink
+    from sessiontui.formats.base import EntryLink
     from sessiontui.transcript.pages import ReadRange
 
 MAX_BRANCHES = 2000

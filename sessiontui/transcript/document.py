@@ -12,13 +12,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import StorageError
-from sessiontui.formats.jsonl import decode_line
-from sessiontui.formats.registry import blocks_of
+from sessiontui.formats.registry import blocks_of, call_ids, decode_line, in_context
 from sessiontui.transcript.branch_filter import (
     BranchFilter,
     LineLinks,
     entry_links,
-    in_model_context,
     scan_entry_links,
 )
 from sessiontui.transcript.pages import (
@@ -32,13 +30,13 @@ from sessiontui.transcript.pages import (
     read_before,
     split_pages,
 )
-from sessiontui.transcript.pairing import PairIndex, call_ids
+from sessiontui.transcript.pairing import PairIndex
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
+    from sessiontui.formats.blocks import Block
     from sessiontui.formats.jsonl import Item
-    from sessiontui.formats.registry import Block
     from sessiontui.transcript.pages import Page, PageLine, ReadRange
 
 
@@ -379,7 +377,7 @@ class Document:
         """Return how a line shows: nothing for an empty one, or one that another block shows."""
         found = self._items(page, number)
         if self.branch_filter.context:
-            found = tuple(item for item in found if in_model_context(item))
+            found = tuple(item for item in found if in_context(item))
         return tuple(block for item in found for block in blocks_of(item, self._pairs))
 
     def take_stale(self) -> set[int]:

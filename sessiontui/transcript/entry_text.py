@@ -12,10 +12,9 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessiontui.formats.blocks import without_limits
-from sessiontui.formats.jsonl import HEAD_BYTES, WHOLE_BYTES, BadLine, decode_line
-from sessiontui.formats.registry import blocks_of, results_of
+from sessiontui.formats.jsonl import HEAD_BYTES, WHOLE_BYTES, BadLine
+from sessiontui.formats.registry import blocks_of, call_ids, decode_line, results_of
 from sessiontui.text import clean
-from sessiontui.transcript.pairing import call_ids
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

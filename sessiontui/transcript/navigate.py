@@ -13,7 +13,8 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sessiontui.formats.jsonl import BadLine, decode_line
+from sessiontui.formats.jsonl import BadLine
+from sessiontui.formats.registry import MARKS, decode_line
 from sessiontui.transcript.pages import PAGE_BYTES, SEARCH_STEPS
 from sessiontui.transcript.search import TextMatch, UserMessageQuery, search
 
@@ -83,15 +84,8 @@ def _lines(
             yield line, () if document.branch_filter.hides(line) else document.blocks(page, number)
 
 
-_AGENTS: Final = (
-    ((b'"type":"toolCall"',), (b'"isError":true', b'"stopReason":"error"')),
-    ((b'"type":"tool_use"',), (b'"is_error":true', b'"isApiErrorMessage":true')),
-    (
-        (b'"type":"function_call"', b'"type":"custom_tool_call"', b'"type":"local_shell_call"'),
-        (b'"type":"error"',),
-    ),
-)
-"""What stands for a call, and what for a failure, as omp and pi, Claude Code and Codex store it."""
+_MARKS: Final = tuple(dict.fromkeys((marks.calls, marks.failures) for marks in MARKS))
+"""What stands for a call, and what for a failure, as each agent stores it."""
 _LONGEST: Final = 32
 
 
@@ -156,7 +150,7 @@ class TurnFinder:
         joined = self._rest + data
         base = start - len(self._rest)
         if self._words is None:
-            known = (words for words in _AGENTS if any(word in joined for word in words[0]))
+            known = (words for words in _MARKS if any(word in joined for word in words[0]))
             self._words = next(known, None)
         if self._words is not None:
             for words, places in zip(self._words, (self._tools, self._errors), strict=True):

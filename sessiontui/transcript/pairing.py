@@ -7,89 +7,19 @@ lines show: those are told by `take_stale`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from sessiontui.formats import codex
-from sessiontui.formats.blocks import mapping, text
-from sessiontui.formats.jsonl import BadLine
-from sessiontui.formats.omp import tool_start_of
-from sessiontui.formats.registry import results_of
+from sessiontui.formats.base import NO_CALL_IDS
+from sessiontui.formats.jsonl import Entry
+from sessiontui.formats.registry import call_ids, results_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sessiontui.formats.base import CallIds
     from sessiontui.formats.blocks import Result
-    from sessiontui.formats.jsonl import Entry, Item
+    from sessiontui.formats.jsonl import Item
     from sessiontui.transcript.pages import Page
-
-_CALL_TYPES = {"toolCall", "tool_use", "server_tool_use"}
-
-
-class CallIds(NamedTuple):
-    """The tool call ids of a line: calls, results, starts."""
-
-    calls: tuple[str, ...] = ()
-    """It makes these calls."""
-    results: tuple[str, ...] = ()
-    """It holds the results of these."""
-    starts: tuple[str, ...] = ()
-    """It records that these began to run."""
-
-
-NO_CALL_IDS = CallIds()
-
-
-def call_ids(items: tuple[Item, ...]) -> CallIds:
-    """Return the calls that the entries of one line make, answer and start."""
-    found = NO_CALL_IDS
-    for item in items:
-        if isinstance(item, BadLine):
-            continue
-        one = _links(item)
-        if one is not NO_CALL_IDS:
-            found = CallIds(*map(tuple.__add__, found, one))
-    return found
-
-
-def _links(item: Entry) -> CallIds:
-    data = item.data
-    message = data.get("message")
-    if isinstance(message, dict):
-        return _message_links(message)
-    if item.type == "custom":
-        start = tool_start_of(item)
-        return CallIds(starts=(start[0],)) if start else NO_CALL_IDS
-    if item.type == "response_item":
-        calls = codex.calls(item)
-        if calls:
-            return CallIds(calls=calls)
-        results = tuple(result.call_id for result in codex.results(item) if result.call_id)
-        return CallIds(results=results) if results else NO_CALL_IDS
-    return NO_CALL_IDS
-
-
-def _message_links(message: dict[str, object]) -> CallIds:
-    role = text(message.get("role"))
-    if role == "toolResult":
-        call_id = text(message.get("toolCallId"))
-        return CallIds(results=(call_id,)) if call_id else NO_CALL_IDS
-    if role == "assistant":
-        calls = _ids(message, _CALL_TYPES, "id")
-        return CallIds(calls=calls) if calls else NO_CALL_IDS
-    if role == "user":
-        results = _ids(message, {"tool_result"}, "tool_use_id")
-        return CallIds(results=results) if results else NO_CALL_IDS
-    return NO_CALL_IDS
-
-
-def _ids(message: dict[str, object], types: set[str], key: str) -> tuple[str, ...]:
-    content = message.get("content")
-    if not isinstance(content, list):
-        return ()
-    pieces = (piece for piece in map(mapping, content) if text(piece.get("type")) in types)
-    ids = (text(piece.get(key)) for piece in pieces)
-    return tuple(call_id for call_id in ids if call_id)
-
 
 _Ids = tuple[tuple[str, ...], ...]
 """A plain copy of `CallIds`: the garbage collector passes such tuples over."""
@@ -149,8 +79,8 @@ class PairIndex:
                 if self._calls.get(call_id) == offset:
                     del self._calls[call_id]
                     self._spoil(self._results.get(call_id), self._starts.get(call_id))
-            for table, call_ids in ((self._results, results), (self._starts, starts)):
-                for call_id in call_ids:
+            for table, ids in ((self._results, results), (self._starts, starts)):
+                for call_id in ids:
                     if table.get(call_id) == offset:
                         del table[call_id]
                         self._spoil(self._calls.get(call_id))
@@ -186,9 +116,8 @@ class PairIndex:
         """Return when the call began to run, if that is in the window."""
         offset = self._starts.get(call_id)
         for item in self._decode_at(offset) if offset is not None else ():
-            start = None if isinstance(item, BadLine) else tool_start_of(item)
-            if start is not None and start[0] == call_id:
-                return start[1]
+            if isinstance(item, Entry) and call_id in call_ids((item,)).starts:
+                return item.timestamp_ms
         return None
 
     def is_shown(self, call_id: str, offset: int) -> bool:

@@ -25,9 +25,7 @@ import msgspec
 
 from sessiontui.errors import TooSlowError
 from sessiontui.formats.blocks import without_limits
-from sessiontui.formats.jsonl import BadLine, decode_line
-from sessiontui.formats.omp import tool_start_of
-from sessiontui.formats.registry import blocks_of
+from sessiontui.formats.registry import blocks_of, call_ids, decode_line
 from sessiontui.text import clean
 from sessiontui.transcript.pages import SEARCH_STEPS, STEP_BYTES, line_start
 from sessiontui.transcript.regex_timeout import TOO_SLOW, with_regex_timeout
@@ -60,7 +58,7 @@ def full_blocks(item: Item) -> tuple[Block, ...]:
 
     That a tool began to run is left out: its call tells the same.
     """
-    if not isinstance(item, BadLine) and tool_start_of(item) is not None:
+    if call_ids((item,)).starts:
         return ()
     with without_limits():
         return blocks_of(item)

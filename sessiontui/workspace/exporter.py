@@ -9,7 +9,7 @@ from sessiontui.catalog.projects import project_label
 from sessiontui.catalog.sorting import shown_title
 from sessiontui.errors import ExportError
 from sessiontui.export import EXTENSIONS, NewFile, SessionFacts, export_bytes, file_name, writer_for
-from sessiontui.formats.resume import AGENT_NAMES
+from sessiontui.formats.registry import AGENT_NAMES
 from sessiontui.paths import PRIVATE_FOLDER, is_folder
 from sessiontui.workspace.bulk import Outcome, run_each
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sessiontui.catalog.row import Row
-    from sessiontui.formats.evidence import Evidence
+    from sessiontui.formats.base import Evidence
     from sessiontui.storage.backend import Stat
     from sessiontui.storage.write_queue import Guard
 

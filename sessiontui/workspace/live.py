@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from sessiontui.catalog.row_builder import id_from_path
 from sessiontui.catalog.status import TOOL_MS
-from sessiontui.formats.evidence import Evidence
+from sessiontui.formats.base import Evidence
 from sessiontui.formats.live import Again, LiveAgents
 from sessiontui.text import one_line
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import ReadOnlyError, SessionHeldError, WrongTypeError
+from sessiontui.formats.registry import AGENTS
 
 if TYPE_CHECKING:
     from sessiontui.catalog.row import Row
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 MAY_SET_AGAIN = "Its agent may set its own title again."
 """What becomes of a title that is given while an agent may hold the session open."""
-_AGENTS = {"claude": "Claude Code", "codex": "Codex"}
 
 
 def no_title(row: Row) -> str | None:
@@ -20,12 +20,11 @@ def no_title(row: Row) -> str | None:
 
     It is the same wherever the session is: pi opens it again once it is copied to a folder.
     """
-    if row.agent in _AGENTS:
-        return f"{_AGENTS[row.agent]} keeps no title in its sessions; only the path can change."
-    if row.read and row.agent == "unknown" and not row.has_slot:
+    known = AGENTS.get(row.agent)
+    if known is not None:
+        return known.no_title(has_slot=row.has_slot)
+    if row.read and not row.has_slot:
         return "This is no session that can keep a title; only the path can change."
-    if row.agent == "pi" and not row.has_slot:
-        return "pi cannot open a session with a title before its header; only the path can change."
     return None
 
 

@@ -31,7 +31,7 @@ from sessiontui.errors import (
     WriteConflictError,
 )
 from sessiontui.formats.omp import project_folder, session_file
-from sessiontui.formats.roots import session_roots
+from sessiontui.formats.registry import session_roots
 from sessiontui.paths import make_private
 from sessiontui.progress import Progress
 from sessiontui.sources import DirectorySource, RedisSource

@@ -11,7 +11,8 @@ from sessiontui.app.theme import DARK, themes, token_defaults
 from sessiontui.app.widgets.session_list.header import SortHeader
 from sessiontui.app.widgets.session_list.tree import SessionTree
 from sessiontui.catalog.catalog import Catalog
-from sessiontui.catalog.row import OpenCall, Row, SessionTail
+from sessiontui.catalog.row import Row, SessionTail
+from sessiontui.formats.base import OpenCall
 from sessiontui.paths import styles_dir
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sessiontui.app.widgets.details import token_words
-from sessiontui.catalog.stats import Tokens
+from sessiontui.formats.base import Tokens
 from sessiontui.formats.jsonl import encode_entries
 from sessiontui.search import session_index
 from sessiontui.storage.memory import MemoryStore

@@ -11,7 +11,8 @@ from sessiontui.app.columns import COLUMNS
 from sessiontui.app.theme import DARK, LIGHT
 from sessiontui.app.widgets.session_list.header import SortHeader
 from sessiontui.app.widgets.session_list.tree import SessionTree
-from sessiontui.catalog.row import OpenCall, Row
+from sessiontui.catalog.row import Row
+from sessiontui.formats.base import OpenCall
 from tests.app.session_list import (
     DAY,
     HOUR,

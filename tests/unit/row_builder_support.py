@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from datetime import UTC
 
-from sessiontui.catalog.row import STATUS_BYTES, Row
+from sessiontui.catalog.row import Row
 from sessiontui.catalog.row_builder import build_row, read_head, read_tail
+from sessiontui.formats.omp import STATUS_BYTES
 from tests.sessions import (
     OMP_PATH,
     START_MS,

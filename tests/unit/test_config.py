@@ -8,7 +8,7 @@ import pytest
 
 from sessiontui.config import Config, load_config
 from sessiontui.errors import ConfigError
-from sessiontui.formats.roots import session_roots
+from sessiontui.formats.registry import session_roots
 
 if TYPE_CHECKING:
     from pathlib import Path

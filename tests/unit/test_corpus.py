@@ -14,7 +14,7 @@ from tests.corpus import corpus_file
 from tests.unit.row_builder_support import omps_word
 
 if TYPE_CHECKING:
-    from sessiontui.catalog.row import Agent, RecordedStatus, TurnEnd
+    from sessiontui.formats.base import Agent, RecordedStatus, TurnEnd
 
 
 class Known(NamedTuple):

@@ -13,8 +13,7 @@ from sessiontui.app.format import cost, duration, tokens
 from sessiontui.catalog.row import Row
 from sessiontui.catalog.row_builder import build_row, extend_row, read_head, read_tail
 from sessiontui.formats.jsonl import decode_line
-from sessiontui.formats.registry import blocks_of, results_of
-from sessiontui.transcript.pairing import call_ids
+from sessiontui.formats.registry import blocks_of, call_ids, results_of
 from tests.faults.hostile import EVIL, offences
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import redis
 from sessiontui.doctor import Finding, GiveSlot
 from sessiontui.errors import SessionHeldError
 from sessiontui.formats.claude import read_registry
-from sessiontui.formats.codex import codex_evidence
+from sessiontui.formats.codex import CODEX
 from sessiontui.formats.jsonl import encode_entries
 from sessiontui.sources import DirectorySource
 from sessiontui.storage.backend import Stat
@@ -353,17 +353,17 @@ def test_a_session_that_codex_has_locked_is_in_use_and_one_that_it_left_behind_i
 
 def test_a_lock_of_codex_is_not_tried_while_codex_takes_or_leaves_one(tmp_path: Path) -> None:
     lock = lock_of(tmp_path)
-    assert (codex_evidence(tmp_path, THREAD_ID) or ("",))[0] == "gone"
+    assert (CODEX.live(tmp_path, 0).evidence(THREAD_ID) or ("",))[0] == "gone"
     coordination = lock.with_name(".coordination.lock")
     coordination.touch()
-    assert (codex_evidence(tmp_path, THREAD_ID) or ("",))[0] == "gone"
+    assert (CODEX.live(tmp_path, 0).evidence(THREAD_ID) or ("",))[0] == "gone"
     with locking(coordination):
-        assert codex_evidence(tmp_path, THREAD_ID) is None
+        assert CODEX.live(tmp_path, 0).evidence(THREAD_ID) is None
     with locking(coordination), locking(lock):
-        assert (codex_evidence(tmp_path, THREAD_ID) or ("",))[0] == "running"
-    assert codex_evidence(tmp_path, "../" + THREAD_ID) is None
+        assert (CODEX.live(tmp_path, 0).evidence(THREAD_ID) or ("",))[0] == "running"
+    assert CODEX.live(tmp_path, 0).evidence("../" + THREAD_ID) is None
     lock.unlink()
-    assert codex_evidence(tmp_path, THREAD_ID) is None
+    assert CODEX.live(tmp_path, 0).evidence(THREAD_ID) is None
 
 
 # omp, and what is guessed of any agent

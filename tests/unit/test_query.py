@@ -13,11 +13,13 @@ from sessiontui.catalog.catalog import Catalog
 from sessiontui.catalog.conditions import KEYS
 from sessiontui.catalog.filter import PATTERN_SLICE, SLICE
 from sessiontui.catalog.query import LONGEST_QUERY, Query, is_beginning, query_hint
-from sessiontui.catalog.row import OpenCall, Row, SessionTail
+from sessiontui.catalog.row import Row, SessionTail
 from sessiontui.catalog.safe_regex import LONGEST, safe_pattern
 from sessiontui.catalog.search_text import search_text
-from sessiontui.catalog.stats import SessionStats, Tokens
+from sessiontui.catalog.stats import SessionStats
 from sessiontui.errors import QueryError
+from sessiontui.formats.base import OpenCall, Tokens
+from sessiontui.formats.registry import AGENT_NAMES
 
 HOME = "/home/mira"
 NOW = 1_795_442_529_000
@@ -200,7 +202,7 @@ def test_every_key_has_a_case_and_its_example_is_understood() -> None:
          "2026-01..2026-03"),
         ("cost:>much", "cost:>much: a cost is in dollars, like >1, <0.50 or 1..5"),
         ("turns:many", "turns:many: a number is like >10, <3 or 5..20"),
-        ("agent:vim", "agent:vim: an agent is omp, pi, claude, codex or unknown"),
+        ("agent:vim", f"agent:vim: an agent is {', '.join(AGENT_NAMES)} or unknown"),
         ("is:red", "is:red: what it is is pinned, live, empty, fork, subagent or orphan"),
         ("title:", "part of the title"),
         ("staus:error", "staus: is no key: status?  (as text, put it in quotes)"),

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.config import RESUMED, load_config
+from sessiontui.config import load_config
 from sessiontui.errors import ConfigError, ResumeError
 from sessiontui.formats.resume import (
-    AGENT_NAMES,
-    DEFAULT_COMMANDS,
     find_program,
     resume_command,
     shell_line,
@@ -36,10 +34,6 @@ def command(
     return resume_command(
         agent, commands or {}, session_id=session_id, path=path, cwd=cwd, on_disk=on_disk
     )
-
-
-def test_every_agent_has_a_command_and_a_name() -> None:
-    assert set(DEFAULT_COMMANDS) == set(AGENT_NAMES) == set(RESUMED)
 
 
 def test_each_agent_is_told_the_session_in_its_own_way() -> None:

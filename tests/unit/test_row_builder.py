@@ -12,15 +12,15 @@ from msgspec.structs import replace
 
 from sessiontui.catalog.projects import home_relative, project_label
 from sessiontui.catalog.row_builder import (
-    created_from_path,
     extend_row,
     id_from_path,
     read_head,
     read_tail,
 )
 from sessiontui.catalog.tail import REST_BYTES
-from sessiontui.catalog.titles import TITLE_CHARACTERS
 from sessiontui.formats.jsonl import encode_entries
+from sessiontui.formats.registry import parse_file_name
+from sessiontui.formats.title_slot import TITLE_CHARACTERS
 from tests.sessions import (
     OMP_PATH,
     START_MS,
@@ -313,7 +313,7 @@ def test_entries_of_any_shape_give_a_row(entries: list[dict[str, Any]]) -> None:
 )  # fmt: skip
 def test_a_file_name_tells_id_and_time(path: str, name: str | None, created: int | None) -> None:
     assert id_from_path(path) == name
-    assert created_from_path(path) == created
+    assert parse_file_name(path).created_ms == created
 
 
 @pytest.mark.parametrize(

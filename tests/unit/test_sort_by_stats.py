@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiontui.catalog.sorting import COUNTED, Sort
-from sessiontui.catalog.stats import SessionStats, Tokens
+from sessiontui.catalog.stats import SessionStats
+from sessiontui.formats.base import Tokens
 from tests.unit.test_catalog import catalog_of, read, text
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from sessiontui.catalog.stats import MAX_MODELS, SessionStats, StatsCounter, Tokens
+from sessiontui.catalog.stats import MAX_MODELS, SessionStats, StatsCounter
+from sessiontui.formats.base import Tokens
 from sessiontui.formats.jsonl import decode_lines, encode_entries
 from tests.corpus import CORPUS, corpus_file
 from tests.sessions import Omp, every_omp_entry

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sessiontui.catalog.row import OpenCall, Row, SessionTail
+from sessiontui.catalog.row import Row, SessionTail
 from sessiontui.catalog.status import (
     GREW_MS,
     HOUR_MS,
@@ -19,6 +19,7 @@ from sessiontui.catalog.status import (
     in_use_reason,
     session_status,
 )
+from sessiontui.formats.base import OpenCall
 
 NOW = 1_789_000_000_000
 BASH = (OpenCall("c", "bash", None),)

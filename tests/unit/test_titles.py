@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from sessiontui.catalog.row import Row
 from sessiontui.catalog.row_builder import retitle_row
-from sessiontui.catalog.titles import Title, Titles, choose_title, pack_titles, unpack_titles
+from sessiontui.catalog.titles import Titles, choose_title, pack_titles, unpack_titles
 from sessiontui.formats.jsonl import encode_entries
-from sessiontui.formats.title_slot import TitleSource, make_slot, make_title_field
+from sessiontui.formats.title_slot import Title, TitleSource, make_slot, make_title_field
 from tests.sessions import (
     START_MS,
     Omp,

@@ -10,8 +10,7 @@ from textual.content import Content
 
 from sessiontui.catalog.projects import home_relative
 from sessiontui.errors import SessionExistsError
-from sessiontui.formats.resume import AGENT_NAMES
-from sessiontui.formats.roots import session_roots
+from sessiontui.formats.registry import AGENTS
 from sessiontui.progress import Progress
 from sessiontui.sources import DirectorySource
 from sessiontui.text import clean
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from sessiontui.workspace.bulk import Outcome
     from sessiontui.workspace.transfer import TransferResult
 
-COPIED = ("omp", "pi")
+COPIED = tuple(agent for agent, known in AGENTS.items() if known.is_tree)
 """The agents that keep sessions in Redis and on disk alike."""
 
 
@@ -43,9 +42,9 @@ async def copy_to_disk(conversation: Prompts, row: Row) -> str | None:
     from sessiontui.app.screens.dialog import Question
     from sessiontui.app.screens.progress_dialog import StoppedError
 
-    name = AGENT_NAMES[row.agent]
+    name = AGENTS[row.agent].name
     home = Path.home()
-    root = session_roots(os.environ, home)[COPIED.index(row.agent)]
+    root = AGENTS[row.agent].roots(os.environ, home)[0]
     shown = clean(home_relative(str(root), str(home)))
     question = Question(
         Content("Copy it to disk and resume?"),

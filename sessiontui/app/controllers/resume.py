@@ -11,8 +11,8 @@ from textual.app import SuspendNotSupported
 from textual.content import Content
 
 from sessiontui.errors import ReadOnlyError, ResumeError, SessionTuiError
+from sessiontui.formats.registry import AGENT_NAMES
 from sessiontui.formats.resume import (
-    AGENT_NAMES,
     command_words,
     find_program,
     resume_command,

@@ -10,7 +10,8 @@ from textual.content import Content
 
 from sessiontui.app import format as formats
 from sessiontui.errors import ConfigError, ReadOnlyError, SessionExistsError, SessionTuiError
-from sessiontui.formats.roots import OMP, session_roots
+from sessiontui.formats.omp import OMP
+from sessiontui.formats.registry import session_roots
 from sessiontui.paths import is_folder
 from sessiontui.progress import Progress
 from sessiontui.sources import DirectorySource, parse_source
@@ -170,7 +171,7 @@ class TransferController:
     def _places(self) -> list[str]:
         """Return the places to offer: the last one, the configured one, omp's folder, a server."""
         workspace = self._workspace
-        omp = session_roots(os.environ, Path(workspace.home))[0]
+        omp = OMP.roots(os.environ, Path(workspace.home))[0]
         offered = [self._last, workspace.config.source, str(omp), _USUAL_SERVER]
         places: list[str] = []
         for text in offered:
@@ -195,7 +196,7 @@ class TransferController:
         workspace = self._workspace
         home = Path(workspace.home)
         own = session_roots(os.environ, home)
-        if text == OMP:
+        if text == OMP.agent:
             text = str(own[0])
         source = parse_source(text, home=home, tls=workspace.config.tls)
         if is_same_place(source, workspace.source):

@@ -13,12 +13,14 @@ from sessiontui.app import format as formats
 from sessiontui.catalog.projects import home_relative
 from sessiontui.catalog.row import Row, Status
 from sessiontui.catalog.sorting import shown_title
-from sessiontui.catalog.stats import SessionStats, Tokens
+from sessiontui.catalog.stats import SessionStats
 from sessiontui.formats.blocks import model_name
 from sessiontui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from sessiontui.formats.base import Tokens
 
 _MARGIN = 2
 """Cells left free on either side, as beside the entries below."""
