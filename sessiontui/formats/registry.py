@@ -28,6 +28,7 @@ from sessiontui.formats.codex import CODEX
 from sessiontui.formats.jsonl import BadLine, Entry
 from sessiontui.formats.omp import OMP
 from sessiontui.formats.pi import PI
+from sessiontui.formats.qwen import QWEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,7 +46,7 @@ FORMATS: Final[tuple[Format, ...]] = (
 )
 """Where several own a type of record, the first one reads it."""
 
-TRANSLATORS: Final[tuple[Translator, ...]] = ()
+TRANSLATORS: Final[tuple[Translator, ...]] = (QWEN,)
 
 AGENTS: Final[Mapping[Agent, Format]] = {known.agent: known for known in FORMATS}
 AGENT_NAMES: Final[Mapping[Agent, str]] = {
