@@ -1,7 +1,7 @@
 """The command line: `main` is what `sessiontui` runs.
 
-`commands` has the words and options of each command, and the module of the same topic what it
-does; `launch` and `first_frame` start the app. What all share: `root` (the group of commands),
+`root` lists the commands; the module of each has its options and what it does, and is loaded
+when it runs. `launch` and `first_frame` start the app. What all share:
 `runner` (exit codes, errors on one line), `sources`, `resolve` (which session is meant), `prompts`,
 `output` and `crash`.
 

@@ -12,7 +12,12 @@ import msgspec
 from sessiontui.app.format import plural
 from sessiontui.cli.output import Output, StatusLine
 from sessiontui.cli.prompts import confirm
-from sessiontui.cli.runner import CommandError, is_terminal, print_error
+from sessiontui.cli.root import (
+    cli,
+    source_options,
+    source_options_of,
+)
+from sessiontui.cli.runner import CommandError, is_terminal, print_error, with_workspace
 from sessiontui.cli.sources import command_line
 from sessiontui.doctor import KINDS, Finding, fix_words, waits_for_agents
 from sessiontui.errors import StorageError
@@ -28,6 +33,56 @@ if TYPE_CHECKING:
 
 _SHOWN_OTHERS = 5
 """How many more paths of one finding are listed."""
+
+
+@cli.command("doctor")
+@source_options
+@click.option("--fix", is_flag=True, help="Repair what can be repaired, after asking.")
+@click.option("--deep", is_flag=True, help="Read every line of every session too.")
+@click.option("--undo", is_flag=True, help="Take back what was repaired last.")
+@click.option("--force", is_flag=True, help="Repair sessions too whose agent is running.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="One array of objects.")
+@click.pass_context
+def doctor_command(
+    context: click.Context,
+    *,
+    fix: bool,
+    deep: bool,
+    undo: bool,
+    force: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Find what is broken: pieces of sessions, titles and times that fit nothing, leftovers.
+
+    Nothing is changed without --fix, and every repair can be taken back with
+    --undo. Sessions that an agent may hold open are left alone without --force.
+
+    Exit codes: 0 nothing is wrong (any more; notes do not count), 1 something is, 2 wrong usage.
+
+    \b
+    Examples:
+      sessiontui doctor
+      sessiontui doctor --deep --json
+      sessiontui doctor --fix
+      sessiontui doctor --undo
+    """
+    if undo and (fix or deep):
+        raise click.UsageError("--undo goes alone", context)
+    if undo:
+        with_workspace(
+            source_options_of(context),
+            lambda workspace: undo_repairs(workspace, force=force, as_json=as_json),
+            changes=True,
+        )
+    with_workspace(
+        source_options_of(context),
+        lambda workspace: examine(
+            workspace, fix=fix, deep=deep, yes=yes, force=force, as_json=as_json
+        ),
+        changes=fix,
+    )
 
 
 async def examine(

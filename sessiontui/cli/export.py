@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sessiontui.app.format import plural, size
+from sessiontui.cli.completion import complete_sessions
 from sessiontui.cli.output import Output, write_bytes
 from sessiontui.cli.resolve import label, quoted, resolve_sessions
-from sessiontui.cli.root import typed_path
-from sessiontui.cli.runner import CommandError
-from sessiontui.export import EXTENSIONS
+from sessiontui.cli.root import (
+    cli,
+    source_options,
+    source_options_of,
+    typed_path,
+)
+from sessiontui.cli.runner import CommandError, with_workspace
+from sessiontui.export import EXTENSIONS, ExportFormat, ExportOptions
 from sessiontui.paths import is_folder
 from sessiontui.text import clean
 from sessiontui.workspace.exporter import (
@@ -27,8 +33,64 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sessiontui.catalog.row import Row
-    from sessiontui.export import ExportFormat, ExportOptions
+    from sessiontui.export import ExportFormat
     from sessiontui.workspace import Workspace
+
+
+FORMATS: tuple[ExportFormat, ...] = ("md", "html", "json", "jsonl")
+
+
+@cli.command("export")
+@source_options
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    help="What to write; else what FILE ends with, else md.",
+)
+@click.option("-o", "output", metavar="FILE|FOLDER", help="Where; - is standard output.")
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--no-tools", is_flag=True, help="Leave tool calls out (md, html).")
+@click.option("--thinking", is_flag=True, help="With the agent's thinking (md, html).")
+@click.option("--json", "as_json", is_flag=True, help="Tell as JSON what was written.")
+@click.argument(
+    "sessions", nargs=-1, required=True, metavar="SESSION…", shell_complete=complete_sessions
+)
+@click.pass_context
+def export_command(
+    context: click.Context,
+    sessions: tuple[str, ...],
+    *,
+    format_: ExportFormat | None,
+    output: str | None,
+    force: bool,
+    no_tools: bool,
+    thinking: bool,
+    as_json: bool,
+) -> None:
+    """Write sessions as Markdown, as one HTML page, as JSON or as stored (JSONL).
+
+    One session goes to standard output unless -o names a file; several go into a
+    folder, named by title and id. Files are readable by you alone.
+
+    \b
+    Examples:
+      sessiontui export 0199a1b2 | less
+      sessiontui export 0199a1b2 -o retry.html
+      sessiontui export --format jsonl -o backup/ 0199a1b2 0199c3d4
+    """
+    with_workspace(
+        source_options_of(context),
+        lambda workspace: export_sessions(
+            workspace,
+            sessions,
+            kind=format_,
+            output=output,
+            options=ExportOptions(tools=not no_tools, thinking=thinking),
+            force=force,
+            as_json=as_json,
+        ),
+    )
 
 
 async def export_sessions(

@@ -2,23 +2,64 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from sessiontui.app.format import plural, size
 from sessiontui.cli.output import Output
-from sessiontui.cli.runner import CommandError
-from sessiontui.cli.sources import command_line
+from sessiontui.cli.root import (
+    cli,
+    source_options,
+    source_options_of,
+)
+from sessiontui.cli.runner import CommandError, with_workspace
+from sessiontui.cli.sources import choose_source, command_line
+from sessiontui.paths import index_dir
 from sessiontui.search import index as files
 from sessiontui.search.index import WriteLock
+from sessiontui.search.index_cache import index_file
 from sessiontui.search.reader import IndexReader
 from sessiontui.text import clean
+from sessiontui.workspace import SessionIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sessiontui.workspace import Workspace
+
+
+@cli.command("index")
+@source_options
+@click.option("--status", "what", flag_value="status", default="status", help="Tell about it.")
+@click.option("--build", "what", flag_value="build", help="Bring it up to date now.")
+@click.option("--clear", "what", flag_value="clear", help="Delete it; it can be built again.")
+@click.option("--json", "as_json", is_flag=True, help="Tell as JSON.")
+@click.pass_context
+def index_command(context: click.Context, *, what: str, as_json: bool) -> None:
+    """Look after the index of what was said in all sessions of a source.
+
+    The app keeps it current in the background; searching works without it, slower.
+    It lies in your cache folder, readable by you alone.
+
+    \b
+    Examples:
+      sessiontui index --build
+      sessiontui index --clear
+    """
+    if what == "build":
+        with_workspace(
+            source_options_of(context),
+            lambda workspace: build_index(workspace, as_json=as_json),
+            library=SessionIndex(index_dir(), eager=True),
+        )
+    source, _ = choose_source(source_options_of(context))
+    file = index_file(index_dir(), source)
+    if what == "clear":
+        clear_index(file, source.label)
+    else:
+        tell_index(file, source.label, as_json=as_json)
 
 
 def tell_index(file: Path, label: str, *, as_json: bool) -> None:

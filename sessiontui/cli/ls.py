@@ -5,13 +5,25 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from sessiontui.app.format import FORK_SYMBOL, STATUS_SYMBOLS, age, cut_end, cut_middle, size
+from sessiontui.catalog.query import Query
 from sessiontui.catalog.row_builder import session_status
-from sessiontui.catalog.sorting import file_name, shown_title, sort_key
+from sessiontui.catalog.sorting import Sort, file_name, shown_title, sort_key
 from sessiontui.cli.output import Output
 from sessiontui.cli.resolve import matching_sessions
+from sessiontui.cli.root import (
+    Count,
+    cli,
+    source_options,
+    source_options_of,
+)
+from sessiontui.cli.runner import with_workspace
+from sessiontui.paths import index_dir
 from sessiontui.text import clean
 from sessiontui.times import iso_time
+from sessiontui.workspace import SessionIndex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +37,65 @@ if TYPE_CHECKING:
 _SHORT_ID = 8
 _PROJECT_SHARE = 3
 """A project gets at most one part in this many of a terminal's width."""
+
+
+SORTS: tuple[Sort, ...] = ("modified", "created", "title", "size")
+
+
+@cli.command("ls")
+@source_options
+@click.option("--json", "as_json", is_flag=True, help="One array of objects.")
+@click.option(
+    "--sort", type=click.Choice(SORTS), default="modified", show_default=True, help="By what."
+)
+@click.option("--reverse", is_flag=True, help="Oldest, smallest or Z first.")
+@click.option("--limit", type=Count(), metavar="N", help="How many at most.")
+@click.option("--filter", "query", default="", metavar="QUERY", help="Only what matches.")
+@click.option(
+    "--figures",
+    is_flag=True,
+    help="With --json: entries, turns, tokens, cost and models too; reads whole sessions.",
+)
+@click.pass_context
+def list_command(
+    context: click.Context,
+    *,
+    as_json: bool,
+    sort: Sort,
+    reverse: bool,
+    limit: int | None,
+    query: str,
+    figures: bool,
+) -> None:
+    """List the sessions, newest first.
+
+    In a pipe: a line a session without a header, with tabs between activity, age,
+    bytes, id, project and title.
+
+    \b
+    Examples:
+      sessiontui ls
+      sessiontui ls --json | jq -r '.[] | select(.activity == "waiting") | .title'
+      sessiontui ls --filter 'status:error age:<7d project:api'
+      sessiontui ls --sort size --limit 5 --source redis://cache:6379
+    """
+    if figures and not as_json:
+        raise click.UsageError("--figures goes with --json", context)
+
+    Query(query)  # What is wrong with it is told before the source is opened.
+    with_workspace(
+        source_options_of(context),
+        lambda workspace: list_sessions(
+            workspace,
+            query=query,
+            sort=sort,
+            reverse=reverse,
+            limit=limit,
+            as_json=as_json,
+            figures=figures,
+        ),
+        library=SessionIndex(index_dir(), keep=False),
+    )
 
 
 async def list_sessions(

@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sessiontui.cli.completion import complete_sessions
 from sessiontui.cli.output import Output
 from sessiontui.cli.resolve import label, quoted, resolve_session
+from sessiontui.cli.root import (
+    cli,
+    source_options,
+    source_options_of,
+)
 from sessiontui.cli.runner import CommandError, with_workspace
 from sessiontui.cli.sources import command_line
 from sessiontui.config import without_secrets
 from sessiontui.errors import ReadOnlyError
+from sessiontui.formats import resume as agents
 from sessiontui.formats.omp import OMP
-from sessiontui.formats.resume import find_program, resume_command, shell_line
 from sessiontui.paths import is_folder
 from sessiontui.sources import DirectorySource
 from sessiontui.text import clean
@@ -26,6 +32,29 @@ from sessiontui.workspace.connection import READ_ONLY_REQUESTED
 if TYPE_CHECKING:
     from sessiontui.cli.sources import SourceOptions
     from sessiontui.workspace import Workspace
+
+
+@cli.command("resume")
+@source_options
+@click.option("--print", "show", is_flag=True, help="Only write the command, for a shell.")
+@click.option("--here", is_flag=True, help="In the current folder instead of the session's.")
+@click.option("--force", is_flag=True, help="Though an agent may have it open.")
+@click.argument("session", shell_complete=complete_sessions)
+@click.pass_context
+def resume_command(
+    context: click.Context, session: str, *, show: bool, here: bool, force: bool
+) -> None:
+    """Go on with a session in the agent that wrote it, in the folder it worked in.
+
+    omp, pi, Claude Code and Codex are known; [resume] in the configuration file
+    names other commands for them.
+
+    \b
+    Examples:
+      sessiontui resume 0199a1b2
+      sessiontui resume --print 0199a1b2
+    """
+    resume_session(source_options_of(context), session, show=show, here=here, force=force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +114,7 @@ async def _run(
             f"{command_line('cp', '--to', 'omp', session_id)}; then: "
             f"sessiontui resume --source {shlex.quote(str(root))} {session_id}"
         )
-    command = resume_command(
+    command = agents.resume_command(
         row.agent,
         workspace.config.resume,
         session_id=row.id,
@@ -95,9 +124,9 @@ async def _run(
     )
     cwd = str(Path.cwd()) if here else row.cwd or ""
     if show:
-        Output().line(clean(shell_line(command, cwd)))
+        Output().line(clean(agents.shell_line(command, cwd)))
         return None
-    file = find_program(command, os.environ.get("PATH"))
+    file = agents.find_program(command, os.environ.get("PATH"))
     held = workspace.held(row.path)
     if held is not None and not force:
         raise CommandError(

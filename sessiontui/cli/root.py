@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from sessiontui import __version__
-from sessiontui.cli.completion import complete_folders
+from sessiontui.cli.completion import SHELLS, complete_folders, completion_script
 from sessiontui.cli.sources import SourceOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from click.shell_completion import CompletionItem
+    from collections.abc import Callable, Mapping, Sequence
 
 
 AnyCallable = TypeVar("AnyCallable", bound="Callable[..., Any]")
@@ -61,14 +61,55 @@ class Count(click.IntRange):
         super().__init__(min=0)
 
 
+class _Listed(NamedTuple):
+    """A command as `--help` lists it."""
+
+    help: str
+    module: str | None
+    """Where it is, under `sessiontui.cli`; None: here."""
+
+
+COMMANDS: Final[Mapping[str, _Listed]] = {
+    "ls": _Listed("List the sessions, newest first.", "ls"),
+    "show": _Listed("Write a whole session.", "show"),
+    "tail": _Listed("Write the last entries of a session.", "tail"),
+    "search": _Listed("Find what was said in any session.", "search"),
+    "index": _Listed("Look after the index that makes searching fast.", "index"),
+    "rename": _Listed("Give a session another title, another path, or both.", "change"),
+    "rm": _Listed("Delete sessions; the trash keeps them for a while.", "change"),
+    "restore": _Listed("Bring deleted sessions back.", "change"),
+    "trash": _Listed("List what can be restored.", "change"),
+    "export": _Listed("Write sessions as Markdown, HTML, JSON or JSONL.", "export"),
+    "resume": _Listed("Go on with a session in its agent.", "resume"),
+    "cp": _Listed("Copy sessions to another server or folder.", "transfer"),
+    "mv": _Listed("Move sessions to another server or folder.", "transfer"),
+    "doctor": _Listed("Find what is broken, and repair it.", "doctor"),
+    "demo": _Listed("Try the app without sessions of your own.", None),
+    "completion": _Listed("Complete commands and sessions in the shell.", None),
+}
+"""The commands in the order of `--help`, which loads none of them."""
+
+
 class CommandGroup(click.Group):
     """The commands; a first word that is none of them is the source to open the app on."""
 
     command_class = Command
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's name
-        """Return the names in the order of their definition."""
-        return list(self.commands)
+        """Return the names in the order of `--help`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; its module is loaded now."""
+        listed = COMMANDS.get(cmd_name)
+        if listed is not None and listed.module is not None:
+            import_module(f"sessiontui.cli.{listed.module}")
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, listed.help) for name, listed in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -79,10 +120,14 @@ class CommandGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Offer folders as soon as the word can only be one."""
+        """Offer folders as soon as the word can only be one, else commands and options."""
         if incomplete.startswith((".", "/", "~")):
             return complete_folders(ctx, self.params[0], incomplete)
-        return super().shell_complete(ctx, incomplete)
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        return [
+            *(CompletionItem(name, help=COMMANDS[name].help) for name in names),
+            *click.Command.shell_complete(self, ctx, incomplete),
+        ]
 
 
 def _set_place(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
@@ -215,3 +260,31 @@ def typed_path(text: str) -> Path:
     except RuntimeError as error:
         problem = f"the ~ of {text!r} stands for no known home: write the whole path"
         raise click.UsageError(problem) from error
+
+
+@cli.command("demo")
+@click.option("--folder", is_flag=True, help="Sessions in a folder instead of a Redis server.")
+@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Other ids.")
+def demo_command(*, folder: bool, seed: int) -> None:
+    """Try the app on a private server with sessions and a few live agents.
+
+    Nothing of yours is touched; server, agents and sessions are gone when the
+    app is closed.
+    """
+    from sessiontui.cli.launch import open_demo
+
+    open_demo(folder=folder, seed=seed)
+
+
+@cli.command("completion")
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion_command(shell: str) -> None:
+    """Write what makes the shell complete commands and sessions.
+
+    \b
+    Examples:
+      eval "$(sessiontui completion bash)"       in ~/.bashrc
+      eval "$(sessiontui completion zsh)"        in ~/.zshrc
+      sessiontui completion fish > ~/.config/fish/completions/sessiontui.fish
+    """
+    click.echo(completion_script(cli, shell))

@@ -44,7 +44,7 @@ class CommandError(SessionTuiError):
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run one command; every error becomes one line on stderr and an exit code."""
-    from sessiontui.cli.commands import cli
+    from sessiontui.cli.root import cli
 
     if not os.environ.get(DEBUG_VARIABLE):
         sys.excepthook = _unexpected

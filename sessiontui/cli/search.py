@@ -12,10 +12,19 @@ from sessiontui.app.format import age, cut_end, cut_middle, snippet, speaker
 from sessiontui.catalog.projects import home_relative
 from sessiontui.catalog.sorting import file_name, shown_title
 from sessiontui.cli.output import Output
+from sessiontui.cli.root import (
+    Count,
+    cli,
+    source_options,
+    source_options_of,
+)
+from sessiontui.cli.runner import with_workspace
+from sessiontui.paths import index_dir
 from sessiontui.search.session_search import SessionMatch
 from sessiontui.text import clean
 from sessiontui.times import iso_time
 from sessiontui.transcript.search import RegexQuery, parse_search_terms
+from sessiontui.workspace import SessionIndex
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -27,6 +36,39 @@ if TYPE_CHECKING:
 _NOTHING_FOUND = 1
 _WHO_WIDTH = 10
 _LEAST_TITLE = 20
+
+
+@cli.command("search")
+@source_options
+@click.option("--json", "as_json", is_flag=True, help="One array of objects.")
+@click.option("--limit", type=Count(), metavar="N", help="How many places at most.")
+@click.option("--regex", is_flag=True, help="The words are a regular expression.")
+@click.argument("words", nargs=-1, required=True, metavar="WORD…")
+@click.pass_context
+def search_command(
+    context: click.Context, words: tuple[str, ...], *, as_json: bool, limit: int | None, regex: bool
+) -> None:
+    """Find what the user, the agent or a tool said, in any session.
+
+    Every word must be in one message; a quoted one with blanks in it must be there
+    as it is. Case does not matter. The newest session comes first, and what is found
+    is written at once. Exits with 1 where nothing is found.
+
+    In a pipe: a line a place, with tabs between id, offset in bytes, who said it and
+    the line.
+
+    \b
+    Examples:
+      sessiontui search flaky retry
+      sessiontui search "connection refused" redis
+      sessiontui search --regex "time(d )?out" --limit 20
+    """
+    wanted = parse_query(words, regex=regex)
+    with_workspace(
+        source_options_of(context),
+        lambda workspace: search_sessions(workspace, wanted, limit=limit, as_json=as_json),
+        library=SessionIndex(index_dir(), keep=False),
+    )
 
 
 def parse_query(terms: Sequence[str], *, regex: bool) -> TextQuery:

@@ -1,15 +1,23 @@
-"""`sessiontui show` and `tail`: a session's entries as plain text, or its bytes as stored."""
+"""`sessiontui show`: a session's entries as plain text, or its bytes as stored."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+import click
+
 from sessiontui.app.format import clock_time, cost, duration, tokens
+from sessiontui.cli.completion import complete_sessions
 from sessiontui.cli.output import Output, write_bytes
 from sessiontui.cli.resolve import resolve_session
-from sessiontui.cli.runner import CommandError, print_error
-from sessiontui.cli.tail import SessionTailer
+from sessiontui.cli.root import (
+    cli,
+    source_options,
+    source_options_of,
+)
+from sessiontui.cli.runner import CommandError, with_workspace
 from sessiontui.formats.blocks import NoPairing, block_group, items, mapping, text
 from sessiontui.formats.jsonl import Entry, LineBuffer
 from sessiontui.formats.registry import blocks_of, decode_line
@@ -36,6 +44,27 @@ _ONE_LINE: tuple[BlockKind, ...] = ("note", "unknown")
 _INDENT = "  "
 _CALLS = 64
 """How many tool calls are remembered."""
+
+
+@cli.command("show")
+@source_options
+@click.option("--raw", is_flag=True, help="The stored bytes and nothing else.")
+@click.argument("session", shell_complete=complete_sessions)
+@click.pass_context
+def show_command(context: click.Context, session: str, *, raw: bool) -> None:
+    """Write a whole session.
+
+    As text, control codes in it made visible; very long outputs are cut. With
+    --raw exactly the bytes that are stored.
+
+    \b
+    Examples:
+      sessiontui show 0199a1b2 | less
+      sessiontui show --raw 0199a1b2 > session.jsonl
+    """
+    with_workspace(
+        source_options_of(context), lambda workspace: show_session(workspace, session, raw=raw)
+    )
 
 
 class _Calls(NoPairing):
@@ -176,45 +205,14 @@ class RawSink:
 async def show_session(workspace: Workspace, name: str, *, raw: bool) -> None:
     """Write a whole session."""
     row = await resolve_session(workspace, name)
-    sink = _sink(workspace, raw=raw, offset=0)
+    sink = byte_sink(workspace, raw=raw, offset=0)
     async for data in pieces(workspace, row.path, 0, row.size):
         sink.feed(data)
     sink.finish()
 
 
-async def tail_session(
-    workspace: Workspace, name: str, *, raw: bool, count: int, follow: bool
-) -> None:
-    """Write the last entries of a session, and go on with what is added.
-
-    Args:
-        workspace: Where it is.
-        name: What the user calls it.
-        raw: The stored bytes instead of text.
-        count: How many lines of the session, each an entry.
-        follow: Whether to go on until interrupted.
-    """
-    row = await resolve_session(workspace, name)
-    async with SessionTailer(workspace, row.path) as follower:
-        follower.restart(await last_lines(workspace, row.path, row.size, count))
-        sink = _sink(workspace, raw=raw, offset=follower.position)
-        async for data in follower.read():
-            sink.feed(data)
-        if not follow:
-            sink.finish()
-            return
-        while True:
-            await follower.changed()
-            if await follower.is_rewritten() and not await follower.find_place():
-                print_error("the session was rewritten; its last entries follow")
-                start = await last_lines(workspace, follower.path, follower.size, count)
-                follower.restart(start)
-                sink = _sink(workspace, raw=raw, offset=start)
-            async for data in follower.read():
-                sink.feed(data)
-
-
-def _sink(workspace: Workspace, *, raw: bool, offset: int) -> ByteSink:
+def byte_sink(workspace: Workspace, *, raw: bool, offset: int) -> ByteSink:
+    """Return what writes a session's bytes, as they are or as text, from an offset on."""
     if raw:
         return RawSink()
     return TextRenderer(Output(), offset=offset, clock=workspace.clock)
@@ -232,26 +230,3 @@ async def pieces(workspace: Workspace, path: str, start: int, stop: int) -> Asyn
             raise CommandError("the session was rewritten while it was read; try again")
         yield data
         start += len(data)
-
-
-async def last_lines(workspace: Workspace, path: str, size: int, count: int) -> int:
-    """Return where the last `count` lines of a session begin, reading backwards from its end.
-
-    A last line without a newline counts. Nothing but the piece in hand is kept.
-    """
-    if count <= 0:
-        return size
-    stop = size
-    wanted = count
-    while stop > 0:
-        start = max(0, stop - PIECE_BYTES)
-        data = await workspace.read_raw(path, start, stop)
-        end = len(data)
-        if stop == size and data.endswith(b"\n"):
-            end -= 1  # It ends the last line and begins none.
-        while (end := data.rfind(b"\n", 0, end)) >= 0:
-            wanted -= 1
-            if wanted == 0:
-                return start + end + 1
-        stop = start
-    return 0

@@ -1,11 +1,22 @@
-"""Follows one session as it grows (`tail --follow`), across reconnects, rewrites and renames."""
+"""`sessiontui tail`: the last entries of a session, and what comes, whatever happens to it."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Self
 
-from sessiontui.cli.runner import CommandError, print_error
+import click
+
+from sessiontui.cli.completion import complete_sessions
+from sessiontui.cli.resolve import resolve_session
+from sessiontui.cli.root import (
+    Count,
+    cli,
+    source_options,
+    source_options_of,
+)
+from sessiontui.cli.runner import CommandError, print_error, with_workspace
+from sessiontui.cli.show import PIECE_BYTES, byte_sink
 from sessiontui.workspace import DocumentGone, RowsChanged, StateChanged
 
 if TYPE_CHECKING:
@@ -14,13 +25,101 @@ if TYPE_CHECKING:
 
     from sessiontui.workspace import Update, Workspace
 
-PIECE_BYTES = 1024 * 1024
-"""How much of a session is read at a time."""
 MARK_BYTES = 1024
 """How much of what was read last is remembered, to tell growth from a rewrite.
 
 Entries have ids of their own, so no two places of a session look alike.
 """
+
+
+@cli.command("tail")
+@source_options
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until Ctrl-C.")
+@click.option(
+    "-n",
+    "--lines",
+    "count",
+    type=Count(),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="How many entries (lines of the session).",
+)
+@click.option("--raw", is_flag=True, help="The stored bytes and nothing else.")
+@click.argument("session", shell_complete=complete_sessions)
+@click.pass_context
+def tail_command(
+    context: click.Context, session: str, *, follow: bool, count: int, raw: bool
+) -> None:
+    """Write the last entries of a session.
+
+    With -f it goes on with what is added, across lost connections, rewrites and
+    renames.
+
+    \b
+    Examples:
+      sessiontui tail -f 0199a1b2
+      sessiontui tail --raw -n 1 0199a1b2 | jq .
+    """
+    with_workspace(
+        source_options_of(context),
+        lambda workspace: tail_session(workspace, session, raw=raw, count=count, follow=follow),
+    )
+
+
+async def tail_session(
+    workspace: Workspace, name: str, *, raw: bool, count: int, follow: bool
+) -> None:
+    """Write the last entries of a session, and go on with what is added.
+
+    Args:
+        workspace: Where it is.
+        name: What the user calls it.
+        raw: The stored bytes instead of text.
+        count: How many lines of the session, each an entry.
+        follow: Whether to go on until interrupted.
+    """
+    row = await resolve_session(workspace, name)
+    async with SessionTailer(workspace, row.path) as follower:
+        follower.restart(await last_lines(workspace, row.path, row.size, count))
+        sink = byte_sink(workspace, raw=raw, offset=follower.position)
+        async for data in follower.read():
+            sink.feed(data)
+        if not follow:
+            sink.finish()
+            return
+        while True:
+            await follower.changed()
+            if await follower.is_rewritten() and not await follower.find_place():
+                print_error("the session was rewritten; its last entries follow")
+                start = await last_lines(workspace, follower.path, follower.size, count)
+                follower.restart(start)
+                sink = byte_sink(workspace, raw=raw, offset=start)
+            async for data in follower.read():
+                sink.feed(data)
+
+
+async def last_lines(workspace: Workspace, path: str, size: int, count: int) -> int:
+    """Return where the last `count` lines of a session begin, reading backwards from its end.
+
+    A last line without a newline counts. Nothing but the piece in hand is kept.
+    """
+    if count <= 0:
+        return size
+    stop = size
+    wanted = count
+    while stop > 0:
+        start = max(0, stop - PIECE_BYTES)
+        data = await workspace.read_raw(path, start, stop)
+        end = len(data)
+        if stop == size and data.endswith(b"\n"):
+            end -= 1  # It ends the last line and begins none.
+        while (end := data.rfind(b"\n", 0, end)) >= 0:
+            wanted -= 1
+            if wanted == 0:
+                return start + end + 1
+        stop = start
+    return 0
 
 
 class SessionTailer:

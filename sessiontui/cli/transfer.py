@@ -2,26 +2,152 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from sessiontui.app.format import plural, size
 from sessiontui.cli.change import tell_written_again
+from sessiontui.cli.completion import complete_folders, complete_sessions
 from sessiontui.cli.output import Output, print_failures, show_progress
 from sessiontui.cli.prompts import confirm_plan, leave_out_running
 from sessiontui.cli.resolve import label, quoted, resolve_sessions
-from sessiontui.cli.runner import CommandError, print_error
-from sessiontui.cli.sources import command_line
+from sessiontui.cli.root import (
+    FILTER_HELP,
+    cli,
+    need_sessions,
+    source_options,
+    source_options_of,
+    typed_path,
+)
+from sessiontui.cli.runner import CommandError, print_error, with_workspace
+from sessiontui.cli.sources import command_line, other_source
 from sessiontui.errors import ReadOnlyError
 from sessiontui.text import clean
 from sessiontui.workspace.connection import READ_ONLY_REQUESTED
-from sessiontui.workspace.transfer import Transfers, open_destination
+from sessiontui.workspace.transfer import TransferOptions, Transfers, open_destination
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sessiontui.sources import Source
     from sessiontui.workspace import DeletePlan, Workspace
-    from sessiontui.workspace.transfer import Destination, TransferOptions, TransferResult
+    from sessiontui.workspace.transfer import Destination, TransferResult
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what both commands take."""
+    for option in reversed(
+        (
+            click.option(
+                "--to",
+                "target",
+                metavar="SOURCE",
+                required=True,
+                shell_complete=complete_folders,
+                help="Server or folder to bring them to; omp: omp's own folder.",
+            ),
+            click.option(
+                "--to-password-file",
+                type=click.Path(dir_okay=False, path_type=Path),
+                help="File whose first line is the password of --to.",
+            ),
+            click.option(
+                "--cwd", metavar="FOLDER", help="The project of the copies, instead of their own."
+            ),
+            click.option("--filter", "query", metavar="QUERY", help=FILTER_HELP),
+            click.option("--overwrite", is_flag=True, help="Trash what is in the way."),
+            click.option("--force", is_flag=True, help="Take running sessions too."),
+            click.option("--dry-run", is_flag=True, help="Only tell what would go where."),
+            click.option("--json", "as_json", is_flag=True, help="Tell as JSON what went where."),
+            click.argument(
+                "sessions",
+                nargs=-1,
+                metavar="[SESSION]…",
+                shell_complete=complete_sessions,
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command("cp")
+@source_options
+@_options
+@click.pass_context
+def copy_command(context: click.Context, /, **options: Any) -> None:
+    """Copy sessions with their drafts and subagents to another server or folder.
+
+    Title and time stay what they are; the copy lies where omp looks for it, so
+    that omp --resume finds a session of Redis once it is in omp's folder. What is
+    there already, byte for byte, is left alone; anything else in the way keeps a
+    session from being copied. A session whose agent may be at work needs --force.
+
+    \b
+    Examples:
+      sessiontui cp --to omp 0199a1b2
+      sessiontui cp --to redis://cache:6379 --cwd /srv/app 0199a1b2 0199c3d4
+    """
+    _run(context, move=False, yes=True, **options)
+
+
+@cli.command("mv")
+@source_options
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@_options
+@click.pass_context
+def move_command(context: click.Context, /, *, yes: bool, **options: Any) -> None:
+    """Move sessions with their drafts and subagents to another server or folder.
+
+    As cp; each copy is read back, and then the original goes to its trash:
+    sessiontui restore brings it back. It asks first; where nobody can be asked it
+    wants --yes.
+
+    \b
+    Examples:
+      sessiontui mv --to omp 0199a1b2
+      sessiontui mv --to unix:///run/redis.sock --dry-run 0199a1b2
+    """
+    _run(context, move=True, yes=yes, **options)
+
+
+def _run(
+    context: click.Context,
+    *,
+    sessions: tuple[str, ...],
+    target: str,
+    to_password_file: Path | None,
+    cwd: str | None,
+    query: str | None,
+    overwrite: bool,
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+    move: bool,
+    yes: bool,
+) -> None:
+
+    need_sessions(context, sessions, query)
+    source, password = other_source(target, to_password_file)
+    project = None if cwd is None else str(typed_path(cwd).absolute())
+    wish = TransferOptions(move=move, cwd=project, overwrite=overwrite, force=force)
+    with_workspace(
+        source_options_of(context),
+        lambda workspace: transfer_sessions(
+            workspace,
+            sessions,
+            source,
+            wish,
+            query=query,
+            password=password,
+            dry_run=dry_run,
+            yes=yes,
+            as_json=as_json,
+        ),
+        changes=move and not dry_run,
+    )
 
 
 async def transfer_sessions(

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from sessiontui.cli import main
-from sessiontui.cli.root import cli
+from sessiontui.cli.root import COMMANDS
 from sessiontui.cli.sources import SourceOptions
 from sessiontui.config import PASSWORD_VARIABLE, SOURCE_VARIABLE, Config, without_secrets
 from sessiontui.sources import RedisSource, parse_source
@@ -109,7 +109,7 @@ def words_of(command: str) -> list[list[str]]:
     }.get(command, [[command, NAME]])
 
 
-@pytest.mark.parametrize("command", sorted(set(cli.commands) - NO_SOURCE))
+@pytest.mark.parametrize("command", sorted({*COMMANDS, "open"} - NO_SOURCE))
 def test_no_command_tells_a_password(
     command: str,
     server: RealServer,

@@ -10,7 +10,7 @@ import pytest
 
 from sessiontui import __version__
 from sessiontui.cli import main
-from sessiontui.cli.root import cli
+from sessiontui.cli.root import COMMANDS
 from tests.command import ROOT, Command, command_environment
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def test_the_version_is_one_line(command: Command) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"sessiontui {__version__}\n", "")
 
 
-@pytest.mark.parametrize("name", [None, *(name for name in cli.commands if name != "open")])
+@pytest.mark.parametrize("name", [None, *COMMANDS])
 def test_every_command_explains_itself_with_examples(
     name: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
