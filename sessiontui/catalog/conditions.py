@@ -18,6 +18,7 @@ from sessiontui.catalog.status import session_status
 from sessiontui.errors import QueryError
 from sessiontui.formats.base import UNKNOWN_AGENT
 from sessiontui.formats.registry import AGENT_NAMES
+from sessiontui.formats.title_slot import TITLE_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,6 +107,8 @@ def _comparison(
     first, dots, last = value.partition("..")
     if dots:
         low, high = number(first), number(last)
+        if low > high:
+            raise QueryError(f"{expected}, the lower one first")
         return lambda figure: low <= figure <= high
     match = _COMPARED.fullmatch(value)
     if match is None or match[1] is None:
@@ -118,7 +121,7 @@ def _number(text: str, *, units: dict[str, int], expected: str, bytes_too: bool 
     match = _NUMBER.fullmatch(text.strip().lower())
     unit = None if match is None else match[2]
     if unit is not None and bytes_too:
-        unit = unit.removesuffix("b").removesuffix("i")
+        unit = unit[:-2] if len(unit) == 3 and unit.endswith("ib") else unit.removesuffix("b")
     if match is None or unit not in units:
         raise QueryError(expected)
     return float(match[1]) * units[unit]
@@ -157,6 +160,8 @@ def _read_day(value: str, *, created: bool, zone: tzinfo | None = None) -> Test:
     low, dots, high = value.partition("..")
     if dots:
         first, last = _day(low, zone)[0], _day(high, zone)[1]
+        if first >= last:
+            raise QueryError(f"{_DATE}, the earlier one first")
     else:
         match = _COMPARED.fullmatch(value)
         if match is None:
@@ -251,7 +256,12 @@ def _read_has(value: str) -> Test:
 
 
 def _read_text(
-    value: str, *, what: str, texts: Callable[[Row, QueryContext], tuple[str, ...]], known: bool
+    value: str,
+    *,
+    what: str,
+    texts: Callable[[Row, QueryContext], tuple[str, ...]],
+    known: bool,
+    cut: bool,
 ) -> Test:
     if not value:
         raise QueryError(what)
@@ -260,9 +270,16 @@ def _read_text(
     def test(row: Row, around: QueryContext) -> bool | None:
         if any(wanted in text.lower() for text in texts(row, around)):
             return True
+        if cut and any(map(is_cut, texts(row, around))):
+            return None
         return False if known or row.read else None
 
     return test
+
+
+def is_cut(text: str) -> bool:
+    """Tell whether a title or a first message may go on where it ends: no more of it is kept."""
+    return len(text) >= TITLE_CHARACTERS
 
 
 class FilterKey(NamedTuple):
@@ -280,8 +297,9 @@ def _text_key(
     texts: Callable[[Row, QueryContext], tuple[str, ...]],
     *,
     known: bool = False,
+    cut: bool = False,
 ) -> FilterKey:
-    return FilterKey(example, partial(_read_text, what=what, texts=texts, known=known))
+    return FilterKey(example, partial(_read_text, what=what, texts=texts, known=known, cut=cut))
 
 
 def _figure_key(example: str, expected: str, of: Callable[[SessionStats], float]) -> FilterKey:
@@ -294,7 +312,7 @@ KEYS: Final[dict[str, FilterKey]] = {
     "project": _text_key(
         "project:api", "part of the project's path", lambda row, around: (around.project(row),)
     ),
-    "title": _text_key("title:retry", "part of the title", lambda row, _: (row.title,)),
+    "title": _text_key("title:retry", "part of the title", lambda row, _: (row.title,), cut=True),
     "age": FilterKey("age:<7d", _read_age, changes=True),
     "size": FilterKey("size:>5M", _read_size),
     "model": _text_key("model:opus", "part of the model's name", lambda row, _: (row.model or "",)),

@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sessiontui.catalog.conditions import CHOICES, KEYS, Condition, make_condition
+from sessiontui.catalog.conditions import CHOICES, KEYS, Condition, is_cut, make_condition
 from sessiontui.catalog.safe_regex import SafePattern, safe_pattern
 from sessiontui.catalog.search_text import (
     FIELD_LENGTH,
@@ -43,6 +43,7 @@ _MOST: Final = 32
 
 _ENDINGS: Final = (
     "1", "d", "1d", ">1", ">1d", "..1", "..1d", "d..1d", ".1", ".1d", "2026", "026", "26", "6",
+    '"', 'x"', "999t", "99y", "d..99y", "..99y", "..999t",
     "01", "-01", "..2026", ".2026", "omp", "error", "pinned", "forks", "/", "/1/", ")/", "]/", "1/",
 )  # fmt: skip
 """What may follow the beginning of a condition, one of each kind."""
@@ -85,7 +86,7 @@ def parse_query(text: str) -> Iterator[QueryTerm | Condition]:
         at += negated
         key = _KEY.match(text, at)
         if text[at] == '"':
-            phrase, at = _quoted(text, at)
+            phrase, at = _quoted(text, at, closed=negated)
             if not phrase.strip():
                 raise QueryError('there is nothing between the quotes, like "flaky retry"')
             yield QueryTerm(phrase, exact=True, negated=negated)
@@ -93,10 +94,12 @@ def parse_query(text: str) -> Iterator[QueryTerm | Condition]:
             found, at = _pattern(text, key.end())
             yield QueryTerm("", negated=negated, pattern=found)
         elif key is not None and _is_key(text, key):
-            value, at = _value(text, key.end())
+            value, at = _value(text, key.end(), closed=negated)
             yield make_condition(text[begin:at], key[1].lower(), value, negated=negated)
         else:
             word, at = _plain(text, at)
+            if negated and (":" in word or "\uff1a" in word):
+                raise QueryError(f"-{word} is no condition  (as text, put it in quotes)")
             yield QueryTerm(word, exact=negated, negated=negated)
         at = _past_blanks(text, at)
 
@@ -158,17 +161,25 @@ def _plain(text: str, at: int) -> tuple[str, int]:
     return (text[at:], len(text)) if match is None else (match[0], match.end())
 
 
-def _quoted(text: str, at: int) -> tuple[str, int]:
-    """Return what stands in quotes; without a second one everything up to the end."""
+def _quoted(text: str, at: int, *, closed: bool) -> tuple[str, int]:
+    """Return what stands in quotes; without a second one everything up to the end.
+
+    Args:
+        text: The query.
+        at: Where the first quote stands.
+        closed: Whether there must be a second one, as where what follows would be ruled out.
+    """
     match = _QUOTED.match(text, at)
+    if closed and (match is None or not match[2]):
+        raise QueryError("the quotes are not closed")
     if match is None:
         return text[at + 1 :], len(text)
     return _ESCAPE.sub(r"\1", match[1]), match.end()
 
 
-def _value(text: str, at: int) -> tuple[str, int]:
+def _value(text: str, at: int, *, closed: bool) -> tuple[str, int]:
     if at < len(text) and text[at] == '"':
-        return _quoted(text, at)
+        return _quoted(text, at, closed=closed)
     match = _PLAIN.match(text, at)
     return ("", at) if match is None else (match[0], match.end())
 
@@ -432,11 +443,12 @@ class Query:
                 return False
             told = told and holds
         for term in self._patterns:
-            found = term.pattern is not None and any(
-                term.pattern.found_in(text) for text in _searched(row, around)
-            )
-            if found == term.negated:
+            found = _is_found(term, row, around)
+            if found is (term.negated):
                 return False
+            told = told if found is not None else None
+        if self._barred and is_cut(row.title):
+            return None
         if not row.read and (self._barred or any(term.negated for term in self._patterns)):
             return None  # What must not be in it may yet be found there.
         return told
@@ -492,6 +504,18 @@ class Query:
             if term.pattern is not None and not term.negated:
                 places.update(term.pattern.positions(text))
         return frozenset(places)
+
+
+def _is_found(term: QueryTerm, row: Row, around: QueryContext) -> bool | None:
+    """Tell whether a pattern is found; None where it must not be, and was not tried on all."""
+    if term.pattern is None:
+        return False
+    whole = True
+    for text in _searched(row, around):
+        if term.pattern.found_in(text):
+            return True
+        whole = whole and len(text) <= term.pattern.length
+    return None if term.negated and not (whole and not is_cut(row.title)) else False
 
 
 def _all_words(texts: Sequence[QueryTerm]) -> bool:

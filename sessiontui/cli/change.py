@@ -15,13 +15,15 @@ from sessiontui.cli.resolve import label, quoted, resolve_session, resolve_sessi
 from sessiontui.cli.root import (
     FILTER_HELP,
     cli,
+    filter_option,
     need_sessions,
     source_options,
     source_options_of,
 )
 from sessiontui.cli.runner import CommandError, print_error, with_workspace
 from sessiontui.cli.sources import command_line
-from sessiontui.formats.title_slot import normalize_title
+from sessiontui.formats.title_slot import make_slot, normalize_title, parse_slot
+from sessiontui.sources import DirectorySource
 from sessiontui.text import clean
 from sessiontui.workspace import last_deletion
 from sessiontui.workspace.bulk import run_each
@@ -84,7 +86,7 @@ def rename_command(
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Delete running sessions too.")
 @click.option("--json", "as_json", is_flag=True, help="Tell as JSON what went.")
-@click.option("--filter", "query", metavar="QUERY", help=FILTER_HELP)
+@filter_option(FILTER_HELP)
 @click.argument("sessions", nargs=-1, metavar="[SESSION]…", shell_complete=complete_sessions)
 @click.pass_context
 def remove_command(
@@ -185,7 +187,7 @@ async def rename_session(
         )
     said = []
     if title is not None:
-        title = normalize_title(_without_controls(title))
+        title = _stored_title(workspace, row, title)
         said.append(f"title {quoted(title)}" if title else "title taken away")
     if path is not None:
         said.append(f"path {clean(path)}")
@@ -222,6 +224,23 @@ async def tell_written_again(workspace: Workspace, paths: Sequence[str]) -> None
         print_error(
             f"an agent wrote at the old path meanwhile: its version is kept at {clean(path)}"
         )
+
+
+def _stored_title(workspace: Workspace, row: Row, title: str) -> str:
+    """Return a title as it will be read again; in a file the slot has room for so much only.
+
+    Raises:
+        CommandError: It is no text.
+    """
+    try:
+        title.encode()
+    except UnicodeEncodeError as error:
+        raise CommandError("the title is not valid UTF-8") from error
+    title = normalize_title(_without_controls(title))
+    if isinstance(workspace.source, DirectorySource) and row.agent in ("omp", "pi"):
+        slot = parse_slot(make_slot(title, source="user", updated_at=0))
+        title = title if slot is None else slot.title
+    return title
 
 
 def _without_controls(title: str) -> str:
@@ -381,7 +400,7 @@ def _write_trash(output: Output, items: Sequence[TrashItem], now: int) -> None:
 
 def _trash_item(items: Sequence[TrashItem], name: str) -> TrashItem:
     found = [item for item in items if name in (item.id, item.path)]
-    found = found or [item for item in items if item.id.startswith(name)]
+    found = found or [item for item in items if name and item.id.startswith(name)]
     if not found:
         raise CommandError(f"nothing in the trash is called {name!r}; see: {command_line('trash')}")
     if len({item.path for item in found}) > 1:

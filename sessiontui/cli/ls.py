@@ -16,6 +16,7 @@ from sessiontui.cli.resolve import matching_sessions
 from sessiontui.cli.root import (
     Count,
     cli,
+    filter_option,
     source_options,
     source_options_of,
 )
@@ -50,7 +51,7 @@ SORTS: tuple[Sort, ...] = ("modified", "created", "title", "size")
 )
 @click.option("--reverse", is_flag=True, help="Oldest, smallest or Z first.")
 @click.option("--limit", type=Count(), metavar="N", help="How many at most.")
-@click.option("--filter", "query", default="", metavar="QUERY", help="Only what matches.")
+@filter_option("Only what matches.", default="")
 @click.option(
     "--figures",
     is_flag=True,

@@ -165,6 +165,22 @@ def source_options(command: AnyCallable) -> AnyCallable:
     )(command)
 
 
+def filter_option(help_text: str, *, default: str | None = None) -> Callable[..., Any]:
+    """Return `--filter`, which is given once: a second one would silently replace the first."""
+
+    def once(
+        context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+    ) -> str | None:
+        if len(values) > 1:
+            problem = "it is given twice; put all conditions into one query"
+            raise click.BadParameter(problem, context, parameter)
+        return values[0] if values else default
+
+    return click.option(
+        "--filter", "query", metavar="QUERY", multiple=True, callback=once, help=help_text
+    )
+
+
 FILTER_HELP = "Those too that match, by words as they are written; see docs/find.md."
 
 

@@ -64,6 +64,7 @@ def run(arguments: Sequence[str] | None) -> int:
     except SessionTuiError as error:
         return _fail(str(error), FAILED)
     except OSError as error:
+        _drop_output()
         return _fail(_plain(error), FAILED)
     return code if isinstance(code, int) else 0
 
@@ -115,7 +116,7 @@ def with_workspace(
             except SessionTuiError as error:
                 raise CommandError(f"{error}{_hint(workspace.state.problem)}") from error
             opened.append(workspace)
-            _tell_odd_names(workspace)
+            _tell_passed_over(workspace)
             reason = workspace.state.read_only
             if changes and reason is not None:
                 raise ReadOnlyError(reason)
@@ -126,7 +127,8 @@ def with_workspace(
         code = asyncio.run(body())
         sys.stdout.flush()
     except BrokenPipeError:  # Caught here, since click would make it a failure.
-        code = _reader_left()
+        _drop_output()  # Nobody reads it any more; that is no failure.
+        code = 0
     except KeyboardInterrupt:
         raise click.exceptions.Exit(INTERRUPTED) from None
     finally:
@@ -136,11 +138,11 @@ def with_workspace(
     raise click.exceptions.Exit(code or 0)
 
 
-def _tell_odd_names(workspace: Workspace) -> None:
-    """Say which keys or files no command takes, since no session can be called so."""
-    from sessiontui.storage.artifacts import ODD_NAME
+def _tell_passed_over(workspace: Workspace) -> None:
+    """Say which keys or files no command takes: unreadable ones, names that no session can have."""
+    from sessiontui.storage.artifacts import PASSED_OVER
 
-    odd = [warning for warning in workspace.state.warnings if warning.startswith(ODD_NAME)]
+    odd = [warning for warning in workspace.state.warnings if warning.startswith(PASSED_OVER)]
     for warning in odd[:_MOST_ODD_NAMES]:
         print_error(warning)
     if (more := len(odd) - _MOST_ODD_NAMES) > 0:
@@ -204,12 +206,12 @@ def _usage(error: click.UsageError) -> str:
     return f"{message} (see {command} --help)"
 
 
-def _reader_left() -> int:
-    """Let what is left in the buffer go nowhere: nobody reads it any more. That is no failure."""
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, sys.stdout.fileno())
-    os.close(sink)
-    return 0
+def _drop_output() -> None:
+    """Let what is left in the buffer go nowhere, so that Python says nothing of it at its end."""
+    with suppress(OSError, ValueError):
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, sys.stdout.fileno())
+        os.close(sink)
 
 
 def _unexpected(

@@ -16,6 +16,7 @@ from sessiontui.cli.resolve import label, quoted, resolve_sessions
 from sessiontui.cli.root import (
     FILTER_HELP,
     cli,
+    filter_option,
     need_sessions,
     source_options,
     source_options_of,
@@ -56,7 +57,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--cwd", metavar="FOLDER", help="The project of the copies, instead of their own."
             ),
-            click.option("--filter", "query", metavar="QUERY", help=FILTER_HELP),
+            filter_option(FILTER_HELP),
             click.option("--overwrite", is_flag=True, help="Trash what is in the way."),
             click.option("--force", is_flag=True, help="Take running sessions too."),
             click.option("--dry-run", is_flag=True, help="Only tell what would go where."),

@@ -270,7 +270,7 @@ def passed_over(stats: Iterable[Stat], others: Iterable[PassedOver]) -> Iterator
             seen = f"No session can have this name: {why}. It holds {stat.size:,} bytes."
             yield Finding(kind="passed", path=stat.path, evidence=(seen,))
     for other in others:
-        seen = f"It has the name of a session, and is {other.reason}."
+        seen = f"{other.reason[:1].upper()}{other.reason[1:]}."
         yield Finding(kind="passed", path=other.path, evidence=(seen,))
 
 

@@ -10,6 +10,7 @@ of several agents stand is read right, too. Times are milliseconds since the epo
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
@@ -504,6 +505,8 @@ def _amount(value: object) -> float:
     return value if 0 <= value < _MOST else 0
 
 
+_LONGEST_WORD: Final = 300
+_BLANK = re.compile(r"\s")
 _TEXT_FIELDS: Final = frozenset(
     {
         "message", "messages", "content", "text", "parts", "prompt", "task", "entries", "history",
@@ -513,12 +516,30 @@ _TEXT_FIELDS: Final = frozenset(
 """Fields in which text would stand, also in a record that has none of them as a rule."""
 
 
-def has_room_for_text(data: Mapping[str, Any]) -> bool:
-    """Tell whether a record has a field where text would stand, or a list of objects."""
-    return not _TEXT_FIELDS.isdisjoint(data) or any(
-        isinstance(value, list) and any(isinstance(part, dict) for part in value)
-        for value in data.values()
-    )
+def says_something(value: object, known: Collection[str] = (), *, field: str = "") -> bool:
+    """Tell whether a record that sets something up holds more than settings.
+
+    Settings are numbers, single words, and objects of such. Anything else may be what somebody
+    said: a text with blanks, a list of texts or objects, a field in which text stands as a rule.
+
+    Args:
+        value: The record, or a part of it.
+        known: Fields of which the content is known to be no such thing, at any depth.
+        field: The field that `value` is the content of.
+    """
+    if field in _TEXT_FIELDS:
+        return isinstance(value, (str, dict, list)) and bool(value)
+    if isinstance(value, dict):
+        return any(
+            says_something(inner, known, field=key)
+            for key, inner in value.items()
+            if key not in known
+        )
+    if isinstance(value, list):
+        return any(isinstance(inner, (str, dict, list)) for inner in value)
+    if not isinstance(value, str) or not value:
+        return False
+    return len(value) > _LONGEST_WORD or bool(_BLANK.search(value))
 
 
 def unlinked(entry: Entry) -> EntryLink:

@@ -33,13 +33,13 @@ from sessiontui.formats.base import (
     Header,
     Signal,
     content_objects,
-    has_room_for_text,
     header_of_records,
     message_call_ids,
     message_signal,
     message_text,
     open_calls,
     parent_link,
+    says_something,
     string,
     strings,
     strongest,
@@ -65,7 +65,7 @@ from sessiontui.formats.blocks import (
     text_part,
 )
 from sessiontui.formats.omp import assistant_blocks, error_block
-from sessiontui.formats.processes import living, parsed_start
+from sessiontui.formats.processes import living, open_regular, parsed_start
 from sessiontui.formats.title_slot import Title, TitleSource, title_line
 from sessiontui.formats.tools import unpaired_result_block
 
@@ -282,7 +282,7 @@ def _records(folder: Path) -> list[tuple[int, dict[str, Any]]]:
 def _record(file: Path) -> dict[str, Any] | None:
     for _ in range(_READS):
         try:
-            with file.open("rb") as opened:
+            with open_regular(file) as opened:
                 record = msgspec.json.decode(opened.read(_LONGEST))
                 written_ms = os.fstat(opened.fileno()).st_mtime_ns // 1_000_000
         except msgspec.DecodeError:
@@ -375,6 +375,13 @@ _SETTINGS: Final = frozenset(
     }
 )  # fmt: skip
 """Records that say nothing: they set a session up."""
+_NO_WORDS: Final = frozenset(
+    {
+        "cwd", "gitBranch", "summary", "customTitle", "aiTitle", "agentName", "snapshot",
+        "worktree", "command", "hookName", "statusMessage",
+    }
+)  # fmt: skip
+"""Their fields with blanks or lists in them."""
 _ATTACHED: Final = frozenset(
     {
         "hook_success", "hook_additional_context", "skill_listing", "deferred_tools_delta",
@@ -451,7 +458,8 @@ class Claude(Format):
         data = entry.data
         match entry.type:
             case "progress":
-                return mapping(data.get("data")).get("type") == "hook_progress"
+                hook = mapping(data.get("data"))
+                return hook.get("type") == "hook_progress" and not says_something(data, _NO_WORDS)
             case "attachment":
                 kind = mapping(data.get("attachment")).get("type")
                 return isinstance(kind, str) and kind in _ATTACHED
@@ -466,7 +474,7 @@ class Claude(Format):
                     return content.startswith(_CAVEAT) or _is_local(content)
                 return _is_local(content)
             case _:
-                return entry.type in _SETTINGS and not has_room_for_text(data)
+                return entry.type in _SETTINGS and not says_something(data, _NO_WORDS)
 
     def usage(self, entry: Entry) -> EntryUsage | None:
         """Return `usage` of a message: its lines repeat it, and the last one counts."""

@@ -31,11 +31,11 @@ from sessiontui.formats.base import (
     OpenCall,
     Signal,
     content_objects,
-    has_room_for_text,
     kept_number,
     message_signal,
     message_text,
     parent_link,
+    says_something,
     string,
     strings,
     tokens,
@@ -305,7 +305,7 @@ class Locks(NamedTuple):
 def is_locked(file: Path) -> bool | None:
     """Tell whether a process has a file locked, by trying; None where that cannot be told."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     try:
@@ -346,6 +346,14 @@ _SYNTHETIC: Final = (
     "<command-", "<local-command-", "<environment_context>", "<user_instructions>", "# AGENTS.md",
 )  # fmt: skip
 """How messages in the user's name begin that Codex writes by itself."""
+_NO_WORDS: Final = frozenset(
+    {
+        "cwd", "instructions", "base_instructions", "user_instructions", "developer_instructions",
+        "dynamic_tools", "git", "sandbox_policy", "permission_profile", "collaboration_mode",
+        "thread_name", "thread_settings", "file_system_sandbox_policy", "workspace_roots",
+    }
+)  # fmt: skip
+"""Fields of what sets a session up with blanks or lists in them."""
 _WRAPPED: Final = (
     ("<environment_context>", "</environment_context>"),
     ("<user_instructions>", "</user_instructions>"),
@@ -426,9 +434,10 @@ class Codex(Format):
                 kind = payload.get("type")
                 if kind == "token_count":
                     return payload.get("info") is None
-                return kind in ("thread_settings_applied", "thread_name_updated")
+                known = kind in ("thread_settings_applied", "thread_name_updated")
+                return known and not says_something(payload, _NO_WORDS)
             case "session_meta" | "turn_context":
-                return not has_room_for_text(entry.data)
+                return not says_something(entry.data, _NO_WORDS)
             case _:
                 return False
 

@@ -26,13 +26,13 @@ from sessiontui.formats.base import (
     Header,
     OpenCall,
     Signal,
-    has_room_for_text,
     kept_number,
     message_call_ids,
     message_signal,
     message_text,
     open_calls,
     parent_link,
+    says_something,
     string,
     strings,
     tokens,
@@ -561,9 +561,17 @@ _SETTINGS: Final = frozenset(
     {
         "session", "title", "title_change", "session_info", "model_change",
         "thinking_level_change", "service_tier_change", "mode_change", "credential_pin",
+        "session_init", "custom",
     }
 )  # fmt: skip
-"""Entries that say nothing: they set a session up."""
+"""Entries that say nothing: they set a session up, or tell that omp left it."""
+_NO_WORDS: Final = frozenset(
+    {
+        "cwd", "title", "name", "pad", "additionalDirectories", "previousSessionFiles",
+        "parentSession", "branchedFrom", "systemPrompt", "tools", "outputSchema", "reason",
+    }
+)  # fmt: skip
+"""Their fields with blanks or lists in them."""
 _IN_CONTEXT: Final = frozenset(
     {"message", "custom_message", "branch_summary", "compaction", "reset_boundary"}
 )
@@ -661,12 +669,9 @@ class Omp(Format):
     def says_nothing(self, entry: Entry) -> bool:
         """Tell whether an entry only sets a session up, or records that omp left it."""
         data = entry.data
-        if entry.type == "session_init":
-            task = data.get("task")
-            return task is None or (isinstance(task, str) and not task.strip())
-        if entry.type == "custom":
-            return data.get("customType") == "session_exit"
-        return entry.type in _SETTINGS and not has_room_for_text(data)
+        if entry.type == "custom" and data.get("customType") != "session_exit":
+            return False
+        return entry.type in _SETTINGS and not says_something(data, _NO_WORDS)
 
     def usage(self, entry: Entry) -> EntryUsage | None:
         """Return `usage` of answers, of `model_usage`, and of what the `task` tool returned."""

@@ -7,13 +7,15 @@ milliseconds since the epoch.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -118,11 +120,11 @@ def lock_holder(path: Path) -> int | None:
     0 where the lock is there and its process is not of this namespace.
     """
     try:
-        stat = path.stat()
+        found = path.stat()
         lines = (_PROC / "locks").read_text("ascii", "replace").splitlines()
     except OSError:
         return None
-    name = f"{os.major(stat.st_dev):02x}:{os.minor(stat.st_dev):02x}:{stat.st_ino}"
+    name = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
     for line in lines:
         words = line.split()
         if "->" not in words and len(words) > 5 and words[5] == name:
@@ -130,14 +132,27 @@ def lock_holder(path: Path) -> int | None:
     return None
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file that others may have put there to be read; never waits for a pipe.
+
+    Raises:
+        OSError: It cannot be opened, or is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
+
+
 def _in_proc(pid: int) -> Process | None:
     """Return the process if it lives; one that only waits to be reaped does not."""
     try:
-        stat = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
+        line = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
     except OSError:
         # It may be hidden from us, and live.
         return Process(pid) if _is_there(pid) else None
-    name, _, rest = stat.partition("(")[2].rpartition(")")
+    name, _, rest = line.partition("(")[2].rpartition(")")
     fields = rest.split()
     if len(fields) < 20 or fields[0] in ("Z", "X", "x"):
         return None
@@ -167,7 +182,9 @@ def _is_there(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except (OSError, OverflowError):
+    except OverflowError:
+        return False  # No system counts that far.
+    except OSError:
         return True
     return True
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from sessiontui.storage.backend import Backend, Stat
 
-ODD_NAME: Final = "passed over, no session can have this name"
+PASSED_OVER: Final = "passed over"
+"""How it begins what is told of a key or file that is not taken for a session."""
+ODD_NAME: Final = f"{PASSED_OVER}, no session can have this name"
 """How the warning of such a name begins."""
 _SUFFIX: Final = ".jsonl"
 _SHOWN_CHARACTERS: Final = 200

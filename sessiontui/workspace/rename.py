@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessiontui.errors import ReadOnlyError, SessionHeldError, WrongTypeError
+from sessiontui.errors import ReadOnlyError, SessionExistsError, SessionHeldError, WrongTypeError
 from sessiontui.formats.registry import AGENTS
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ async def rename(
         for row in rows if title is not None else ():
             if (refusal := no_title(row)) is not None:
                 raise WrongTypeError(refusal, path=path)
+        if moves and new_path is not None and storage.exists_sync(new_path):
+            raise SessionExistsError(new_path)  # Before the title is changed.
         growth = None if insist else holding.growth(path)
         if title is not None:
             await storage.update_session_title(path, title, allow_rewrite=holding.guard(path))

@@ -130,7 +130,12 @@ class RowUpdater:
         return row is not None and row.failed
 
     def named(self, name: str) -> list[Row]:
-        """Return the rows whose id or file name is `name`, else those that begin with it."""
+        """Return the rows whose id or file name is `name`, else those that begin with it.
+
+        An empty name, as a variable without a value gives, names none.
+        """
+        if not name:
+            return []
         exact: list[Row] = []
         begin: list[Row] = []
         for row in self._rows.values():

@@ -140,3 +140,10 @@ async def test_a_link_in_place_of_the_folder_for_files_to_come_is_not_followed(
     await backend.unstage(token)
     await backend.aclose()
     assert list(elsewhere.iterdir()) == [abandoned]
+
+
+async def test_a_session_without_a_byte_is_put_in_place(world: World) -> None:
+    storage = await world.open()
+    await storage.place(new_staging_token(), [Stat(A, 0, WHEN)])
+    assert await world.peer.data(A) == b""
+    assert await world.peer.mtime_ms(A) == WHEN

@@ -6,7 +6,10 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,10 +21,10 @@ from sessiontui.formats.title_slot import make_title_field
 from tests.app.terminal import Terminal
 from tests.command import NOW_MS, ROOT, Command, command_environment, write_sessions
 from tests.sessions import START_MS, Omp, pi_session
+from tests.unit.directory_support import without_rights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.servers import RealServer
 
@@ -488,3 +491,79 @@ def test_following_misses_nothing_while_the_connection_is_cut_again_and_again(
 
 def test_drafts_are_no_sessions(remote: Command) -> None:
     assert {item["path"][-6:] for item in remote.json("ls", "--json")} == {".jsonl"}
+
+
+@pytest.mark.parametrize("arguments", [("rm", "--yes"), ("rename", "--title", "x"), ("show",)])
+def test_an_empty_name_is_no_session(
+    command: Command, files: dict[str, Path], arguments: tuple[str, ...]
+) -> None:
+    for path in list(files.values())[1:]:
+        path.unlink()
+    done = command(*arguments, "")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no session is called" in done.stderr
+    assert next(iter(files.values())).is_file()
+
+
+def test_an_empty_name_restores_nothing(command: Command) -> None:
+    assert command("rm", "--yes", command("ls").stdout.split("\t")[3]).returncode == 0
+    assert command("restore", "").returncode == 1
+    assert len(command("trash").stdout.splitlines()) == 1
+
+
+def test_a_path_that_is_taken_leaves_the_title(command: Command, files: dict[str, Path]) -> None:
+    one, other = list(files.values())[:2]
+    before = one.read_bytes()
+    done = command("rename", str(one), "--title", "Another", "--path", str(other))
+    assert done.returncode == 1
+    assert "already has this path" in done.stderr
+    assert one.read_bytes() == before
+
+
+def test_a_title_is_told_as_it_was_stored(command: Command, files: dict[str, Path]) -> None:
+    path = str(next(iter(files.values())))
+    told = json.loads(command("rename", path, "--json", "--title", "Ω" * 200 + "END").stdout)
+    listed = json.loads(command("ls", "--json").stdout)
+    assert told[0]["title"] == next(one["title"] for one in listed if one["path"] == path)
+
+
+def test_a_title_that_is_no_text_is_refused(command: Command, files: dict[str, Path]) -> None:
+    path = next(iter(files.values()))
+    before = path.read_bytes()
+    done = command("rename", str(path), "--title", "\udcff bad")
+    assert (done.returncode, path.read_bytes()) == (1, before)
+    assert "not valid UTF-8" in done.stderr
+
+
+def test_output_to_a_full_disk_is_one_line_and_a_failure(tmp_path: Path, folder: Path) -> None:
+    write_sessions(folder)
+    program = [sys.executable, "-m", "sessiontui", "ls", "--source", str(folder)]
+    environment = command_environment(tmp_path)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            program, stdout=full, stderr=subprocess.PIPE, env=environment, cwd=ROOT, text=True
+        )
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "no space left" in done.stderr
+
+
+def test_what_may_not_be_read_is_told(tmp_path: Path, folder: Path, files: dict[str, Path]) -> None:
+    hidden = next(iter(files.values()))
+    hidden.chmod(0)
+    closed = folder / "-closed"
+    closed.mkdir()
+    closed.chmod(0)
+    program = [*without_rights(), sys.executable, "-m", "sessiontui"]
+    environment = command_environment(tmp_path)
+    try:
+        for command in ("ls", "doctor"):
+            done = subprocess.run(
+                [*program, command, "--source", str(folder)],
+                capture_output=True, text=True, env=environment, cwd=ROOT,
+            )  # fmt: skip
+            assert hidden.name in done.stderr
+            assert "-closed" in done.stderr
+        assert "no permission to read it" in done.stdout.lower()
+        assert done.returncode == 1
+    finally:
+        closed.chmod(0o700)

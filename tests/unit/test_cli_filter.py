@@ -117,6 +117,13 @@ def test_a_filter_that_is_not_understood_is_refused_before_anything_is_opened(
         assert "nowhere" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["ls", "rm --yes", "cp --to omp", "mv --yes --to omp"])
+def test_a_filter_is_given_once(store: Command, command: str) -> None:
+    done = store(*command.split(), "--filter", "is:empty", "--filter", "age:>1d")
+    assert done.returncode == 2
+    assert "given twice" in done.stderr
+
+
 @pytest.mark.parametrize("query", ["", " ", '""', '" "', '-""'])
 def test_a_filter_that_asks_for_nothing_takes_nothing(store: Command, query: str) -> None:
     for arguments in (("rm", "--yes"), ("mv", "--yes", "--to", "omp"), ("cp", "--to", "omp")):

@@ -136,6 +136,20 @@ NOT_EMPTY: dict[str, bytes] = {
     "usage": omp({"type": "model_usage", "usage": {"input": 1}}),
     "the task of a subagent": omp({"type": "session_init", "task": "Count the files"}),
     "a setting that speaks": omp({"type": "mode_change", "prompt": "Do it"}),
+    "a prompt beside no task": omp({"type": "session_init", "prompt": "Do"}),
+    "a draft in a setting": omp({"type": "model_change", "model": "m", "draft": "Do it"}),
+    "messages deep in a header": encode_entries(
+        [HEADER | {"data": {"messages": [{"role": "user", "content": "hi"}]}}]
+    ),
+    "texts listed in a header": encode_entries([HEADER | {"items": ["hello", "answer"]}]),
+    "a log in a header": encode_entries([HEADER | {"log": "user: do it"}]),
+    "a message in a setting": omp({"type": "mode_change", "note": {"message": {"a": "Do"}}}),
+    "a message beside a hook": encode_entries(
+        [{"type": "progress", **CLAUDE, "data": {"type": "hook_progress", "message": "Do"}}]
+    ),
+    "a history of Codex": encode_entries(
+        [{"type": "session_meta", "payload": {"id": "x", "history": [{"text": "Do"}]}}]
+    ),
     "a broken line": omp() + b'{"type":"message","mess\n',
     "a line of another kind": omp() + b'"Do it"\n',
     "bytes": omp() + b"\x00\xff\n",

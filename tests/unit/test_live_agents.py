@@ -97,6 +97,17 @@ def started_by_ps(pid: int) -> str:
     return asked.stdout.strip()
 
 
+def test_a_pipe_in_the_registry_is_no_record_and_keeps_nobody_waiting(root: Path) -> None:
+    (root / "sessions").mkdir(parents=True)
+    os.mkfifo(root / "sessions" / "5.json")
+    assert told(root) is None
+
+
+def test_a_number_that_no_process_has_is_gone(root: Path) -> None:
+    register(root, 99_999_999_999_999, startedAt=5).rename(root / "sessions" / "5.json")
+    assert (told(root) or ("",))[0] == "gone"
+
+
 def test_a_process_that_lives_and_began_when_it_says_runs_its_session(root: Path) -> None:
     with agent() as process:
         for fields in (

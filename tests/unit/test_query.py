@@ -20,6 +20,7 @@ from sessiontui.catalog.stats import SessionStats
 from sessiontui.errors import QueryError
 from sessiontui.formats.base import OpenCall, Tokens
 from sessiontui.formats.registry import AGENT_NAMES
+from sessiontui.formats.title_slot import TITLE_CHARACTERS
 
 HOME = "/home/mira"
 NOW = 1_795_442_529_000
@@ -220,6 +221,27 @@ def test_what_is_wrong_is_told_with_what_is_allowed(query: str, says: str) -> No
     with pytest.raises(QueryError) as caught:
         Query(query)
     assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["-newer:7d", "-project_name:api", "-s:error", "-status::running", "-is://live",
+     "-is\uff1alive",
+     '-"draft age:>3000d', '-title:"draft age:>3000d', "-size:5M..1M", "-age:3d..1d",
+     "-created:2026-03..2026-01", "size:>1i"],
+)  # fmt: skip
+def test_what_is_not_understood_is_never_ruled_out(query: str) -> None:
+    """Else everything else would be a match."""
+    with pytest.raises(QueryError):
+        Query(query)
+
+
+@pytest.mark.parametrize("query", ["-important", "-title:important", "-re:/important/"])
+def test_of_a_title_that_was_cut_nobody_knows_what_is_not_in_it(query: str) -> None:
+    cut = row(title="a" * TITLE_CHARACTERS)
+    assert fits(query, cut) is None
+    assert fits(query, row(title="short")) is True
+    assert fits("-re:/i.*m.*p.*t/", row(title="a title that is sixty characters long " * 3)) is None
 
 
 def test_an_unknown_key_is_told_the_known_ones() -> None:

@@ -44,7 +44,7 @@ from sessiontui.app.widgets.transcript.pane import TranscriptPane
 from sessiontui.app.widgets.transcript.view import TranscriptView
 from sessiontui.catalog.row_builder import session_status
 from sessiontui.catalog.sorting import shown_title
-from sessiontui.storage.artifacts import ODD_NAME
+from sessiontui.storage.artifacts import PASSED_OVER
 from sessiontui.storage.sync import TOOK_OVER
 from sessiontui.workspace import DocumentGone, RowsChanged, StateChanged
 
@@ -238,7 +238,7 @@ class MainPanes(TerminalSized[None]):
         if losses and losses[-1] != self._loss:
             self._loss = losses[-1]
             self.tell(as_sentence(self._loss), "failed")
-        odd = [warning for warning in state.warnings if warning.startswith(ODD_NAME)]
+        odd = [warning for warning in state.warnings if warning.startswith(PASSED_OVER)]
         if odd and odd[-1] != self._odd_name:
             self._odd_name = odd[-1]
             self.tell(as_sentence(self._odd_name), "attention")

@@ -89,6 +89,8 @@ class Staging:
             InvalidPathError: A session would not be listed there; the same.
         """
         folder = self._folder(token)
+        if not any(stat.size for stat in files):
+            self.stage(token, 0, 0, b"")  # Nothing was ever kept of them.
         with self._root.handles() as handles:
             for number, stat in enumerate(files):
                 self._check(handles, stat)

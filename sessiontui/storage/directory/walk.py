@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sessiontui.errors import InvalidPathError, SessionNotFoundError, StorageError, WrongTypeError
-from sessiontui.storage.artifacts import odd_names
+from sessiontui.storage.artifacts import PASSED_OVER, odd_names
 from sessiontui.storage.backend import PassedOver, ScanBatch, Stat
 from sessiontui.storage.directory.paths import (
     MAX_DEPTH,
@@ -36,7 +36,7 @@ BATCH = 4_000
 
 _KIND = 0o170000
 _MS = 1_000_000
-_NOT_ROOT = os.geteuid() != 0
+_UNREADABLE = "no permission to read it"
 
 
 def kind_of(mode: int) -> str:
@@ -133,14 +133,16 @@ class _Walk:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                batch.warnings.append(clean(f"passed over: {storage_error(error, prefix + name)}"))
+                batch.warnings.append(
+                    clean(f"{PASSED_OVER}: {storage_error(error, prefix + name)}")
+                )
                 continue
             if found.st_mode & kind != regular:
                 self._warn(prefix + name, kind_of(found.st_mode))
                 if stat.S_ISDIR(found.st_mode):
                     folders.append(name)
-            elif _NOT_ROOT and not may_read(found, name, descriptor):
-                self._warn(prefix + name, "no permission to read it")
+            elif not may_read(found, name, descriptor):
+                self._warn(prefix + name, _UNREADABLE)
             else:
                 modified = found.st_mtime_ns // millisecond
                 stats.append(Stat(prefix + name, found.st_size, modified))
@@ -152,7 +154,7 @@ class _Walk:
         self,
         entries: Iterable[os.DirEntry[str]],
         prefix: str,
-        _descriptor: int,
+        descriptor: int,
         folders: list[str],
     ) -> Generator[ScanBatch, None, None]:
         """Note whatever is in one folder."""
@@ -162,12 +164,14 @@ class _Walk:
             if entry.is_dir(follow_symlinks=False):
                 folders.append(entry.name)
                 if is_session_name(entry.name):
-                    batch.passed.append(PassedOver(path, "a folder"))
+                    batch.passed.append(PassedOver(path, _called_so("a folder")))
                 continue
             with suppress(FileNotFoundError):
                 found = entry.stat(follow_symlinks=False)
                 if found.st_mode & _KIND != stat.S_IFREG and is_session_name(entry.name):
-                    batch.passed.append(PassedOver(path, kind_of(found.st_mode)))
+                    batch.passed.append(PassedOver(path, _called_so(kind_of(found.st_mode))))
+                elif not may_read(found, entry.name, descriptor):
+                    batch.passed.append(PassedOver(path, _UNREADABLE))
                 batch.stats.append(Stat(path, found.st_size, found.st_mtime_ns // _MS))
             if len(batch.stats) >= batch.limit:
                 yield batch.take()
@@ -183,7 +187,9 @@ class _Walk:
         except (FileNotFoundError, NotADirectoryError):
             return  # gone, or another thing by now
         except OSError as error:
-            self.batch.warnings.append(clean(f"passed over: {storage_error(error, prefix + name)}"))
+            told = storage_error(error, prefix + name)
+            self.batch.warnings.append(clean(f"{PASSED_OVER}: {told}"))
+            self.batch.passed.append(PassedOver(prefix + name, _UNREADABLE))
             return
         try:
             yield from self.folder(descriptor, f"{prefix}{name}/", depth=depth + 1)
@@ -191,7 +197,11 @@ class _Walk:
             os.close(descriptor)
 
     def _warn(self, path: str, words: str) -> None:
-        self.batch.warnings.append(clean(f"passed over ({words}): {path}"))
+        self.batch.warnings.append(clean(f"{PASSED_OVER} ({words}): {path}"))
+
+
+def _called_so(kind: str) -> str:
+    return f"it has the name of a session, and is {kind}"
 
 
 def walk_sessions(

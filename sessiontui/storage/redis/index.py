@@ -225,7 +225,7 @@ def _answers(
                 raise reply_error(size)
             warnings.append(f"passed over, not a session but another type of key: {_shown(key)}")
             if passed is not None and is_session(keys.path(key)):
-                passed.append(PassedOver(keys.path(key), "another type of key"))
+                passed.append(PassedOver(keys.path(key), "it is another type of key"))
             continue
         stats.append(_stat(keys, key, size, time, title, warnings))
     return stats, warnings
