@@ -29,10 +29,26 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import Any
+
+_OS_FIELDS = ("errno", "strerror", "filename")
 
 
 class SessionTuiError(Exception):
-    """Base of every error that sessiontui raises on purpose."""
+    """Base of every error that sessiontui raises on purpose; pickles and unpickles whole."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = dict(self.__dict__)
+        if isinstance(self, OSError):
+            state |= {name: getattr(self, name) for name in _OS_FIELDS}
+        return _restore, (type(self), self.args), state
+
+
+def _restore(kind: type[SessionTuiError], args: tuple[object, ...]) -> SessionTuiError:
+    """Make an error from its message, whatever its constructor takes."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
 
 
 class ConfigError(SessionTuiError):
