@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 
 from sessiontui.errors import (
     InvalidPathError,
@@ -109,6 +109,7 @@ class StorageState:
 
 
 ContentsPolicy = Literal["resident", "on_demand"]
+WriterFlags = Literal["a", "w"]
 
 CACHE_BYTES: Final = 32 << 20
 """How much of what was read on demand is kept."""
@@ -128,6 +129,9 @@ class SessionStorage(StorageState, SessionReads):
             the first `changes` on.
         retries: How long to go on with a write while the store is away.
         clock: Milliseconds since the epoch.
+
+    Raises:
+        ValueError: There is no such `contents`.
     """
 
     def __init__(
@@ -140,6 +144,7 @@ class SessionStorage(StorageState, SessionReads):
         retries: RetryPolicy | None = None,
         clock: Callable[[], int] = now_ms,
     ) -> None:
+        _refuse_unknown("contents", contents, ContentsPolicy)
         self.visible: Collection[str] = frozenset()
         """Sessions somebody looks at: their changes come first."""
         retries = retries or RetryPolicy()
@@ -455,7 +460,7 @@ class SessionStorage(StorageState, SessionReads):
     def open_writer(
         self,
         path: str,
-        flags: Literal["a", "w"] = "a",
+        flags: WriterFlags = "a",
         on_error: Callable[[Exception], None] | None = None,
     ) -> SessionStorageWriter:
         """Return a writer of lines.
@@ -467,8 +472,10 @@ class SessionStorage(StorageState, SessionReads):
             on_error: Called once, with the first error.
 
         Raises:
+            ValueError: There are no such `flags`.
             RuntimeError: `flags` is `w` and no event loop runs.
         """
+        _refuse_unknown("flags", flags, WriterFlags)
         writer = SessionStorageWriter(self._lines, path, on_error)
         if flags == "w":
             self._check("open_writer")
@@ -516,6 +523,17 @@ class SessionStorage(StorageState, SessionReads):
     def _notify(self) -> None:
         for callback in list(self._listeners):
             callback()
+
+
+def _refuse_unknown(name: str, value: str, allowed: Any) -> None:
+    """Raise if a value is none of those that a literal type allows.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if value not in get_args(allowed):
+        expected = " or ".join(map(repr, get_args(allowed)))
+        raise ValueError(f"{name} must be {expected}, not {value!r}")
 
 
 class _LoadedStorage(SessionStorage):
