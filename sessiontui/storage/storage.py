@@ -39,7 +39,7 @@ from sessiontui.storage.session_operations import (
 )
 from sessiontui.storage.sync import Refresh, StoreSync
 from sessiontui.storage.write_queue import RetryPolicy, WriteQueue
-from sessiontui.storage.writer import SessionStorageWriter, WriterLines, encode_text
+from sessiontui.storage.writer import SessionStorageWriter, encode_text
 from sessiontui.times import now_ms
 
 if TYPE_CHECKING:
@@ -55,59 +55,6 @@ if TYPE_CHECKING:
     from sessiontui.storage.write_queue import Guard, Operation, PendingWrite, UnwrittenData
 
 
-class StorageState:
-    """The state of a storage: pending writes, errors, change feed."""
-
-    _write_queue: WriteQueue
-    _follower: StoreSync
-
-    @property
-    def pending(self) -> int:
-        """Number of calls that the store has not confirmed yet."""
-        return self._write_queue.pending
-
-    @property
-    def last_error(self) -> Exception | None:
-        """Why the store did not answer a write the last time; None since it does."""
-        return self._write_queue.last_error
-
-    @property
-    def refusals(self) -> int:
-        """How often the store refused a change for want of a right, or as it takes none."""
-        return self._write_queue.refusals
-
-    @property
-    def unwritten(self) -> tuple[UnwrittenData, ...]:
-        """What was accepted and could not be written, oldest first."""
-        return tuple(self._write_queue.unwritten)
-
-    @property
-    def pending_writes(self) -> tuple[PendingWrite, ...]:
-        """The changes that the store has not confirmed yet, in the order of the calls."""
-        return self._write_queue.described()
-
-    @property
-    def given_up(self) -> tuple[PendingWrite, ...]:
-        """What `aclose` did not wait for any longer, in the order in which it failed."""
-        return tuple(self._write_queue.given_up)
-
-    def take_unwritten(self) -> tuple[UnwrittenData, ...]:
-        """Return `unwritten` and hold it no more."""
-        taken = self.unwritten
-        self._write_queue.unwritten.clear()
-        return taken
-
-    @property
-    def feed_state(self) -> FeedState:
-        """How peers' changes reach us at the moment."""
-        return self._follower.state
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What was passed over in the store and why; the newest hundred."""
-        return tuple(self._follower.warnings)
-
-
 ContentsPolicy = Literal["resident", "on_demand"]
 WriterFlags = Literal["a", "w"]
 
@@ -117,7 +64,7 @@ KEEP_TRASH_MS: Final = 30 * 86_400_000
 """How long the trash keeps what is deleted."""
 
 
-class SessionStorage(StorageState, SessionReads):
+class SessionStorage(SessionReads):
     """Sessions over a backend. Constructed empty; `load` fills it.
 
     Args:
@@ -175,7 +122,8 @@ class SessionStorage(StorageState, SessionReads):
             visible=lambda: self.visible,
             notify=self._notify,
         )
-        self._lines = WriterLines(mirror, self._write_queue, self._check)
+        self._writers: set[SessionStorageWriter] = set()
+        """Those not closed; a rename takes them along."""
         cache = RangeCache(cache_bytes)
         reader = RangeReader(backend, mirror, self._write_queue, cache, self._follower.mark)
         super().__init__(backend, mirror, reader)
@@ -242,6 +190,52 @@ class SessionStorage(StorageState, SessionReads):
         await self.aclose()
 
     # State and changes.
+
+    @property
+    def pending(self) -> int:
+        """Number of calls that the store has not confirmed yet."""
+        return self._write_queue.pending
+
+    @property
+    def last_error(self) -> Exception | None:
+        """Why the store did not answer a write the last time; None since it does."""
+        return self._write_queue.last_error
+
+    @property
+    def refusals(self) -> int:
+        """How often the store refused a change for want of a right, or as it takes none."""
+        return self._write_queue.refusals
+
+    @property
+    def unwritten(self) -> tuple[UnwrittenData, ...]:
+        """What was accepted and could not be written, oldest first."""
+        return tuple(self._write_queue.unwritten)
+
+    @property
+    def pending_writes(self) -> tuple[PendingWrite, ...]:
+        """The changes that the store has not confirmed yet, in the order of the calls."""
+        return self._write_queue.described()
+
+    @property
+    def given_up(self) -> tuple[PendingWrite, ...]:
+        """What `aclose` did not wait for any longer, in the order in which it failed."""
+        return tuple(self._write_queue.given_up)
+
+    def take_unwritten(self) -> tuple[UnwrittenData, ...]:
+        """Return `unwritten` and hold it no more."""
+        taken = self.unwritten
+        self._write_queue.unwritten.clear()
+        return taken
+
+    @property
+    def feed_state(self) -> FeedState:
+        """How peers' changes reach us at the moment."""
+        return self._follower.state
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What was passed over in the store and why; the newest hundred."""
+        return tuple(self._follower.warnings)
 
     def on_state(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have `callback` called when feed state, pending, last error or warnings changed.
@@ -476,14 +470,21 @@ class SessionStorage(StorageState, SessionReads):
             RuntimeError: `flags` is `w` and no event loop runs.
         """
         _refuse_unknown("flags", flags, WriterFlags)
-        writer = SessionStorageWriter(self._lines, path, on_error)
+        writer = SessionStorageWriter(
+            path,
+            self._mirror,
+            self._write_queue,
+            check=self._check,
+            closed=self._writers.discard,
+            on_error=on_error,
+        )
         if flags == "w":
             self._check("open_writer")
             operation = Write(path, b"", self._mirror.next_mtime(), writer=writer)
             operation.unheard = True
             self._write_queue.add(operation)
             writer.wait_for(operation)
-        self._lines.writers.add(writer)
+        self._writers.add(writer)
         return writer
 
     # Inside.
@@ -499,7 +500,7 @@ class SessionStorage(StorageState, SessionReads):
                 if self._mirror.exists(path) and path not in known:
                     raise SessionExistsError(path)
         operation = Move(source, target, known=known, overwrite=overwrite, **options)
-        operation.take_along(self._lines.writers, self._write_queue)
+        operation.take_along(self._writers, self._write_queue)
         await self.carry_out(operation)
 
     async def carry_out(self, operation: Operation) -> None:
