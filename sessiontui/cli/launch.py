@@ -116,8 +116,8 @@ def _run_app(
         import asyncio
 
         from sessiontui.app.app import SessionApp
+        from sessiontui.storage.storage import open_backend
         from sessiontui.workspace import SessionIndex, open_workspace
-        from sessiontui.workspace.connection import open_backend
         from sessiontui.workspace.view_state import ViewStateFile
 
         opens = connect or open_backend

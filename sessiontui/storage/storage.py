@@ -1,8 +1,9 @@
 """Session storage: sessions over any backend, each change in its turn, peers' changes followed.
 
-`SessionStorage` is the one class; the three named ones open it over their
-backend. What is synchronous is answered from the mirror. What changes a session
-goes through the write queue. Sizes and offsets are bytes, times integer milliseconds
+`SessionStorage` is the one class, and `open` takes any source; the three named
+ones open it over what only a program has: a client, a folder whose paths begin at it,
+memory. What is synchronous is answered from the mirror. What changes a session goes
+through the write queue. Sizes and offsets are bytes, times integer milliseconds
 since the epoch.
 """
 
@@ -11,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack, get_args
 
 from sessiontui.errors import (
     InvalidPathError,
@@ -20,7 +22,7 @@ from sessiontui.errors import (
     SessionNotFoundError,
     StorageError,
 )
-from sessiontui.sources import DEFAULT_PREFIX
+from sessiontui.sources import DEFAULT_PREFIX, DirectorySource, RedisSource, parse_source
 from sessiontui.storage.artifacts import artifact_target, is_artifact
 from sessiontui.storage.backend import TrashItem
 from sessiontui.storage.change_detector import ChangeDetector
@@ -44,11 +46,11 @@ from sessiontui.times import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
-    from pathlib import Path
 
-    from redis.asyncio import Redis
+    from redis.asyncio import Redis, RedisCluster
 
     from sessiontui.formats.title_slot import TitleSource
+    from sessiontui.sources import Source
     from sessiontui.storage.backend import Backend, FeedState, Stat
     from sessiontui.storage.change_feed import ChangeFeed
     from sessiontui.storage.memory import MemoryStore
@@ -62,6 +64,33 @@ CACHE_BYTES: Final = 32 << 20
 """How much of what was read on demand is kept."""
 KEEP_TRASH_MS: Final = 30 * 86_400_000
 """How long the trash keeps what is deleted."""
+
+
+class StorageOptions(TypedDict, total=False):
+    """What everything that opens a storage takes; see `SessionStorage`."""
+
+    cache_bytes: int
+    follow: bool
+    retries: RetryPolicy | None
+
+
+def open_backend(source: Source, password: str | None = None) -> Backend:
+    """Return the backend of a source, not connected yet.
+
+    What a backend needs is imported here, so that a folder never loads Redis
+    and the first paint waits for neither.
+
+    Args:
+        source: Where the sessions are.
+        password: Used instead of the one in the source, if given.
+    """
+    if isinstance(source, RedisSource):
+        from sessiontui.storage.redis.backend import RedisBackend
+
+        return RedisBackend.from_source(source, password=password)
+    from sessiontui.storage.directory.backend import DirectoryBackend
+
+    return DirectoryBackend(source.path, absolute=True)
 
 
 class SessionStorage(SessionReads):
@@ -129,6 +158,47 @@ class SessionStorage(SessionReads):
         super().__init__(backend, mirror, reader)
 
     # Opening, closing, waiting.
+
+    @classmethod
+    async def open(
+        cls,
+        source: str | Path | Source,
+        *,
+        password: str | None = None,
+        contents: ContentsPolicy = "resident",
+        **options: Unpack[StorageOptions],
+    ) -> Self:
+        """Open the sessions at a place, loaded.
+
+        Args:
+            source: `redis://`, `rediss://`, `unix://`, `redis+cluster://` or
+                `redis+sentinel://` with a server, or a folder; paths of sessions are
+                the files' own there. All that `parse_source` takes.
+            password: Used instead of the one in the source, if given.
+            contents: Whether to hold all bytes, or the index alone.
+            options: As for `SessionStorage`.
+
+        Raises:
+            ConfigError: The source cannot be used; the message holds no password.
+            StorageError: It could not be asked.
+        """
+        if isinstance(source, str):
+            source = parse_source(source)
+        elif isinstance(source, Path):
+            source = DirectorySource(source.absolute())
+        return await cls._loaded(open_backend(source, password), contents, options)
+
+    @classmethod
+    async def _loaded(
+        cls, backend: Backend, contents: ContentsPolicy, options: StorageOptions
+    ) -> Self:
+        storage = cls(backend, contents=contents, **options)
+        try:
+            await storage.load()
+        except BaseException:
+            await storage.aclose()
+            raise
+        return storage
 
     async def load(self) -> None:
         """Fill the mirror from the store; feeds that are open see the sessions arrive.
@@ -537,31 +607,21 @@ def _refuse_unknown(name: str, value: str, allowed: Any) -> None:
         raise ValueError(f"{name} must be {expected}, not {value!r}")
 
 
-class _LoadedStorage(SessionStorage):
-    """A storage that is loaded when it is returned."""
+class RedisSessionStorage(SessionStorage):
+    """Sessions in Redis, under the keys that omp uses.
 
-    @classmethod
-    async def _open(cls, backend: Backend, contents: ContentsPolicy) -> Self:
-        storage = cls(backend, contents=contents)
-        try:
-            await storage.load()
-        except BaseException:
-            await storage.aclose()
-            raise
-        return storage
-
-
-class RedisSessionStorage(_LoadedStorage):
-    """Sessions in Redis, under the keys that omp uses."""
+    A class of its own since omp has one of this name; it adds `create`, from a client.
+    """
 
     @classmethod
     async def create(
         cls,
-        client: Redis,
+        client: Redis | RedisCluster,
         *,
         prefix: str = DEFAULT_PREFIX,
         scan_count: int = 500,
         contents: ContentsPolicy = "resident",
+        **options: Unpack[StorageOptions],
     ) -> Self:
         """Open the sessions under `prefix`.
 
@@ -570,22 +630,29 @@ class RedisSessionStorage(_LoadedStorage):
             prefix: What all keys begin with, verbatim.
             scan_count: How many keys to ask for at a time.
             contents: Whether to hold all bytes, or the index alone.
+            options: As for `SessionStorage`.
 
         Raises:
+            ConfigError: It is no such client, or the prefix is none for a cluster.
             StorageError: The server could not be asked.
         """
         from sessiontui.storage.redis.backend import RedisBackend
 
         backend = RedisBackend.from_client(client, prefix=prefix, scan_count=scan_count)
-        return await cls._open(backend, contents)
+        return await cls._loaded(backend, contents, options)
 
 
-class DirectorySessionStorage(_LoadedStorage):
-    """Sessions in a folder, as omp writes them."""
+class DirectorySessionStorage(SessionStorage):
+    """Sessions in a folder, as omp writes them; with paths that begin at the folder."""
 
     @classmethod
     async def create(
-        cls, root: Path | str, *, absolute: bool = False, contents: ContentsPolicy = "resident"
+        cls,
+        root: Path | str,
+        *,
+        absolute: bool = False,
+        contents: ContentsPolicy = "resident",
+        **options: Unpack[StorageOptions],
     ) -> Self:
         """Open the sessions under a folder.
 
@@ -593,23 +660,28 @@ class DirectorySessionStorage(_LoadedStorage):
             root: The folder; it must exist.
             absolute: Whether paths are the files' own, else they begin at `root`.
             contents: Whether to hold all bytes, or the index alone.
+            options: As for `SessionStorage`.
 
         Raises:
             StorageError: The folder could not be read.
         """
         from sessiontui.storage.directory.backend import DirectoryBackend
 
-        return await cls._open(DirectoryBackend(root, absolute=absolute), contents)
+        return await cls._loaded(DirectoryBackend(root, absolute=absolute), contents, options)
 
 
-class MemorySessionStorage(_LoadedStorage):
+class MemorySessionStorage(SessionStorage):
     """Sessions in memory, for tests and for trying things."""
 
     @classmethod
     async def create(
-        cls, store: MemoryStore | None = None, *, contents: ContentsPolicy = "resident"
+        cls,
+        store: MemoryStore | None = None,
+        *,
+        contents: ContentsPolicy = "resident",
+        **options: Unpack[StorageOptions],
     ) -> Self:
-        """Open sessions in memory; `store` None makes an empty one."""
+        """Open sessions in memory; `store` None makes an empty one, `options` as elsewhere."""
         from sessiontui.storage.memory import MemoryBackend
 
-        return await cls._open(MemoryBackend(store), contents)
+        return await cls._loaded(MemoryBackend(store), contents, options)

@@ -39,8 +39,8 @@ from sessiontui.storage import SessionStorage
 from sessiontui.storage.artifacts import artifact_target
 from sessiontui.storage.backend import Range, Stat, TrashItem, new_staging_token
 from sessiontui.storage.changes import is_session
+from sessiontui.storage.storage import open_backend
 from sessiontui.workspace.bulk import Outcome, run_each
-from sessiontui.workspace.connection import open_backend
 from sessiontui.workspace.copy_stream import (
     PIECE,
     DigestSink,

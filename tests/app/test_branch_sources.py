@@ -11,7 +11,7 @@ from textual.widgets import OptionList, Static
 from sessiontui.app.screens.branch_list import BranchListScreen
 from sessiontui.app.screens.entry_json import EntryJsonScreen
 from sessiontui.formats.jsonl import encode_entries
-from sessiontui.workspace.connection import open_backend
+from sessiontui.storage.storage import open_backend
 from tests.app.support import app_of, running, settle
 from tests.app.test_transcript_branches import said
 from tests.app.test_transcript_keys import HARMFUL

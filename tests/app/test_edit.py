@@ -15,8 +15,8 @@ from sessiontui.errors import SessionExistsError
 from sessiontui.formats.jsonl import encode_entries
 from sessiontui.formats.title_slot import parse_slot
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
+from sessiontui.storage.storage import open_backend
 from sessiontui.storage.write_queue import PendingWrite
-from sessiontui.workspace.connection import open_backend
 from tests.app.support import (
     HOUR_MS,
     NOW_MS,

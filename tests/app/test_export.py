@@ -15,7 +15,7 @@ from sessiontui.app.screens.export_dialog import ExportDialog
 from sessiontui.app.screens.progress_dialog import ProgressDialog
 from sessiontui.export import run
 from sessiontui.storage.memory import MemoryBackend
-from sessiontui.workspace.connection import open_backend
+from sessiontui.storage.storage import open_backend
 from tests.app.support import (
     HOUR_MS,
     NOW_MS,

@@ -11,8 +11,8 @@ from sessiontui.app.columns import COLUMNS, DEFAULT_COLUMNS, fit_columns
 from sessiontui.app.screens.columns_dialog import ColumnOptions, ColumnsDialog
 from sessiontui.app.widgets.session_list.filter_line import FilterInput
 from sessiontui.formats.jsonl import encode_entries
+from sessiontui.storage.storage import open_backend
 from sessiontui.times import iso_time
-from sessiontui.workspace.connection import open_backend
 from tests.app.support import NOW_MS, path_of, rows, running, session, settle, shows, store_with
 from tests.waiting import until
 

@@ -28,8 +28,8 @@ from sessiontui.errors import (
     WrongTypeError,
 )
 from sessiontui.sources import parse_source
+from sessiontui.storage.storage import open_backend
 from sessiontui.workspace import open_workspace
-from sessiontui.workspace.connection import open_backend
 from sessiontui.workspace.events import told_once
 from tests.app.support import running, settle, shows
 from tests.command import Command
