@@ -22,6 +22,7 @@ from sessiontui.errors import (
 )
 from sessiontui.storage.backend import (
     HEAD_BYTES,
+    ROOT,
     Dirty,
     FeedState,
     HashField,
@@ -223,6 +224,7 @@ class MemoryBackend:
     """
 
     label = "memory"
+    root = ROOT
 
     def __init__(self, store: MemoryStore | None = None) -> None:
         self.store = MemoryStore() if store is None else store

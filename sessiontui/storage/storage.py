@@ -13,6 +13,7 @@ import asyncio
 import secrets
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack, get_args
 
 from sessiontui.errors import (
@@ -21,7 +22,10 @@ from sessiontui.errors import (
     SessionExistsError,
     SessionNotFoundError,
     StorageError,
+    WriteConflictError,
 )
+from sessiontui.formats.jsonl import encode_entry
+from sessiontui.formats.title_slot import make_slot
 from sessiontui.sources import DEFAULT_PREFIX, DirectorySource, RedisSource, parse_source
 from sessiontui.storage.artifacts import artifact_target, is_artifact
 from sessiontui.storage.backend import TrashItem
@@ -42,7 +46,7 @@ from sessiontui.storage.session_operations import (
 from sessiontui.storage.sync import Refresh, StoreSync
 from sessiontui.storage.write_queue import RetryPolicy, WriteQueue
 from sessiontui.storage.writer import SessionStorageWriter, encode_text
-from sessiontui.times import now_ms
+from sessiontui.times import iso_time, now_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -520,6 +524,51 @@ class SessionStorage(SessionReads):
         return operation.applied
 
     # Writers.
+
+    async def begin(
+        self,
+        cwd: str,
+        *,
+        title: str = "",
+        source: TitleSource = "auto",
+        root: str | None = None,
+        home: str | None = None,
+    ) -> SessionStorageWriter:
+        """Begin a session where omp looks for it, and return the writer for its entries.
+
+        It begins with a title slot and a header, as
+        `<root>/<folder of the project>/<time>_<id>.jsonl`, with a new id.
+
+        Args:
+            cwd: The folder that the agent works in, absolute.
+            title: May be given later; normalised and cut as omp does.
+            source: Who names it: `auto`, the agent by itself, or the user.
+            root: Another one than that of the storage, without a slash at its end.
+            home: The user's home folder, left out of the project's; this user's if None.
+
+        Raises:
+            ValueError: `cwd` is not absolute.
+            SessionExistsError: There is a session of this path; nothing was touched.
+        """
+        from sessiontui.formats.omp import new_session_id, project_folder, session_file
+
+        if not cwd.startswith("/"):
+            raise ValueError(f"cwd must be an absolute path, not {cwd!r}")
+        self._check("begin")
+        now = self._clock()
+        created, session_id = iso_time(now), new_session_id(now, SystemRandom())
+        folder = project_folder(cwd, home=str(Path.home()) if home is None else home)
+        name = session_file("", created=created, session_id=session_id)
+        path = f"{self.root if root is None else root}/{folder}/{name}"
+        header = {"type": "session", "version": 3, "id": session_id, "timestamp": created}
+        line = encode_entry({**header, "cwd": cwd})
+        slot = make_slot(title, source=source if title else None, updated_at=now)
+        mtime_ms = self._mirror.next_mtime()
+        try:
+            await self.carry_out(Write(path, slot + line, mtime_ms, expected_size="absent"))
+        except WriteConflictError as error:
+            raise SessionExistsError(path) from error
+        return self.open_writer(path)
 
     def open_writer(
         self,

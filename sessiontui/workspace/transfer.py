@@ -63,7 +63,6 @@ if TYPE_CHECKING:
 
 SAME_PLACE: Final = "that is where the sessions are already"
 _SUFFIX: Final = ".jsonl"
-_USUAL_BASE: Final = "/sessions"
 _MOST_FOLDERS: Final = 500
 """How many folders are asked which project they hold."""
 _HEAD_BYTES: Final = 4096
@@ -82,11 +81,9 @@ class Destination:
         self.source = source
         self.storage = storage
         self._home = home
-        self._base = _USUAL_BASE
+        self._base = storage.root
         self._folders: dict[str, str] = {}
         """Working directory -> the folder that holds its sessions, where that follows no rule."""
-        if isinstance(source, DirectorySource):
-            self._base = os.path.realpath(source.path)
 
     @property
     def is_folder(self) -> bool:

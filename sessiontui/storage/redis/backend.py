@@ -35,7 +35,7 @@ from redis.exceptions import NoPermissionError
 
 from sessiontui.errors import InvalidPathError, StorageError, WriteConflictError
 from sessiontui.sources import DEFAULT_PREFIX, has_hash_tag
-from sessiontui.storage.backend import REPLICA, Stat
+from sessiontui.storage.backend import REPLICA, ROOT, Stat
 from sessiontui.storage.redis import scripts
 from sessiontui.storage.redis.cluster import ClusterConnection, ClusterWatch, open_links
 from sessiontui.storage.redis.connection import fence_writes, role_of
@@ -111,6 +111,7 @@ class RedisBackend:
     """Keeps sessions in Redis; see `Backend` for what each call promises."""
 
     label: str
+    root = ROOT
 
     def __init__(
         self,
