@@ -16,6 +16,7 @@ SessionTuiError
     ├── WrongTypeError           a key or file of another kind stands in the place
     ├── TitleNeedsRewriteError   a title has no room in the session yet: ask, then allow it
     ├── SessionHeldError         a running agent may hold it open: ask, then insist
+    ├── StorageClosedError       it was used after `aclose`
     ├── WriterClosedError        a line was written after `close`
     ├── WritesRefusedError       full, or cannot save: no writes now   the command did not run
     ├── AccessError              no permission, or a wrong password
@@ -163,6 +164,10 @@ class SessionHeldError(StorageError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"an agent may be at work on it: {reason}: {path}", path=path)
         self.reason = reason
+
+
+class StorageClosedError(StorageError):
+    """A storage was used after it was closed."""
 
 
 class WriterClosedError(StorageError):

@@ -21,7 +21,7 @@ from sessiontui.errors import (
     ReadOnlyError,
     SessionExistsError,
     SessionNotFoundError,
-    StorageError,
+    StorageClosedError,
     WriteConflictError,
 )
 from sessiontui.formats.jsonl import encode_entry
@@ -630,7 +630,7 @@ class SessionStorage(SessionReads):
     def _check(self, call: str, path: str | None = None) -> None:
         """Refuse a call that cannot be queued, before anything is touched."""
         if self._closed:
-            raise StorageError("the storage is closed", path=path)
+            raise StorageClosedError("the storage is closed", path=path)
         if self.read_only is not None:
             raise ReadOnlyError(self.read_only, path=path)
         try:
