@@ -14,7 +14,10 @@ README = ROOT / "README.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 _CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
-ABOUT_CODE = [ROOT / "docs" / f"{name}.md" for name in ("omp",)]
+ABOUT_CODE = [
+    ROOT / "docs" / f"{name}.md"
+    for name in ("architecture", "extending", "omp", "storage-contract")
+]
 """Pages that name modules, functions and files of the project."""
 _FILE = re.compile(r"(?:sessiontui|styles|tests|screenshots|docs|\.ci|\.github)/[\w./-]*")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
