@@ -90,6 +90,12 @@ def test_every_page_is_reached_from_the_readme() -> None:
     assert reached == pages
 
 
+def test_every_page_has_a_place_in_the_site() -> None:
+    navigation = (ROOT / ".mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    placed = re.findall(r"^ *- ([\w-]+\.md)$", navigation, re.MULTILINE)
+    assert sorted(placed) == sorted(page.name for page in PAGES if page != README)
+
+
 @pytest.mark.parametrize("page", ABOUT_CODE, ids=lambda page: page.name)
 def test_what_a_page_names_of_the_code_exists(page: Path) -> None:
     for name in named(page):
