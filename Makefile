@@ -1,4 +1,4 @@
-# Everything runs in environments of its own (.venv, .venv-docs), which the targets make.
+# Everything runs in environments of its own (.venv, .venv-docs, .venv-release), which the targets make.
 # Needed beforehand: Python 3.11 or newer (another one: make PYTHON=/path/to/python test), git.
 
 SHELL := /bin/sh
@@ -7,7 +7,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types check demo bench soak faults format pictures keys docs clean
+.PHONY: help install test lint types check demo bench soak faults format pictures keys docs release-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,9 @@ keys: $(STAMP) ## write the tables of keys in docs/keys.md and the README anew
 docs: .venv-docs/.installed ## build the pages as a site in build/site, and check their links
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --config-file .mkdocs.yml
 
+release-check: .venv-release/.installed $(STAMP) ## build wheel and sdist in dist/, install and try both
+	bash .ci/release-check dist
+
 clean: ## remove the environments and everything that was built
-	rm -rf .venv .venv-docs build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-docs .venv-release build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
