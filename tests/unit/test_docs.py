@@ -16,7 +16,7 @@ _CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
 ABOUT_CODE = [
     ROOT / "docs" / f"{name}.md"
-    for name in ("architecture", "extending", "omp", "storage-contract")
+    for name in ("architecture", "contributing", "extending", "omp", "storage-contract")
 ]
 """Pages that name modules, functions and files of the project."""
 _FILE = re.compile(r"(?:sessiontui|styles|tests|screenshots|docs|\.ci|\.github)/[\w./-]*")
