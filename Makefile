@@ -1,4 +1,4 @@
-# Everything runs in an environment of its own in .venv, which the first target makes.
+# Everything runs in environments of its own (.venv, .venv-docs, .venv-release), which the targets make.
 # Needed beforehand: Python 3.11 or newer (another one: make PYTHON=/path/to/python test), git.
 
 SHELL := /bin/sh
@@ -7,10 +7,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types check demo bench soak faults format pictures keys clean
+.PHONY: help install test lint types check demo bench soak faults format pictures keys docs release-check clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) ## make the environment in .venv
 
@@ -57,6 +57,17 @@ pictures: $(STAMP) ## draw the pictures anew
 keys: $(STAMP) ## write the tables of keys in docs/keys.md and the README anew
 	$(BIN)/python -m screenshots.keys
 
-clean: ## remove the environment and everything that was built
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+# What follows has tools of its own, in environments beside .venv.
+.venv-%/.installed: pyproject.toml .ci/environment
+	@PYTHON='$(PYTHON)' sh .ci/environment .venv-$* $*
+	@touch $@
+
+docs: .venv-docs/.installed ## build the pages as a site in build/site, and check their links
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --config-file .mkdocs.yml
+
+release-check: .venv-release/.installed $(STAMP) ## build wheel and sdist in dist/, install and try both
+	bash .ci/release-check dist
+
+clean: ## remove the environments and everything that was built
+	rm -rf .venv .venv-docs .venv-release build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -16,6 +16,7 @@ SessionTuiError
     ├── WrongTypeError           a key or file of another kind stands in the place
     ├── TitleNeedsRewriteError   a title has no room in the session yet: ask, then allow it
     ├── SessionHeldError         a running agent may hold it open: ask, then insist
+    ├── StorageClosedError       it was used after `aclose`
     ├── WriterClosedError        a line was written after `close`
     ├── WritesRefusedError       full, or cannot save: no writes now   the command did not run
     ├── AccessError              no permission, or a wrong password
@@ -29,10 +30,26 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import Any
+
+_OS_FIELDS = ("errno", "strerror", "filename")
 
 
 class SessionTuiError(Exception):
-    """Base of every error that sessiontui raises on purpose."""
+    """Base of every error that sessiontui raises on purpose; pickles and unpickles whole."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = dict(self.__dict__)
+        if isinstance(self, OSError):
+            state |= {name: getattr(self, name) for name in _OS_FIELDS}
+        return _restore, (type(self), self.args), state
+
+
+def _restore(kind: type[SessionTuiError], args: tuple[object, ...]) -> SessionTuiError:
+    """Make an error from its message, whatever its constructor takes."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
 
 
 class ConfigError(SessionTuiError):
@@ -147,6 +164,10 @@ class SessionHeldError(StorageError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"an agent may be at work on it: {reason}: {path}", path=path)
         self.reason = reason
+
+
+class StorageClosedError(StorageError):
+    """A storage was used after it was closed."""
 
 
 class WriterClosedError(StorageError):

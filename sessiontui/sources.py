@@ -79,7 +79,7 @@ class RedisSource:
     @property
     def is_scattered(self) -> bool:
         """Whether sessions are in many slots of a cluster, since the prefix has no hash tag."""
-        return self.topology == "cluster" and not _HASH_TAG.match(self.prefix)
+        return self.topology == "cluster" and not has_hash_tag(self.prefix)
 
     @property
     def label(self) -> str:
@@ -90,6 +90,19 @@ class RedisSource:
     def key(self) -> str:
         """What tells this source from others, without any secret; the same in every run."""
         return f"{self.server}#{quote(self.prefix, safe=':')}"
+
+
+def has_hash_tag(prefix: str) -> bool:
+    """Tell whether all keys with a prefix are in one slot of a cluster.
+
+    Raises:
+        ConfigError: It depends on what follows: a hash tag begins and does not end.
+    """
+    if _HASH_TAG.match(prefix):
+        return True
+    if "{" in prefix:
+        raise ConfigError("in a cluster a { in the prefix begins a hash tag and needs its }")
+    return False
 
 
 def parse_redis_url(scheme: str, rest: str, elsewhere: str | None, tls: Tls) -> RedisSource:
@@ -167,8 +180,7 @@ def _sentinels(source: RedisSource, place: str, path: str, query: dict[str, str]
 def _cluster(source: RedisSource, place: str, path: str, query: dict[str, str]) -> RedisSource:
     if _db(_decoded(path).strip("/") or query.get("db", "")):
         raise ConfigError("a cluster has no databases: leave the number out")
-    if "{" in source.prefix and not _HASH_TAG.match(source.prefix):
-        raise ConfigError("in a cluster a { in the prefix begins a hash tag and needs its }")
+    has_hash_tag(source.prefix)
     nodes = tuple(_host_and_port(one, DEFAULT_PORT) for one in place.split(","))
     return replace(source, topology="cluster", nodes=nodes)
 

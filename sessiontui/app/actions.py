@@ -58,50 +58,44 @@ def _list() -> tuple[Action, ...]:
     return (
         _unlisted("up", ("up", "k"), "cursor_up", "up", "Move up", where, topic="Move"),
         _unlisted("down", ("down", "j"), "cursor_down", "down", "Move down", where),
-        _unlisted("page-up", ("pageup", "ctrl+u"), "page_up", "page up", "Move a page up", where),
+        _unlisted("page-up", ("pageup", "ctrl+u"), "page_up", "page up", "Page up", where),
         _unlisted(
-            "page-down", ("pagedown", "ctrl+d"), "page_down", "page down", "Move a page down", where
+            "page-down", ("pagedown", "ctrl+d"), "page_down", "page down", "Page down", where
         ),
-        _unlisted("first", ("g", "home"), "first", "first", "Go to the first row", where),
-        _unlisted("last", ("G", "end"), "last", "last", "Go to the last row", where),
-        _unlisted("fold", ("left", "h"), "fold", "fold", "Fold, or go to the parent", where),
-        _unlisted("unfold", ("right", "l"), "unfold", "unfold", "Unfold", where),
+        _unlisted("first", ("g", "home"), "first", "first", "First session", where),
+        _unlisted("last", ("G", "end"), "last", "last", "Last session", where),
         _unlisted(
-            "read", ("enter",), "open", "read", "Read the transcript", where, topic="Find and order"
+            "collapse", ("left", "h"), "fold", "collapse", "Collapse, or go to parent", where
         ),
-        Action("find", ("/",), "screen.find", "find", "Find sessions as you type", where),
-        Action("sort", ("s",), "screen.sort", "sort", "Sort by the next column", where),
-        Action(
-            "sort-reverse", ("S",), "screen.sort_reverse", "reverse", "Turn the order round", where
-        ),
-        Action("flat", ("t",), "screen.flatten", "flat", "By project, or one flat list", where),
-        Action("pin", ("p",), "screen.pin", "pin", "Pin to the top, or unpin", where),
-        Action(
-            "show-empty", ("z",), "screen.show_empty", "empty", "Show or hide empty sessions", where
-        ),
-        Action("columns", ("C",), "screen.columns", "columns", "Choose the columns", where),
+        _unlisted("expand-row", ("right", "l"), "unfold", "expand", "Expand", where),
         _unlisted(
-            "mark",
+            "read", ("enter",), "open", "open", "Open transcript", where, topic="Filter and sort"
+        ),
+        Action("filter", ("/",), "screen.find", "filter", "Filter sessions", where),
+        Action("sort", ("s",), "screen.sort", "sort", "Sort by next column", where),
+        Action("sort-reverse", ("S",), "screen.sort_reverse", "reverse", "Reverse order", where),
+        Action("flat", ("t",), "screen.flatten", "flat", "Group by project, or flat", where),
+        Action("pin", ("p",), "screen.pin", "pin", "Pin or unpin", where),
+        Action("show-empty", ("z",), "screen.show_empty", "empty", "Toggle empty sessions", where),
+        Action("columns", ("C",), "screen.columns", "columns", "Choose columns", where),
+        _unlisted(
+            "select",
             ("space",),
             "mark",
-            "mark",
-            "Mark, and go on to the next",
+            "select",
+            "Select and move down",
             where,
-            topic="Mark and copy",
+            topic="Select and copy",
         ),
-        _unlisted(
-            "mark-range", ("V",), "mark_range", "mark to here", "Mark from the last to here", where
-        ),
-        Action(
-            "mark-all", ("ctrl+a",), "mark_all", "mark all", "Mark all that fit the filter", where
-        ),
-        Action("mark-invert", ("*",), "mark_invert", "invert", "Turn the marks round", where),
+        _unlisted("select-range", ("V",), "mark_range", "select range", "Select range", where),
+        Action("select-all", ("ctrl+a",), "mark_all", "select all", "Select all matching", where),
+        Action("select-invert", ("*",), "mark_invert", "invert", "Invert selection", where),
         _unlisted(
             "clear-filter",
             ("escape",),
             "screen.clear_filter",
             "clear",
-            "Clear marks, then the filter",
+            "Clear selection, then filter",
             where,
         ),
         Action("copy-to", ("c",), "screen.copy_to", "copy to", "Copy to a server or folder", where),
@@ -114,67 +108,67 @@ def _list() -> tuple[Action, ...]:
             where,
             changes=True,
         ),
-        Action("copy-id", ("y",), "screen.copy_id", "copy id", "Copy the id", where),
-        Action("copy-path", ("Y",), "screen.copy_path", "copy path", "Copy the path", where),
+        Action("copy-id", ("y",), "screen.copy_id", "copy id", "Copy id", where),
+        Action("copy-path", ("Y",), "screen.copy_path", "copy path", "Copy path", where),
     )
 
 
 def _transcript() -> tuple[Action, ...]:
     where: KeyContext = "transcript"
     return (
-        _unlisted("line-up", ("up", "k"), "line_up", "up", "A line up", where, topic="Move"),
-        _unlisted("line-down", ("down", "j"), "line_down", "down", "A line down", where),
-        _unlisted("scroll-up", ("pageup", "b"), "page_up", "page up", "A page up", where),
+        _unlisted("line-up", ("up", "k"), "line_up", "up", "Line up", where, topic="Move"),
+        _unlisted("line-down", ("down", "j"), "line_down", "down", "Line down", where),
+        _unlisted("scroll-up", ("pageup", "b"), "page_up", "page up", "Page up", where),
         _unlisted(
-            "scroll-down", ("pagedown", "space"), "page_down", "page down", "A page down", where
+            "scroll-down", ("pagedown", "space"), "page_down", "page down", "Page down", where
         ),
-        _unlisted("start", ("home", "g"), "start", "start", "Go to the first entry", where),
-        Action("follow", ("end", "G"), "follow", "follow", "Go to the end and follow", where),
-        _unlisted("entry-back", ("K",), "previous_entry", "entry", "To the entry before", where),
-        _unlisted("entry-next", ("J",), "next_entry", "entry", "To the next entry", where),
-        _unlisted("turn-back", ("[",), "previous_turn", "turn", "To the turn before", where),
-        _unlisted("turn-next", ("]",), "next_turn", "turn", "To the next turn", where),
-        Action("outline", ("O",), "outline", "turns", "List the turns, to go to one", where),
+        _unlisted("start", ("home", "g"), "start", "start", "First entry", where),
+        Action("follow", ("end", "G"), "follow", "follow", "Last entry, and follow", where),
+        _unlisted("entry-back", ("K",), "previous_entry", "entry", "Previous entry", where),
+        _unlisted("entry-next", ("J",), "next_entry", "entry", "Next entry", where),
+        _unlisted("turn-back", ("[",), "previous_turn", "turn", "Previous turn", where),
+        _unlisted("turn-next", ("]",), "next_turn", "turn", "Next turn", where),
+        Action("outline", ("O",), "outline", "turns", "List turns", where),
         Action("go-to-time", ("@",), "go_to_time", "time", "Go to a time", where),
-        _unlisted("error-back", ("{",), "previous_error", "error", "To the error before", where),
-        _unlisted("error-next", ("}",), "next_error", "error", "To the next error", where),
+        _unlisted("error-back", ("{",), "previous_error", "error", "Previous error", where),
+        _unlisted("error-next", ("}",), "next_error", "error", "Next error", where),
         _unlisted("back", ("escape",), "screen.back", "back", "Back to the list", where),
         _unlisted(
             "expand",
             ("x", "enter"),
             "unfold",
-            "unfold",
-            "Unfold or fold this entry",
+            "expand",
+            "Expand or collapse entry",
             where,
-            topic="What is shown",
+            topic="View",
         ),
-        Action("expand-all", ("X",), "unfold_all", "unfold all", "Unfold or fold all", where),
-        Action("branches", ("B",), "branches", "branches", "List the branches", where),
-        Action("context", ("M",), "context", "context", "What the model sees, or all", where),
-        Action("thinking", ("T",), "thinking", "thinking", "Show or hide thinking", where),
-        Action("wrap", ("w",), "wrap", "wrap", "Wrap long lines or cut them", where),
-        Action("raw", ("v",), "raw", "raw", "Show entries or stored lines", where),
-        Action("stored", ("V",), "stored", "JSON", "Show the entry as JSON", where),
-        Action("subagent", (">",), "subagent", "subagent", "Read the subagent's session", where),
-        Action("pager", ("P",), "pager", "pager", "Read the entry in your pager", where),
+        Action("expand-all", ("X",), "unfold_all", "expand all", "Expand or collapse all", where),
+        Action("branches", ("B",), "branches", "branches", "List branches", where),
+        Action("context", ("M",), "context", "context", "Toggle model context", where),
+        Action("thinking", ("T",), "thinking", "thinking", "Toggle thinking", where),
+        Action("wrap", ("w",), "wrap", "wrap", "Toggle line wrap", where),
+        Action("raw", ("v",), "raw", "raw", "Toggle raw", where),
+        Action("stored", ("V",), "stored", "JSON", "Show entry as JSON", where),
+        Action("subagent", (">",), "subagent", "subagent", "Open subagent session", where),
+        Action("pager", ("P",), "pager", "pager", "Open entry in pager", where),
         Action(
             "find-text",
             ("/",),
             "screen.find_text",
             "find",
-            "Find in this transcript",
+            "Find in transcript",
             where,
             topic="Find and copy",
         ),
-        _unlisted("hit-next", ("n",), "next_hit", "next hit", "To the next hit", where),
-        _unlisted("hit-back", ("N",), "previous_hit", "hit before", "To the hit before", where),
-        Action("copy", ("y",), "screen.copy_message", "copy", "Copy the text of this entry", where),
+        _unlisted("match-next", ("n",), "next_hit", "next match", "Next match", where),
+        _unlisted("match-back", ("N",), "previous_hit", "previous match", "Previous match", where),
+        Action("copy", ("y",), "screen.copy_message", "copy", "Copy text of entry", where),
         Action(
             "copy-code",
             ("Y",),
             "screen.copy_code",
             "copy code",
-            "Copy the code of this entry",
+            "Copy code of entry",
             where,
         ),
     )
@@ -188,9 +182,9 @@ def _everywhere() -> tuple[Action, ...]:
             ("r",),
             "screen.rename",
             "rename",
-            "Change title or path",
+            "Rename title or path",
             where,
-            topic="A session",
+            topic="Session",
             changes=True,
         ),
         Action(
@@ -198,7 +192,7 @@ def _everywhere() -> tuple[Action, ...]:
             ("d",),
             "screen.delete",
             "delete",
-            "Ask, then move to the trash",
+            "Delete (move to trash)",
             where,
             changes=True,
         ),
@@ -206,19 +200,19 @@ def _everywhere() -> tuple[Action, ...]:
             "undo",
             ("u",),
             "screen.undo",
-            "restore",
-            "Take back the last deletion",
+            "undo",
+            "Undo the last deletion",
             where,
             changes=True,
         ),
         Action("export", ("e",), "screen.export", "export", "Export to a file", where),
-        Action("resume", ("o",), "screen.resume", "resume", "Resume it in its agent", where),
+        Action("resume", ("o",), "screen.resume", "resume", "Resume in its agent", where),
         Action(
             "copy-command",
             ("ctrl+y",),
             "screen.copy_command",
             "copy command",
-            "Copy the resume command",
+            "Copy resume command",
             where,
         ),
         Action(
@@ -228,25 +222,21 @@ def _everywhere() -> tuple[Action, ...]:
             "search",
             "Search all transcripts",
             where,
-            topic="Everything else",
+            topic="Other",
         ),
-        Action("doctor", ("D",), "screen.doctor", "doctor", "Find what is broken", where),
-        Action(
-            "refresh", ("f5", "R"), "screen.refresh_all", "refresh", "Read everything again", where
-        ),
+        Action("doctor", ("D",), "screen.doctor", "doctor", "Find and repair problems", where),
+        Action("reload", ("f5", "R"), "screen.refresh_all", "reload", "Reload", where),
         _unlisted(
             "other-pane",
             ("tab", "shift+tab"),
             "screen.other_pane",
-            "other pane",
-            "Go to the other pane",
+            "switch pane",
+            "Switch pane",
             where,
         ),
         Action("theme", ("ctrl+t",), "app.next_theme", "theme", "Dark or light theme", where),
-        _unlisted(
-            "palette", ("ctrl+p",), "app.palette", "commands", "Find a command or session", where
-        ),
-        Action("help", ("?", "f1"), "app.show_keys", "keys", "Show what every key does", where),
+        _unlisted("palette", ("ctrl+p",), "app.palette", "commands", "Open command palette", where),
+        Action("help", ("?", "f1"), "app.show_keys", "keys", "Show all keys", where),
         Action("quit", ("q", "ctrl+q"), "app.leave", "quit", "Quit", where),
     )
 
@@ -254,9 +244,16 @@ def _everywhere() -> tuple[Action, ...]:
 ACTIONS: tuple[Action, ...] = (*_list(), *_transcript(), *_everywhere())
 """Every action; within a context in the order that help shows them."""
 
+FORMER_IDS: dict[str, str] = {
+    "fold": "collapse", "unfold": "expand-row", "find": "filter", "mark": "select",
+    "mark-range": "select-range", "mark-all": "select-all", "mark-invert": "select-invert",
+    "hit-next": "match-next", "hit-back": "match-back", "refresh": "reload",
+}  # fmt: skip
+"""What actions were called in configurations before, which are still understood."""
+
 FOOTER: dict[FooterPlace, tuple[str, ...]] = {
     "list": (
-        *("read", "find", "search", "sort", "rename", "delete", "resume", "export", "mark"),
+        *("read", "filter", "search", "sort", "rename", "delete", "resume", "export", "select"),
         *("undo", "copy-to", "help", "quit"),
     ),
     "marked": ("delete", "copy-to", "move-to", "export", "clear-filter", "help", "quit"),
@@ -265,7 +262,7 @@ FOOTER: dict[FooterPlace, tuple[str, ...]] = {
         *("follow", "export", "delete", "rename", "help", "quit"),
     ),
     "found": (
-        *("hit-next", "hit-back", "back", "find-text", "expand", "copy", "outline", "thinking"),
+        *("match-next", "match-back", "back", "find-text", "expand", "copy", "outline", "thinking"),
         *("resume", "export", "help", "quit"),
     ),
 }

@@ -255,7 +255,7 @@ class SessionApp(App[None], inherit_bindings=False):
             )
 
     def action_show_keys(self) -> None:
-        """Show what every key does."""
+        """Show all keys."""
         from sessiontui.app.screens.help_screen import HelpScreen
 
         read_only = self.workspace.state.read_only is not None

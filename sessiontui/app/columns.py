@@ -63,7 +63,7 @@ COLUMNS: Final = (
 """In the order in which they stand."""
 BY_ID: Final = {column.id: column for column in COLUMNS}
 DEFAULT_COLUMNS: Final[tuple[ColumnId, ...]] = ("now", "project", "size", "age")
-"""What is shown unless the user chose."""
+"""View unless the user chose."""
 _IMPORTANCE: Final[tuple[ColumnId, ...]] = (
     "now", "age", "cost", "tokens", "size", "turns", "entries", "model", "agent", "created",
     "project",

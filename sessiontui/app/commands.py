@@ -105,8 +105,8 @@ def _app(provider: Provider) -> SessionApp:
 
 
 def _name(action: Action) -> str:
-    """Return the footer's word and the help: `Delete: move to the trash, after asking`."""
-    if action.help.casefold().startswith(action.label):
+    """Return the help, and the footer's word before it where the help lacks that word."""
+    if action.label in action.help.casefold():
         return action.help
     return f"{action.label.capitalize()}: {action.help[:1].lower()}{action.help[1:]}"
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from textual.binding import Binding
 from textual.keys import format_key
 
-from sessiontui.app.actions import ACTIONS, CONTEXTS, FOOTER, Action, FooterPlace, KeyContext
+from sessiontui.app.actions import (
+    ACTIONS,
+    CONTEXTS,
+    FOOTER,
+    FORMER_IDS,
+    Action,
+    FooterPlace,
+    KeyContext,
+)
 from sessiontui.errors import ConfigError
 from sessiontui.text import clean
 
@@ -28,7 +36,7 @@ def bindings(context: KeyContext) -> list[Binding]:
             show=action.id in _OFFERED,
             id=action.id,
             # Seen before the key reaches a pane: what is typed right after it is what to find.
-            priority=action.id in {"find", "find-text", "search"},
+            priority=action.id in {"filter", "find-text", "search"},
         )
         for action in ACTIONS
         if action.context == context
@@ -52,7 +60,10 @@ class Keymap:
         """
         self._ascii_only = ascii_only
         self._keys = {action.id: action.keys for action in ACTIONS}
-        for action_id, keys in (overrides or {}).items():
+        self.renamed = {old: FORMER_IDS[old] for old in overrides or {} if old in FORMER_IDS}
+        """Ids that the configuration uses, and what they are called now."""
+        given = {FORMER_IDS.get(key, key): keys for key, keys in (overrides or {}).items()}
+        for action_id, keys in given.items():
             if action_id not in BY_ID:
                 known = ", ".join(BY_ID)
                 raise ConfigError(
@@ -63,9 +74,7 @@ class Keymap:
                 raise ConfigError(f"keys: {action_id} has no key")
             self._keys[action_id] = parts
         self._refuse_clashes()
-        self.overrides = {
-            action_id: ",".join(self._keys[action_id]) for action_id in overrides or {}
-        }
+        self.overrides = {action_id: ",".join(self._keys[action_id]) for action_id in given}
         """What `App.set_keymap` takes."""
 
     def _refuse_clashes(self) -> None:

@@ -211,12 +211,12 @@ def _day(text: str, zone: tzinfo | None) -> tuple[float, float]:
 def _chosen(value: str, allowed: tuple[str, ...], what: str) -> frozenset[str]:
     words = frozenset(value.lower().split(","))
     if not words <= set(allowed):
-        raise QueryError(f"{what} is {', '.join(allowed[:-1])} or {allowed[-1]}")
+        raise QueryError(f"{what} takes {', '.join(allowed[:-1])} or {allowed[-1]}")
     return words
 
 
 def _read_status(value: str) -> Test:
-    words = _chosen(value, _STATUS, "a status")
+    words = _chosen(value, _STATUS, "status")
 
     def test(row: Row, around: QueryContext) -> bool | None:
         if row.read and row.status in words:
@@ -229,12 +229,12 @@ def _read_status(value: str) -> Test:
 
 
 def _read_agent(value: str) -> Test:
-    words = _chosen(value, _AGENTS, "an agent")
+    words = _chosen(value, _AGENTS, "agent")
     return lambda row, _: row.agent in words if row.read else None
 
 
 def _read_is(value: str) -> Test:
-    words = _chosen(value, _IS, "what it is")
+    words = _chosen(value, _IS, "is")
 
     def test(row: Row, around: QueryContext) -> bool | None:
         if "pinned" in words and around.pinned(row.path):
@@ -251,7 +251,7 @@ def _read_is(value: str) -> Test:
 
 
 def _read_has(value: str) -> Test:
-    words = _chosen(value, _HAS, "what it has")
+    words = _chosen(value, _HAS, "has")
     return lambda row, around: bool(words & around.kinds(row.path))
 
 

@@ -99,7 +99,7 @@ def parse_query(text: str) -> Iterator[QueryTerm | Condition]:
         else:
             word, at = _plain(text, at)
             if negated and (":" in word or "\uff1a" in word):
-                raise QueryError(f"-{word} is no condition  (as text, put it in quotes)")
+                raise QueryError(f"“-{word}” is not a condition (to match it as text, quote it)")
             yield QueryTerm(word, exact=negated, negated=negated)
         at = _past_blanks(text, at)
 
@@ -152,8 +152,8 @@ def _is_key(text: str, key: re.Match[str]) -> bool:
     near = get_close_matches(name, KEYS, 1, 0.7)
     if not near and text[key.end()].isdigit():
         return False
-    meant = f": {near[0]}?" if near else f"; keys are {', '.join(KEYS)}, re"
-    raise QueryError(f"{key[0]} is no key{meant}  (as text, put it in quotes)")
+    meant = f"did you mean “{near[0]}”?" if near else f"there are {', '.join(KEYS)} and re"
+    raise QueryError(f"unknown filter “{key[1]}”, {meant} (to match it as text, quote it)")
 
 
 def _plain(text: str, at: int) -> tuple[str, int]:
@@ -213,7 +213,7 @@ def _hits(texts: Sequence[str], finder: Callable[[str], Callable[[int], int]]) -
 
     Args:
         texts: Each without what is looked for across its end and a line feed.
-        finder: Makes of the one text what tells where the next hit is, -1 for none.
+        finder: Makes of the one text what tells where the next match is, -1 for none.
     """
     starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
     find = finder("\n".join(texts))

@@ -113,17 +113,17 @@ def in_use_reason(row: Row, *, now_ms: int) -> str | None:
         when = "just now" if seconds < 1 else f"{seconds} s ago"
         if works:
             return f"it grew {when}, while a tool was running"
-        return f"it grew {when}, and nothing says that its agent has left"
+        return f"it grew {when}; its agent may still be running"
     stand = _stand(row)
     quiet_ms = max(0, now_ms - _heard_ms(row, stand))
     if stand == "nothing" or quiet_ms > _open_ms(row, stand):
         return None
     since = _span(quiet_ms)
     if works and quiet_ms <= TOOL_MS:
-        return f"a tool has been running in it for {since}"
+        return f"a tool has been running for {since}"
     if stand in ("turn", "silent") and quiet_ms <= THINK_MS:
-        return f"its agent has been at work on an answer for {since}"
-    return f"its last word is {since} old, and nothing says that its agent has left"
+        return f"its agent has been answering for {since}"
+    return f"last activity {since} ago; its agent may still be running"
 
 
 def _open_ms(row: Row, stand: _Stand) -> int:

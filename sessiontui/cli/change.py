@@ -44,10 +44,10 @@ _LEAST_PATH = 20
 
 @cli.command("rename")
 @source_options
-@click.option("--title", metavar="TITLE", help="The new title; empty takes it away.")
+@click.option("--title", metavar="TITLE", help="The new title; empty removes it.")
 @click.option("--path", metavar="PATH", help="The new path; drafts and the like move along.")
-@click.option("--force", is_flag=True, help="Move it though its agent is running.")
-@click.option("--json", "as_json", is_flag=True, help="Tell as JSON what changed.")
+@click.option("--force", is_flag=True, help="Move it even if its agent is running.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.argument("session", shell_complete=complete_sessions)
 @click.pass_context
 def rename_command(
@@ -59,7 +59,7 @@ def rename_command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Give a session another title, another path, or both.
+    """Rename a session: its title, its path or both.
 
     An agent that has the session open may set its own title again; then that
     is said.
@@ -70,7 +70,7 @@ def rename_command(
       sessiontui rename 0199a1b2 --path /sessions/-old/retry.jsonl
     """
     if title is None and path is None:
-        raise click.UsageError("say what to change: --title, --path or both", context)
+        raise click.UsageError("nothing to change: pass --title, --path or both", context)
     with_workspace(
         source_options_of(context),
         lambda workspace: rename_session(
@@ -82,10 +82,10 @@ def rename_command(
 
 @cli.command("rm")
 @source_options
-@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, delete nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--force", is_flag=True, help="Delete running sessions too.")
-@click.option("--json", "as_json", is_flag=True, help="Tell as JSON what went.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @filter_option(FILTER_HELP)
 @click.argument("sessions", nargs=-1, metavar="[SESSION]…", shell_complete=complete_sessions)
 @click.pass_context
@@ -131,11 +131,11 @@ def remove_command(
 
 @cli.command("restore")
 @source_options
-@click.option("--list", "listing", is_flag=True, help="Only list what can be restored.")
+@click.option("--list", "listing", is_flag=True, help="List the trash, restore nothing.")
 @click.argument("ids", nargs=-1, metavar="[ID]…")
 @click.pass_context
 def restore_command(context: click.Context, ids: tuple[str, ...], *, listing: bool) -> None:
-    """Bring deleted sessions back exactly as they were.
+    """Restore deleted sessions exactly as they were.
 
     Without an ID: all that the last deletion took.
 
@@ -182,13 +182,13 @@ async def rename_session(
     reason = workspace.held(row.path)
     if path is not None and reason is not None and not force:
         raise CommandError(
-            f"{label(row)} is held open ({reason}): its agent would go on at the old path, and its "
-            "work would be split in two; wait, or use --force"
+            f"{label(row)} is held open ({reason}): its agent would keep writing to the old "
+            "path and split the session in two; wait, or use --force"
         )
     said = []
     if title is not None:
         title = _stored_title(workspace, row, title)
-        said.append(f"title {quoted(title)}" if title else "title taken away")
+        said.append(f"title {quoted(title)}" if title else "title removed")
     if path is not None:
         said.append(f"path {clean(path)}")
     await workspace.rename(row.path, title=title, new_path=path, insist=force)
@@ -266,10 +266,10 @@ async def remove_sessions(
         workspace: Where they are.
         names: What the user calls them.
         query: What others are to fit, if given.
-        dry_run: Only tell what would go.
-        yes: Do not ask.
+        dry_run: Show what would be deleted, delete nothing.
+        yes: Do not ask for confirmation.
         force: Take running ones too.
-        as_json: Tell as JSON.
+        as_json: Print as JSON.
 
     Returns:
         The exit code.
@@ -317,10 +317,10 @@ def _tell_deleted(output: Output, items: Sequence[TrashItem], called: Mapping[st
     """Say what was deleted, and how to get it back."""
     if len(items) > _MOST_TOLD:
         deleted = plural(len(items), "session")
-        output.line(f"deleted {deleted}; bring them back with: {command_line('restore')}")
+        output.line(f"deleted {deleted}; undo with: {command_line('restore')}")
         return
     for item in items:
-        again = f"bring it back with: {command_line('restore', item.id)}"
+        again = f"undo with: {command_line('restore', item.id)}"
         output.line(f"deleted {called[item.path]}; {again}")
 
 

@@ -37,11 +37,11 @@ _SHOWN_OTHERS = 5
 
 @cli.command("doctor")
 @source_options
-@click.option("--fix", is_flag=True, help="Repair what can be repaired, after asking.")
-@click.option("--deep", is_flag=True, help="Read every line of every session too.")
-@click.option("--undo", is_flag=True, help="Take back what was repaired last.")
-@click.option("--force", is_flag=True, help="Repair sessions too whose agent is running.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--fix", is_flag=True, help="Repair what can be repaired, after confirmation.")
+@click.option("--deep", is_flag=True, help="Also read every line of every session.")
+@click.option("--undo", is_flag=True, help="Undo the last repair.")
+@click.option("--force", is_flag=True, help="Repair sessions of running agents too.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="One array of objects.")
 @click.pass_context
 def doctor_command(
@@ -54,12 +54,12 @@ def doctor_command(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Find what is broken: pieces of sessions, titles and times that fit nothing, leftovers.
+    """Find problems: lost pieces of sessions, wrong titles and times, orphaned files.
 
-    Nothing is changed without --fix, and every repair can be taken back with
+    Nothing is changed without --fix, and every repair can be undone with
     --undo. Sessions that an agent may hold open are left alone without --force.
 
-    Exit codes: 0 nothing is wrong (any more; notes do not count), 1 something is, 2 wrong usage.
+    Exit codes: 0 no problems found (any more; notes do not count), 1 something is, 2 wrong usage.
 
     \b
     Examples:
@@ -94,9 +94,9 @@ async def examine(
         workspace: What to look over.
         fix: Repair too.
         deep: Look for broken lines in every byte.
-        yes: Do not ask.
+        yes: Do not ask for confirmation.
         force: Repair sessions too that an agent may hold open.
-        as_json: Tell as JSON.
+        as_json: Print as JSON.
 
     Raises:
         click.UsageError: Nobody can be asked and `yes` is false.
@@ -105,7 +105,7 @@ async def examine(
     findings = await _found(workspace, deep=deep)
     fixable = [finding for finding in findings if finding.fix is not None]
     if fix and fixable and not yes and (as_json or not is_terminal(sys.stdin)):
-        raise click.UsageError("there is nobody to ask: say --yes, or look first without --fix")
+        raise click.UsageError("not a terminal: pass --yes, or run without --fix first")
     output = Output()
     if not as_json:
         _tell(output, workspace, findings)
@@ -135,7 +135,7 @@ async def undo_repairs(workspace: Workspace, *, force: bool, as_json: bool) -> i
     repairs = Repairs(workspace)
     made = repairs.last_run()
     if not made:
-        raise CommandError("there is no repair to take back")
+        raise CommandError("no repair to undo")
     output = Output()
     told: list[dict[str, Any]] = []
     for repair in made:
@@ -148,9 +148,9 @@ async def undo_repairs(workspace: Workspace, *, force: bool, as_json: bool) -> i
             {"kind": repair.kind, "path": repair.path, "undone": not error, "error": error or None}
         )
         if not as_json and error:
-            print_error(f"not taken back: {error}")
+            print_error(f"not undone: {error}")
         elif not as_json:
-            output.line(f"taken back: {KINDS[repair.kind].name.lower()}: {clean(repair.path)}")
+            output.line(f"undone: {KINDS[repair.kind].name.lower()}: {clean(repair.path)}")
     if as_json:
         output.json_array(told)
     return 0 if all(item["undone"] for item in told) else 1
@@ -214,7 +214,7 @@ def _tell(output: Output, workspace: Workspace, findings: Sequence[Finding]) -> 
                 )
         output.line()
     if not findings:
-        output.line("Nothing is wrong.")
+        output.line("No problems found.")
         return
     can = sum(finding.fix is not None for finding in findings)
     notes = sum(finding.note for finding in findings)
@@ -222,7 +222,7 @@ def _tell(output: Output, workspace: Workspace, findings: Sequence[Finding]) -> 
     told = ", ".join(part for part in (wrong, plural(notes, "note") if notes else "") if part)
     output.line(f"{told}, {can} can be repaired.")
     if not wrong:
-        output.line("Nothing is wrong.")
+        output.line("No problems found.")
 
 
 def _tell_outcomes(
@@ -235,7 +235,7 @@ def _tell_outcomes(
         else:
             output.line(f"repaired: {clean(finding.path)}")
     if any(reason == "" for reason in outcomes.values()):
-        output.line(f"Take it back with: {command_line('doctor', '--undo')}")
+        output.line(f"Undo with: {command_line('doctor', '--undo')}")
 
 
 def _held(workspace: Workspace, finding: Finding) -> str | None:

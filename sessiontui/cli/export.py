@@ -52,7 +52,7 @@ FORMATS: tuple[ExportFormat, ...] = ("md", "html", "json", "jsonl")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @click.option("--no-tools", is_flag=True, help="Leave tool calls out (md, html).")
 @click.option("--thinking", is_flag=True, help="With the agent's thinking (md, html).")
-@click.option("--json", "as_json", is_flag=True, help="Tell as JSON what was written.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.argument(
     "sessions", nargs=-1, required=True, metavar="SESSION…", shell_complete=complete_sessions
 )
@@ -114,7 +114,7 @@ async def export_sessions(
         output: A file, a folder, `-` or None for standard output.
         options: What of them is wanted.
         force: Whether to replace files that are there.
-        as_json: Tell as JSON what was written.
+        as_json: Print the result as JSON.
 
     Raises:
         click.UsageError: Several sessions, or a summary, and no file to write to.

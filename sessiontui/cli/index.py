@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 @cli.command("index")
 @source_options
-@click.option("--status", "what", flag_value="status", default="status", help="Tell about it.")
-@click.option("--build", "what", flag_value="build", help="Bring it up to date now.")
-@click.option("--clear", "what", flag_value="clear", help="Delete it; it can be built again.")
-@click.option("--json", "as_json", is_flag=True, help="Tell as JSON.")
+@click.option("--status", "what", flag_value="status", default="status", help="Show its state.")
+@click.option("--build", "what", flag_value="build", help="Build or update it now.")
+@click.option("--clear", "what", flag_value="clear", help="Delete it.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
 def index_command(context: click.Context, *, what: str, as_json: bool) -> None:
-    """Look after the index of what was said in all sessions of a source.
+    """Manage the search index of a source.
 
     The app keeps it current in the background; searching works without it, slower.
     It lies in your cache folder, readable by you alone.

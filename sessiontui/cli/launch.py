@@ -79,7 +79,7 @@ def open_demo(*, folder: bool, seed: int) -> None:
 
 def _needs_terminal() -> None:
     if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
-        raise click.UsageError("the app needs a terminal; in a pipe there is: sessiontui ls")
+        raise click.UsageError("the app needs a terminal; in a pipe, use: sessiontui ls")
     if not is_terminal(sys.stderr):  # Textual draws there.
         raise click.UsageError("the app draws on standard error too: do not redirect it")
     if os.environ.get("TERM", "").lower() == "dumb":
@@ -116,8 +116,8 @@ def _run_app(
         import asyncio
 
         from sessiontui.app.app import SessionApp
+        from sessiontui.storage.storage import open_backend
         from sessiontui.workspace import SessionIndex, open_workspace
-        from sessiontui.workspace.connection import open_backend
         from sessiontui.workspace.view_state import ViewStateFile
 
         opens = connect or open_backend

@@ -47,11 +47,11 @@ SORTS: tuple[Sort, ...] = ("modified", "created", "title", "size")
 @source_options
 @click.option("--json", "as_json", is_flag=True, help="One array of objects.")
 @click.option(
-    "--sort", type=click.Choice(SORTS), default="modified", show_default=True, help="By what."
+    "--sort", type=click.Choice(SORTS), default="modified", show_default=True, help="Sort key."
 )
-@click.option("--reverse", is_flag=True, help="Oldest, smallest or Z first.")
-@click.option("--limit", type=Count(), metavar="N", help="How many at most.")
-@filter_option("Only what matches.", default="")
+@click.option("--reverse", is_flag=True, help="Reverse the order.")
+@click.option("--limit", type=Count(), metavar="N", help="Maximum number of sessions.")
+@filter_option("Only sessions that match.", default="")
 @click.option(
     "--figures",
     is_flag=True,

@@ -55,7 +55,7 @@ async def confirm_plan(output: Output, question: str, tell: Callable[[], None]) 
         click.UsageError: There is nobody to ask.
     """
     if not is_terminal(sys.stdin):
-        raise click.UsageError("there is nobody to ask: say --yes, or look first with --dry-run")
+        raise click.UsageError("not a terminal: pass --yes, or preview with --dry-run")
     tell()
     output.flush()
     return await confirm(question)

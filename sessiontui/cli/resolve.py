@@ -61,7 +61,7 @@ async def resolve_sessions(
     rows = [await resolve_session(workspace, name) for name in names]
     if query is not None:
         if not query.strip():
-            raise CommandError("an empty filter fits everything: name the sessions")
+            raise CommandError("an empty filter matches everything: name the sessions")
         found = await matching_sessions(workspace, query)
         if not found:
             raise CommandError(f"nothing matches {query!r}")

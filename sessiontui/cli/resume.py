@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 
 @cli.command("resume")
 @source_options
-@click.option("--print", "show", is_flag=True, help="Only write the command, for a shell.")
+@click.option("--print", "show", is_flag=True, help="Print the command instead of running it.")
 @click.option("--here", is_flag=True, help="In the current folder instead of the session's.")
-@click.option("--force", is_flag=True, help="Though an agent may have it open.")
+@click.option("--force", is_flag=True, help="Even if an agent may have it open.")
 @click.argument("session", shell_complete=complete_sessions)
 @click.pass_context
 def resume_command(
     context: click.Context, session: str, *, show: bool, here: bool, force: bool
 ) -> None:
-    """Go on with a session in the agent that wrote it, in the folder it worked in.
+    """Resume a session in the agent that wrote it, in the folder it worked in.
 
     omp, pi, Claude Code and Codex are known; [resume] in the configuration file
     names other commands for them.

@@ -71,21 +71,21 @@ class _Listed(NamedTuple):
 
 COMMANDS: Final[Mapping[str, _Listed]] = {
     "ls": _Listed("List the sessions, newest first.", "ls"),
-    "show": _Listed("Write a whole session.", "show"),
-    "tail": _Listed("Write the last entries of a session.", "tail"),
-    "search": _Listed("Find what was said in any session.", "search"),
-    "index": _Listed("Look after the index that makes searching fast.", "index"),
-    "rename": _Listed("Give a session another title, another path, or both.", "change"),
-    "rm": _Listed("Delete sessions; the trash keeps them for a while.", "change"),
-    "restore": _Listed("Bring deleted sessions back.", "change"),
-    "trash": _Listed("List what can be restored.", "change"),
-    "export": _Listed("Write sessions as Markdown, HTML, JSON or JSONL.", "export"),
-    "resume": _Listed("Go on with a session in its agent.", "resume"),
+    "show": _Listed("Print a session.", "show"),
+    "tail": _Listed("Print the last entries of a session.", "tail"),
+    "search": _Listed("Search the text of all sessions.", "search"),
+    "index": _Listed("Manage the search index.", "index"),
+    "rename": _Listed("Rename a session: its title, its path or both.", "change"),
+    "rm": _Listed("Delete sessions (move them to the trash).", "change"),
+    "restore": _Listed("Restore deleted sessions.", "change"),
+    "trash": _Listed("List the trash.", "change"),
+    "export": _Listed("Export sessions as Markdown, HTML, JSON or JSONL.", "export"),
+    "resume": _Listed("Resume a session in its agent.", "resume"),
     "cp": _Listed("Copy sessions to another server or folder.", "transfer"),
     "mv": _Listed("Move sessions to another server or folder.", "transfer"),
-    "doctor": _Listed("Find what is broken, and repair it.", "doctor"),
+    "doctor": _Listed("Find problems and repair them.", "doctor"),
     "demo": _Listed("Try the app without sessions of your own.", None),
-    "completion": _Listed("Complete commands and sessions in the shell.", None),
+    "completion": _Listed("Print the shell completion script.", None),
 }
 """The commands in the order of `--help`, which loads none of them."""
 
@@ -146,7 +146,7 @@ def source_options(command: AnyCallable) -> AnyCallable:
         default=None,
         expose_value=False,
         callback=_set_place("read_only"),
-        help="Refuse whatever changes something.",
+        help="Refuse all writes.",
     )(command)
     command = click.option(
         "--password-file",
@@ -181,7 +181,7 @@ def filter_option(help_text: str, *, default: str | None = None) -> Callable[...
     )
 
 
-FILTER_HELP = "Those too that match, by words as they are written; see docs/find.md."
+FILTER_HELP = "Sessions that match; words match literally (docs/find.md)."
 
 
 def need_sessions(context: click.Context, sessions: Sequence[str], query: str | None) -> None:
@@ -200,7 +200,7 @@ def need_sessions(context: click.Context, sessions: Sequence[str], query: str | 
     from sessiontui.catalog.query import Query
 
     if not Query(query):
-        raise click.UsageError("an empty filter fits everything: name the sessions", context)
+        raise click.UsageError("an empty filter matches everything: name the sessions", context)
 
 
 def source_options_of(context: click.Context) -> SourceOptions:

@@ -140,9 +140,11 @@ def with_workspace(
 
 def _tell_passed_over(workspace: Workspace) -> None:
     """Say which keys or files no command takes: unreadable ones, names that no session can have."""
-    from sessiontui.storage.artifacts import PASSED_OVER
+    from sessiontui.storage.artifacts import NOT_READ, ODD_NAME
 
-    odd = [warning for warning in workspace.state.warnings if warning.startswith(PASSED_OVER)]
+    odd = [
+        warning for warning in workspace.state.warnings if warning.startswith((ODD_NAME, NOT_READ))
+    ]
     for warning in odd[:_MOST_ODD_NAMES]:
         print_error(warning)
     if (more := len(odd) - _MOST_ODD_NAMES) > 0:

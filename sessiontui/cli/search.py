@@ -41,8 +41,8 @@ _LEAST_TITLE = 20
 @cli.command("search")
 @source_options
 @click.option("--json", "as_json", is_flag=True, help="One array of objects.")
-@click.option("--limit", type=Count(), metavar="N", help="How many places at most.")
-@click.option("--regex", is_flag=True, help="The words are a regular expression.")
+@click.option("--limit", type=Count(), metavar="N", help="Maximum number of matches.")
+@click.option("--regex", is_flag=True, help="Treat WORD as a regular expression.")
 @click.argument("words", nargs=-1, required=True, metavar="WORD…")
 @click.pass_context
 def search_command(
@@ -85,7 +85,7 @@ def parse_query(terms: Sequence[str], *, regex: bool) -> TextQuery:
     except ValueError as error:
         raise click.UsageError(f"no pattern: {error}") from error
     if not wanted:
-        raise click.UsageError("there is nothing to look for")
+        raise click.UsageError("nothing to search for")
     return wanted
 
 

@@ -52,7 +52,7 @@ _CALLS = 64
 @click.argument("session", shell_complete=complete_sessions)
 @click.pass_context
 def show_command(context: click.Context, session: str, *, raw: bool) -> None:
-    """Write a whole session.
+    """Print a session.
 
     As text, control codes in it made visible; very long outputs are cut. With
     --raw exactly the bytes that are stored.
@@ -203,7 +203,7 @@ class RawSink:
 
 
 async def show_session(workspace: Workspace, name: str, *, raw: bool) -> None:
-    """Write a whole session."""
+    """Print a session."""
     row = await resolve_session(workspace, name)
     sink = byte_sink(workspace, raw=raw, offset=0)
     async for data in pieces(workspace, row.path, 0, row.size):

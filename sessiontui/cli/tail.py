@@ -34,7 +34,7 @@ Entries have ids of their own, so no two places of a session look alike.
 
 @cli.command("tail")
 @source_options
-@click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until Ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing what is added, until Ctrl-C.")
 @click.option(
     "-n",
     "--lines",
@@ -51,7 +51,7 @@ Entries have ids of their own, so no two places of a session look alike.
 def tail_command(
     context: click.Context, session: str, *, follow: bool, count: int, raw: bool
 ) -> None:
-    """Write the last entries of a session.
+    """Print the last entries of a session.
 
     With -f it goes on with what is added, across lost connections, rewrites and
     renames.

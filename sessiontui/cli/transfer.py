@@ -47,7 +47,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="SOURCE",
                 required=True,
                 shell_complete=complete_folders,
-                help="Server or folder to bring them to; omp: omp's own folder.",
+                help="Destination: a server or folder, or omp for omp's own folder.",
             ),
             click.option(
                 "--to-password-file",
@@ -58,10 +58,10 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--cwd", metavar="FOLDER", help="The project of the copies, instead of their own."
             ),
             filter_option(FILTER_HELP),
-            click.option("--overwrite", is_flag=True, help="Trash what is in the way."),
-            click.option("--force", is_flag=True, help="Take running sessions too."),
-            click.option("--dry-run", is_flag=True, help="Only tell what would go where."),
-            click.option("--json", "as_json", is_flag=True, help="Tell as JSON what went where."),
+            click.option("--overwrite", is_flag=True, help="Move what is in the way to the trash."),
+            click.option("--force", is_flag=True, help="Include running sessions."),
+            click.option("--dry-run", is_flag=True, help="Show what would happen, do nothing."),
+            click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
             click.argument(
                 "sessions",
                 nargs=-1,
@@ -96,14 +96,14 @@ def copy_command(context: click.Context, /, **options: Any) -> None:
 
 @cli.command("mv")
 @source_options
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @_options
 @click.pass_context
 def move_command(context: click.Context, /, *, yes: bool, **options: Any) -> None:
     """Move sessions with their drafts and subagents to another server or folder.
 
     As cp; each copy is read back, and then the original goes to its trash:
-    sessiontui restore brings it back. It asks first; where nobody can be asked it
+    sessiontui restore restores it. It asks first; without a terminal it
     wants --yes.
 
     \b
@@ -172,9 +172,9 @@ async def transfer_sessions(
         wish: How.
         query: What others are to fit, if given.
         password: Of the target, instead of the one it has.
-        dry_run: Only tell what would go where.
-        yes: Do not ask.
-        as_json: Tell as JSON.
+        dry_run: Show what would happen, do nothing.
+        yes: Do not ask for confirmation.
+        as_json: Print as JSON.
 
     Returns:
         The exit code.
@@ -233,7 +233,7 @@ def _tell(output: Output, title: str, one: TransferResult, done: str) -> None:
     if one.expires:
         text += "; it expires on the server, the copy does not"
     if one.item is not None:
-        text += f"; bring the original back with: {command_line('restore', one.item.id)}"
+        text += f"; restore the original with: {command_line('restore', one.item.id)}"
     output.line(text)
 
 

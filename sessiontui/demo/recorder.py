@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from sessiontui.formats.jsonl import encode_entry
+from sessiontui.formats.omp import new_session_id
 from sessiontui.formats.title_slot import make_slot
 from sessiontui.times import iso_time
 
@@ -76,7 +77,7 @@ class Recorder:
     def opening(self, at: int) -> list[bytes]:
         """Begin at `at` (also part of the id); return the first lines, the title slot leading."""
         time = iso_time(at).replace(":", "-").replace(".", "-")
-        self.id = _session_id(self._random, at)
+        self.id = new_session_id(at, self._random)
         self.file_name = f"{time}_{self.id}.jsonl"
         header: dict[str, Any] = {"type": "session", "version": 3, "id": self.id}
         if self._title:
@@ -289,10 +290,3 @@ def _diff(step: Step, first: int = 11) -> str:
     old = [f"-{first + n} {text}" for n, text in enumerate(step.old.splitlines())]
     new = [f"+{first + n} {text}" for n, text in enumerate(step.new.splitlines())]
     return "\n".join(old + new)
-
-
-def _session_id(random: Random, at: int) -> str:
-    """Return an id as omp makes it: a UUID of version 7, which sorts by time."""
-    digits = f"{at:012x}7{random.getrandbits(12):03x}{8 + random.getrandbits(2):x}"
-    digits += f"{random.getrandbits(60):015x}"
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

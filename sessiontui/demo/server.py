@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sessiontui.errors import BackendDownError
 from sessiontui.sources import DirectorySource, parse_source
-from sessiontui.workspace.connection import open_backend
+from sessiontui.storage.storage import open_backend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,8 +25,8 @@ from sessiontui.demo.sessions import ROOT, demo_sessions
 from sessiontui.errors import SessionTuiError
 from sessiontui.sources import parse_source
 from sessiontui.storage.redis.embedded import EmbeddedServer, find_server, socket_folder
+from sessiontui.storage.storage import open_backend
 from sessiontui.times import now_ms
-from sessiontui.workspace.connection import open_backend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

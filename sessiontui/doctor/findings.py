@@ -38,60 +38,60 @@ class KindText(NamedTuple):
 
 KINDS: Final[dict[FindingKind, KindText]] = {
     "tail": KindText(
-        "Sessions without a head",
+        "Missing header",
         "An agent went on writing to a session that was deleted or moved under it. No agent can "
         "open what is left.",
         "It is put at the end of the session it belongs to; the piece goes to the trash.",
     ),
     "title-over-header": KindText(
-        "Titles that hide their session",
+        "Unreadable title",
         "The title field stands for the first 256 bytes, but this session has no room for a title "
         "there: omp reads the title over its header, and can neither list nor open it.",
         "The session is rewritten with room for the title, unless an agent holds it open.",
     ),
     "broken": KindText(
         "Broken lines",
-        "Lines that are no entries. Agents pass over them or refuse the session.",
-        "They are only told: any repair would lose something.",
+        "Lines that are not entries. Agents skip them or refuse the session.",
+        "Reported only: any repair would lose data.",
     ),
     "duplicate": KindText(
-        "Ids that several sessions have",
+        "Duplicate ids",
         "An agent that resumes by id may open any of them.",
-        "Look which one you need, and delete or export the others.",
+        "Keep the one you need, and delete or export the others.",
     ),
     "slot": KindText(
-        "Titles that disagree",
+        "Conflicting titles",
         "The title in the session is not the one in the title field, which counts. omp leaves the "
-        "session's behind when it changes a title; that is a note, and nothing is wrong.",
+        "session's behind when it changes a title; that is a note, not a problem.",
         "The field's title is written into the session, in place; its length stays.",
     ),
     "loose": KindText(
-        "Times and titles of no session",
+        "Orphaned metadata",
         "A deletion left them behind. A session that gets this path later would begin with them.",
-        "The fields are taken away.",
+        "The fields are removed.",
     ),
     "time": KindText(
-        "Sessions without a time",
+        "Missing time",
         "Without a time, or with one that is no number, a session counts as changed just now, "
         "whenever it is looked at.",
         "The time of its last message is set.",
     ),
     "passed": KindText(
-        "What is passed over",
+        "Skipped entries",
         "It stands where sessions do and can be none: its name or its kind does not allow it. No "
         "list shows it, and no command takes it.",
-        "It is only told: it may hold work. Give it another name or place yourself.",
+        "Reported only: it may hold work. Rename or move it yourself.",
     ),
     "leftover": KindText(
-        "Leftovers",
+        "Orphaned files",
         "Drafts and logs whose session is gone, and backups, locks and unfinished writes that "
         "nobody has touched for a day.",
         "They go to the trash, but for backups whose session is gone.",
     ),
     "parent": KindText(
-        "Parents that are gone",
+        "Missing parents",
         "The header names a parent that is not here. Only its place in the list suffers.",
-        "Nothing needs to be done.",
+        "No action needed.",
     ),
 }
 """In the order in which findings are shown: what costs work comes first."""
@@ -179,7 +179,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[BrokenLine, ...] = ()
     """Broken lines, the first ones."""
     note: bool = False
-    """Whether this is how its agent leaves it: worth knowing, and nothing is wrong."""
+    """Whether this is how its agent leaves it: worth knowing, and no problems found."""
 
     @property
     def key(self) -> tuple[FindingKind, str]:

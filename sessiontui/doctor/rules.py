@@ -135,7 +135,7 @@ def field_findings(
 
     Args:
         fields: Fields of no session, and times that are no numbers.
-        untimed: Sessions without a time, with their rows as far as these are known.
+        untimed: Missing time, with their rows as far as these are known.
         now_ms: The time now; for a session that tells of none.
     """
     findings = []
@@ -254,7 +254,10 @@ def hierarchy_findings(rows: Collection[Row]) -> Iterator[Finding]:
             continue
         if _is_tree(row):
             yield Finding(
-                kind="parent", path=row.path, evidence=(f"Its parent would be {parent}.",)
+                kind="parent",
+                path=row.path,
+                evidence=(f"Its parent would be {parent}.",),
+                note=True,
             )
 
 

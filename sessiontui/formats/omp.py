@@ -72,6 +72,7 @@ from sessiontui.times import time_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from random import Random
 
     from sessiontui.formats.jsonl import Entry
 
@@ -519,6 +520,18 @@ def project_folder(cwd: str, *, home: str) -> str:
         rest = cwd[len(_TEMPORARY) + 1 :]
         return f"-tmp-{_coded(rest)}" if rest else "-tmp"
     return f"--{_coded(cwd.lstrip('/'))}--"
+
+
+def new_session_id(at_ms: int, random: Random) -> str:
+    """Return an id for a session as omp makes it: a UUID of version 7, which sorts by time.
+
+    Args:
+        at_ms: When the session begins, in milliseconds since the epoch.
+        random: Makes the rest of it.
+    """
+    digits = f"{at_ms:012x}7{random.getrandbits(12):03x}{8 + random.getrandbits(2):x}"
+    digits += f"{random.getrandbits(60):015x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def session_file(name: str, *, created: object, session_id: object) -> str:

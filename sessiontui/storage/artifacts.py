@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PASSED_OVER: Final = "passed over"
 """How it begins what is told of a key or file that is not taken for a session."""
+UNREADABLE: Final = "no permission to read it"
+NOT_READ: Final = f"{PASSED_OVER} ({UNREADABLE})"
 ODD_NAME: Final = f"{PASSED_OVER}, no session can have this name"
 """How the warning of such a name begins."""
 _SUFFIX: Final = ".jsonl"

@@ -31,6 +31,8 @@ HEAD_BYTES = 256
 JOIN_BYTES = 32 << 20
 """The longest session that `join` adds to another one, in one step."""
 
+ROOT = "/sessions"
+"""Where new sessions lie in a store that prescribes nothing."""
 REPLICA = "a replica"
 """Why nothing may be changed where another server is the primary."""
 
@@ -169,6 +171,8 @@ class Backend(Protocol):
 
     label: str
     """Where it is, without any secret: `redis://cache:6379/0 · omp:sessions:` or a folder."""
+    root: str
+    """What the path of a new session begins with, before a slash and its project's folder."""
 
     def scan(self) -> AsyncIterator[ScanBatch]:
         """Yield the index in batches, as it is read."""

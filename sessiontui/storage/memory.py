@@ -22,6 +22,7 @@ from sessiontui.errors import (
 )
 from sessiontui.storage.backend import (
     HEAD_BYTES,
+    ROOT,
     Dirty,
     FeedState,
     HashField,
@@ -95,7 +96,7 @@ class MemoryStore:
         self.sessions: dict[str, StoredSession] = {}
         self.trashed: dict[str, TrashedSessions] = {}
         self.loose: dict[tuple[Literal["meta", "title"], str], bytes] = {}
-        """Times and titles of no session, as omp leaves them behind."""
+        """Orphaned metadata, as omp leaves them behind."""
         self.staged: dict[str, dict[int, bytearray]] = {}
         """What is built aside, by token and number."""
         self.silent = False
@@ -223,6 +224,7 @@ class MemoryBackend:
     """
 
     label = "memory"
+    root = ROOT
 
     def __init__(self, store: MemoryStore | None = None) -> None:
         self.store = MemoryStore() if store is None else store

@@ -63,6 +63,11 @@ class SessionReads:
         return self._backend.label
 
     @property
+    def root(self) -> str:
+        """What the path of a new session begins with, before a slash and its project's folder."""
+        return self._backend.root
+
+    @property
     def bytes_read(self) -> int:
         """Bytes of sessions that reads have fetched from the store so far."""
         return self._reader.bytes_read

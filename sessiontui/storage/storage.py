@@ -1,8 +1,9 @@
 """Session storage: sessions over any backend, each change in its turn, peers' changes followed.
 
-`SessionStorage` is the one class; the three named ones open it over their
-backend. What is synchronous is answered from the mirror. What changes a session
-goes through the write queue. Sizes and offsets are bytes, times integer milliseconds
+`SessionStorage` is the one class, and `open` takes any source; the three named
+ones open it over what only a program has: a client, a folder whose paths begin at it,
+memory. What is synchronous is answered from the mirror. What changes a session goes
+through the write queue. Sizes and offsets are bytes, times integer milliseconds
 since the epoch.
 """
 
@@ -11,16 +12,21 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from pathlib import Path
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack, get_args
 
 from sessiontui.errors import (
     InvalidPathError,
     ReadOnlyError,
     SessionExistsError,
     SessionNotFoundError,
-    StorageError,
+    StorageClosedError,
+    WriteConflictError,
 )
-from sessiontui.sources import DEFAULT_PREFIX
+from sessiontui.formats.jsonl import encode_entry
+from sessiontui.formats.title_slot import make_slot
+from sessiontui.sources import DEFAULT_PREFIX, DirectorySource, RedisSource, parse_source
 from sessiontui.storage.artifacts import artifact_target, is_artifact
 from sessiontui.storage.backend import TrashItem
 from sessiontui.storage.change_detector import ChangeDetector
@@ -39,76 +45,24 @@ from sessiontui.storage.session_operations import (
 )
 from sessiontui.storage.sync import Refresh, StoreSync
 from sessiontui.storage.write_queue import RetryPolicy, WriteQueue
-from sessiontui.storage.writer import SessionStorageWriter, WriterLines, encode_text
-from sessiontui.times import now_ms
+from sessiontui.storage.writer import SessionStorageWriter, encode_text
+from sessiontui.times import iso_time, now_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
-    from pathlib import Path
 
-    from redis.asyncio import Redis
+    from redis.asyncio import Redis, RedisCluster
 
     from sessiontui.formats.title_slot import TitleSource
+    from sessiontui.sources import Source
     from sessiontui.storage.backend import Backend, FeedState, Stat
     from sessiontui.storage.change_feed import ChangeFeed
     from sessiontui.storage.memory import MemoryStore
     from sessiontui.storage.write_queue import Guard, Operation, PendingWrite, UnwrittenData
 
 
-class StorageState:
-    """The state of a storage: pending writes, errors, change feed."""
-
-    _write_queue: WriteQueue
-    _follower: StoreSync
-
-    @property
-    def pending(self) -> int:
-        """Number of calls that the store has not confirmed yet."""
-        return self._write_queue.pending
-
-    @property
-    def last_error(self) -> Exception | None:
-        """Why the store did not answer a write the last time; None since it does."""
-        return self._write_queue.last_error
-
-    @property
-    def refusals(self) -> int:
-        """How often the store refused a change for want of a right, or as it takes none."""
-        return self._write_queue.refusals
-
-    @property
-    def unwritten(self) -> tuple[UnwrittenData, ...]:
-        """What was accepted and could not be written, oldest first."""
-        return tuple(self._write_queue.unwritten)
-
-    @property
-    def pending_writes(self) -> tuple[PendingWrite, ...]:
-        """The changes that the store has not confirmed yet, in the order of the calls."""
-        return self._write_queue.described()
-
-    @property
-    def given_up(self) -> tuple[PendingWrite, ...]:
-        """What `aclose` did not wait for any longer, in the order in which it failed."""
-        return tuple(self._write_queue.given_up)
-
-    def take_unwritten(self) -> tuple[UnwrittenData, ...]:
-        """Return `unwritten` and hold it no more."""
-        taken = self.unwritten
-        self._write_queue.unwritten.clear()
-        return taken
-
-    @property
-    def feed_state(self) -> FeedState:
-        """How peers' changes reach us at the moment."""
-        return self._follower.state
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What was passed over in the store and why; the newest hundred."""
-        return tuple(self._follower.warnings)
-
-
 ContentsPolicy = Literal["resident", "on_demand"]
+WriterFlags = Literal["a", "w"]
 
 CACHE_BYTES: Final = 32 << 20
 """How much of what was read on demand is kept."""
@@ -116,7 +70,34 @@ KEEP_TRASH_MS: Final = 30 * 86_400_000
 """How long the trash keeps what is deleted."""
 
 
-class SessionStorage(StorageState, SessionReads):
+class StorageOptions(TypedDict, total=False):
+    """What everything that opens a storage takes; see `SessionStorage`."""
+
+    cache_bytes: int
+    follow: bool
+    retries: RetryPolicy | None
+
+
+def open_backend(source: Source, password: str | None = None) -> Backend:
+    """Return the backend of a source, not connected yet.
+
+    What a backend needs is imported here, so that a folder never loads Redis
+    and the first paint waits for neither.
+
+    Args:
+        source: Where the sessions are.
+        password: Used instead of the one in the source, if given.
+    """
+    if isinstance(source, RedisSource):
+        from sessiontui.storage.redis.backend import RedisBackend
+
+        return RedisBackend.from_source(source, password=password)
+    from sessiontui.storage.directory.backend import DirectoryBackend
+
+    return DirectoryBackend(source.path, absolute=True)
+
+
+class SessionStorage(SessionReads):
     """Sessions over a backend. Constructed empty; `load` fills it.
 
     Args:
@@ -128,6 +109,9 @@ class SessionStorage(StorageState, SessionReads):
             the first `changes` on.
         retries: How long to go on with a write while the store is away.
         clock: Milliseconds since the epoch.
+
+    Raises:
+        ValueError: There is no such `contents`.
     """
 
     def __init__(
@@ -140,6 +124,7 @@ class SessionStorage(StorageState, SessionReads):
         retries: RetryPolicy | None = None,
         clock: Callable[[], int] = now_ms,
     ) -> None:
+        _refuse_unknown("contents", contents, ContentsPolicy)
         self.visible: Collection[str] = frozenset()
         """Sessions somebody looks at: their changes come first."""
         retries = retries or RetryPolicy()
@@ -170,12 +155,54 @@ class SessionStorage(StorageState, SessionReads):
             visible=lambda: self.visible,
             notify=self._notify,
         )
-        self._lines = WriterLines(mirror, self._write_queue, self._check)
+        self._writers: set[SessionStorageWriter] = set()
+        """Those not closed; a rename takes them along."""
         cache = RangeCache(cache_bytes)
         reader = RangeReader(backend, mirror, self._write_queue, cache, self._follower.mark)
         super().__init__(backend, mirror, reader)
 
     # Opening, closing, waiting.
+
+    @classmethod
+    async def open(
+        cls,
+        source: str | Path | Source,
+        *,
+        password: str | None = None,
+        contents: ContentsPolicy = "resident",
+        **options: Unpack[StorageOptions],
+    ) -> Self:
+        """Open the sessions at a place, loaded.
+
+        Args:
+            source: `redis://`, `rediss://`, `unix://`, `redis+cluster://` or
+                `redis+sentinel://` with a server, or a folder; paths of sessions are
+                the files' own there. All that `parse_source` takes.
+            password: Used instead of the one in the source, if given.
+            contents: Whether to hold all bytes, or the index alone.
+            options: As for `SessionStorage`.
+
+        Raises:
+            ConfigError: The source cannot be used; the message holds no password.
+            StorageError: It could not be asked.
+        """
+        if isinstance(source, str):
+            source = parse_source(source)
+        elif isinstance(source, Path):
+            source = DirectorySource(source.absolute())
+        return await cls._loaded(open_backend(source, password), contents, options)
+
+    @classmethod
+    async def _loaded(
+        cls, backend: Backend, contents: ContentsPolicy, options: StorageOptions
+    ) -> Self:
+        storage = cls(backend, contents=contents, **options)
+        try:
+            await storage.load()
+        except BaseException:
+            await storage.aclose()
+            raise
+        return storage
 
     async def load(self) -> None:
         """Fill the mirror from the store; feeds that are open see the sessions arrive.
@@ -237,6 +264,52 @@ class SessionStorage(StorageState, SessionReads):
         await self.aclose()
 
     # State and changes.
+
+    @property
+    def pending(self) -> int:
+        """Number of calls that the store has not confirmed yet."""
+        return self._write_queue.pending
+
+    @property
+    def last_error(self) -> Exception | None:
+        """Why the store did not answer a write the last time; None since it does."""
+        return self._write_queue.last_error
+
+    @property
+    def refusals(self) -> int:
+        """How often the store refused a change for want of a right, or as it takes none."""
+        return self._write_queue.refusals
+
+    @property
+    def unwritten(self) -> tuple[UnwrittenData, ...]:
+        """What was accepted and could not be written, oldest first."""
+        return tuple(self._write_queue.unwritten)
+
+    @property
+    def pending_writes(self) -> tuple[PendingWrite, ...]:
+        """The changes that the store has not confirmed yet, in the order of the calls."""
+        return self._write_queue.described()
+
+    @property
+    def given_up(self) -> tuple[PendingWrite, ...]:
+        """What `aclose` did not wait for any longer, in the order in which it failed."""
+        return tuple(self._write_queue.given_up)
+
+    def take_unwritten(self) -> tuple[UnwrittenData, ...]:
+        """Return `unwritten` and hold it no more."""
+        taken = self.unwritten
+        self._write_queue.unwritten.clear()
+        return taken
+
+    @property
+    def feed_state(self) -> FeedState:
+        """How peers' changes reach us at the moment."""
+        return self._follower.state
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What was passed over in the store and why; the newest hundred."""
+        return tuple(self._follower.warnings)
 
     def on_state(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have `callback` called when feed state, pending, last error or warnings changed.
@@ -452,10 +525,55 @@ class SessionStorage(StorageState, SessionReads):
 
     # Writers.
 
+    async def begin(
+        self,
+        cwd: str,
+        *,
+        title: str = "",
+        source: TitleSource = "auto",
+        root: str | None = None,
+        home: str | None = None,
+    ) -> SessionStorageWriter:
+        """Begin a session where omp looks for it, and return the writer for its entries.
+
+        It begins with a title slot and a header, as
+        `<root>/<folder of the project>/<time>_<id>.jsonl`, with a new id.
+
+        Args:
+            cwd: The folder that the agent works in, absolute.
+            title: May be given later; normalised and cut as omp does.
+            source: Who names it: `auto`, the agent by itself, or the user.
+            root: Another one than that of the storage, without a slash at its end.
+            home: The user's home folder, left out of the project's; this user's if None.
+
+        Raises:
+            ValueError: `cwd` is not absolute.
+            SessionExistsError: There is a session of this path; nothing was touched.
+        """
+        from sessiontui.formats.omp import new_session_id, project_folder, session_file
+
+        if not cwd.startswith("/"):
+            raise ValueError(f"cwd must be an absolute path, not {cwd!r}")
+        self._check("begin")
+        now = self._clock()
+        created, session_id = iso_time(now), new_session_id(now, SystemRandom())
+        folder = project_folder(cwd, home=str(Path.home()) if home is None else home)
+        name = session_file("", created=created, session_id=session_id)
+        path = f"{self.root if root is None else root}/{folder}/{name}"
+        header = {"type": "session", "version": 3, "id": session_id, "timestamp": created}
+        line = encode_entry({**header, "cwd": cwd})
+        slot = make_slot(title, source=source if title else None, updated_at=now)
+        mtime_ms = self._mirror.next_mtime()
+        try:
+            await self.carry_out(Write(path, slot + line, mtime_ms, expected_size="absent"))
+        except WriteConflictError as error:
+            raise SessionExistsError(path) from error
+        return self.open_writer(path)
+
     def open_writer(
         self,
         path: str,
-        flags: Literal["a", "w"] = "a",
+        flags: WriterFlags = "a",
         on_error: Callable[[Exception], None] | None = None,
     ) -> SessionStorageWriter:
         """Return a writer of lines.
@@ -467,16 +585,25 @@ class SessionStorage(StorageState, SessionReads):
             on_error: Called once, with the first error.
 
         Raises:
+            ValueError: There are no such `flags`.
             RuntimeError: `flags` is `w` and no event loop runs.
         """
-        writer = SessionStorageWriter(self._lines, path, on_error)
+        _refuse_unknown("flags", flags, WriterFlags)
+        writer = SessionStorageWriter(
+            path,
+            self._mirror,
+            self._write_queue,
+            check=self._check,
+            closed=self._writers.discard,
+            on_error=on_error,
+        )
         if flags == "w":
             self._check("open_writer")
             operation = Write(path, b"", self._mirror.next_mtime(), writer=writer)
             operation.unheard = True
             self._write_queue.add(operation)
             writer.wait_for(operation)
-        self._lines.writers.add(writer)
+        self._writers.add(writer)
         return writer
 
     # Inside.
@@ -492,7 +619,7 @@ class SessionStorage(StorageState, SessionReads):
                 if self._mirror.exists(path) and path not in known:
                     raise SessionExistsError(path)
         operation = Move(source, target, known=known, overwrite=overwrite, **options)
-        operation.take_along(self._lines.writers, self._write_queue)
+        operation.take_along(self._writers, self._write_queue)
         await self.carry_out(operation)
 
     async def carry_out(self, operation: Operation) -> None:
@@ -503,7 +630,7 @@ class SessionStorage(StorageState, SessionReads):
     def _check(self, call: str, path: str | None = None) -> None:
         """Refuse a call that cannot be queued, before anything is touched."""
         if self._closed:
-            raise StorageError("the storage is closed", path=path)
+            raise StorageClosedError("the storage is closed", path=path)
         if self.read_only is not None:
             raise ReadOnlyError(self.read_only, path=path)
         try:
@@ -518,31 +645,32 @@ class SessionStorage(StorageState, SessionReads):
             callback()
 
 
-class _LoadedStorage(SessionStorage):
-    """A storage that is loaded when it is returned."""
+def _refuse_unknown(name: str, value: str, allowed: Any) -> None:
+    """Raise if a value is none of those that a literal type allows.
 
-    @classmethod
-    async def _open(cls, backend: Backend, contents: ContentsPolicy) -> Self:
-        storage = cls(backend, contents=contents)
-        try:
-            await storage.load()
-        except BaseException:
-            await storage.aclose()
-            raise
-        return storage
+    Raises:
+        ValueError: It is none.
+    """
+    if value not in get_args(allowed):
+        expected = " or ".join(map(repr, get_args(allowed)))
+        raise ValueError(f"{name} must be {expected}, not {value!r}")
 
 
-class RedisSessionStorage(_LoadedStorage):
-    """Sessions in Redis, under the keys that omp uses."""
+class RedisSessionStorage(SessionStorage):
+    """Sessions in Redis, under the keys that omp uses.
+
+    A class of its own since omp has one of this name; it adds `create`, from a client.
+    """
 
     @classmethod
     async def create(
         cls,
-        client: Redis,
+        client: Redis | RedisCluster,
         *,
         prefix: str = DEFAULT_PREFIX,
         scan_count: int = 500,
         contents: ContentsPolicy = "resident",
+        **options: Unpack[StorageOptions],
     ) -> Self:
         """Open the sessions under `prefix`.
 
@@ -551,22 +679,29 @@ class RedisSessionStorage(_LoadedStorage):
             prefix: What all keys begin with, verbatim.
             scan_count: How many keys to ask for at a time.
             contents: Whether to hold all bytes, or the index alone.
+            options: As for `SessionStorage`.
 
         Raises:
+            ConfigError: It is no such client, or the prefix is none for a cluster.
             StorageError: The server could not be asked.
         """
         from sessiontui.storage.redis.backend import RedisBackend
 
         backend = RedisBackend.from_client(client, prefix=prefix, scan_count=scan_count)
-        return await cls._open(backend, contents)
+        return await cls._loaded(backend, contents, options)
 
 
-class DirectorySessionStorage(_LoadedStorage):
-    """Sessions in a folder, as omp writes them."""
+class DirectorySessionStorage(SessionStorage):
+    """Sessions in a folder, as omp writes them; with paths that begin at the folder."""
 
     @classmethod
     async def create(
-        cls, root: Path | str, *, absolute: bool = False, contents: ContentsPolicy = "resident"
+        cls,
+        root: Path | str,
+        *,
+        absolute: bool = False,
+        contents: ContentsPolicy = "resident",
+        **options: Unpack[StorageOptions],
     ) -> Self:
         """Open the sessions under a folder.
 
@@ -574,23 +709,28 @@ class DirectorySessionStorage(_LoadedStorage):
             root: The folder; it must exist.
             absolute: Whether paths are the files' own, else they begin at `root`.
             contents: Whether to hold all bytes, or the index alone.
+            options: As for `SessionStorage`.
 
         Raises:
             StorageError: The folder could not be read.
         """
         from sessiontui.storage.directory.backend import DirectoryBackend
 
-        return await cls._open(DirectoryBackend(root, absolute=absolute), contents)
+        return await cls._loaded(DirectoryBackend(root, absolute=absolute), contents, options)
 
 
-class MemorySessionStorage(_LoadedStorage):
+class MemorySessionStorage(SessionStorage):
     """Sessions in memory, for tests and for trying things."""
 
     @classmethod
     async def create(
-        cls, store: MemoryStore | None = None, *, contents: ContentsPolicy = "resident"
+        cls,
+        store: MemoryStore | None = None,
+        *,
+        contents: ContentsPolicy = "resident",
+        **options: Unpack[StorageOptions],
     ) -> Self:
-        """Open sessions in memory; `store` None makes an empty one."""
+        """Open sessions in memory; `store` None makes an empty one, `options` as elsewhere."""
         from sessiontui.storage.memory import MemoryBackend
 
-        return await cls._open(MemoryBackend(store), contents)
+        return await cls._loaded(MemoryBackend(store), contents, options)

@@ -22,26 +22,36 @@ class SessionStorageWriter:
     a hole. Lines are written as they are, a newline at the end is the caller's.
 
     Args:
-        lines: Takes its lines to the store.
         path: The session.
+        mirror: Shows each line at once.
+        write_queue: Takes the lines to the store.
+        check: Called with the name of the caller's call; raises if nothing can be queued.
+        closed: Called once the writer is closed.
         on_error: Called once, with the first error.
     """
 
     def __init__(
         self,
-        lines: WriterLines,
         path: str,
+        mirror: Mirror,
+        write_queue: WriteQueue,
+        *,
+        check: Callable[[str], None],
+        closed: Callable[[SessionStorageWriter], None],
         on_error: Callable[[Exception], None] | None = None,
     ) -> None:
         self.path = path
         """Where it writes; another once the session is renamed."""
         self.follows: Operation | None = None
         """The pending rename that gave it this path."""
-        self._lines = lines
+        self._mirror = mirror
+        self._write_queue = write_queue
+        self._check = check
+        self._closed = closed
         self._on_error = on_error
         self._last: Operation | None = None
         self._error: Exception | None = None
-        self._closed = False
+        self._is_closed = False
 
     def write_line_sync(self, line: str) -> None:
         """Queue a line.
@@ -69,13 +79,13 @@ class SessionStorageWriter:
 
     async def close(self) -> None:
         """Flush and write no more; raises as `flush` the first time, never again."""
-        if self._closed:
+        if self._is_closed:
             return
-        self._closed = True
+        self._is_closed = True
         try:
             await self.flush()
         finally:
-            self._lines.writers.discard(self)
+            self._closed(self)
 
     def get_error(self) -> Exception | None:
         """Return the first error, None if there is none."""
@@ -93,14 +103,34 @@ class SessionStorageWriter:
         self._last = operation
 
     def _queue(self, line: str, call: str) -> Operation:
-        if self._closed:
+        """Queue a line for the path where the writer is now; return what it waits in."""
+        if self._is_closed:
             raise WriterClosedError("the writer is closed", path=self.path)
         self._raise()
-        self._last = self._lines.append(self, encode_text(line), call)
-        return self._last
+        data = encode_text(line)
+        self._check(call)
+        mtime_ms = self._mirror.next_mtime()
+        waiting = self._write_queue.last(self.path)
+        if (
+            isinstance(waiting, Append)
+            and not waiting.started
+            and waiting.follows is self.follows
+            and waiting.size < MOST_JOINED
+        ):
+            waiting.join(data, self, mtime_ms)
+            self._write_queue.joined(waiting)
+            self._mirror.preview_append(self.path, data, mtime_ms)
+            self._last = waiting
+            return waiting
+        operation = Append(self.path, self.follows)
+        operation.join(data, self, mtime_ms)
+        self._write_queue.add(operation)
+        self._last = operation
+        return operation
 
     async def _written(self, operation: Operation) -> None:
-        await self._lines.done(operation)
+        """Wait until an operation has succeeded or failed."""
+        await asyncio.shield(operation.done)
         self._raise()
 
     def _raise(self) -> None:
@@ -114,47 +144,3 @@ def encode_text(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
-
-
-class WriterLines:
-    """The open writers of a storage, and the way of their lines into the write queue.
-
-    Args:
-        mirror: Shows each line at once.
-        write_queue: Takes them to the store.
-        check: Called with the name of the caller's call; raises if nothing can be queued.
-    """
-
-    def __init__(
-        self, mirror: Mirror, write_queue: WriteQueue, check: Callable[[str], None]
-    ) -> None:
-        self.writers: set[SessionStorageWriter] = set()
-        """Those not closed; a rename takes them along."""
-        self._mirror = mirror
-        self._write_queue = write_queue
-        self._check = check
-
-    def append(self, writer: SessionStorageWriter, data: bytes, call: str) -> Operation:
-        """Queue a line for the path where the writer is now; returns what it waits in."""
-        self._check(call)
-        path = writer.path
-        mtime_ms = self._mirror.next_mtime()
-        waiting = self._write_queue.last(path)
-        if (
-            isinstance(waiting, Append)
-            and not waiting.started
-            and waiting.follows is writer.follows
-            and waiting.size < MOST_JOINED
-        ):
-            waiting.join(data, writer, mtime_ms)
-            self._write_queue.joined(waiting)
-            self._mirror.preview_append(path, data, mtime_ms)
-            return waiting
-        operation = Append(path, writer.follows)
-        operation.join(data, writer, mtime_ms)
-        self._write_queue.add(operation)
-        return operation
-
-    async def done(self, operation: Operation) -> None:
-        """Wait until an operation has succeeded or failed."""
-        await asyncio.shield(operation.done)

@@ -523,12 +523,12 @@ class Finder:
         return bisect_right(self._hits, spot.offset << _BITS | min(spot.block, _MAX_BLOCK))
 
     def after(self, spot: MatchPosition) -> MatchPosition | None:
-        """Return the next hit, the first one after the last."""
+        """Return the next match, the first one after the last."""
         number = self.rank(spot)
         return _spot(self._hits[number % len(self._hits)]) if self._hits else None
 
     def before(self, spot: MatchPosition) -> MatchPosition | None:
-        """Return the hit before, the last one before the first."""
+        """Return the previous match, the last one before the first."""
         key = spot.offset << _BITS | min(spot.block, _MAX_BLOCK)
         number = bisect_left(self._hits, key) - 1
         return _spot(self._hits[number]) if self._hits else None

@@ -1,4 +1,4 @@
-"""The connection to a source: its backend, its problems in plain words, and write access."""
+"""The connection to a source: its problems in plain words, and write access."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sessiontui.errors import (
     SessionTuiError,
     StorageError,
 )
-from sessiontui.sources import DirectorySource, RedisSource
+from sessiontui.sources import DirectorySource
 from sessiontui.storage.backend import REPLICA
 from sessiontui.workspace.events import Problem, error_reason
 
@@ -23,26 +23,6 @@ if TYPE_CHECKING:
 
     from sessiontui.sources import Source
     from sessiontui.storage import SessionStorage
-    from sessiontui.storage.backend import Backend
-
-
-def open_backend(source: Source, password: str | None = None) -> Backend:
-    """Return the backend of a source, not connected yet.
-
-    What a backend needs is imported here, so that a folder never loads Redis
-    and the first paint waits for neither.
-
-    Args:
-        source: Where the sessions are.
-        password: Used instead of the one in the source, if given.
-    """
-    if isinstance(source, RedisSource):
-        from sessiontui.storage.redis.backend import RedisBackend
-
-        return RedisBackend.from_source(source, password=password)
-    from sessiontui.storage.directory.backend import DirectoryBackend
-
-    return DirectoryBackend(source.path, absolute=True)
 
 
 def describe_problem(error: SessionTuiError, source: Source, *, retry_s: float | None) -> Problem:

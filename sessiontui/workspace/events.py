@@ -54,7 +54,7 @@ class Diagnostics(msgspec.Struct, frozen=True):
     changes: int
     """Changes applied so far."""
     rows_waiting: int
-    """Rows in line to be read."""
+    """Rows queued."""
     pending: int
     """Writes that are not confirmed."""
     bytes_read: int

@@ -39,8 +39,8 @@ from sessiontui.storage import SessionStorage
 from sessiontui.storage.artifacts import artifact_target
 from sessiontui.storage.backend import Range, Stat, TrashItem, new_staging_token
 from sessiontui.storage.changes import is_session
+from sessiontui.storage.storage import open_backend
 from sessiontui.workspace.bulk import Outcome, run_each
-from sessiontui.workspace.connection import open_backend
 from sessiontui.workspace.copy_stream import (
     PIECE,
     DigestSink,
@@ -61,9 +61,8 @@ if TYPE_CHECKING:
     from sessiontui.workspace.copy_stream import CopySink
     from sessiontui.workspace.workspace import Workspace
 
-SAME_PLACE: Final = "that is where the sessions are already"
+SAME_PLACE: Final = "the sessions are there already"
 _SUFFIX: Final = ".jsonl"
-_USUAL_BASE: Final = "/sessions"
 _MOST_FOLDERS: Final = 500
 """How many folders are asked which project they hold."""
 _HEAD_BYTES: Final = 4096
@@ -82,11 +81,9 @@ class Destination:
         self.source = source
         self.storage = storage
         self._home = home
-        self._base = _USUAL_BASE
+        self._base = storage.root
         self._folders: dict[str, str] = {}
         """Working directory -> the folder that holds its sessions, where that follows no rule."""
-        if isinstance(source, DirectorySource):
-            self._base = os.path.realpath(source.path)
 
     @property
     def is_folder(self) -> bool:

@@ -31,9 +31,10 @@ from sessiontui.sources import DirectorySource
 from sessiontui.storage import SessionStorage
 from sessiontui.storage.backend import FeedState, Range
 from sessiontui.storage.changes import Created
+from sessiontui.storage.storage import open_backend
 from sessiontui.storage.tasks import end_task
 from sessiontui.times import now_ms
-from sessiontui.workspace.connection import WriteAccess, describe_problem, first_error, open_backend
+from sessiontui.workspace.connection import WriteAccess, describe_problem, first_error
 from sessiontui.workspace.delete import Deletions
 from sessiontui.workspace.events import (
     DeletePlan,

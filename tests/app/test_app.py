@@ -200,7 +200,7 @@ async def test_beneath_a_dialog_the_footer_offers_nothing() -> None:
 
 async def test_in_a_narrow_terminal_the_footer_still_offers_what_is_wanted_most() -> None:
     async with running(store_with("alpha"), size=(80, 24)) as (app, pilot):
-        offered = ("read", "find", "search", "sort", "rename", "delete", "keys", "quit")
+        offered = ("open", "filter", "search", "sort", "rename", "delete", "keys", "quit")
         assert all(f" {label}" in rows(app)[-1] for label in offered)
         await pilot.press("tab")
         await pilot.pause()
@@ -277,8 +277,8 @@ async def test_the_palette_finds_sessions_by_title_and_goes_there() -> None:
 async def test_the_palette_runs_actions() -> None:
     async with running(store_with("alpha")) as (app, pilot):
         await pilot.press("ctrl+p")
-        await pilot.press(*"what every key")
-        await until(lambda: shows(app, "Keys: show what every key does"))
+        await pilot.press(*"show all keys")
+        await until(lambda: shows(app, "Show all keys"))
         await pilot.press("down", "enter")
         await until(lambda: isinstance(app.screen, HelpScreen))
 
@@ -286,25 +286,27 @@ async def test_the_palette_runs_actions() -> None:
 @pytest.mark.parametrize(
     ("query", "first"),
     [
-        ("delete", "Delete: ask, then move to the trash  d"),
-        ("rename", "Rename: change title or path  r"),
-        ("find", "Find sessions as you type  /"),
+        ("delete", "Delete (move to trash)  d"),
+        ("rename", "Rename title or path  r"),
+        ("filter", "Filter sessions  /"),
     ],
 )
 async def test_the_palette_finds_a_command_by_its_word_above_sessions(
     query: str, first: str
 ) -> None:
     store = store_with("alpha")
-    data = session("Delete, rename, find", session_id="words")
+    data = session("Delete, rename, filter", session_id="words")
     store.write(path_of("words"), data, mtime_ms=NOW_MS - 1)
     async with running(store) as (app, pilot):
         await pilot.press("ctrl+p", *query)
-        await until(lambda: shows(app, "Delete, rename, find  now"))
+        await until(lambda: shows(app, "Delete, rename, filter  now"))
         listed = app.screen.query_one(CommandList)
         assert str(listed.get_option_at_index(0).prompt).strip() == first
 
 
-@pytest.mark.parametrize(("keys", "first"), [("", "Find sessions"), ("tab", "Follow: go to")])
+@pytest.mark.parametrize(
+    ("keys", "first"), [("", "Filter sessions"), ("tab", "Last entry, and follow")]
+)
 async def test_the_palette_begins_with_what_the_focused_pane_can_do(keys: str, first: str) -> None:
     async with running(store_with("alpha")) as (app, pilot):
         await pilot.press(*keys.split(), "ctrl+p")
@@ -348,7 +350,7 @@ async def test_settings_that_cannot_be_used_are_refused_before_anything_is_paint
 
 
 async def test_keys_can_be_given_anew() -> None:
-    config = Config(keys={"rename": "f8", "find": "f"})
+    config = Config(keys={"rename": "f8", "filter": "f"})
     async with running(store_with("alpha"), config=config) as (app, pilot):
         assert "F8 rename" in rows(app)[-1]
         await pilot.press("r")
@@ -395,7 +397,7 @@ async def test_fifteen_rows_have_one_line_of_header_and_one_of_footer() -> None:
     async with running(store_with("alpha"), size=(120, 15)) as (app, _pilot):
         shown = rows(app)
         assert "sessiontui" in shown[0]
-        assert "find" in shown[1]
+        assert "filter" in shown[1]
         assert "quit" in shown[14]
         assert not any(row.startswith("───") for row in shown)
 
@@ -556,7 +558,7 @@ async def test_where_no_session_is_chosen_nothing_is_followed() -> None:
     async with running(store_with("alpha")) as (app, pilot):
         assert "following" in rows(app)[-2]
         await pilot.press("up")
-        await until(lambda: shows(app, "No session chosen"))
+        await until(lambda: shows(app, "No session selected"))
         assert "follow" not in rows(app)[-2]
         await pilot.press("down")
         await settle(pilot)

@@ -11,7 +11,7 @@ from textual.widgets import OptionList, Static
 from sessiontui.app.screens.branch_list import BranchListScreen
 from sessiontui.app.screens.entry_json import EntryJsonScreen
 from sessiontui.formats.jsonl import encode_entries
-from sessiontui.workspace.connection import open_backend
+from sessiontui.storage.storage import open_backend
 from tests.app.support import app_of, running, settle
 from tests.app.test_transcript_branches import said
 from tests.app.test_transcript_keys import HARMFUL
@@ -78,7 +78,7 @@ async def test_a_tree_is_read_branch_by_branch_from_both_sources(
             word in text for word in ("early", "root", "said kept", "In short", "said last")
         ] == [*(False, False, True, True, True)]
         line = app.main.transcript_pane.query_one("#transcript-branch", Static)
-        assert "What the model sees" in str(line.render())
+        assert "Model context" in str(line.render())
         await pilot.press("M", "B")
         await until(lambda: isinstance(app.screen, BranchListScreen))
         await until(lambda: app.screen.query_one(OptionList).option_count == 2)

@@ -91,7 +91,7 @@ async def test_one_question_counts_all_and_what_was_deleted_comes_back() -> None
         assert store.sessions == {}
         await pilot.press("u")
         await over(pilot)
-        assert shows(app, "Brought back 5 sessions")
+        assert shows(app, "Restored 5 sessions")
         assert {path: bytes(held.data) for path, held in store.sessions.items()} == before
         assert not app.workspace.catalog.marks
 
@@ -165,7 +165,7 @@ async def test_an_undo_that_was_stopped_goes_on_with_the_next() -> None:
         await pilot.press("escape")
         backend.passes.release()
         await over(pilot)
-        assert shows(app, "Brought back “Title five”, 4 left")
+        assert shows(app, "Restored “Title five”, 4 left")
         backend.open = True
         await pilot.press("u")
         await over(pilot)
@@ -197,7 +197,7 @@ async def test_looking_for_what_goes_can_be_stopped_too() -> None:
         backend.open, backend.scans_wait = False, True
         await pilot.press("d")
         await until(lambda: isinstance(app.screen, ProgressDialog))
-        await until(lambda: shows(app, "Looking for what belongs to 5 sessions"))
+        await until(lambda: shows(app, "Looking up files of 5 sessions"))
         await pilot.press("escape")
         await over(pilot)
         assert len(store.sessions) == 5

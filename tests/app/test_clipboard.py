@@ -99,7 +99,7 @@ async def test_the_command_that_resumes_it(tmp_path: Path) -> None:
     folder.mkdir()
     file = folder / "2026-11-23T10-00-00-000Z_x.jsonl"
     file.write_bytes(session("Title", cwd="/home/mira/a b"))
-    from sessiontui.workspace.connection import open_backend
+    from sessiontui.storage.storage import open_backend
 
     async with running(source=str(tmp_path), connect=open_backend) as (app, pilot):
         line = await copied(app, pilot, "ctrl+y")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from sessiontui.formats.jsonl import BadLine, decode_line
-from sessiontui.workspace.connection import open_backend
+from sessiontui.storage.storage import open_backend
 from tests.app.support import app_of, running, settle
 from tests.corpus import CORPUS
 

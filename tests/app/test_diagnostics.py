@@ -17,9 +17,9 @@ async def test_the_hidden_screen_shows_figures_and_no_text_of_a_session() -> Non
         await until(lambda: isinstance(app.screen, DiagnosticsScreen))
         await until(lambda: any("Diagnostics" in row for row in rows(app)))
         shown = "\n".join(str(static.render()) for static in app.screen.query("#figures"))
-        for word in ("versions", "delays", "processor", "memory", "feed", "sessions", "kept"):
+        for word in ("versions", "latency", "CPU", "memory", "feed", "sessions", "kept"):
             assert word in shown
-        assert "1, 0 in line to be read" in shown
+        assert "1, 0 queued" in shown
         assert "private" not in shown
         await pilot.press("escape")
         await until(lambda: not isinstance(app.screen, DiagnosticsScreen))
@@ -36,4 +36,4 @@ async def test_what_was_read_and_applied_is_counted() -> None:
         await pilot.press("ctrl+backslash")
         await until(lambda: isinstance(app.screen, DiagnosticsScreen))
         shown = "\n".join(str(static.render()) for static in app.screen.query("#figures"))
-        assert re.search(r"delays +not measured yet|delays +median \d+ ms", shown)
+        assert re.search(r"latency +not measured yet|latency +median \d+ ms", shown)

@@ -94,8 +94,8 @@ async def test_findings_stand_in_groups_with_what_they_mean_and_what_would_be_do
         await opened(pilot)
         for text in (
             "4 findings, 4 can be repaired",
-            "Sessions without a head  1",
-            "Times and titles of no session  3",
+            "Missing header  1",
+            "Orphaned metadata  3",
             "An agent went on writing to a session",
             f"That is the last entry of {path_of('head')}.",
             f"Repair: put its {len(store.data(TAIL) or b''):,} bytes at the end of",
@@ -152,7 +152,7 @@ async def test_paths_are_cut_to_the_width_there_is_also_when_that_changes() -> N
 async def test_nothing_wrong_is_said_in_so_many_words() -> None:
     async with running(store_with("alpha")) as (app, pilot):
         await opened(pilot)
-        assert shows(app, "Doctor  nothing is wrong")
+        assert shows(app, "Doctor  no problems found")
 
 
 async def test_one_key_repairs_after_asking_and_another_takes_it_back() -> None:
@@ -241,7 +241,7 @@ async def test_what_omp_leaves_behind_is_a_note() -> None:
     store.retitle(path_of("alpha"), later, mtime_ms=held.mtime_ms)
     async with running(store) as (app, pilot):
         await opened(pilot)
-        assert shows(app, "nothing is wrong, 1 note, 1 can be repaired")
+        assert shows(app, "no problems found, 1 note, 1 can be repaired")
 
 
 async def test_enter_goes_to_the_session() -> None:
@@ -257,7 +257,7 @@ async def test_broken_lines_are_looked_for_where_asked() -> None:
     store.append(path_of("alpha"), b'{"cut\n', mtime_ms=NOW_MS - 20 * HOUR_MS)
     async with running(store) as (app, pilot):
         doctor = await opened(pilot)
-        assert shows(app, "nothing is wrong")
+        assert shows(app, "no problems found")
         await pilot.press("L")
         await until(lambda: len(doctor.findings) and doctor.quiet)
         await pilot.pause()
@@ -267,7 +267,7 @@ async def test_broken_lines_are_looked_for_where_asked() -> None:
         await pilot.press("f")
         await pilot.pause()
         assert app.screen is doctor
-        assert shows(app, "there is no repair for this")
+        assert shows(app, "no repair for this")
 
 
 async def test_where_nothing_may_be_changed_nothing_is_repaired() -> None:

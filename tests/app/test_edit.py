@@ -15,8 +15,8 @@ from sessiontui.errors import SessionExistsError
 from sessiontui.formats.jsonl import encode_entries
 from sessiontui.formats.title_slot import parse_slot
 from sessiontui.storage.memory import MemoryBackend, MemoryStore
+from sessiontui.storage.storage import open_backend
 from sessiontui.storage.write_queue import PendingWrite
-from sessiontui.workspace.connection import open_backend
 from tests.app.support import (
     HOUR_MS,
     NOW_MS,
@@ -106,8 +106,8 @@ async def test_the_rename_dialog_objects_while_one_types() -> None:
         assert button.disabled
         for path, objection in (
             ("/-code-api/no-suffix", "A session's path ends in .jsonl."),
-            ("/-code-api/../x.jsonl", "This is not a path of a session."),
-            ("/-code-api/.jsonl", "This is not a path of a session."),
+            ("/-code-api/../x.jsonl", "Not the path of a session."),
+            ("/-code-api/.jsonl", "Not the path of a session."),
             (path_of("beta"), "Another session has this path."),
         ):
             field.value = path
@@ -153,7 +153,7 @@ async def test_a_path_that_an_agent_may_hold_is_asked_for_twice() -> None:
         field.value = path_of("moved")
         await pilot.pause()
         assert shows(app, "grew 12 s ago")
-        assert shows(app, "split in two")
+        assert shows(app, "in two")
         field.focus()
         await pilot.press("enter")
         await pilot.pause()
@@ -190,7 +190,7 @@ async def test_the_delete_dialog_tells_exactly_what_goes() -> None:
         assert shows(app, "Delete “Long one”?")
         assert 800_000 < total < 830_000
         assert shows(app, f"2 keys, {round(total / 1000)} KB, with its draft.")
-        assert shows(app, "Kept in the trash for 30 days; u brings it back.")
+        assert shows(app, "Kept in the trash for 30 days; u to undo.")
 
 
 async def test_delete_and_undo_restore_every_byte() -> None:
@@ -206,15 +206,16 @@ async def test_delete_and_undo_restore_every_byte() -> None:
         await until(lambda: app.workspace.row(path_of("alpha")) is None)
         await settle(pilot)
         assert list(store.sessions) == [path_of("beta")]
-        assert shows(app, "u brings it back")
+        assert shows(app, "u to undo")
         assert app.main.sessions.highlighted == path_of("beta")
         await pilot.press("u")
         await until(lambda: app.workspace.row(path_of("alpha")))
         await settle(pilot)
         assert snapshot(store) == before
-        assert shows(app, "Brought back “T”")
+        assert shows(app, "Restored “T”")
+        assert app.main.sessions.highlighted == path_of("alpha")
         await pilot.press("u")
-        await until(lambda: shows(app, "Nothing to restore"))
+        await until(lambda: shows(app, "Nothing to undo"))
 
 
 async def test_a_session_in_use_is_deleted_only_after_plain_words() -> None:
@@ -367,7 +368,7 @@ async def test_a_refusal_is_told_in_full_until_the_user_goes_on() -> None:
         await until(lambda: shows(app, "Not renamed: an agent may be at work on it"))
         await until(lambda: shows(app, " failed "))
         details = " ".join(app.main.details.render().plain.split())
-        assert "it grew just now, and nothing says that its agent has left" in details
+        assert "it grew just now; its agent may still be running" in details
         now[0] += 10_000
         await pilot.press("down")
         await until(lambda: not shows(app, " failed "))
@@ -381,7 +382,7 @@ async def test_a_held_session_without_room_for_a_title_says_so_beforehand() -> N
     async with running(store) as (app, pilot):
         await dialog(pilot, "r")
         why = str(app.screen.query_one("#untitled", Static).content)
-        assert why == f"It grew 2 s ago, and nothing says that its agent has left. {NO_TITLE_SLOT}"
+        assert why == f"It grew 2 s ago; its agent may still be running. {NO_TITLE_SLOT}"
         assert app.screen.query_one("#title", Input).disabled
         await pilot.press("escape")
         await closed(pilot)
@@ -456,7 +457,7 @@ async def test_a_session_that_an_agent_took_up_meanwhile_is_asked_about_again(
         await until(lambda: isinstance(app.screen, Question))
         await pilot.pause()
         assert shows(app, "It grew just now")
-        assert shows(app, "split in two.")
+        assert shows(app, "split the session in two.")
         await pilot.press(answer)
         await closed(pilot)
         await settle(pilot)

@@ -15,7 +15,7 @@ from sessiontui.app.screens.export_dialog import ExportDialog
 from sessiontui.app.screens.progress_dialog import ProgressDialog
 from sessiontui.export import run
 from sessiontui.storage.memory import MemoryBackend
-from sessiontui.workspace.connection import open_backend
+from sessiontui.storage.storage import open_backend
 from tests.app.support import (
     HOUR_MS,
     NOW_MS,
@@ -115,7 +115,7 @@ async def test_a_file_that_is_there_is_asked_for_twice(folder: Path) -> None:
     target.write_text("mine", encoding="utf-8")
     async with running(store_with("alpha")) as (app, pilot):
         dialog = await opened(app, pilot, folder)
-        assert shows(app, "There is such a file; it would be replaced.")
+        assert shows(app, "The file exists and would be replaced.")
         await pilot.press("enter")
         await pilot.pause()
         assert app.screen is dialog
@@ -167,9 +167,9 @@ async def test_marked_sessions_go_into_a_folder_that_is_made(folder: Path) -> No
     ("typed", "told"),
     [
         ("", "Name a file."),
-        ("{folder}/no/a.md", "There is no folder"),
-        ("{folder}/" + 300 * "a" + "/a.md", "There is no folder"),
-        ("{folder}/file.md/a.md", "This is no folder"),
+        ("{folder}/no/a.md", "No such folder"),
+        ("{folder}/" + 300 * "a" + "/a.md", "No such folder"),
+        ("{folder}/file.md/a.md", "Not a folder"),
         ("~nobody-of-this-name/a.md", "Name a file."),
     ],
 )

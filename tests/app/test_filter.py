@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from textual import events
 
 from sessiontui.app.screens.delete_dialog import DeleteDialog
 from sessiontui.app.screens.export_dialog import ExportDialog
@@ -43,7 +44,7 @@ async def test_a_filter_that_is_not_understood_selects_nothing(text: str) -> Non
         assert not shows(app, "5 matches")
         for key in ("ctrl+a", "asterisk", "V"):
             await pilot.press(key)
-            await until(lambda: shows(app, "Not marked: the filter is not understood"))
+            await until(lambda: shows(app, "Not selected: the filter is not understood"))
             assert not app.workspace.catalog.marks
             await pilot.press("G")
         for key in ("d", "c", "m", "e", "p", "y"):
@@ -94,7 +95,7 @@ async def test_without_a_literal_match_similar_ones_are_shown_as_such_and_not_ta
         assert shows(app, "1 similar ")
         for keys in (("ctrl+a",), ("asterisk",), ("g", "space")):
             await pilot.press(*keys)
-            await until(lambda: shows(app, "Not marked: no literal match"))
+            await until(lambda: shows(app, "Not selected: no literal match"))
             assert not app.workspace.catalog.marks
             await pilot.press("G")
         await pilot.press("space")
@@ -112,7 +113,7 @@ async def test_all_that_fit_are_those_of_what_is_typed_now() -> None:
             app.main.sessions.action_mark_invert()
             app.main.sessions.action_mark_range()
             assert not marks
-            await until(lambda: shows(app, "Not marked: the filter is "))
+            await until(lambda: shows(app, "Not selected: the filter is "))
             await settle(pilot)
         field.value = "alpha"
         await until(lambda: app.workspace.catalog.is_result_of("alpha"))
@@ -129,7 +130,7 @@ async def test_a_search_that_goes_on_is_not_taken_for_its_result() -> None:
         next(steps)
         app.main.sessions.action_mark_all()
         assert not catalog.marks
-        await until(lambda: shows(app, "Not marked: the filter is still at work"))
+        await until(lambda: shows(app, "Not selected: the filter is still at work"))
         for _ in steps:
             pass
         await pilot.pause()
@@ -161,3 +162,12 @@ async def test_a_question_about_many_names_the_filter_and_the_first(
         await until(lambda: shows(app, "“Title alpha”, “Title beta”"))
         assert not shows(app, "No filter")
         assert not shows(app, "Filter:")
+
+
+async def test_a_filter_that_is_pasted_shows_its_end() -> None:
+    async with running(store_with(*NAMES), size=(120, 40)) as (app, pilot):
+        await pilot.press("/")
+        field = app.main.query_one(FilterInput)
+        field.post_message(events.Paste("project:api status:error age:<7d cost:>0"))
+        await until(lambda: shows(app, "cost:>0 ") and shows(app, "0 matches"))
+        await until(lambda: field.scroll_offset.x == field.max_scroll_x > 0)

@@ -11,8 +11,8 @@ from sessiontui.app.columns import COLUMNS, DEFAULT_COLUMNS, fit_columns
 from sessiontui.app.screens.columns_dialog import ColumnOptions, ColumnsDialog
 from sessiontui.app.widgets.session_list.filter_line import FilterInput
 from sessiontui.formats.jsonl import encode_entries
+from sessiontui.storage.storage import open_backend
 from sessiontui.times import iso_time
-from sessiontui.workspace.connection import open_backend
 from tests.app.support import NOW_MS, path_of, rows, running, session, settle, shows, store_with
 from tests.waiting import until
 
@@ -69,13 +69,13 @@ async def test_what_is_wrong_is_told_whole_where_there_is_little_room(
 ) -> None:
     async with running(two_projects(), size=size) as (app, pilot):
         await type_query(pilot, "status:nix")
-        await until(lambda: "a status is" in caption(app))
+        await until(lambda: "status takes" in caption(app))
         await until(lambda: all(shows(app, word) for word in ("complete", "stalled", "done")))
         assert "to the list" in rows(app)[-1]
         await pilot.press("escape")
         await until(lambda: shows(app, "Title alpha"))
         assert not shows(app, "stalled")
-        assert "read" in rows(app)[-1]
+        assert "open" in rows(app)[-1]
 
 
 async def test_what_is_wrong_with_a_query_stands_beneath_it_and_nothing_matches() -> None:
@@ -160,7 +160,7 @@ async def test_all_sessions_in_one_list_and_back() -> None:
     async with running(two_projects()) as (app, pilot):
         await pilot.press("t")
         await until(lambda: listed(app) == ["Title alpha", "Title beta", "Title web"])
-        assert shows(app, "All sessions in one list")
+        assert shows(app, "Flat list")
         await pilot.press("t")
         await until(lambda: len(listed(app)) == 5)
 

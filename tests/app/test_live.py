@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sessiontui.storage.storage import open_backend
 from sessiontui.times import now_ms
-from sessiontui.workspace.connection import open_backend
 from tests.app.support import (
     HOUR_MS,
     NOW_MS,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sessiontui.app.screens.delete_dialog import DeleteDialog
 from sessiontui.formats.jsonl import encode_entries
-from sessiontui.workspace.connection import open_backend
+from sessiontui.storage.storage import open_backend
 from tests.app.support import running, settle, shows
 from tests.live import SESSION_ID, agent, register, ticks
 from tests.sessions import claude_session

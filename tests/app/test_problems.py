@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from sessiontui.app.screens.problem_view import ProblemView
 from sessiontui.errors import AccessError, BackendDownError
-from sessiontui.workspace.connection import open_backend
+from sessiontui.storage.storage import open_backend
 from tests.app.support import NOW_MS, path_of, rows, running, session, settle, shows, store_with
 from tests.servers import free_port, real_server
 from tests.waiting import until

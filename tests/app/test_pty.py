@@ -94,7 +94,7 @@ def terminal(folder: Path, environ: dict[str, str]) -> Iterator[Terminal]:
 def test_it_starts_answers_keys_and_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
     terminal.until(b"Title alpha", b"Question about", b"live")
     terminal.press(b"?")
-    terminal.until(b"Read the transcript")
+    terminal.until(b"Open transcript")
     terminal.press(b"\x1b")
     terminal.until(BRIGHT_FOOTER)
     terminal.press(b"/nothing-like-this")
@@ -149,7 +149,7 @@ def test_bytes_that_are_no_text_do_no_harm(terminal: Terminal, sent: bytes) -> N
     terminal.press(sent)
     terminal.rest()
     terminal.press(b"?")
-    terminal.until(b"Read the transcript")
+    terminal.until(b"Open transcript")
     terminal.press(ESCAPE)
     terminal.until(BRIGHT_FOOTER)
     terminal.press(b"\x03")
@@ -225,11 +225,11 @@ def go_through(terminal: Terminal, marks: list[bytes]) -> None:
             terminal.rest()
     for keys, shown, afterwards in (
         (b"\x06", b"exact text", b"exact text"),
-        (b"re:/own.d|evil/\r", b"hits in", BRIGHT_FOOTER),
+        (b"re:/own.d|evil/\r", b"matches in", BRIGHT_FOOTER),
         (b"D", b"gone", BRIGHT_FOOTER),
         (b"C", b"Columns", BRIGHT_FOOTER),
         (b"c", b"Type where to", BRIGHT_FOOTER),
-        (b"\x01", b"marked", b"marked"),
+        (b"\x01", b"selected", b"selected"),
         (b"m", b"Type where to", BRIGHT_FOOTER),
         (b"e", b"Export", BRIGHT_FOOTER),
         (b"d", b"Kept in the trash", BRIGHT_FOOTER),
@@ -240,7 +240,7 @@ def go_through(terminal: Terminal, marks: list[bytes]) -> None:
         (b"/bidi", b" match", b"clipboard"),
         (b"\x10", b"title of a session", b"title of a session"),
         (b"clip", b"clipboard", BRIGHT_FOOTER),
-        (b"?", b"Go to the other pane", BRIGHT_FOOTER),
+        (b"?", b"Switch pane", BRIGHT_FOOTER),
     ):
         terminal.press(keys)
         terminal.until(shown)

@@ -40,14 +40,14 @@ async def test_footer_help_and_palette_offer_no_change() -> None:
     async with running(store_with("a"), config=READ_ONLY, size=(160, 50)) as (app, pilot):
         assert " delete" not in rows(app)[-1]
         assert " rename" not in rows(app)[-1]
-        assert " find" in rows(app)[-1]
+        assert " filter" in rows(app)[-1]
         await pilot.press("question_mark")
         await pilot.pause()
-        assert shows(app, "Find sessions as you type")
+        assert shows(app, "Filter sessions")
         assert not any(shows(app, action.help) for action in CHANGING_ACTIONS)
         await pilot.press("escape")
         names = {str(hit.text) async for hit in ActionCommands(app.screen).discover()}
-        assert any("Find sessions" in name for name in names)
+        assert any("Filter sessions" in name for name in names)
         assert not any(
             action.help.lower() in name.lower() for name in names for action in CHANGING_ACTIONS
         )

@@ -41,7 +41,7 @@ async def test_what_is_found_stands_beneath_its_session_newest_first() -> None:
         await search(pilot, "question about")
 
         lines = [row.strip() for row in rows(app) if row.strip(" ─")]
-        assert "4 hits in 2 sessions" in lines[0]
+        assert "4 matches in 2 sessions" in lines[0]
         assert lines[1].startswith("Title alpha")
         assert lines[1].endswith("~/code/api · 1h")
         assert lines[2].split() == ["You", "Question", "0", "about", "alpha"]
@@ -53,7 +53,7 @@ async def test_enter_reads_on_there_with_the_words_lit_and_the_results_stay() ->
     store = store_with("alpha", "beta", size=200)
     async with running(store) as (app, pilot):
         await search(pilot, '"question 77 " beta')
-        assert "2 hits in 1 session" in said(app)
+        assert "2 matches in 1 session" in said(app)
         await pilot.press("enter", "down", "enter")
         await until(lambda: shows(app, "2 of 2"))
         await settle(pilot)
@@ -71,7 +71,7 @@ async def test_enter_reads_on_there_with_the_words_lit_and_the_results_stay() ->
 
         await pilot.press("ctrl+f")
         await settle(pilot)
-        assert "2 hits in 1 session" in said(app)
+        assert "2 matches in 1 session" in said(app)
         assert app.screen.query_one(Input).value == '"question 77 " beta'
         await pilot.press("escape")
         await settle(pilot)
@@ -104,7 +104,7 @@ async def test_what_is_typed_after_text_in_the_filter_is_searched() -> None:
         await settle(pilot)
 
         assert app.screen.query_one(Input).value == "about beta"
-        assert "2 hits in 1 session" in said(app)
+        assert "2 matches in 1 session" in said(app)
         assert app.main.filter_line.text == ""
 
 
@@ -112,7 +112,7 @@ async def test_typing_alone_begins_a_search_and_a_new_one_takes_its_place() -> N
     async with running(store_with("alpha", "beta")) as (app, pilot):
         await pilot.press("ctrl+f", *"alpha")
         await settle(pilot)
-        assert "hits in 1 session" in said(app)
+        assert "matches in 1 session" in said(app)
         await pilot.press("ctrl+u", *"nowhere-at-all")
         await settle(pilot)
 
@@ -123,10 +123,10 @@ async def test_typing_alone_begins_a_search_and_a_new_one_takes_its_place() -> N
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("re:/qu.stion/", "4 hits in 2 sessions"),
+        ("re:/qu.stion/", "4 matches in 2 sessions"),
         ("re:/(/", "no pattern"),
         (r"re:/(\S+\s?)+$(?!)/", "takes too long"),
-        ('""', "Finds what you"),
+        ('""', "Searches the text"),
     ],
 )
 async def test_patterns_work_or_say_why_not(text: str, told: str) -> None:
@@ -152,7 +152,7 @@ async def test_a_session_with_much_tells_that_there_is_more() -> None:
     async with running(store_with("alpha", size=50)) as (app, pilot):
         await search(pilot, "question")
 
-        assert f"{PER_SESSION} hits in 1 session" in said(app)
+        assert f"{PER_SESSION} matches in 1 session" in said(app)
         assert shows(app, "and more")
 
 

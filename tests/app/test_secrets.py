@@ -176,8 +176,8 @@ def test_the_app_shows_no_password_wherever_one_looks(
         if line.exists():
             assert SECRET.encode() not in line.read_bytes()
         for keys, shows in (
-            (b"?", b"Read the transcript"), (b"\x10", b"A command, or the title"),
-            (b"\x1c", b"memory"), (b"r", b"Title"), (b"d", b"Keep"),
+            (b"?", b"Open transcript"), (b"\x10", b"A command, or the title"),
+            (b"\x1c", b"memory"), (b"r", b"Title"), (b"d", b"Cancel"),
         ):  # fmt: skip
             terminal.press(keys)
             terminal.until(shows)

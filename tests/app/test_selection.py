@@ -120,9 +120,9 @@ async def test_the_footer_counts_and_escape_takes_marks_before_the_filter() -> N
         await pilot.press("/", *"a", "enter")
         await settle(pilot)
         await pilot.press("space", "space")
-        await until(lambda: shows(app, "2 marked · "))
+        await until(lambda: shows(app, "2 selected · "))
         await pilot.press("escape")
-        assert not shows(app, "marked")
+        assert not shows(app, "selected")
         assert app.main.filter_line.text == "a"
         await pilot.press("escape")
         await settle(pilot)
@@ -137,7 +137,7 @@ async def test_marks_follow_a_rename_and_go_with_a_session_deleted_by_another() 
         await settle(pilot)
         assert app.main.chosen("delete") == [path_of("moved"), path_of("beta")]
         store.delete(path_of("beta"))
-        await until(lambda: shows(app, "1 marked"))
+        await until(lambda: shows(app, "1 selected"))
         assert app.main.chosen("delete") == [path_of("moved")]
 
 
@@ -150,4 +150,4 @@ async def test_what_keys_are_about_is_what_is_marked_else_what_is_highlighted() 
         await pilot.press("escape", "g")
         await settle(pilot)
         assert app.main.chosen("delete") == []
-        assert shows(app, "Choose a session to delete")
+        assert shows(app, "Select a session to delete")

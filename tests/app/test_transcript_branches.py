@@ -82,7 +82,7 @@ async def test_the_entries_of_another_branch_are_folded_and_a_mark_says_where_it
         assert app.painted().index("▾") < app.painted().index("said c")
         await pilot.press("P")
         await settled(app, pilot)
-        assert app.told == ["This stands for other entries: unfold it, or go to one of them"]
+        assert app.told == ["This stands for other entries: expand it, or select one of them"]
         assert app.view.own_entry is None
         await pilot.press("x")
         await settled(app, pilot)
@@ -119,7 +119,7 @@ async def test_another_branch_is_chosen_from_a_list_and_left_again(tmp_path: Pat
         await settled(app, pilot)
         assert "said d" in app.painted()
         assert "said f" not in app.painted()
-        assert branch_line(app) == "⑂ Another branch than the newest"
+        assert branch_line(app) == "⑂ Not the newest branch"
         with path.open("ab") as file:
             file.write(encode_entries([said("g", "f", at=122), said("h", "d", at=123)]))
         source.feed(app.document)
@@ -173,8 +173,8 @@ async def test_a_key_shows_what_the_model_sees_and_the_line_above_says_so(tmp_pa
         await pilot.press("M")
         await settled(app, pilot)
         text = app.painted()
-        assert branch_line(app) == "What the model sees"
-        assert "▸ what came before, which the model no longer sees" in text
+        assert branch_line(app) == "Model context"
+        assert "▸ earlier entries, outside the model's context" in text
         assert [word in text for word in ("n5", "n6", "All of it", "after")] == [False, *[True] * 3]
         assert "good" not in text
         await pilot.press("M")

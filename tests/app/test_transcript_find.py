@@ -245,11 +245,11 @@ async def test_slash_finds_in_the_pane_that_has_the_focus() -> None:
         await pilot.press("enter", "n")
         await settle(pilot)
         assert app.main.transcript.has_focus
-        assert "n next hit   N hit before" in rows(app)[-1]
+        assert "n next match   N previous match" in rows(app)[-1]
         await pilot.press("escape")
         await settle(pilot)
         assert not shows(app, "of 22")
-        assert "next hit" not in rows(app)[-1]
+        assert "next match" not in rows(app)[-1]
         assert app.main.transcript.has_focus
         await pilot.press("escape")
         assert app.main.sessions.has_focus

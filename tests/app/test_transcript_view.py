@@ -311,7 +311,7 @@ async def test_no_session_an_empty_one_and_a_failed_one_say_so(tmp_path: Path) -
     app = Host()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        assert "No session chosen" in app.painted()
+        assert "No session selected" in app.painted()
     path = write(tmp_path / "s.jsonl")
     async with reading(path) as (app, pilot, source):
         assert "Empty session" in app.painted()
@@ -374,7 +374,7 @@ async def test_another_document_takes_the_place_of_the_one_before(tmp_path: Path
         assert "not to be seen" not in app.painted()
         app.view.document = None
         await pilot.pause()
-        assert "No session chosen" in app.painted()
+        assert "No session selected" in app.painted()
         second.close()
 
 

@@ -67,7 +67,7 @@ async def test_marked_ones_are_moved_and_brought_back(tmp_path: Path) -> None:
         await pilot.press("space", "space")
         await asked(pilot, "m", str(tmp_path), "~/work")
         assert shows(app, "Move 2 sessions")
-        assert shows(app, "then the original goes to the trash; u brings it back.")
+        assert shows(app, "then the original goes to the trash; u to undo.")
         await pilot.press("enter")
         await over(pilot)
         assert shows(app, "Moved 2 sessions to ")
@@ -135,7 +135,7 @@ async def test_the_dialog_objects_while_one_types_and_offers_places(tmp_path: Pa
         for to, cwd, objection in (
             ("", "", "Type where to"),
             ("ftp://x", "", "ftp:// is not known"),
-            ("redis://cache:6379", "", "that is where the sessions are already"),
+            ("redis://cache:6379", "", "the sessions are there already"),
             (str(tmp_path), "work", "the folder of a project begins with / or ~"),
         ):
             field.value = to

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from sessiontui.sources import parse_source
 from sessiontui.storage import SessionStorage
+from sessiontui.storage.storage import open_backend
 from sessiontui.transcript.search import LiteralQuery, TextMatch, search
-from sessiontui.workspace.connection import open_backend
 from tests.benchmarks.data import LAST_ID, big_session, lines, session_path
 from tests.benchmarks.harness import Bench, Figure, expect, row
 from tests.benchmarks.terminal import terminal

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sessiontui.sources import parse_source
 from sessiontui.storage import SessionStorage
-from sessiontui.workspace.connection import open_backend
+from sessiontui.storage.storage import open_backend
 from tests.benchmarks.data import fill_folder
 from tests.benchmarks.harness import Bench, Figure, expect, paired, ratio, row
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sessiontui.sources import parse_source
 from sessiontui.storage import RedisSessionStorage, SessionStorage
-from sessiontui.workspace.connection import open_backend
+from sessiontui.storage.storage import open_backend
 from tests.benchmarks.data import PREFIX, client, session_path, store
 from tests.benchmarks.harness import REPEATS, Bench, Figure, expect, paired, ratio, row
 from tests.benchmarks.pinger import pings

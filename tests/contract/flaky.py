@@ -63,6 +63,7 @@ class FlakyBackend:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.label = backend.label
+        self.root = backend.root
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         """Every command and its arguments by position."""
         self.faults: deque[Fault] = deque()

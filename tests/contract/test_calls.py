@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -247,6 +247,23 @@ def test_synchronous_writes_need_a_running_loop_and_say_so() -> None:
             storage.open_writer(A, "w")
         assert not storage.exists_sync(A)
         runner.run(storage.aclose())
+
+
+@pytest.mark.parametrize("flags", ["x", "r", "wb", "", "A"])
+async def test_unknown_flags_of_a_writer_are_refused_and_touch_nothing(
+    storage: SessionStorage, world: World, flags: Any
+) -> None:
+    await storage.write_text(A, "kept\n")
+    with pytest.raises(ValueError, match=f"flags must be 'a' or 'w', not {flags!r}"):
+        storage.open_writer(A, flags)
+    await storage.drain()
+    assert await world.peer.data(A) == b"kept\n"
+
+
+@pytest.mark.parametrize("contents", ["all", "", None])
+async def test_an_unknown_policy_for_contents_is_refused(contents: Any) -> None:
+    with pytest.raises(ValueError, match=r"contents must be 'resident' or 'on_demand', not "):
+        await MemorySessionStorage.create(contents=contents)
 
 
 async def test_a_closed_storage_refuses_to_write(world: World) -> None:

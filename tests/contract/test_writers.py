@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiontui.errors import AccessError, WriterClosedError
+from sessiontui.errors import AccessError, SessionExistsError, WriterClosedError
+from sessiontui.formats import omp
+from sessiontui.formats.title_slot import SLOT_BYTES, field_of_slot, parse_slot
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -28,6 +32,55 @@ async def test_an_adding_writer_creates_nothing_before_its_first_line(
     assert storage.exists_sync(A)
     await writer.close()
     assert await world.peer.data(A) == b"1\n"
+
+
+async def test_a_session_is_begun_where_omp_looks_for_it(
+    storage: SessionStorage, world: World
+) -> None:
+    storage._clock = lambda: 1_790_000_000_123
+    writer = await storage.begin("/home/me/code/app", title="Fix it\nnow", home="/home/me")
+    folder, _, name = writer.path.rpartition("/")
+    assert folder == f"{storage.root}/-code-app"
+    session_id = re.fullmatch(r"2026-09-21T14-13-20-123Z_([0-9a-f-]{36})\.jsonl", name)
+    assert session_id is not None
+    await writer.write_line("{}\n")
+    data = await world.peer.data(writer.path) or b""
+    slot = parse_slot(data)
+    assert slot is not None
+    assert (slot.title, slot.source, slot.exact) == ("Fix it", "auto", True)
+    header, line, _ = data[SLOT_BYTES:].split(b"\n")
+    assert json.loads(header) == {
+        "type": "session",
+        "version": 3,
+        "id": session_id[1],
+        "timestamp": "2026-09-21T14:13:20.123Z",
+        "cwd": "/home/me/code/app",
+    }
+    assert line == b"{}"
+    if world.peer.has_titles:
+        assert await world.peer.title(writer.path) == field_of_slot(data)
+    assert await storage.update_session_title(writer.path, "Another", source="auto")
+    other = await storage.begin("/home/me/code/app", home="/home/me")
+    assert other.path != writer.path
+
+
+async def test_a_session_is_never_begun_over_another(
+    storage: SessionStorage, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(omp, "new_session_id", lambda *_: "twin")
+    storage._clock = lambda: 1_790_000_000_123
+    path = f"{storage.root}/apart/-tmp-x/2026-09-21T14-13-20-123Z_twin.jsonl"
+    await world.peer.append(path, b"a peer's\n")
+    with pytest.raises(SessionExistsError) as caught:
+        await storage.begin("/tmp/x", root=f"{storage.root}/apart")
+    assert caught.value.path == path
+    assert await world.peer.data(path) == b"a peer's\n"
+
+
+async def test_a_session_needs_an_absolute_folder(storage: SessionStorage) -> None:
+    with pytest.raises(ValueError, match="cwd must be an absolute path, not 'code'"):
+        await storage.begin("code")
+    assert storage.stats() == []
 
 
 async def test_an_emptying_writer_shows_size_zero_at_once(

@@ -17,9 +17,9 @@ import redis
 
 from sessiontui.app.screens.delete_dialog import DeleteDialog
 from sessiontui.sources import parse_source
+from sessiontui.storage.storage import open_backend
 from sessiontui.text import clean
 from sessiontui.workspace import open_workspace
-from sessiontui.workspace.connection import open_backend
 from tests.app.support import running, settle, shows
 from tests.command import Command
 from tests.faults.hostile import offences

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sessiontui.sources import parse_source
 from sessiontui.storage import SessionStorage
-from sessiontui.workspace.connection import open_backend
+from sessiontui.storage.storage import open_backend
 
 
 async def main(source: str, path: str, name: str) -> None:

@@ -107,7 +107,7 @@ def test_a_new_title_is_everywhere_and_nothing_else_changed(
     ("given", "stored", "told"),
     [
         ("two\nlines\tand a tab", "two lines and a tab", "“two lines and a tab”"),
-        (" \r\n ", "", "taken away"),
+        (" \r\n ", "", "removed"),
     ],
 )
 def test_a_title_is_told_as_it_is_stored(

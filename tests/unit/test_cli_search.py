@@ -82,7 +82,7 @@ def test_search_tells_json_and_no_more_than_asked_for(command: Command) -> None:
     ("arguments", "code", "said"),
     [
         (["search", "--regex", "("], 2, "no pattern"),
-        (["search", '""'], 2, "nothing to look for"),
+        (["search", '""'], 2, "nothing to search for"),
         (["search", "--regex", r"(\S+\s?)+$(?!)"], 1, "takes too long"),
         (["ls", "--figures"], 2, "goes with --json"),
     ],

@@ -154,9 +154,9 @@ def test_what_cannot_be_done_is_said_in_one_line(
     identity = str(by_title(remote)[RETRY]["id"])
     root = tmp_path / ".omp/agent/sessions"
     for arguments, code, said in (
-        (["cp", "--to", redis_server.url], 2, "that is where the sessions are already"),
+        (["cp", "--to", redis_server.url], 2, "the sessions are there already"),
         (["cp", "--to", str(tmp_path / "nowhere")], 1, "the folder is not there"),
-        (["mv", "--to", str(root)], 2, "there is nobody to ask: say --yes"),
+        (["mv", "--to", str(root)], 2, "not a terminal: pass --yes"),
         (["mv", "--yes", "--read-only", "--to", str(root)], 1, "read-only"),
         (["cp", "--read-only", "--to", str(root)], 1, "read-only"),
         (["cp", "--cwd", "~no-such-user/x", "--to", str(root)], 2, "stands for no known home"),
@@ -220,7 +220,7 @@ def test_a_filter_finds_what_goes_and_leaves_out_what_runs(
     assert left == {row["path"] for row in rows} - free
     for arguments, said in (
         (("rm", "--yes"), "Missing argument"),
-        (("rm", "--yes", "--filter", " "), "an empty filter fits everything"),
+        (("rm", "--yes", "--filter", " "), "an empty filter matches everything"),
         (("cp", "--to", "omp", "--filter", "project:nowhere"), "nothing matches"),
         (("rm", "--yes", "--filter", "project:api"), "an agent may hold each of them open"),
     ):
@@ -236,5 +236,5 @@ def test_a_server_by_another_name_is_no_other_place(
     before = contents(server)
     done = remote("mv", "--yes", "--force", "--to", redis_server.tcp_url, path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "sessiontui: that is where the sessions are already\n"
+    assert done.stderr == "sessiontui: the sessions are there already\n"
     assert contents(server) == before

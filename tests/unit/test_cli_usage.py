@@ -67,7 +67,7 @@ def test_help_and_version_load_neither_the_app_nor_redis(tmp_path: Path) -> None
         (["completion", "bash", "x"], "'x' is one word too many (see"),
         (["ls", "--no-such-option"], "No such option"),
         (["show"], "Missing argument 'SESSION'"),
-        (["rename", "x"], "say what to change: --title, --path or both"),
+        (["rename", "x"], "nothing to change: pass --title, --path or both"),
         (["rm"], "Missing argument 'SESSION"),
         (["completion", "tcsh"], "'tcsh' is not one of"),
         (["lss"], "'lss' is neither a command nor a folder; did you mean 'ls'?"),

@@ -207,8 +207,8 @@ def test_missing_rights_are_told_in_plain_words(tmp_path: Path) -> None:
     (root / "p").chmod(0o700)
     assert done.stdout.splitlines() == [
         "['/p/a.jsonl']",
+        "passed over (no permission to read it): /closed",
         "passed over (no permission to read it): /p/hidden.jsonl",
-        "passed over: no permission: /closed",
         "no permission: /p/a.jsonl",
         "no permission: /p/new.jsonl",
         "no permission: /p/a.jsonl",

@@ -161,7 +161,7 @@ def test_a_store_without_a_fault_is_clean(store: Store) -> None:
     store.put("/p/fine.jsonl", fine.data)
     store.put("/p/fine/draft.txt", b"unsent")
     done = store.command("doctor", "--deep")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "Nothing is wrong.\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "No problems found.\n", "")
 
 
 def test_looking_changes_nothing(store: Store) -> None:
@@ -199,7 +199,7 @@ def test_a_stale_slot_is_a_note_unless_it_is_the_newer_one(store: Store) -> None
     assert (done.returncode, found["kind"], found["severity"]) == (0, "slot", "note")
     done = store.command("doctor")
     assert done.returncode == 0
-    assert done.stdout.endswith("\n1 note, 1 can be repaired.\nNothing is wrong.\n")
+    assert done.stdout.endswith("\n1 note, 1 can be repaired.\nNo problems found.\n")
     store.put(
         "/p/b.jsonl", Omp(header={"id": "b"}).data, make_title_field("Old", "auto", START_MS - 1)
     )
@@ -209,7 +209,7 @@ def test_a_stale_slot_is_a_note_unless_it_is_the_newer_one(store: Store) -> None
     assert "1 finding, 1 note, 2 can be repaired." in store.command("doctor").stdout
     done = store.command("doctor", "--fix", "--yes")
     assert (done.returncode, done.stderr) == (0, "")
-    assert store.command("doctor").stdout == "Nothing is wrong.\n"
+    assert store.command("doctor").stdout == "No problems found.\n"
 
 
 def gone_on(store: Store) -> tuple[bytes, bytes]:
@@ -255,7 +255,7 @@ def test_a_piece_whose_parent_stands_within_a_session_becomes_a_branch(
     assert store.command.raw("show", "--raw", store.name(HEAD)) == head + tail
     shown = store.command("show", store.name(HEAD)).stdout
     assert "Go on elsewhere." in shown
-    assert store.command("doctor").stdout == "Nothing is wrong.\n"
+    assert store.command("doctor").stdout == "No problems found.\n"
     assert store.command("doctor", "--undo").returncode == 0
     assert store.everything() == before
 
@@ -343,7 +343,7 @@ def test_text_from_sessions_reaches_the_terminal_cleaned(store: Store) -> None:
     evil = Omp(header={"id": "evil", "parentSession": "x\x1b]52;c;aGFja2Vk\x07"})
     store.put("/p/evil.jsonl", evil.data)
     done = store.command("doctor")
-    assert done.returncode == 1
+    assert done.returncode == 0  # A parent that is missing is a note.
     assert "\x1b" not in done.stdout
     assert "aGFja2Vk" in done.stdout
 

@@ -20,6 +20,7 @@ from sessiontui.errors import (
     SessionExistsError,
     SessionHeldError,
     SessionNotFoundError,
+    StorageClosedError,
     StorageError,
     TitleNeedsRewriteError,
     WriteConflictError,
@@ -28,8 +29,8 @@ from sessiontui.errors import (
     WrongTypeError,
 )
 from sessiontui.sources import parse_source
+from sessiontui.storage.storage import open_backend
 from sessiontui.workspace import open_workspace
-from sessiontui.workspace.connection import open_backend
 from sessiontui.workspace.events import told_once
 from tests.app.support import running, settle, shows
 from tests.command import Command
@@ -112,6 +113,7 @@ def every_error(path: str) -> list[StorageError]:
         WrongTypeError("This is no session that can keep a title.", path=path),
         TitleNeedsRewriteError(path),
         SessionHeldError(path, "it grew 5 s ago"),
+        StorageClosedError("the storage is closed", path=path),
         WriterClosedError("the writer is closed", path=path),
         AccessError(f"no permission: {path}", path=path),
         LoginError("the server wants a password", path=path),
@@ -199,7 +201,7 @@ async def test_an_undo_in_the_app_that_finds_the_path_taken(place: Place) -> Non
         place.put(A, said("other"))
         await pilot.press("u")
         await settle(pilot)
-        assert shows(app, f"Not brought back: a session already has this path: {place.path(A)}")
+        assert shows(app, f"Not restored: a session already has this path: {place.path(A)}")
 
 
 async def test_a_failure_of_many_in_a_row(place: Place) -> None:

@@ -203,10 +203,11 @@ def test_every_key_has_a_case_and_its_example_is_understood() -> None:
          "2026-01..2026-03"),
         ("cost:>much", "cost:>much: a cost is in dollars, like >1, <0.50 or 1..5"),
         ("turns:many", "turns:many: a number is like >10, <3 or 5..20"),
-        ("agent:vim", f"agent:vim: an agent is {', '.join(AGENT_NAMES)} or unknown"),
-        ("is:red", "is:red: what it is is pinned, live, empty, fork, subagent or orphan"),
+        ("agent:vim", f"agent:vim: agent takes {', '.join(AGENT_NAMES)} or unknown"),
+        ("is:red", "is:red: is takes pinned, live, empty, fork, subagent or orphan"),
         ("title:", "part of the title"),
-        ("staus:error", "staus: is no key: status?  (as text, put it in quotes)"),
+        ("staus:error",
+         "unknown filter “staus”, did you mean “status”? (to match it as text, quote it)"),
         ('""', 'there is nothing between the quotes, like "flaky retry"'),
         ("re:foo", "a pattern stands between slashes, like re:/time(d )?out/i"),
         ("re:/foo", "the pattern has no slash at its end, like re:/time(d )?out/i"),
@@ -245,7 +246,9 @@ def test_of_a_title_that_was_cut_nobody_knows_what_is_not_in_it(query: str) -> N
 
 
 def test_an_unknown_key_is_told_the_known_ones() -> None:
-    with pytest.raises(QueryError, match=r"tool: is no key; keys are status, .*, id, re  \(as"):
+    with pytest.raises(
+        QueryError, match=r"unknown filter “tool”, there are status, .*, id and re \("
+    ):
         Query("tool:bash")
 
 

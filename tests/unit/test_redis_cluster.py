@@ -10,7 +10,7 @@ import pytest
 
 from sessiontui.errors import ConfigError
 from sessiontui.sources import RedisSource, parse_source
-from sessiontui.storage import RetryPolicy, SessionStorage
+from sessiontui.storage import RedisSessionStorage, RetryPolicy, SessionStorage
 from sessiontui.storage.backend import FeedState
 from sessiontui.storage.redis.backend import RedisBackend
 from sessiontui.storage.redis.cluster import ClusterConnection, ClusterWatch
@@ -57,6 +57,24 @@ async def opened(group: Cluster, prefix: str) -> AsyncIterator[tuple[SessionStor
 @pytest.mark.parametrize("key", ["foo", "{user}:a", "a{b}c{d}", "{}x", "x{", "}{y}"])
 def test_slots_are_what_the_servers_say(group: Cluster, key: str) -> None:
     assert slot_of(key.encode()) == ask(group.servers[0].port, "CLUSTER", "KEYSLOT", key)
+
+
+@pytest.mark.parametrize("prefix", [TAGGED, APART])
+async def test_a_client_of_a_cluster_opens_it(group: Cluster, prefix: str) -> None:
+    async with group.client() as client:
+        await client.flushall(target_nodes="primaries")
+        for number in range(2):
+            async with await RedisSessionStorage.create(client, prefix=prefix) as storage:
+                assert len(storage.stats()) == 4 * number
+                for path in ("/p/a.jsonl", "/p/b.jsonl", "/p/c.jsonl", "/p/d.jsonl"):
+                    await storage.open_writer(path).write_line(HEADER)
+        assert await client.get(f"{prefix}file:/p/d.jsonl") == 2 * HEADER.encode()
+
+
+async def test_half_a_hash_tag_is_refused_for_a_client_too(group: Cluster) -> None:
+    async with group.client() as client:
+        with pytest.raises(ConfigError, match="needs its }"):
+            await RedisSessionStorage.create(client, prefix="{omp:")
 
 
 async def use_everything(storage: SessionStorage, client: Any, prefix: str) -> None:

@@ -35,6 +35,7 @@ from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from pathlib import Path
 
     from sessiontui.storage.backend import Range, Snapshot, WatchEvent
 
@@ -42,12 +43,21 @@ A = "/p/a.jsonl"
 B = "/p/b.jsonl"
 
 
-def test_importing_the_storage_loads_neither_textual_nor_a_backends_library() -> None:
+@pytest.mark.parametrize(
+    "opening",
+    ["", "storage.SyncSessionStorage.open('.', follow=False).close()"],
+    ids=["imported", "a folder opened"],
+)
+def test_the_storage_loads_neither_the_apps_libraries_nor_those_of_other_backends(
+    tmp_path: Path, opening: str
+) -> None:
     code = (
-        "import sys, sessiontui.storage;"
-        "print(sorted({'textual', 'rich', 'redis', 'watchfiles'} & set(sys.modules)))"
+        f"import sys; from sessiontui import storage; {opening}\n"
+        "libraries = {'textual', 'rich', 'click', 'redis', 'watchfiles'}\n"
+        "print(sorted(libraries & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, text=True)
     assert done.stdout.strip() == "[]"
 
 

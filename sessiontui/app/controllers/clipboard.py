@@ -73,13 +73,13 @@ class ClipboardController:
         self._tell(told, "plain")
 
     def copy_ids(self, rows: Sequence[Row]) -> None:
-        """Copy the ids of sessions, a line each."""
+        """Copy ids of sessions, a line each."""
         ids = [row.id or id_from_path(row.path) for row in rows]
         known = [session_id for session_id in ids if session_id is not None]
         if known:
             self.copy_each(known, "id")
         else:
-            self._tell("There is no id to copy; a path can be", "past")
+            self._tell("No id to copy; the path can be copied", "past")
 
     def copy_each(self, texts: Sequence[str], what: str) -> None:
         """Copy short texts of one line, a line each.
@@ -100,7 +100,7 @@ class ClipboardController:
 
         document, entry = self._transcript.document, self._transcript.own_entry
         if document is None or entry is None:
-            self._tell("There is no message here to copy", "past")
+            self._tell("No message to copy", "past")
             return
         try:
             text, whole = await entry_text(

@@ -51,7 +51,7 @@ async def copy_to_disk(conversation: Prompts, row: Row) -> str | None:
         [
             Content(f"{name} resumes only from disk, and this session is in Redis."),
             Content(f"It is copied to {shown}, with its drafts and subagents."),
-            Content("What comes is written there alone; the one in Redis stays as it is."),
+            Content("New entries go to the copy only; the session in Redis stays unchanged."),
         ],
         yes="Copy and resume",
         no="Cancel",
@@ -91,7 +91,7 @@ async def _as_it_is(conversation: Prompts, path: str | None) -> str | None:
     question = Question(
         Content("Resume what is on disk?"),
         [
-            Content("It was copied there before, and one of the two went on since."),
+            Content("It was copied there before, and one of the two has changed since."),
             Content.styled(clean(path or ""), "$past"),
         ],
         yes="Resume it",

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from sessiontui.storage.backend import TrashItem
     from sessiontui.workspace import DeletePlan, Outcome, Update
 
-SPLIT_WARNING = "Its agent would go on writing to the old path, and its work would be split in two."
+SPLIT_WARNING = "Its agent would keep writing to the old path and split the session in two."
 """What happens to an agent whose session is moved."""
-_AGAIN = "; an agent wrote at the old path meanwhile: its version is kept there"
+_AGAIN = "; an agent wrote to the old path meanwhile: its version is kept there"
 """Ends what is said of a session that was taken from an agent at work."""
 
 
@@ -93,7 +93,7 @@ class EditController:
             Content("Move it anyway?"),
             [Content(f"{as_sentence(reason)} {SPLIT_WARNING}")],
             yes="Move it anyway",
-            no="Leave it",
+            no="Cancel",
         )
         return await self._conversation.ask(question) is not None
 
@@ -120,13 +120,12 @@ class EditController:
             return
         again = await self._workspace.written_again([item.path for item in outcome.done])
         key = self._keys.first("undo")
-        it = "it" if len(outcome.done) == 1 else "them"
-        hint = _AGAIN if again else f"   {key} brings {it} back"
+        hint = _AGAIN if again else f"   {key} to undo"
         self._tell_outcome("Deleted", outcome, self._deleted, hint, warn=bool(again))
 
     async def _planned(self, paths: Sequence[str]) -> DeletePlan:
         return await self._conversation.while_shown(
-            f"Looking for what belongs to {formats.plural(len(paths), 'session')}",
+            f"Looking up files of {formats.plural(len(paths), 'session')}",
             Progress(),
             self._workspace.plan_delete(paths),
         )
@@ -178,29 +177,30 @@ class EditController:
                 return agreed
             plan = await self._planned(agreed.paths)
 
-    async def undo(self) -> None:
-        """Bring back what was deleted last."""
+    async def undo(self) -> str | None:
+        """Undo the last deletion; return the first session that is there again."""
         from sessiontui.app.screens.progress_dialog import StoppedError
 
         progress = Progress()
         try:
             with self._conversation.begun():
                 outcome = await self._conversation.while_shown(
-                    "Bringing back what was deleted", progress, self._workspace.undo(progress)
+                    "Undoing the deletion", progress, self._workspace.undo(progress)
                 )
         except StoppedError:
-            return
+            return None
         except SessionTuiError as error:
-            self._tell(f"Not brought back: {error_reason(error)}", "failed")
-            return
+            self._tell(f"Not restored: {error_reason(error)}", "failed")
+            return None
         if not outcome.done and not outcome.left:
-            self._tell("Nothing to restore", "past")
+            self._tell("Nothing to undo", "past")
         else:
-            self._tell_outcome("Brought back", outcome, self._deleted)
+            self._tell_outcome("Restored", outcome, self._deleted)
         self._deleted = {}
+        return outcome.done[0].path if outcome.done else None
 
     async def refresh(self) -> None:
-        """Read everything again."""
+        """Reload."""
         try:
             await self._workspace.refresh()
         except SessionTuiError as error:

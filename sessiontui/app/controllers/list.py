@@ -174,7 +174,7 @@ class ListController:
         self._changed()
 
     def turn_order(self) -> None:
-        """Turn the order round."""
+        """Reverse order."""
         catalog = self._catalog
         catalog.order_by(catalog.sort, reverse=not catalog.reverse)
         self._changed()
@@ -183,7 +183,7 @@ class ListController:
         """Show sessions without their projects, or grouped by them."""
         self._catalog.set_flat(not self._catalog.flat)
         self._changed()
-        self._tell("All sessions in one list" if self._catalog.flat else "By project", "past")
+        self._tell("Flat list" if self._catalog.flat else "By project", "past")
 
     def pin(self, paths: Sequence[str]) -> None:
         """Pin sessions to the top; where all of them are pinned, take the pins away."""

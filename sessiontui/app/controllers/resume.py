@@ -119,12 +119,12 @@ class ResumeController:
         from sessiontui.app.screens.dialog import Question
 
         if self._conversation.screen.app.is_headless or self._conversation.screen.app.is_web:
-            raise ResumeError("an agent needs a terminal of its own")
+            raise ResumeError("an agent needs a terminal")
         cwd = row.cwd or ""
         if cwd.startswith("/") and is_folder(cwd):
             return cwd
         here = str(Path.cwd())
-        gone = f"Its folder is gone: {clean(cwd)}" if cwd else "It does not tell its folder."
+        gone = f"No such folder: {clean(cwd)}" if cwd else "The session does not record its folder."
         question = Question(
             Content("Resume in another folder?"),
             [Content(gone), Content(f"The agent would work in {clean(here)}")],
@@ -142,7 +142,7 @@ class ResumeController:
         if held is None:
             return True
         question = Question(
-            Content("Resume it though it is running?"),
+            Content("Resume a running session?"),
             [
                 Content(as_sentence(held)),
                 Content.styled(

@@ -55,7 +55,7 @@ class TransferController:
             with self._conversation.begun():
                 await self._transfer(paths, move=move)
         except StoppedError:
-            self._tell("Stopped: nothing was done", "past")
+            self._tell("Stopped: no changes", "past")
         except SessionTuiError as error:
             self._tell(f"Not {'moved' if move else 'copied'}: {error_reason(error)}", "failed")
 
@@ -68,7 +68,7 @@ class TransferController:
         if workspace.config.read_only:
             raise ReadOnlyError(READ_ONLY_REQUESTED)
         plan = await self._conversation.while_shown(
-            f"Looking for what belongs to {formats.plural(len(paths), 'session')}",
+            f"Looking up files of {formats.plural(len(paths), 'session')}",
             Progress(),
             workspace.plan_delete(paths),
         )
@@ -136,9 +136,9 @@ class TransferController:
         what = names[paths[0]] if len(paths) == 1 else many
         question = Question(
             Content(f"Replace {what} there?"),
-            [Content("Another session has this place. It would go to the trash of its store.")],
+            [Content("Another session has this path. It would be moved to its trash.")],
             yes="Replace",
-            no="Leave it",
+            no="Cancel",
         )
         return await self._conversation.ask(question) is not None
 
@@ -164,8 +164,7 @@ class TransferController:
             first = outcome.failed[0]
             text += f"; {len(outcome.failed):,} failed: {told_once(names[first.path], first.error)}"
         if move and done:
-            it = "it" if len(done) == 1 else "them"
-            text += f"   {self._keys.first('undo')} brings {it} back"
+            text += f"   {self._keys.first('undo')} to undo"
         self._tell(text, "failed" if outcome.failed else "plain")
 
     def _places(self) -> list[str]:
@@ -200,7 +199,7 @@ class TransferController:
             text = str(own[0])
         source = parse_source(text, home=home, tls=workspace.config.tls)
         if is_same_place(source, workspace.source):
-            raise ConfigError("that is where the sessions are already")
+            raise ConfigError("the sessions are there already")
         if (
             isinstance(source, DirectorySource)
             and source.path not in own

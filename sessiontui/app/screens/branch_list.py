@@ -66,7 +66,7 @@ class BranchListScreen(ListScreen[Branch]):
         if branches.full:
             self.tell(f"the newest {figures.plural(MAX_BRANCHES, 'branch', 'branches')}")
         else:
-            self.tell(self._counted() if self._shown else "no branches: its entries have no order")
+            self.tell(self._counted() if self._shown else "no branches: entries are not linked")
 
     def _counted(self) -> str:
         return figures.plural(len(self._shown), "branch", "branches")

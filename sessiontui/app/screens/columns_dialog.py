@@ -74,9 +74,7 @@ class ColumnsDialog(ModalScreen[None], ClosedOnce[None]):
                 compact=True,
             )
             yield Static(
-                Content.styled(
-                    "space shows or hides   u the usual   enter keeps   esc undoes", "$past"
-                ),
+                Content.styled("space toggle   u defaults   enter apply   esc cancel", "$past"),
                 classes="closing",
             )
 

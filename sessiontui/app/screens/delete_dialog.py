@@ -74,7 +74,7 @@ class DeleteDialog(Dialog["DeletePlan"]):
 
     def _choices(self) -> tuple[DialogButton, ...]:
         held, all_of_them = len(self.plan.held), len(self.plan.paths)
-        keep = DialogButton("keep", "Keep", "esc")
+        keep = DialogButton("keep", "Cancel", "esc")
         if self._one:
             label = "Delete it anyway" if held else "Delete"
             return (keep, DialogButton("all", label, "y", danger=True))
@@ -91,11 +91,10 @@ class DeleteDialog(Dialog["DeletePlan"]):
         """Yield what goes, how it comes back, and which sessions are in use."""
         yield from about_many(self._about)
         yield Static(self._amount(), classes="consequence")
-        it = "it" if self._one else "them"
         yield Static(
             Content.styled(
                 f"Kept in the trash for {formats.plural(self._days, 'day')};"
-                f" {self._undo_key} brings {it} back.",
+                f" {self._undo_key} to undo.",
                 "$past",
             ),
             classes="consequence",
@@ -128,8 +127,8 @@ class DeleteDialog(Dialog["DeletePlan"]):
             for item in held[:_HELD_SHOWN]
         ]
         if len(held) > _HELD_SHOWN:
-            lines.append(f"The same holds for {len(held) - _HELD_SHOWN} more.")
-        lines.append("An agent that is still at work would lose the rest of it.")
+            lines.append(f"So do {len(held) - _HELD_SHOWN} more.")
+        lines.append("An agent that is still working would lose the rest of its work.")
         return Content("\n".join(lines))
 
     def choose(self, choice_id: str) -> None:

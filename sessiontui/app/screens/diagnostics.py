@@ -99,8 +99,8 @@ class DiagnosticsScreen(ModalScreen[None], ClosedOnce[None]):
         return [
             ("versions", _versions()),
             ("terminal", f"{self.app.size.width} x {self.app.size.height}"),
-            ("delays", _delays(self._delays)),
-            ("processor", f"{share:.0%} of one core"),
+            ("latency", _delays(self._delays)),
+            ("CPU", f"{share:.0%} of one core"),
             ("memory", f"{_resident()}, at most {formats.size(_most_resident())}"),
             ("collections", f"{whole} whole, {len(gc.get_objects()):,} objects looked through"),
             ("feed", f"{state.feed.tier}, {'live' if state.feed.live else 'away'}"),
@@ -109,7 +109,7 @@ class DiagnosticsScreen(ModalScreen[None], ClosedOnce[None]):
                 f"{(figures.changes - before.changes) / passed:,.0f}/s in "
                 f"{(figures.batches - before.batches) / passed:,.0f} batches/s",
             ),
-            ("sessions", f"{state.sessions:,}, {figures.rows_waiting:,} in line to be read"),
+            ("sessions", f"{state.sessions:,}, {figures.rows_waiting:,} queued"),
             ("writes", f"{figures.pending} pending"),
             (
                 "read",

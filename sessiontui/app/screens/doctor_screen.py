@@ -65,7 +65,7 @@ class FindingList:
 
     @property
     def notes(self) -> int:
-        """How many of them are notes: nothing is wrong with these."""
+        """How many of them are notes: no problems found with these."""
         return sum(found.note for some in self._of.values() for found in some.values())
 
     def clear(self) -> None:
@@ -145,7 +145,7 @@ def finding_key(finding: Finding) -> str:
 
 _REDRAW_S: Final = 0.2
 _KEYS: Final = (
-    "f repairs   F all like it   u undoes   L reads every line   {} goes there   esc closes"
+    "f repair   F all of this kind   u undo   L read every line   {} goes there   esc closes"
 )
 _PATH_CELLS: Final = 60
 
@@ -218,7 +218,7 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
                 self._head(f"{progress.what}{share}…")
         except StorageError as error:
             self._redraw()
-            self._head(f"Not examined: {error_reason(error)}", "$failed")
+            self._head(f"Not checked: {error_reason(error)}", "$failed")
         else:
             self._redraw()
             self._sum_up()
@@ -228,7 +228,7 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
         """Say in the heading how many findings there are, and what was done last."""
         notes, can = self.findings.notes, self.findings.repairable
         wrong = len(self.findings) - notes
-        what = formats.plural(wrong, "finding") if wrong else "nothing is wrong"
+        what = formats.plural(wrong, "finding") if wrong else "no problems found"
         if notes:
             what += f", {formats.plural(notes, 'note')}"
         if wrong or notes:
@@ -302,7 +302,7 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
         if finding is None or not self._may_change():
             return
         if finding.fix is None:
-            self._sum_up("there is no repair for this", "$past")
+            self._sum_up("no repair for this", "$past")
             return
         path = formats.cut_middle(clean(finding.path), _PATH_CELLS)
         lines = [Content(f"It will {clean(fix_words(finding.fix))}.")]
@@ -321,7 +321,7 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
             return
         some = self.findings.like(finding)
         if not some:
-            self._sum_up("there is no repair for these", "$past")
+            self._sum_up("no repair for these", "$past")
             return
         about = KINDS[finding.kind]
         question = Content(f"Repair {formats.plural(len(some), 'finding')}: {about.name.lower()}?")
@@ -335,11 +335,11 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
         *,
         insist: bool = False,
     ) -> None:
-        lines.append(Content.styled("u takes it back.", "$past"))
+        lines.append(Content.styled("u undoes it.", "$past"))
         self._busy, self.quiet = True, False
         try:
             yes = "Repair it anyway" if insist else "Repair"
-            asked = Question(question, lines, yes=yes, no="Leave it")
+            asked = Question(question, lines, yes=yes, no="Cancel")
             if await self.app.push_screen_wait(asked) is not None:
                 await self._repair(findings, insist=insist)
         finally:
@@ -368,9 +368,7 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
             told = f"{done} repaired, {failed} not" if done else f"not repaired: {last}"
             self._sum_up(told, "$failed")
         else:
-            self._sum_up(
-                f"{done} repaired, u takes it back" if done > 1 else "repaired, u takes it back"
-            )
+            self._sum_up(f"{done} repaired, u undoes it" if done > 1 else "repaired, u undoes it")
 
     @work(group="repair")
     async def action_take_back(self) -> None:
@@ -380,10 +378,10 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
         try:
             made = self._repairs.made()
         except StorageError as error:
-            self._sum_up(f"not taken back: {error_reason(error)}", "$failed")
+            self._sum_up(f"not undone: {error_reason(error)}", "$failed")
             return
         if not made:
-            self._sum_up("there is no repair to take back")
+            self._sum_up("no repair to undo")
             return
         last = made[-1]
         path = formats.cut_middle(clean(last.path), _PATH_CELLS)
@@ -391,17 +389,17 @@ class DoctorScreen(ModalScreen[str | None], ClosedOnce[str | None]):
         self._busy, self.quiet = True, False
         try:
             asked = Question(
-                Content(f"Take back the repair of {path}?"),
+                Content(f"Undo the repair of {path}?"),
                 [Content(f"{KINDS[last.kind].name}, repaired {when} ago.")],
-                yes="Take it back",
-                no="Leave it",
+                yes="Undo",
+                no="Cancel",
             )
             if await self.app.push_screen_wait(asked) is None:
                 self.quiet = True
                 return
             await self._repairs.take_back(last)
         except StorageError as error:
-            self._sum_up(f"not taken back: {error_reason(error)}", "$failed")
+            self._sum_up(f"not undone: {error_reason(error)}", "$failed")
             self.quiet = True
         else:
             self._examine(deep=False)

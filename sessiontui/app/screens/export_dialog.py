@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from sessiontui.export import ExportFormat
 
 _ABOUT: Final[dict[ExportFormat, str]] = {
-    "md": "for people and wikis",
-    "html": "one page for a browser, in which nothing runs",
-    "json": "the entries, in one object",
-    "jsonl": "the stored bytes, exactly",
+    "md": "readable text",
+    "html": "self-contained page, no scripts",
+    "json": "all entries in one object",
+    "jsonl": "the stored bytes, unchanged",
 }
 _KINDS: Final[tuple[ExportFormat, ...]] = tuple(FORMATS)
 _NAME_CELLS: Final = 10
@@ -164,13 +164,13 @@ class ExportDialog(Dialog[ExportRequest]):
             return "Name a folder." if self._many else "Name a file."
         folder = exports[0].file.parent
         if is_folder(folder):
-            objection = None if os.access(folder, os.W_OK) else "You may not write there."
+            objection = None if os.access(folder, os.W_OK) else "You have no right to write there."
         elif os.path.lexists(folder):
-            objection = f"This is no folder: {clean(str(folder))}"
+            objection = f"Not a folder: {clean(str(folder))}"
         elif self._many and is_folder(folder.parent):
             objection = None
         else:
-            objection = f"There is no folder {clean(str(folder))}"
+            objection = f"No such folder: {clean(str(folder))}"
         if objection is None and any(is_folder(export.file) for export in exports):
             objection = "A folder has this name."
         return objection
@@ -189,7 +189,7 @@ class ExportDialog(Dialog[ExportRequest]):
             yield Content(f"Writes {files} in {folder}{made}: {clean(exports[0].file.name)}, …")
         standing = existing_files(exports)
         if standing and len(exports) == 1:
-            yield Content.styled("There is such a file; it would be replaced.", "$attention")
+            yield Content.styled("The file exists and would be replaced.", "$attention")
         elif standing:
             yield Content.styled(
                 f"{formats.plural(len(standing), 'such file')} there already, to be replaced.",

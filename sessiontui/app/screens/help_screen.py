@@ -27,12 +27,12 @@ _TWO, _THREE = 98, 138
 """From so many columns of the terminal on the keys stand in two columns, in three."""
 _ORDER: tuple[KeyContext, ...] = ("list", "transcript", "everywhere")
 _MOUSE = (
-    ("click", "Choose"),
-    ("double click", "Read"),
-    ("heading", "Sort, or turn it round"),
+    ("click", "Go to a row"),
+    ("double click", "Open"),
+    ("heading", "Sort, or reverse"),
     ("wheel", "Scroll; up stops following"),
-    ("drag the rule", "Make a pane wider"),
-    ("ctrl, shift", "Click to mark one, or many"),
+    ("drag the rule", "Resize panes"),
+    ("ctrl, shift", "Select one, or a range"),
 )
 
 

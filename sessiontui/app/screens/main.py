@@ -44,7 +44,7 @@ from sessiontui.app.widgets.transcript.pane import TranscriptPane
 from sessiontui.app.widgets.transcript.view import TranscriptView
 from sessiontui.catalog.row_builder import session_status
 from sessiontui.catalog.sorting import shown_title
-from sessiontui.storage.artifacts import PASSED_OVER
+from sessiontui.storage.artifacts import NOT_READ, ODD_NAME
 from sessiontui.storage.sync import TOOK_OVER
 from sessiontui.workspace import DocumentGone, RowsChanged, StateChanged
 
@@ -103,7 +103,7 @@ class MainPanes(TerminalSized[None]):
         self.footer = Footer(keys)
         self.problem = ProblemView(
             workspace.source,
-            retry_key=keys.first("refresh"),
+            retry_key=keys.first("reload"),
             quit_key=keys.first("quit"),
             enter_key=keys.written("enter"),
         )
@@ -169,6 +169,9 @@ class MainPanes(TerminalSized[None]):
         self.set_interval(1.0, self._tick)
         self.set_interval(_SEARCH_AGAIN_S, self._search_again)
         self.set_interval(_REMEMBER_S, self._remember)
+        if renamed := self.keys.renamed:
+            pairs = ", ".join(f"{old} is now {new}" for old, new in renamed.items())
+            self.tell(f"Configuration, [keys]: {pairs}", "past")
         self.sessions.focus()
 
     def on_unmount(self) -> None:
@@ -238,7 +241,7 @@ class MainPanes(TerminalSized[None]):
         if losses and losses[-1] != self._loss:
             self._loss = losses[-1]
             self.tell(as_sentence(self._loss), "failed")
-        odd = [warning for warning in state.warnings if warning.startswith(PASSED_OVER)]
+        odd = [warning for warning in state.warnings if warning.startswith((ODD_NAME, NOT_READ))]
         if odd and odd[-1] != self._odd_name:
             self._odd_name = odd[-1]
             self.tell(as_sentence(self._odd_name), "attention")
@@ -291,7 +294,9 @@ class MainPanes(TerminalSized[None]):
     def show_marks(self) -> None:
         """Tell how many sessions are marked, and how much they are."""
         marks = self.workspace.catalog.marks
-        self.footer.marked = f"{len(marks):,} marked · {formats.size(marks.bytes)}" if marks else ""
+        self.footer.marked = (
+            f"{len(marks):,} selected · {formats.size(marks.bytes)}" if marks else ""
+        )
 
     def _cannot_read(self, reason: str) -> None:
         concerned = (self.reading.path, self.reading.wanted)
@@ -324,7 +329,7 @@ class MainPanes(TerminalSized[None]):
 
     @on(SessionTree.NotMarked)
     def _not_marked(self, event: SessionTree.NotMarked) -> None:
-        self.tell(f"Not marked: {event.reason}", "attention")
+        self.tell(f"Not selected: {event.reason}", "attention")
 
     @on(SessionTree.ViewChanged)
     def _view_changed(self, event: SessionTree.ViewChanged) -> None:
@@ -496,7 +501,7 @@ class MainScreen(MainPanes):
         self.footer.finding = event.found is not None and event.found.count > 0
 
     def action_other_pane(self) -> None:
-        """Go to the other pane."""
+        """Switch pane."""
         self.focus_pane(reading=not self.has_class("-reading"))
 
     def action_back(self) -> None:
@@ -533,7 +538,7 @@ class MainScreen(MainPanes):
         self.listing.step_order()
 
     def action_sort_reverse(self) -> None:
-        """Turn the order round."""
+        """Reverse order."""
         self.listing.turn_order()
 
     def action_flatten(self) -> None:
@@ -547,7 +552,7 @@ class MainScreen(MainPanes):
             self.listing.pin(paths)
 
     def action_columns(self) -> None:
-        """Choose the columns of the list."""
+        """Choose columns of the list."""
         from sessiontui.app.screens.columns_dialog import ColumnsDialog
 
         self.app.push_screen(
@@ -567,7 +572,7 @@ class MainScreen(MainPanes):
         lost = self.reading.lost is not None
         path = None if lost else self.sessions.highlighted
         if path is None:
-            self.tell(f"{'Gone: nothing' if lost else 'Choose a session'} to {verb}", "past")
+            self.tell(f"{'Gone: nothing' if lost else 'Select a session'} to {verb}", "past")
         return path
 
     def chosen(self, verb: str) -> list[str]:
@@ -600,9 +605,12 @@ class MainScreen(MainPanes):
 
     @work(group="change")
     async def action_undo(self) -> None:
-        """Bring back what was deleted last."""
-        if not self.conversation.going_on:
-            await self.changing.undo()
+        """Undo the last deletion, and go to what is there again."""
+        if self.conversation.going_on:
+            return
+        restored = await self.changing.undo()
+        if restored is not None and not self.sessions.select(restored):
+            self.sessions.wish(restored)
 
     @work(group="change")
     async def action_export(self) -> None:
@@ -634,13 +642,13 @@ class MainScreen(MainPanes):
             await self.resuming.resume(path)
 
     def action_copy_id(self) -> None:
-        """Copy the ids of the marked sessions, or that of the highlighted one."""
+        """Copy ids of the marked sessions, or that of the highlighted one."""
         paths = self.chosen("copy")
         if paths:
             self.copying.copy_ids([row for path in paths if (row := self.workspace.row(path))])
 
     def action_copy_path(self) -> None:
-        """Copy the paths of the marked sessions, or that of the highlighted one."""
+        """Copy paths of the marked sessions, or that of the highlighted one."""
         paths = self.chosen("copy")
         if paths:
             self.copying.copy_each(paths, "path")
@@ -664,7 +672,7 @@ class MainScreen(MainPanes):
 
     @work(group="refresh", exclusive=True)
     async def action_refresh_all(self) -> None:
-        """Read everything again, or try an unreachable source at once."""
+        """Reload, or try an unreachable source at once."""
         if self.workspace.state.problem is None:
             await self.changing.refresh()
         else:
@@ -676,7 +684,7 @@ class MainScreen(MainPanes):
         from sessiontui.app.screens.doctor_screen import DoctorScreen
 
         if self.workspace.state.problem is not None:
-            self.tell("There is nothing to examine while the source cannot be reached", "past")
+            self.tell("Nothing to check while the source cannot be reached", "past")
             return
         path = await self.app.push_screen_wait(DoctorScreen(self.workspace))
         if path is not None and self.workspace.row(path) is not None:

@@ -71,7 +71,7 @@ class QuitDialog(Dialog[QuitAnswer]):
         yield Static(Content("\n").join(lines), classes="consequence")
         why = as_sentence(self._reason) + " " if self._reason else ""
         yield Static(
-            Content(f"{why}What the source does not confirm is kept in a file that you are told."),
+            Content(f"{why}Unconfirmed writes are saved to a file, and its name is printed."),
             classes="warning",
         )
 

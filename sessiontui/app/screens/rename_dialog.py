@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 _LONGEST = 1024
-NO_TITLE_SLOT = "It has no room for a title, and gets none while an agent may be at work on it."
+NO_TITLE_SLOT = "It has no room for a title, and gets none while an agent may be running."
 """Why a session without a title slot cannot be given a title now: its length would change."""
 
 
@@ -121,7 +121,7 @@ class RenameDialog(Dialog[RenameRequest]):
         if not path.endswith(".jsonl"):
             return "A session's path ends in .jsonl."
         if not is_session(path) or any(part in ("..", ".") for part in path.split("/")):
-            return "This is not a path of a session."
+            return "Not the path of a session."
         if self._taken(path):
             return "Another session has this path."
         return None
@@ -130,9 +130,9 @@ class RenameDialog(Dialog[RenameRequest]):
         """Yield what would happen, a line each."""
         if wanted.title is not None:
             yield Content(
-                "The title changes, in the list and in the session."
+                "The title changes in the list and in the session."
                 if wanted.title
-                else "The title is taken away; the session is called by its first message."
+                else "The title is removed; the first message becomes the title."
             )
             kept = parse_slot(make_slot(wanted.title, source="user", updated_at=0))
             if kept is not None and kept.title != wanted.title:
@@ -143,8 +143,8 @@ class RenameDialog(Dialog[RenameRequest]):
             yield Content(f"The {self._unit} moves, with its drafts.")
         if wanted.path is not None and self.held is not None:
             yield Content.styled(
-                f"{as_sentence(self.held)} Its agent would go on writing to the old path,"
-                " and its work would be split in two.",
+                f"{as_sentence(self.held)} Its agent would keep writing to the old path"
+                " and split the session in two.",
                 "$attention",
             )
         elif wanted.title is not None and self.held is not None:
@@ -166,7 +166,7 @@ class RenameDialog(Dialog[RenameRequest]):
         elif changes:
             told = Content("\n").join(list(self._consequences(wanted)))
         else:
-            told = Content.styled("Nothing changes yet.", "$past")
+            told = Content.styled("No changes.", "$past")
         self.query_one("#outcome", Static).update(told)
 
     @on(Input.Changed)

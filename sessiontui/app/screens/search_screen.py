@@ -54,7 +54,7 @@ _MARGIN: Final = 2
 _LEAST_TITLE: Final = 24
 _HINT: Final = 'words, "exact text" or re:/pattern/'
 _ABOUT: Final = (
-    "Finds what you, the agents and their tools said, in every session; the newest first."
+    "Searches the text of all sessions: yours, the agents' and their tools'. Newest first."
 )
 
 
@@ -131,7 +131,7 @@ class SearchScreen(ClosedOnce[SearchTarget | None]):
         yield Choices(id="search-results", markup=False, compact=True)
         enter = self._keys.written("enter")
         yield Static(
-            Content.styled(f"{enter} reads it there   / searches anew   esc goes back", "$past"),
+            Content.styled(f"{enter} opens it   / new search   esc back", "$past"),
             id="search-keys",
         )
 
@@ -310,7 +310,7 @@ class SearchScreen(ClosedOnce[SearchTarget | None]):
         return Content.assemble(title, gap, right)
 
     def _counted(self) -> str:
-        hits = formats.plural(len(self._items), "hit")
+        hits = formats.plural(len(self._items), "match", "matches")
         if not self._items:
             return hits
         return f"{hits} in {formats.plural(self._sessions, 'session')}"

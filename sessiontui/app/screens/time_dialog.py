@@ -98,7 +98,7 @@ class TimeDialog(Dialog[int]):
 
     def _tell(self, text: str) -> None:
         if text.strip() and self._wanted is None:
-            words, style = "This is no time", "$failed"
+            words, style = "Not a time", "$failed"
         else:
             wanted = self._wanted
             what = "Its last entry is of" if wanted is None else "To the first entry from"

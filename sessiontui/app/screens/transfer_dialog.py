@@ -166,9 +166,9 @@ class TransferDialog(Dialog[TransferRequest]):
             for item in self.plan.held[:_HELD_SHOWN]
         ]
         if len(self.plan.held) > _HELD_SHOWN:
-            lines.append(f"The same holds for {len(self.plan.held) - _HELD_SHOWN} more.")
+            lines.append(f"So do {len(self.plan.held) - _HELD_SHOWN} more.")
         lines.append(
-            "An agent that is still at work would lose the rest of it."
+            "An agent that is still working would lose the rest of its work."
             if self._move
             else "An agent that is still at work goes on with the original alone."
         )
@@ -201,7 +201,7 @@ class TransferDialog(Dialog[TransferRequest]):
             if self._move:
                 after = (
                     "Each copy is read back, then the original goes to the trash;"
-                    f" {self._undo_key} brings it back."
+                    f" {self._undo_key} to undo."
                 )
             told = Content("\n").join([Content(amount), Content.styled(after, "$past")])
         self.query_one("#outcome", Static).update(told)

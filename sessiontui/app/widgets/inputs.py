@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
 from textual.binding import Binding
 from textual.widgets import Input, OptionList
 
@@ -26,6 +27,22 @@ class Field(Input):
             return
         if await self.app.run_action(bound.binding.action, self):
             event.stop()
+
+    def on_resize(self) -> None:
+        """Keep the cursor in view: what is typed is often what takes the room away."""
+        self._show_cursor()
+
+    @on(Input.Changed)
+    def _changed(self) -> None:
+        # Textual scrolls by a distance, and later: after two changes at once the end is cut off.
+        self.call_after_refresh(self._show_cursor)
+
+    def _show_cursor(self) -> None:
+        width, scrolled = self.scrollable_content_region.width, self.scroll_offset.x
+        cursor = self.cursor_screen_offset.x - self.content_region.x + scrolled
+        shown = min(max(scrolled, cursor - width + 1), cursor)
+        if width and shown != scrolled:
+            self.scroll_to(x=shown, animate=False, force=True, immediate=True)
 
 
 class Paged(OptionList):

@@ -103,6 +103,7 @@ class DirectoryBackend:
 
     label: str
     """The folder."""
+    root: str
 
     def __init__(
         self,
@@ -116,6 +117,7 @@ class DirectoryBackend:
     ) -> None:
         self._root = StoreRoot(root, absolute=absolute)
         self.label = str(self._root.folder)
+        self.root = self._root.base
         self._files = Files(self._root)
         self._moves = Moves(self._root)
         self._staging = Staging(self._root)

@@ -14,8 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sessiontui.errors import InvalidPathError, SessionNotFoundError, StorageError, WrongTypeError
-from sessiontui.storage.artifacts import PASSED_OVER, odd_names
+from sessiontui.errors import (
+    AccessError,
+    InvalidPathError,
+    SessionNotFoundError,
+    StorageError,
+    WrongTypeError,
+)
+from sessiontui.storage.artifacts import PASSED_OVER, UNREADABLE, odd_names
 from sessiontui.storage.backend import PassedOver, ScanBatch, Stat
 from sessiontui.storage.directory.paths import (
     MAX_DEPTH,
@@ -36,7 +42,6 @@ BATCH = 4_000
 
 _KIND = 0o170000
 _MS = 1_000_000
-_UNREADABLE = "no permission to read it"
 
 
 def kind_of(mode: int) -> str:
@@ -142,7 +147,7 @@ class _Walk:
                 if stat.S_ISDIR(found.st_mode):
                     folders.append(name)
             elif not may_read(found, name, descriptor):
-                self._warn(prefix + name, _UNREADABLE)
+                self._warn(prefix + name, UNREADABLE)
             else:
                 modified = found.st_mtime_ns // millisecond
                 stats.append(Stat(prefix + name, found.st_size, modified))
@@ -171,7 +176,7 @@ class _Walk:
                 if found.st_mode & _KIND != stat.S_IFREG and is_session_name(entry.name):
                     batch.passed.append(PassedOver(path, _called_so(kind_of(found.st_mode))))
                 elif not may_read(found, entry.name, descriptor):
-                    batch.passed.append(PassedOver(path, _UNREADABLE))
+                    batch.passed.append(PassedOver(path, UNREADABLE))
                 batch.stats.append(Stat(path, found.st_size, found.st_mtime_ns // _MS))
             if len(batch.stats) >= batch.limit:
                 yield batch.take()
@@ -188,8 +193,11 @@ class _Walk:
             return  # gone, or another thing by now
         except OSError as error:
             told = storage_error(error, prefix + name)
-            self.batch.warnings.append(clean(f"{PASSED_OVER}: {told}"))
-            self.batch.passed.append(PassedOver(prefix + name, _UNREADABLE))
+            if not isinstance(told, AccessError):
+                self.batch.warnings.append(clean(f"{PASSED_OVER}: {told}"))
+                return
+            self._warn(prefix + name, UNREADABLE)
+            self.batch.passed.append(PassedOver(prefix + name, UNREADABLE))
             return
         try:
             yield from self.folder(descriptor, f"{prefix}{name}/", depth=depth + 1)

@@ -29,13 +29,13 @@ import secrets
 from contextlib import suppress
 from dataclasses import replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 from redis.exceptions import NoPermissionError
 
 from sessiontui.errors import InvalidPathError, StorageError, WriteConflictError
-from sessiontui.sources import DEFAULT_PREFIX
-from sessiontui.storage.backend import REPLICA, Stat
+from sessiontui.sources import DEFAULT_PREFIX, has_hash_tag
+from sessiontui.storage.backend import REPLICA, ROOT, Stat
 from sessiontui.storage.redis import scripts
 from sessiontui.storage.redis.cluster import ClusterConnection, ClusterWatch, open_links
 from sessiontui.storage.redis.connection import fence_writes, role_of
@@ -53,7 +53,7 @@ from sessiontui.times import now_ms
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
-    from redis.asyncio import Redis
+    from redis.asyncio import Redis, RedisCluster
 
     from sessiontui.sources import RedisSource
     from sessiontui.storage.backend import (
@@ -111,6 +111,7 @@ class RedisBackend:
     """Keeps sessions in Redis; see `Backend` for what each call promises."""
 
     label: str
+    root = ROOT
 
     def __init__(
         self,
@@ -156,30 +157,35 @@ class RedisBackend:
             patience_s: Longest time to connect, and longest to wait for any answer.
         """
         settings = replace(RedisSettings.of_source(source, password), patience_s=patience_s)
-        if source.is_scattered:
-            from sessiontui.storage.redis.cluster_untagged import UntaggedClusterBackend
-
-            return UntaggedClusterBackend(settings, prefix=source.prefix)
-        return cls(settings, prefix=source.prefix)
+        return cls._over(settings, source.prefix, SCAN_COUNT)
 
     @classmethod
     def from_client(
         cls,
-        client: Redis,
+        client: Redis | RedisCluster,
         *,
         prefix: str = DEFAULT_PREFIX,
         scan_count: int = SCAN_COUNT,
         patience_s: float = PATIENCE_S,
-    ) -> Self:
+    ) -> RedisBackend:
         """Return a backend with connections of its own to where `client` connects.
 
         The client is asked for its settings alone, so it may decode responses or
         hold a single connection; it stays open, and the caller's.
 
         Raises:
-            ConfigError: It is no client of one server.
+            ConfigError: It is no client of a server or a cluster, or the prefix is none for one.
         """
         settings = replace(RedisSettings.of_client(client), patience_s=patience_s)
+        return cls._over(settings, prefix, scan_count)
+
+    @classmethod
+    def _over(cls, settings: RedisSettings, prefix: str, scan_count: int) -> RedisBackend:
+        """Return the backend for these settings: a cluster may hold each session elsewhere."""
+        if settings.nodes and not has_hash_tag(prefix):
+            from sessiontui.storage.redis.cluster_untagged import UntaggedClusterBackend
+
+            return UntaggedClusterBackend(settings, prefix=prefix, scan_count=scan_count)
         return cls(settings, prefix=prefix, scan_count=scan_count)
 
     def scan(self) -> AsyncIterator[ScanBatch]:

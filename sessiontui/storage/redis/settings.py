@@ -6,13 +6,14 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio import Connection, RedisCluster, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from sessiontui.errors import AccessError, BackendDownError, ConfigError, StorageError
+from sessiontui.sources import RedisSource
 from sessiontui.storage.redis.errors import connection_error, reply_error
 from sessiontui.storage.redis.tls import tls_arguments
 from sessiontui.text import clean
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
     from redis.asyncio.connection import AbstractConnection
-
-    from sessiontui.sources import RedisSource
 
 Address = tuple[str, int]
 _PATIENCE_S = 2.0
@@ -180,15 +179,24 @@ class RedisSettings:
         return {"host": host, "port": port}
 
     @classmethod
-    def of_client(cls, client: Redis) -> RedisSettings:
+    def of_client(cls, client: Redis | RedisCluster) -> RedisSettings:
         """Return the settings of a client made elsewhere; the client itself is not used.
 
         Raises:
-            ConfigError: It is no client of one server.
+            ConfigError: It is no client of a server or a cluster.
         """
+        if isinstance(client, RedisCluster):
+            arguments = dict(client.connection_kwargs)
+            kind = arguments.pop("connection_class", Connection)
+            nodes = tuple(
+                (n.host, int(n.port)) for n in client.nodes_manager.startup_nodes.values()
+            )
+            tls = issubclass(kind, SSLConnection)
+            source = RedisSource(topology="cluster", nodes=nodes, tls=tls)
+            return cls(kind, _ours(arguments), source.server, nodes=nodes)
         pool = getattr(client, "connection_pool", None)
         if pool is None:
-            raise ConfigError("a client of a single Redis server is needed")
+            raise ConfigError("a redis.asyncio client of a server or of a cluster is needed")
         arguments = dict(pool.connection_kwargs)
         where = _where(pool.connection_class, arguments, getattr(pool, "service_name", None))
         return cls(pool.connection_class, _ours(arguments), where, origin=pool)
@@ -211,6 +219,8 @@ def _ours(arguments: Mapping[str, Any]) -> dict[str, Any]:
     dropped = (
         *("max_connections", "retry_on_error", "retry_on_timeout", "client_name", "encoding"),
         *("lib_name", "lib_version"),
+        # A cluster's client has these for its nodes.
+        *("response_callbacks", "himport_registry", "redis_connect_func", "event_dispatcher"),
     )
     kept = {
         name: value

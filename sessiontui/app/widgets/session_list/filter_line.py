@@ -79,7 +79,7 @@ class FilterLine(Horizontal):
         yield Static("/", id="find-slash")
         yield FilterInput(
             id="find",
-            placeholder="find",
+            placeholder="filter",
             restrict=SAFE_TEXT,
             max_length=_LONGEST,
             compact=True,

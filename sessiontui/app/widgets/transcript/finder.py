@@ -219,11 +219,11 @@ class FindViewport(LoadingViewport):
     # -- going to hits
 
     def action_next_hit(self) -> None:
-        """Go to the next hit, from the last one to the first."""
+        """Go to the next match, from the last one to the first."""
         self._step_hit(forward=True)
 
     def action_previous_hit(self) -> None:
-        """Go to the hit before, from the first one to the last."""
+        """Go to the previous match, from the first one to the last."""
         self._step_hit(forward=False)
 
     def _step_hit(self, *, forward: bool) -> None:

@@ -422,7 +422,7 @@ def fold_rows(
 ) -> tuple[TextRow, ...]:
     """Return what stands in the place of a stretch, or over it where it is unfolded."""
     if stretch.context:
-        words = "what came before, which the model no longer sees"
+        words = "earlier entries, outside the model's context"
     else:
         entries = figures.plural(stretch.entries, "entry", "entries")
         if not stretch.whole:

@@ -48,7 +48,7 @@ class LoadingViewport(Viewport):
     """
 
     document: reactive[Document | None] = reactive(None, init=False, repaint=False)
-    """What is shown; set it to show another."""
+    """View; set it to show another."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class LoadingViewport(Viewport):
         self._synced_at = 0.0
         self._pace_s = REPAINT_S
         self._told_to_sync = False
-        self._notice = ("No session chosen", "")
+        self._notice = ("No session selected", "")
         self._worker: Worker[None] | None = None
         self._failed = False
         """Whether the last read failed."""
@@ -81,7 +81,7 @@ class LoadingViewport(Viewport):
         self._let_go()
         self.flow = self.current = self._anchor = None
         self.at_bottom = True
-        self._say("No session chosen" if document is None else "Reading…")
+        self._say("No session selected" if document is None else "Reading…")
         if document is not None:
             self._stop_listening = document.listen(self._changed)
             self._read(lambda: self._open(document, None))
@@ -195,7 +195,7 @@ class LoadingViewport(Viewport):
             self.flow = RowIndex(document, self._look)
         else:
             self.flow.sync()
-        self._say("Empty session", "What its agent writes shows here.")
+        self._say("Empty session", "New entries appear here.")
         self.settle()
         self._synced_at = time.monotonic()
         pace = (self._synced_at - began) / _SHARE

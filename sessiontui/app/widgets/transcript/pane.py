@@ -36,7 +36,7 @@ class TranscriptFindInput(Field):
         Binding("enter,down,up", "done", show=False),
         Binding("escape", "stop", show=False),
     ]
-    HINTS: ClassVar = (("enter", "to the hit"), ("escape", "end the search"))
+    HINTS: ClassVar = (("enter", "to the match"), ("escape", "end the search"))
     """What can be done while one types, for the footer: keys with their labels."""
 
     def action_done(self) -> None:
@@ -56,7 +56,7 @@ class TranscriptPane(Vertical):
     """Shows a transcript, and beneath it, while something is looked for, how that goes.
 
     Args:
-        transcript: What is shown and searched.
+        transcript: View and searched.
     """
 
     def __init__(self, transcript: TranscriptView) -> None:
@@ -161,9 +161,9 @@ def find_summary(found: FindState) -> tuple[str, bool]:
 
 def branch_summary(state: BranchState) -> str:
     """Return in a few words what of a session is shown; nothing where it is the usual."""
-    words = ["What the model sees"] if state.context else []
+    words = ["Model context"] if state.context else []
     if state.choice is not None:
-        words.append("⑂ Another branch than the newest")
+        words.append("⑂ Not the newest branch")
         if state.elsewhere:
             words.append(f"{plural(state.elsewhere, 'entry', 'entries')} came elsewhere")
     return " · ".join(words)

@@ -145,7 +145,7 @@ class TranscriptView(BranchViewport):
         self._seek(lambda block: block.kind == "user", forward=False, otherwise=self.action_start)
 
     def action_outline(self) -> None:
-        """List the turns, to go to one of them."""
+        """List turns of them."""
         from sessiontui.app.screens.turn_list import TurnListScreen
 
         document = self.document
@@ -266,7 +266,7 @@ class TranscriptView(BranchViewport):
 
         document, entry = self.document, self.own_entry
         if self.current is not None and entry is None:
-            self.fail("This stands for other entries: unfold it, or go to one of them")
+            self.fail("This stands for other entries: expand it, or select one of them")
         elif document is not None and entry is not None:
             text = full_text(document, *entry, stored=self._look.raw)
             self._page(text)
@@ -285,7 +285,7 @@ class TranscriptView(BranchViewport):
         self._restyle(replace(self._look, thinking=not self._look.thinking))
 
     def action_wrap(self) -> None:
-        """Wrap long lines or cut them."""
+        """Toggle line wrap."""
         self._restyle(replace(self._look, wrap=not self._look.wrap))
 
     def action_raw(self) -> None:
