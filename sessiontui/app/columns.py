@@ -63,7 +63,7 @@ COLUMNS: Final = (
 """In the order in which they stand."""
 BY_ID: Final = {column.id: column for column in COLUMNS}
 DEFAULT_COLUMNS: Final[tuple[ColumnId, ...]] = ("now", "project", "size", "age")
-"""View unless the user chose."""
+"""The columns that are shown unless the user chose others."""
 _IMPORTANCE: Final[tuple[ColumnId, ...]] = (
     "now", "age", "cost", "tokens", "size", "turns", "entries", "model", "agent", "created",
     "project",

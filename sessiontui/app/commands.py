@@ -106,7 +106,7 @@ def _app(provider: Provider) -> SessionApp:
 
 def _name(action: Action) -> str:
     """Return the help, and the footer's word before it where the help lacks that word."""
-    if action.label in action.help.casefold():
+    if f" {action.label.casefold()} " in f" {action.help.casefold().replace(',', '')} ":
         return action.help
     return f"{action.label.capitalize()}: {action.help[:1].lower()}{action.help[1:]}"
 

@@ -63,6 +63,9 @@ class Keymap:
         self.renamed = {old: FORMER_IDS[old] for old in overrides or {} if old in FORMER_IDS}
         """Ids that the configuration uses, and what they are called now."""
         given = {FORMER_IDS.get(key, key): keys for key, keys in (overrides or {}).items()}
+        for old, new in self.renamed.items():
+            if overrides and new in overrides:
+                raise ConfigError(f"keys: {old} is the former name of {new}; keep one of them")
         for action_id, keys in given.items():
             if action_id not in BY_ID:
                 known = ", ".join(BY_ID)

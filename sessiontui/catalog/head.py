@@ -117,10 +117,10 @@ def read_head(head: bytes, *, complete: bool) -> HeadFacts:
 
 def _begins_well(agent: Agent, entries: list[Entry]) -> bool:
     """Tell whether the header is there with which sessions of the agent begin."""
-    known = AGENTS.get(agent)
-    if known is None:
+    fmt = AGENTS.get(agent)
+    if fmt is None:
         return False
-    return known.header_type is None or any(one.type == known.header_type for one in entries)
+    return fmt.header_type is None or any(one.type == fmt.header_type for one in entries)
 
 
 def _items(head: bytes, complete: bool) -> Iterable[Item]:

@@ -70,7 +70,7 @@ class SessionKinds:
         return self._shows_empty
 
     def show_empty(self, shown: bool) -> None:
-        """Toggle empty sessions."""
+        """Show or hide empty sessions."""
         self._shows_empty = shown
         self.hidden.clear()
         if not shown:

@@ -145,9 +145,9 @@ class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     @property
     def status(self) -> RecordedStatus:
         """Omp's word: none where the last message begins too far from the end."""
-        known = AGENTS.get(self.agent, OMP)
-        far = self.message_bytes is None or self.message_bytes > (known.status_bytes or 0)
-        return "unknown" if far and known.status_bytes is not None else self.tail.word
+        limit = AGENTS.get(self.agent, OMP).status_bytes
+        far = limit is not None and (self.message_bytes is None or self.message_bytes > limit)
+        return "unknown" if far else self.tail.word
 
 
 @lru_cache(maxsize=512)

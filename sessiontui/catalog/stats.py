@@ -101,9 +101,6 @@ class StatsCounter:
         if isinstance(item, BadLine):
             return
         state, used = self._state, usage_of(item)
-        if used is None:
-            state.entries += 1
-            return
         if not used.is_part:
             return
         state.entries += 1

@@ -135,8 +135,8 @@ def _open_ms(row: Row, stand: _Stand) -> int:
 
 def _tells(row: Row) -> bool:
     """Tell whether the agent is known to write when it leaves."""
-    known = AGENTS.get(row.agent)
-    return known is not None and known.tells_leaving(has_slot=row.has_slot)
+    fmt = AGENTS.get(row.agent)
+    return fmt is not None and fmt.tells_leaving(has_slot=row.has_slot)
 
 
 def _span(ms: int) -> str:

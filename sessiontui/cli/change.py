@@ -187,7 +187,7 @@ async def rename_session(
         )
     said = []
     if title is not None:
-        title = _stored_title(workspace, row, title)
+        title = _stored_title(workspace, title)
         said.append(f"title {quoted(title)}" if title else "title removed")
     if path is not None:
         said.append(f"path {clean(path)}")
@@ -226,7 +226,7 @@ async def tell_written_again(workspace: Workspace, paths: Sequence[str]) -> None
         )
 
 
-def _stored_title(workspace: Workspace, row: Row, title: str) -> str:
+def _stored_title(workspace: Workspace, title: str) -> str:
     """Return a title as it will be read again; in a file the slot has room for so much only.
 
     Raises:
@@ -237,7 +237,7 @@ def _stored_title(workspace: Workspace, row: Row, title: str) -> str:
     except UnicodeEncodeError as error:
         raise CommandError("the title is not valid UTF-8") from error
     title = normalize_title(_without_controls(title))
-    if isinstance(workspace.source, DirectorySource) and row.agent in ("omp", "pi"):
+    if isinstance(workspace.source, DirectorySource):
         slot = parse_slot(make_slot(title, source="user", updated_at=0))
         title = title if slot is None else slot.title
     return title

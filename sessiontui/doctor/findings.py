@@ -179,7 +179,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[BrokenLine, ...] = ()
     """Broken lines, the first ones."""
     note: bool = False
-    """Whether this is how its agent leaves it: worth knowing, and no problems found."""
+    """Whether this is how its agent leaves it: worth knowing, and not a problem."""
 
     @property
     def key(self) -> tuple[FindingKind, str]:

@@ -56,8 +56,8 @@ class HeaderlessSession(NamedTuple):
 
 def _is_tree(row: Row) -> bool:
     """Tell whether the session may have a header and entries of one tree."""
-    known = AGENTS.get(row.agent)
-    return known is None or known.is_tree
+    fmt = AGENTS.get(row.agent)
+    return fmt is None or fmt.is_tree
 
 
 def may_be_headerless(row: Row) -> bool:
@@ -135,7 +135,7 @@ def field_findings(
 
     Args:
         fields: Fields of no session, and times that are no numbers.
-        untimed: Missing time, with their rows as far as these are known.
+        untimed: Sessions without a time, with their rows as far as these are known.
         now_ms: The time now; for a session that tells of none.
     """
     findings = []

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -21,7 +22,6 @@ from sessiontui.formats.title_slot import Title  # noqa: TC001 - read by msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from sessiontui.formats.blocks import Block, CallPairing, Result
     from sessiontui.formats.jsonl import Entry
@@ -147,6 +147,10 @@ class EntryUsage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """As stored; a name only if it is a string."""
 
 
+NO_USAGE: Final = EntryUsage()
+"""Of an entry that is part of the session, and adds nothing else."""
+
+
 LinkRole = Literal[
     "entry",  # a link of the chain
     "sidechain",  # a link that is shown whatever branch it is of: progress, results
@@ -258,9 +262,15 @@ class Format(Protocol):
     status_bytes: int | None = None
     """Its own status looks for the last message in so many bytes before the end; None: all."""
 
+    home_name: str = ""
+    """The agent's own folder in the user's home, if it keeps more there than sessions."""
+    home_variable: str = ""
+    """The environment variable that may name another."""
+    session_folders: tuple[str, ...] = ()
+    """The folders of sessions in there."""
+
     # Where sessions are.
 
-    @abstractmethod
     def roots(self, environ: Mapping[str, str], home: Path) -> list[Path]:
         """Return the folders where it keeps sessions, the likeliest first; they need not exist.
 
@@ -268,6 +278,8 @@ class Format(Protocol):
             environ: Environment variables, which may move them.
             home: The user's home folder.
         """
+        homes = self.homes(environ, home)
+        return [root / name for root in homes for name in self.session_folders]
 
     @abstractmethod
     def file_name(self, name: str) -> FileName | None:
@@ -296,8 +308,8 @@ class Format(Protocol):
         """Tell whether it is certain that an entry holds nothing that anybody said."""
 
     @abstractmethod
-    def usage(self, entry: Entry) -> EntryUsage | None:
-        """Return what an entry adds to the stats; None where nothing."""
+    def usage(self, entry: Entry) -> EntryUsage:
+        """Return what an entry adds to the stats."""
 
     @abstractmethod
     def link(self, entry: Entry) -> EntryLink:
@@ -323,21 +335,25 @@ class Format(Protocol):
 
     # Titles.
 
-    @abstractmethod
     def no_title(self, *, has_slot: bool) -> str | None:
         """Return why a title cannot be stored, a sentence; None where it goes into the slot."""
+        del has_slot
+        return f"{self.name} keeps no title in its sessions; only the path can change."
 
     # Whether it runs.
 
     def homes(self, environ: Mapping[str, str], home: Path) -> list[Path]:
-        """Return the folders where it may tell which sessions it runs; arguments as `roots`."""
-        del environ, home
-        return []
+        """Return the agent's own folders, the moved one first; arguments as `roots`."""
+        if not self.home_name:
+            return []
+        moved = environ.get(self.home_variable)
+        return [*([Path(moved)] if moved else []), home / self.home_name]
 
     def home_of(self, file: Path) -> Path | None:
-        """Return the home to which a session file belongs, by where it lies."""
-        del file
-        return None
+        """Return the agent's own folder to which a session file belongs, by where it lies."""
+        names = self.session_folders
+        folder = next((folder for folder in file.parents if folder.name in names), None)
+        return None if folder is None else folder.parent
 
     def live(self, home: Path, now_ms: int) -> LiveRegistry | None:
         """Return what it tells in a home; costs what is registered there, never a session."""

@@ -21,6 +21,7 @@ import msgspec
 
 from sessiontui.formats.base import (
     NO_CALL_IDS,
+    NO_USAGE,
     UNKNOWN_PARENT,
     UNREADABLE,
     ByteMarks,
@@ -375,7 +376,7 @@ _SETTINGS: Final = frozenset(
     }
 )  # fmt: skip
 """Records that say nothing: they set a session up."""
-_NO_WORDS: Final = frozenset(
+_SETTING_FIELDS: Final = frozenset(
     {
         "cwd", "gitBranch", "summary", "customTitle", "aiTitle", "agentName", "snapshot",
         "worktree", "command", "hookName", "statusMessage",
@@ -411,15 +412,14 @@ class Claude(Format):
     name = "Claude Code"
     types = _SETTINGS | {"user", "assistant", "system", "attachment", "progress"}
     resume = ("claude", "--resume", "{id}")
+    home_name = ".claude"
+    home_variable = "CLAUDE_CONFIG_DIR"
+    session_folders = ("projects",)
     marks = ByteMarks(
         calls=(b'"type":"tool_use"',),
         failures=(b'"is_error":true', b'"isApiErrorMessage":true'),
         titles=(b'"custom-title"', b'"ai-title"'),
     )
-
-    def roots(self, environ: Mapping[str, str], home: Path) -> list[Path]:
-        """Return `projects` in each of its homes."""
-        return [root / "projects" for root in self.homes(environ, home)]
 
     def file_name(self, name: str) -> FileName | None:
         """Return the id of `<id>.jsonl`."""
@@ -458,8 +458,8 @@ class Claude(Format):
         data = entry.data
         match entry.type:
             case "progress":
-                hook = mapping(data.get("data"))
-                return hook.get("type") == "hook_progress" and not says_something(data, _NO_WORDS)
+                kind = mapping(data.get("data")).get("type")
+                return kind == "hook_progress" and not says_something(data, _SETTING_FIELDS)
             case "attachment":
                 kind = mapping(data.get("attachment")).get("type")
                 return isinstance(kind, str) and kind in _ATTACHED
@@ -474,16 +474,16 @@ class Claude(Format):
                     return content.startswith(_CAVEAT) or _is_local(content)
                 return _is_local(content)
             case _:
-                return entry.type in _SETTINGS and not says_something(data, _NO_WORDS)
+                return entry.type in _SETTINGS and not says_something(data, _SETTING_FIELDS)
 
-    def usage(self, entry: Entry) -> EntryUsage | None:
+    def usage(self, entry: Entry) -> EntryUsage:
         """Return `usage` of a message: its lines repeat it, and the last one counts."""
         data = entry.data
         if entry.type == "user":
             said = None if data.get("isSidechain") is True else _user_signal(data)
             return EntryUsage(turn="turn" if said is not None and said.text is not None else "")
         if entry.type != "assistant":
-            return EntryUsage()
+            return NO_USAGE
         message = mapping(data.get("message"))
         used = tokens(message.get("usage"), cost=data.get("costUSD"))
         model = message.get("model")
@@ -536,21 +536,6 @@ class Claude(Format):
         """Return the calls in a message's content."""
         message = entry.data.get("message")
         return message_call_ids(message) if isinstance(message, dict) else NO_CALL_IDS
-
-    def no_title(self, *, has_slot: bool) -> str | None:
-        """Return that there is no place for one."""
-        del has_slot
-        return "Claude Code keeps no title in its sessions; only the path can change."
-
-    def homes(self, environ: Mapping[str, str], home: Path) -> list[Path]:
-        """Return `~/.claude`, and before it where it was moved to."""
-        moved = environ.get("CLAUDE_CONFIG_DIR")
-        return [*([Path(moved)] if moved else []), home / ".claude"]
-
-    def home_of(self, file: Path) -> Path | None:
-        """Return the home of a session file: it lies in `<home>/projects/`."""
-        folder = next((folder for folder in file.parents if folder.name == "projects"), None)
-        return None if folder is None else folder.parent
 
     def live(self, home: Path, now_ms: int) -> Registry:
         """Return what `<home>/sessions/` tells."""

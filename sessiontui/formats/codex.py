@@ -15,11 +15,11 @@ import fcntl
 import os
 import re
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from sessiontui.formats.base import (
     NO_CALL_IDS,
+    NO_USAGE,
     ByteMarks,
     CallIds,
     EntryLink,
@@ -68,7 +68,8 @@ from sessiontui.formats.tools import call_block, unpaired_result_block
 from sessiontui.times import time_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from sessiontui.formats.blocks import CallPairing
     from sessiontui.formats.jsonl import Entry
@@ -346,7 +347,7 @@ _SYNTHETIC: Final = (
     "<command-", "<local-command-", "<environment_context>", "<user_instructions>", "# AGENTS.md",
 )  # fmt: skip
 """How messages in the user's name begin that Codex writes by itself."""
-_NO_WORDS: Final = frozenset(
+_SETTING_FIELDS: Final = frozenset(
     {
         "cwd", "instructions", "base_instructions", "user_instructions", "developer_instructions",
         "dynamic_tools", "git", "sandbox_policy", "permission_profile", "collaboration_mode",
@@ -369,6 +370,9 @@ class Codex(Format):
     name = "Codex"
     types = _TYPES
     resume = ("codex", "resume", "{id}")
+    home_name = ".codex"
+    home_variable = "CODEX_HOME"
+    session_folders = ("sessions", "archived_sessions")
     marks = ByteMarks(
         calls=(
             b'"type":"function_call"',
@@ -379,11 +383,6 @@ class Codex(Format):
         titles=(b'"thread_name_updated"',),
     )
     header_type = "session_meta"
-
-    def roots(self, environ: Mapping[str, str], home: Path) -> list[Path]:
-        """Return `sessions` and `archived_sessions` in each of its homes."""
-        homes = self.homes(environ, home)
-        return [root / name for root in homes for name in ("sessions", "archived_sessions")]
 
     def file_name(self, name: str) -> FileName | None:
         """Return the id of `rollout-<time>-<id>.jsonl`; the time is of a zone that is not told."""
@@ -435,13 +434,13 @@ class Codex(Format):
                 if kind == "token_count":
                     return payload.get("info") is None
                 known = kind in ("thread_settings_applied", "thread_name_updated")
-                return known and not says_something(payload, _NO_WORDS)
+                return known and not says_something(payload, _SETTING_FIELDS)
             case "session_meta" | "turn_context":
-                return not says_something(entry.data, _NO_WORDS)
+                return not says_something(entry.data, _SETTING_FIELDS)
             case _:
                 return False
 
-    def usage(self, entry: Entry) -> EntryUsage | None:
+    def usage(self, entry: Entry) -> EntryUsage:
         """Return the totals of `token_count`, and what the user wrote.
 
         That is told twice: as an event, and as part of the context.
@@ -461,7 +460,7 @@ class Codex(Format):
                 total = mapping(payload.get("info")).get("total_token_usage")
                 if isinstance(total, dict):
                     return EntryUsage(tokens=tokens(total), counts="so far")
-        return EntryUsage()
+        return NO_USAGE
 
     def link(self, entry: Entry) -> EntryLink:
         """Return that a record is in no tree, and where the context was compacted."""
@@ -491,22 +490,6 @@ class Codex(Format):
         if call_id and kind in _CALLS:
             return CallIds(calls=(call_id,))
         return CallIds(results=(call_id,)) if call_id and kind in _OUTPUTS else NO_CALL_IDS
-
-    def no_title(self, *, has_slot: bool) -> str | None:
-        """Return that there is no place for one."""
-        del has_slot
-        return "Codex keeps no title in its sessions; only the path can change."
-
-    def homes(self, environ: Mapping[str, str], home: Path) -> list[Path]:
-        """Return `~/.codex`, and before it where it was moved to."""
-        moved = environ.get("CODEX_HOME")
-        return [*([Path(moved)] if moved else []), home / ".codex"]
-
-    def home_of(self, file: Path) -> Path | None:
-        """Return the home of a session file: it lies in `<home>/sessions/`."""
-        kinds = ("sessions", "archived_sessions")
-        folder = next((folder for folder in file.parents if folder.name in kinds), None)
-        return None if folder is None else folder.parent
 
     def live(self, home: Path, now_ms: int) -> Locks:
         """Return the locks of a home."""

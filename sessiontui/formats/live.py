@@ -68,12 +68,12 @@ class LiveAgents:
         """
         own = _homes_of(str(file.parent)) if file is not None else ()
         traces: list[Evidence | None] = []
-        for known, root in dict.fromkeys((*own, *self._homes)):
-            registry = self._registry(known, root)
+        for fmt, root in dict.fromkeys((*own, *self._homes)):
+            registry = self._registry(fmt, root)
             if registry is not None:
                 traces += [registry.evidence(one) for one in ids]
         if file is not None:
-            traces += [known.lock(file) for known in FORMATS]
+            traces += [fmt.lock(file) for fmt in FORMATS]
         return strongest(traces)
 
     def writer(self, file: Path) -> Evidence | None:
@@ -82,7 +82,7 @@ class LiveAgents:
         if not written:
             return None
         place = os.path.realpath(file)
-        folders = {known.side_folder(place) for known in FORMATS}
+        folders = {fmt.side_folder(place) for fmt in FORMATS}
         for path, process in written.items():
             if path == place or path.startswith(tuple(folders)):
                 called = process.command[0] if process.command else "a process"
@@ -101,13 +101,13 @@ class LiveAgents:
             if not any(one is not None and one.accounts_for(process) for one in told):
                 yield Worker(agent, process, folder)
 
-    def _registry(self, known: Format, root: Path) -> LiveRegistry | None:
-        again = self._registries.get((known.agent, root))
+    def _registry(self, fmt: Format, root: Path) -> LiveRegistry | None:
+        again = self._registries.get((fmt.agent, root))
         if again is None:
             if len(self._registries) >= _MOST_ROOTS:
                 self._registries.clear()
-            again = Again(lambda: known.live(root, self._clock()))
-            self._registries[known.agent, root] = again
+            again = Again(lambda: fmt.live(root, self._clock()))
+            self._registries[fmt.agent, root] = again
         return again.look()
 
 
@@ -140,5 +140,5 @@ class Again(Generic[Looked]):
 def _homes_of(folder: str) -> tuple[tuple[Format, Path], ...]:
     """Return the agents' homes to which a session in this folder belongs, as named and really."""
     places = dict.fromkeys((Path(folder, "x"), Path(os.path.realpath(folder), "x")))
-    found = ((known, known.home_of(place)) for known in FORMATS for place in places)
-    return tuple(dict.fromkeys((known, root) for known, root in found if root is not None))
+    found = ((fmt, fmt.home_of(place)) for fmt in FORMATS for place in places)
+    return tuple(dict.fromkeys((fmt, root) for fmt, root in found if root is not None))

@@ -16,6 +16,7 @@ import msgspec
 
 from sessiontui.formats.base import (
     NO_CALL_IDS,
+    NO_USAGE,
     ByteMarks,
     CallIds,
     EntryLink,
@@ -578,7 +579,7 @@ _SETTINGS: Final = frozenset(
     }
 )  # fmt: skip
 """Entries that say nothing: they set a session up, or tell that omp left it."""
-_NO_WORDS: Final = frozenset(
+_SETTING_FIELDS: Final = frozenset(
     {
         "cwd", "title", "name", "pad", "additionalDirectories", "previousSessionFiles",
         "parentSession", "branchedFrom", "systemPrompt", "tools", "outputSchema", "reason",
@@ -594,7 +595,6 @@ _STOPPED: Final[dict[str, Literal["error", "aborted", "cut"]]] = {
     "length": "cut",
 }
 _ABOUT: Final = EntryUsage(is_part=False)
-_PART: Final = EntryUsage()
 _TURN: Final = EntryUsage(turn="turn")
 STATUS_BYTES: Final = 32_768
 """omp looks for the last message in this many bytes before the end, and no further."""
@@ -684,16 +684,16 @@ class Omp(Format):
         data = entry.data
         if entry.type == "custom" and data.get("customType") != "session_exit":
             return False
-        return entry.type in _SETTINGS and not says_something(data, _NO_WORDS)
+        return entry.type in _SETTINGS and not says_something(data, _SETTING_FIELDS)
 
-    def usage(self, entry: Entry) -> EntryUsage | None:
+    def usage(self, entry: Entry) -> EntryUsage:
         """Return `usage` of answers, of `model_usage`, and of what the `task` tool returned."""
         data = entry.data
         if entry.type == "message":
             return _message_usage(mapping(data.get("message")))
         if entry.type == "model_usage":
             return EntryUsage(tokens=tokens(data.get("usage")), model=data.get("model"))
-        return _ABOUT if entry.type in ("session", "title") else _PART
+        return _ABOUT if entry.type in ("session", "title") else NO_USAGE
 
     def link(self, entry: Entry) -> EntryLink:
         """Return the link by `id` and `parentId`; pi's first version stores a plain list."""
@@ -768,13 +768,13 @@ def _message_usage(message: dict[str, Any]) -> EntryUsage:
     match message.get("role"):
         case "user":
             by_agent = message.get("attribution") == "agent" or message.get("synthetic") is True
-            return _PART if by_agent else _TURN
+            return NO_USAGE if by_agent else _TURN
         case "assistant":
             return EntryUsage(tokens=tokens(message.get("usage")), model=message.get("model"))
         case "toolResult" if message.get("toolName") == "task":
             return EntryUsage(tokens=tokens(mapping(message.get("details")).get("usage")))
         case _:
-            return _PART
+            return NO_USAGE
 
 
 def _message_signal(entry: Entry, data: dict[str, Any]) -> Signal | None:

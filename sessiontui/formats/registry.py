@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sessiontui.formats import jsonl
 from sessiontui.formats.base import (
     NO_CALL_IDS,
+    NO_USAGE,
     UNKNOWN_AGENT,
     UNREADABLE,
     ByteMarks,
@@ -48,20 +49,18 @@ FORMATS: Final[tuple[Format, ...]] = (
 
 TRANSLATORS: Final[tuple[Translator, ...]] = (QWEN,)
 
-AGENTS: Final[Mapping[Agent, Format]] = {known.agent: known for known in FORMATS}
+AGENTS: Final[Mapping[Agent, Format]] = {fmt.agent: fmt for fmt in FORMATS}
 AGENT_NAMES: Final[Mapping[Agent, str]] = {
-    **{known.agent: known.name for known in FORMATS},
-    **{known.agent: known.name for known in TRANSLATORS},
+    **{fmt.agent: fmt.name for fmt in FORMATS},
+    **{fmt.agent: fmt.name for fmt in TRANSLATORS},
 }
 """How agents call themselves."""
 MARKS: Final[tuple[ByteMarks, ...]] = (
-    *(known.marks for known in FORMATS),
-    *(known.marks for known in TRANSLATORS),
+    *(fmt.marks for fmt in FORMATS),
+    *(fmt.marks for fmt in TRANSLATORS),
 )
 
-_OWNERS: Final[dict[str, Format]] = {
-    kind: known for known in reversed(FORMATS) for kind in known.types
-}
+_OWNERS: Final[dict[str, Format]] = {kind: fmt for fmt in reversed(FORMATS) for kind in fmt.types}
 
 _TRANSLATORS: Final[dict[str, tuple[Translator, ...]]] = {
     kind: tuple(one for one in TRANSLATORS if kind in one.types)
@@ -107,20 +106,20 @@ def agent_of(entries: Iterable[Entry]) -> Agent:
     for entry in entries:
         if entry.agent:
             return entry.agent
-        for known in FORMATS:
-            sure = known.recognises(entry)
+        for fmt in FORMATS:
+            sure = fmt.recognises(entry)
             if sure == "certain":
-                return known.agent
+                return fmt.agent
             if sure == "likely" and likely is None:
-                likely = known.agent
+                likely = fmt.agent
     return likely or UNKNOWN_AGENT
 
 
 def header_of(entries: Sequence[Entry], agent: Agent) -> Header:
     """Return what the first entries of an agent's session tell of the whole."""
-    known = AGENTS.get(agent)
-    if known is not None:
-        return known.header(entries)
+    fmt = AGENTS.get(agent)
+    if fmt is not None:
+        return fmt.header(entries)
     if agent == UNKNOWN_AGENT:
         return Header()
     header = OMP.header(entries)
@@ -145,10 +144,10 @@ def says_nothing(item: Item) -> bool:
     return owner is not None and owner.says_nothing(item)
 
 
-def usage_of(entry: Entry) -> EntryUsage | None:
-    """Return what an entry adds to the stats of its session; None where it is not known."""
+def usage_of(entry: Entry) -> EntryUsage:
+    """Return what an entry adds to the stats of its session."""
     owner = _OWNERS.get(entry.type)
-    return owner.usage(entry) if owner is not None else None
+    return owner.usage(entry) if owner is not None else NO_USAGE
 
 
 def link_of(item: Item) -> EntryLink:
@@ -199,7 +198,7 @@ def call_ids(items: Iterable[Item]) -> CallIds:
 def parse_file_name(path: str) -> FileName:
     """Return what a session's path tells of it, by the names that agents give."""
     name = path.rpartition("/")[2]
-    found = (known.file_name(name) for known in FORMATS)
+    found = (fmt.file_name(name) for fmt in FORMATS)
     return next((one for one in found if one is not None), FileName())
 
 

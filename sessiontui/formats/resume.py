@@ -30,8 +30,8 @@ def command_words(agent: str, commands: Mapping[str, tuple[str, ...]]) -> tuple[
     Raises:
         ResumeError: It is no agent that we know.
     """
-    known = AGENTS.get(agent)
-    words = commands.get(agent) or (known.resume if known is not None else None)
+    fmt = AGENTS.get(agent)
+    words = commands.get(agent) or (fmt.resume if fmt is not None else None)
     if words is None:
         raise ResumeError("it is not known which agent wrote this session")
     return words

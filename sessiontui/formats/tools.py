@@ -320,7 +320,8 @@ def _brief(lines: list[str]) -> Part | None:
 
 
 _FAMILIES = {
-    "shell": "bash shell exec_command local_shell local_shell_call python eval ssh write_stdin",
+    "shell": "bash shell run_shell_command exec_command local_shell local_shell_call python eval"
+    " ssh write_stdin",
     "read": "read view cat notebookread view_image",
     "write": "write create notebookwrite",
     "edit": "edit multiedit apply_patch patch str_replace notebookedit ast_edit",

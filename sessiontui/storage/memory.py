@@ -96,7 +96,7 @@ class MemoryStore:
         self.sessions: dict[str, StoredSession] = {}
         self.trashed: dict[str, TrashedSessions] = {}
         self.loose: dict[tuple[Literal["meta", "title"], str], bytes] = {}
-        """Orphaned metadata, as omp leaves them behind."""
+        """Times and titles without a session, as omp leaves them behind."""
         self.staged: dict[str, dict[int, bytearray]] = {}
         """What is built aside, by token and number."""
         self.silent = False

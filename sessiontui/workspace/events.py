@@ -54,7 +54,7 @@ class Diagnostics(msgspec.Struct, frozen=True):
     changes: int
     """Changes applied so far."""
     rows_waiting: int
-    """Rows queued."""
+    """Rows in the queue to be read."""
     pending: int
     """Writes that are not confirmed."""
     bytes_read: int

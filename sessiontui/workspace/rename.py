@@ -20,9 +20,9 @@ def no_title(row: Row) -> str | None:
 
     It is the same wherever the session is: pi opens it again once it is copied to a folder.
     """
-    known = AGENTS.get(row.agent)
-    if known is not None:
-        return known.no_title(has_slot=row.has_slot)
+    fmt = AGENTS.get(row.agent)
+    if fmt is not None:
+        return fmt.no_title(has_slot=row.has_slot)
     if row.read and not row.has_slot:
         return "This is no session that can keep a title; only the path can change."
     return None

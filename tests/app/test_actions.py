@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.binding import Binding
 
-from sessiontui.app.actions import ACTIONS, FOOTER, FooterPlace
+from sessiontui.app.actions import ACTIONS, FOOTER, FORMER_IDS, FooterPlace
 from sessiontui.app.keymap import BY_ID, Keymap, bindings, footer_actions, key_label
 from sessiontui.errors import ConfigError
 
@@ -40,6 +40,15 @@ def test_a_setting_replaces_the_keys_of_one_action() -> None:
     assert keys.overrides == {"rename": "Z,f2"}
 
 
+@pytest.mark.parametrize(("former", "name"), FORMER_IDS.items())
+def test_a_former_name_of_an_action_still_works(former: str, name: str) -> None:
+    keys = Keymap({former: "f9"})
+    assert keys.of(name) == ("F9",)
+    assert keys.overrides == {name: "f9"}
+    assert keys.renamed == {former: name}
+    assert former not in BY_ID
+
+
 def test_two_actions_can_swap_their_keys() -> None:
     keys = Keymap({"rename": "d", "delete": "r"})
     assert (keys.first("rename"), keys.first("delete")) == ("d", "r")
@@ -52,6 +61,7 @@ def test_two_actions_can_swap_their_keys() -> None:
         ({"rename": " , "}, "rename has no key"),
         ({"rename": "d"}, "'d' cannot be both"),
         ({"rename": "j"}, "'j' cannot be both"),
+        ({"find": "f", "filter": "F"}, "find is the former name of filter; keep one of them"),
         ({"des\x1b[31mtroy": "d"}, "no action is called 'des␛[31mtroy'"),
     ],
 )

@@ -349,6 +349,13 @@ async def test_settings_that_cannot_be_used_are_refused_before_anything_is_paint
                 pass
 
 
+async def test_a_former_name_of_an_action_in_the_configuration_is_told_with_the_new_one() -> None:
+    async with running(store_with("alpha"), config=Config(keys={"find": "f"})) as (app, pilot):
+        await until(lambda: shows(app, "Configuration, [keys]: find is now filter"))
+        await pilot.press("f")
+        assert isinstance(app.focused, Input)
+
+
 async def test_keys_can_be_given_anew() -> None:
     config = Config(keys={"rename": "f8", "filter": "f"})
     async with running(store_with("alpha"), config=config) as (app, pilot):

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 FIXTURES = Path(__file__).parent / "formats"
 """One session an agent: a prompt, a call with its result, a compaction, a title, an answer."""
 FILES = [*FIXTURES.glob("*.jsonl"), *CORPUS.glob("*.jsonl")]
-TRANSLATED = [known.agent for known in TRANSLATORS]
+TRANSLATED = [fmt.agent for fmt in TRANSLATORS]
 
 
 def items_of(path: Path) -> Iterator[Item]:
@@ -76,38 +76,38 @@ def test_a_format_that_forgets_a_method_cannot_be_made(method: str) -> None:
         forgetful()
 
 
-@pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.agent)
+@pytest.mark.parametrize("fmt", FORMATS, ids=lambda fmt: fmt.agent)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_a_format_answers_for_any_record(known: Format, path: Path) -> None:
+def test_a_format_answers_for_any_record(fmt: Format, path: Path) -> None:
     entries = [item for item in items_of(path) if isinstance(item, Entry)]
-    assert isinstance(known.header(entries), Header)
+    assert isinstance(fmt.header(entries), Header)
     for entry in entries:
-        assert known.recognises(entry) in ("no", "likely", "certain")
-        assert isinstance(known.signal(entry), Signal | None)
-        assert isinstance(known.says_nothing(entry), bool)
-        assert isinstance(known.usage(entry), EntryUsage | None)
-        link = known.link(entry)
+        assert fmt.recognises(entry) in ("no", "likely", "certain")
+        assert isinstance(fmt.signal(entry), Signal | None)
+        assert isinstance(fmt.says_nothing(entry), bool)
+        assert isinstance(fmt.usage(entry), EntryUsage)
+        link = fmt.link(entry)
         assert isinstance(link, EntryLink)
         assert link.role in get_args(LinkRole)
-        assert isinstance(known.in_context(entry), bool)
-        blocks = known.blocks(entry, NO_PAIRING)
+        assert isinstance(fmt.in_context(entry), bool)
+        blocks = fmt.blocks(entry, NO_PAIRING)
         assert blocks is None or all(isinstance(block, Block) for block in blocks)
-        assert all(isinstance(result, Result) for result in known.results(entry))
-        assert isinstance(known.call_ids(entry), CallIds)
+        assert all(isinstance(result, Result) for result in fmt.results(entry))
+        assert isinstance(fmt.call_ids(entry), CallIds)
 
 
-@pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.agent)
-def test_a_format_answers_for_what_is_no_record(known: Format, tmp_path: Path) -> None:
-    assert known.name
-    assert known.types
-    assert known.resume[0] == known.agent
-    assert known.roots({}, tmp_path)
-    assert all(root.is_relative_to(tmp_path) for root in known.roots({}, tmp_path))
-    assert isinstance(known.file_name("notes.txt"), FileName | None)
-    assert isinstance(known.no_title(has_slot=False), str | None)
-    assert isinstance(known.lock(tmp_path / "session.jsonl"), tuple | None)
-    for home in known.homes({}, tmp_path):
-        registry = known.live(home, 0)
+@pytest.mark.parametrize("fmt", FORMATS, ids=lambda fmt: fmt.agent)
+def test_a_format_answers_for_what_is_no_record(fmt: Format, tmp_path: Path) -> None:
+    assert fmt.name
+    assert fmt.types
+    assert fmt.resume[0] == fmt.agent
+    assert fmt.roots({}, tmp_path)
+    assert all(root.is_relative_to(tmp_path) for root in fmt.roots({}, tmp_path))
+    assert isinstance(fmt.file_name("notes.txt"), FileName | None)
+    assert isinstance(fmt.no_title(has_slot=False), str | None)
+    assert isinstance(fmt.lock(tmp_path / "session.jsonl"), tuple | None)
+    for home in fmt.homes({}, tmp_path):
+        registry = fmt.live(home, 0)
         assert registry is not None
         assert registry.evidence("0199a1b2-0000-7000-8000-000000000001") is None
 
@@ -115,9 +115,9 @@ def test_a_format_answers_for_what_is_no_record(known: Format, tmp_path: Path) -
 def test_no_two_formats_take_records_from_each_other() -> None:
     """Those of pi are omp's; any other type that two formats own would be read by chance."""
     taken: dict[str, str] = {}
-    for known in FORMATS:
-        family = "omp" if isinstance(known, Omp) else known.agent
-        for kind in known.types:
+    for fmt in FORMATS:
+        family = "omp" if isinstance(fmt, Omp) else fmt.agent
+        for kind in fmt.types:
             assert taken.setdefault(kind, family) == family
 
 

@@ -73,7 +73,7 @@ class ClipboardController:
         self._tell(told, "plain")
 
     def copy_ids(self, rows: Sequence[Row]) -> None:
-        """Copy ids of sessions, a line each."""
+        """Copy the ids of sessions, a line each."""
         ids = [row.id or id_from_path(row.path) for row in rows]
         known = [session_id for session_id in ids if session_id is not None]
         if known:

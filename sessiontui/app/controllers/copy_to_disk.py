@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sessiontui.workspace.bulk import Outcome
     from sessiontui.workspace.transfer import TransferResult
 
-COPIED = tuple(agent for agent, known in AGENTS.items() if known.is_tree)
+COPIED = tuple(agent for agent, fmt in AGENTS.items() if fmt.is_tree)
 """The agents that keep sessions in Redis and on disk alike."""
 
 

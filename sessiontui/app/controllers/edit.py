@@ -200,7 +200,7 @@ class EditController:
         return outcome.done[0].path if outcome.done else None
 
     async def refresh(self) -> None:
-        """Reload."""
+        """Compare the whole source with what is shown."""
         try:
             await self._workspace.refresh()
         except SessionTuiError as error:

@@ -174,7 +174,7 @@ class ListController:
         self._changed()
 
     def turn_order(self) -> None:
-        """Reverse order."""
+        """Reverse the order."""
         catalog = self._catalog
         catalog.order_by(catalog.sort, reverse=not catalog.reverse)
         self._changed()

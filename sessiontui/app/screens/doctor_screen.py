@@ -65,7 +65,7 @@ class FindingList:
 
     @property
     def notes(self) -> int:
-        """How many of them are notes: no problems found with these."""
+        """How many of them are notes and no problems."""
         return sum(found.note for some in self._of.values() for found in some.values())
 
     def clear(self) -> None:

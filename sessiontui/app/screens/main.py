@@ -501,7 +501,7 @@ class MainScreen(MainPanes):
         self.footer.finding = event.found is not None and event.found.count > 0
 
     def action_other_pane(self) -> None:
-        """Switch pane."""
+        """Go to the other pane."""
         self.focus_pane(reading=not self.has_class("-reading"))
 
     def action_back(self) -> None:
@@ -538,7 +538,7 @@ class MainScreen(MainPanes):
         self.listing.step_order()
 
     def action_sort_reverse(self) -> None:
-        """Reverse order."""
+        """Reverse the order."""
         self.listing.turn_order()
 
     def action_flatten(self) -> None:
@@ -552,7 +552,7 @@ class MainScreen(MainPanes):
             self.listing.pin(paths)
 
     def action_columns(self) -> None:
-        """Choose columns of the list."""
+        """Choose the columns of the list."""
         from sessiontui.app.screens.columns_dialog import ColumnsDialog
 
         self.app.push_screen(
@@ -642,13 +642,13 @@ class MainScreen(MainPanes):
             await self.resuming.resume(path)
 
     def action_copy_id(self) -> None:
-        """Copy ids of the marked sessions, or that of the highlighted one."""
+        """Copy the ids of the marked sessions, or that of the highlighted one."""
         paths = self.chosen("copy")
         if paths:
             self.copying.copy_ids([row for path in paths if (row := self.workspace.row(path))])
 
     def action_copy_path(self) -> None:
-        """Copy paths of the marked sessions, or that of the highlighted one."""
+        """Copy the paths of the marked sessions, or that of the highlighted one."""
         paths = self.chosen("copy")
         if paths:
             self.copying.copy_each(paths, "path")
@@ -672,7 +672,7 @@ class MainScreen(MainPanes):
 
     @work(group="refresh", exclusive=True)
     async def action_refresh_all(self) -> None:
-        """Reload, or try an unreachable source at once."""
+        """Compare the whole source with what is shown, or try an unreachable source at once."""
         if self.workspace.state.problem is None:
             await self.changing.refresh()
         else:

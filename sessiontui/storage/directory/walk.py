@@ -192,9 +192,9 @@ class _Walk:
         except (FileNotFoundError, NotADirectoryError):
             return  # gone, or another thing by now
         except OSError as error:
-            told = storage_error(error, prefix + name)
-            if not isinstance(told, AccessError):
-                self.batch.warnings.append(clean(f"{PASSED_OVER}: {told}"))
+            failure = storage_error(error, prefix + name)
+            if not isinstance(failure, AccessError):
+                self.batch.warnings.append(clean(f"{PASSED_OVER}: {failure}"))
                 return
             self._warn(prefix + name, UNREADABLE)
             self.batch.passed.append(PassedOver(prefix + name, UNREADABLE))

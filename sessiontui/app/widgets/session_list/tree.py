@@ -109,11 +109,11 @@ class SessionTree(SessionCanvas, can_focus=True, inherit_bindings=False):
         self._wished: str | None = None
         """Session to highlight as soon as it is there, unless the user chooses first."""
 
-    # View
+    # What is shown
 
     @property
     def catalog(self) -> Catalog | None:
-        """View."""
+        """The sessions that are shown."""
         return self._catalog
 
     @catalog.setter

@@ -190,7 +190,7 @@ class BranchViewport(FindViewport):
     # -- which branch
 
     def action_branches(self) -> None:
-        """List branches, to show one of them."""
+        """List the branches, to show one of them."""
         from sessiontui.app.screens.branch_list import BranchListScreen
 
         document = self.document

@@ -48,7 +48,7 @@ class LoadingViewport(Viewport):
     """
 
     document: reactive[Document | None] = reactive(None, init=False, repaint=False)
-    """View; set it to show another."""
+    """The document that is shown; set it to show another."""
 
     def __init__(
         self,

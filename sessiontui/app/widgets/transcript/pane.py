@@ -56,7 +56,7 @@ class TranscriptPane(Vertical):
     """Shows a transcript, and beneath it, while something is looked for, how that goes.
 
     Args:
-        transcript: View and searched.
+        transcript: What is shown and searched.
     """
 
     def __init__(self, transcript: TranscriptView) -> None:

@@ -145,7 +145,7 @@ class TranscriptView(BranchViewport):
         self._seek(lambda block: block.kind == "user", forward=False, otherwise=self.action_start)
 
     def action_outline(self) -> None:
-        """List turns of them."""
+        """List the turns, to go to one of them."""
         from sessiontui.app.screens.turn_list import TurnListScreen
 
         document = self.document
