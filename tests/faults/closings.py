@@ -214,7 +214,7 @@ def scrolling(place: Path, chance: random.Random) -> Iterator[Scene]:
 @contextmanager
 def dialog(place: Path, chance: random.Random) -> Iterator[Scene]:
     """While a dialog is open."""
-    key, shown = chance.choice([(b"r", b"Rename session"), (b"d", b"trash"), (b"?", b"esc closes")])
+    key, shown = chance.choice([(b"r", b"Rename session"), (b"d", b"trash"), (b"?", b"esc close")])
 
     def reach(window: Window) -> None:
         window.until(b"Title 1", b"live")

@@ -39,7 +39,7 @@ class BranchListScreen(ListScreen[Branch]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("B", "dismiss_none", show=False)]
 
     heading = "Branches"
-    does = "shows it"
+    does = "show"
 
     def __init__(self, document: Document, *, zone: tzinfo | None) -> None:
         super().__init__()

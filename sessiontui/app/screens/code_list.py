@@ -52,7 +52,7 @@ class CodeListScreen(ModalScreen[CodeSnippet | None], ClosedOnce[CodeSnippet | N
                 markup=False,
                 compact=True,
             )
-            yield Static(Content.styled("⏎ copies it   esc closes", "$past"), classes="closing")
+            yield Static(Content.styled("⏎ copy   esc close", "$past"), classes="closing")
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:

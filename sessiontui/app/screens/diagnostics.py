@@ -62,7 +62,7 @@ class DiagnosticsScreen(ModalScreen[None], ClosedOnce[None]):
         with Vertical(classes="dialog"):
             yield Static(Content.styled("Diagnostics", "bold"), classes="question")
             yield Static(id="figures")
-            yield Static(Content.styled("esc closes", "$past"), classes="closing")
+            yield Static(Content.styled("esc close", "$past"), classes="closing")
 
     def on_mount(self) -> None:
         """Begin to measure."""

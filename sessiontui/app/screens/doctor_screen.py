@@ -145,7 +145,7 @@ def finding_key(finding: Finding) -> str:
 
 _REDRAW_S: Final = 0.2
 _KEYS: Final = (
-    "f repair   F all of this kind   u undo   L read every line   {} goes there   esc closes"
+    "f repair   F all of this kind   u undo   L read every line   {} go there   esc close"
 )
 _PATH_CELLS: Final = 60
 

@@ -63,7 +63,7 @@ class EntryJsonScreen(ModalScreen[None], ClosedOnce[None]):
             yield Static(id="stored-heading")
             with VerticalScroll(id="stored-body"):
                 yield Static(id="stored-text")
-            yield Static(Content.styled("esc closes", "$past"), classes="closing")
+            yield Static(Content.styled("esc close", "$past"), classes="closing")
 
     def on_mount(self) -> None:
         """Read the line."""

@@ -66,7 +66,7 @@ class HelpScreen(ModalScreen[None], ClosedOnce[None]):
             order = tuple(sorted(_ORDER, key=lambda context: context != self._pane))
         with VerticalScroll(classes="help") as box:
             up, down = map(self._keys.written, ("up", "down"))
-            box.border_subtitle = f"{up} {down} scroll   esc closes"
+            box.border_subtitle = f"{up} {down} scroll   esc close"
             with Container(classes="columns"):
                 for context in order:
                     with Container(classes=f"column {context}"):

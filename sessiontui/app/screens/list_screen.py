@@ -42,7 +42,7 @@ class ListScreen(ModalScreen[Answer | None], ClosedOnce[Answer | None]):
         with Vertical(classes="outline"):
             yield Static(id="outline-heading")
             yield Choices(id="outline-turns", markup=False, compact=True)
-            yield Static(Content.styled(f"⏎ {self.does}   esc closes", "$past"), classes="closing")
+            yield Static(Content.styled(f"⏎ {self.does}   esc close", "$past"), classes="closing")
 
     @property
     def rows(self) -> Choices:

@@ -131,7 +131,7 @@ class SearchScreen(ClosedOnce[SearchTarget | None]):
         yield Choices(id="search-results", markup=False, compact=True)
         enter = self._keys.written("enter")
         yield Static(
-            Content.styled(f"{enter} opens it   / new search   esc back", "$past"),
+            Content.styled(f"{enter} open   / new search   esc back", "$past"),
             id="search-keys",
         )
 

@@ -49,7 +49,7 @@ class TurnListScreen(ListScreen[EntryPosition]):
     ]
 
     heading = "Turns"
-    does = "goes there"
+    does = "go there"
 
     def __init__(self, document: Document, here: int, *, zone: tzinfo | None) -> None:
         super().__init__()
